@@ -1,0 +1,74 @@
+# Everything a person or CI runs. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+PACKAGES := operator api_service
+PORT ?= 4001
+
+include dev/dev.mk
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+# One stamp per content of the pinned requirements: a changed pin re-installs, an unchanged one costs nothing.
+VENV_STAMP := $(VENV)/.stamp-$(shell cat requirements/dev.txt pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
+
+.PHONY: venv
+venv: $(VENV_STAMP) ## the Python environment of this checkout
+
+$(VENV_STAMP):
+	@command -v python3 >/dev/null && python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "installing python3 and python3-venv (missing)"; apt-get update -qq && apt-get install -y -qq python3 python3-venv; }
+	@rm -f $(VENV)/.stamp-*
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: requirements
+requirements: ## pin every dependency with hashes (needs uv in the environment)
+	@for extra in api operator; do \
+	  $(VENV)/bin/uv pip compile pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra api --extra operator --extra dev --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/dev.txt
+
+.PHONY: crds
+crds: venv ## generate crds/ from the pydantic models
+	@$(PY) -m maraudersmap_operator.resource.crd > crds/hogwarts.edu_maraudersmaps.yaml
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+.PHONY: lint
+lint: venv ## ruff, mypy --strict, import rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy $(PACKAGES) dev tests
+	@$(VENV)/bin/lint-imports --no-cache
+
+.PHONY: test-unit
+test-unit: venv ## tests that need nothing but Python (under a minute)
+	@$(PY) -m pytest tests/unit
+
+.PHONY: test-component
+test-component: venv ## the API against a real PostgreSQL and Redis
+	@$(PY) -m pytest tests/component
+
+.PHONY: test-cluster
+test-cluster: venv cluster images ## scenarios on a real Kubernetes
+	@$(PY) -m pytest tests/cluster
+
+.PHONY: test
+test: lint test-unit test-component test-cluster ## everything
+
+# --- running it -----------------------------------------------------------------------------------------------------
+.PHONY: demo
+demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
+	@$(PY) -m dev.demo
+
+.PHONY: run-api
+run-api: venv ## the API alone on this machine: make run-api [PORT=4001]
+	@$(PY) -m dev.run_api --port $(PORT)

@@ -1,0 +1,1 @@
+"""The MaraudersMap operator."""
