@@ -1,0 +1,208 @@
+"""What a user reads: `.status` of a MaraudersMap.
+
+Everything the operator must remember over its own death is here, in ControllerRevisions or in the children; nothing
+is kept in memory only. Every list is bounded, so the object stays far below the API server's size limit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+MAX_REJECTED = 10
+MAX_HISTORY = 20
+MAX_TERMINATION_RECORDS = 30
+MAX_MESSAGE = 1024
+
+
+def rfc3339(moment: datetime) -> str:
+    """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc3339_micro(moment: datetime) -> str:
+    """metav1.MicroTime: for moments whose difference is reported to the user."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
+MicroTime = Annotated[AwareDatetime, PlainSerializer(rfc3339_micro, when_used="json")]
+
+
+class Phase(StrEnum):
+    """One word for the whole resource; a pure function of the rest of the status."""
+
+    PENDING = "Pending"  # waits for something it needs: a Secret, the database, migrations
+    DEPLOYING = "Deploying"  # the first revision starts; nothing is proven yet
+    ROLLING_OUT = "RollingOut"  # a candidate is on trial, traffic on stable
+    BAKING = "Baking"  # traffic on the candidate, stable kept ready to go back to
+    READY = "Ready"
+    DEGRADED = "Degraded"  # stable serves with fewer ready pods than wanted
+    ROLLED_BACK = "RolledBack"  # the spec's revision was rejected; stable serves
+    PAUSED = "Paused"
+    SUSPENDED = "Suspended"
+    STALLED = "Stalled"  # only a person can help: the message says how
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    AVAILABLE = "Available"
+    PROGRESSING = "Progressing"
+    ROLLED_BACK = "RolledBack"
+    DATABASE_READY = "DatabaseReady"
+    MIGRATIONS_READY = "MigrationsReady"
+
+
+class Step(StrEnum):
+    """Where a candidate stands in its strategy."""
+
+    MIGRATING = "Migrating"
+    WITNESSES = "Witnesses"
+    FULL_SIZE = "FullSize"
+    BAKING = "Baking"
+
+
+class StatusModel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class Condition(StatusModel):
+    type: str = Field(description="What the condition speaks of.")
+    status: str = Field(description="True, False or Unknown.")
+    reason: str = Field(description="A CamelCase word for programs.")
+    message: str = Field(default="", description="A sentence for people.", max_length=32768)
+    observed_generation: int = Field(default=0, description="The generation of the spec this speaks of.")
+    last_transition_time: Time = Field(description="When `status` last changed.")
+
+
+class StableRevision(StatusModel):
+    revision: str = Field(description="Hash of the last revision that came through its bake.")
+    image: str = Field(description="Its image.")
+    since: Time = Field(description="When it became stable.")
+
+
+class TerminationRecord(StatusModel):
+    """Terminations of one pod of the candidate; kept after the pod is gone."""
+
+    pod: str = Field(description="UID of the pod.")
+    count: int = Field(description="Container terminations seen: restarts, and one more while it is down.")
+    last_at: Time = Field(description="When the count last grew.")
+
+
+class CandidateRevision(StatusModel):
+    revision: str = Field(description="Hash of the revision on trial.")
+    image: str = Field(description="Its image.")
+    step: Step = Field(description="Where it stands: Migrating, Witnesses, FullSize or Baking.")
+    started_at: MicroTime = Field(description="When the operator first acted on it.")
+    step_started_at: MicroTime = Field(description="When the step began.")
+    ready_high_water: int = Field(default=0, description="The most pods that were ready at once.")
+    progressed_at: MicroTime = Field(
+        description="When that number last grew; the progress deadline counts from here."
+    )
+    first_failure_at: Time | None = Field(default=None, description="When the first container of it ended.")
+    late_failure: bool = Field(
+        default=False,
+        description="An attempt that began 8 s or more after the first failure has failed as well.",
+    )
+    pull_error_since: MicroTime | None = Field(default=None, description="Since when the image is not found.")
+    terminations: tuple[TerminationRecord, ...] = Field(
+        default=(), max_length=MAX_TERMINATION_RECORDS, description="Container terminations per pod."
+    )
+    half_down_since: MicroTime | None = Field(
+        default=None, description="In the bake: since when fewer than half of its pods are ready."
+    )
+    migration_attempt: int = Field(default=0, description="Attempts of the migrations Job so far.")
+    doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")
+
+
+class Doom(StatusModel):
+    reason: str = Field(
+        description="A CamelCase word: ImageNotFound, CrashLoop, ProgressDeadlineExceeded, ..."
+    )
+    message: str = Field(description="What was seen.", max_length=MAX_MESSAGE)
+    detected_at: MicroTime = Field(description="When the verdict was reached.")
+
+
+class RejectedRevision(StatusModel):
+    """An entry of the ledger: not rolled out again until `hogwarts.edu/retry` gets a new value."""
+
+    revision: str = Field(description="Hash of the rejected revision.")
+    image: str = Field(description="Its image.")
+    reason: str = Field(description="Why it was rejected, a CamelCase word.")
+    message: str = Field(description="What was seen: exit code, the kubelet's words.", max_length=MAX_MESSAGE)
+    rejected_at: Time = Field(description="When.")
+    detect_seconds: float = Field(
+        default=0, description="Seconds from the start of the rollout to the verdict."
+    )
+    restore_seconds: float = Field(
+        default=0,
+        description="Seconds from the start of the rollout until all traffic was on stable for certain.",
+    )
+
+
+class Outcome(StrEnum):
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+    CANCELLED = "Cancelled"  # the spec went back to the stable content
+
+
+class HistoryEntry(StatusModel):
+    revision: str = Field(description="Hash of the revision.")
+    image: str = Field(description="Its image.")
+    outcome: Outcome = Field(description="Promoted, RolledBack, Superseded or Cancelled.")
+    reason: str = Field(default="", description="Why, when it was not promoted.")
+    started_at: Time = Field(description="When its rollout began.")
+    ended_at: Time = Field(description="When it ended.")
+    duration_seconds: float = Field(default=0, description="Seconds between the two.")
+
+
+class Replicas(StatusModel):
+    desired: int = Field(default=0, description="Pods that the serving revision should have.")
+    ready: int = Field(default=0, description="Of those, ready.")
+    updated: int = Field(default=0, description="Ready pods of the revision that the spec asks for.")
+
+
+class Tokens(StatusModel):
+    """The last value acted upon of each verb's annotation."""
+
+    retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
+
+
+class MaraudersMapStatus(StatusModel):
+    observed_generation: int = Field(
+        default=0, description="The generation of the spec this status speaks of."
+    )
+    phase: Phase | None = Field(default=None, description="One word for the whole resource.")
+    message: str = Field(default="", description="One sentence with the cause.", max_length=MAX_MESSAGE)
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="See docs/resource.md.")
+    stable: StableRevision | None = Field(
+        default=None, description="The last revision that came through its bake."
+    )
+    candidate: CandidateRevision | None = Field(default=None, description="The revision on trial.")
+    serving: str = Field(default="", description="Hash of the revision that traffic points to.")
+    rejected: tuple[RejectedRevision, ...] = Field(
+        default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
+    )
+    history: tuple[HistoryEntry, ...] = Field(
+        default=(), max_length=MAX_HISTORY, description="Past rollouts, the newest first."
+    )
+    replicas: Replicas = Field(default=Replicas(), description="Pods of the serving revision.")
+    url: str = Field(
+        default="", description="Where the API can be reached inside the cluster or from outside."
+    )
+    selector: str = Field(default="", description="Label selector of the serving pods.")
+    tokens: Tokens = Field(default=Tokens(), description="Verbs acted upon.")
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type; None before the first pass."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+
+CandidateRevision.model_rebuild()
