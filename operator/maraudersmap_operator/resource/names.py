@@ -1,0 +1,53 @@
+"""Words that are part of the contract with users and with the cluster: the one place where they are spelled."""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "hogwarts.edu"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "MaraudersMap"
+PLURAL: Final = "maraudersmaps"
+SINGULAR: Final = "maraudersmap"
+SHORT_NAME: Final = "mm"
+CATEGORY: Final = "marauders"
+
+MANAGER: Final = "maraudersmap-operator"
+"""Field manager of every server-side apply, and the value of `app.kubernetes.io/managed-by`."""
+
+APP: Final = "maraudersmap"
+"""Value of `app.kubernetes.io/name` on every child."""
+
+LABEL_NAME: Final = "app.kubernetes.io/name"
+LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_REVISION: Final = f"{GROUP}/revision"
+LABEL_WATCH: Final = f"{GROUP}/watch"
+
+NO_REVISION: Final = "none"
+"""Value of the revision label in a selector that must match no pod (a real one is eight hex digits)."""
+
+ANNOTATION_IMAGE: Final = f"{GROUP}/image"
+ANNOTATION_RETRY: Final = f"{GROUP}/retry"
+ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"
+ANNOTATION_ABORT: Final = f"{GROUP}/abort"
+ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
+ANNOTATION_RESTART: Final = f"{GROUP}/restart"
+
+NAME_MAX: Final = 40
+"""Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label."""
+
+NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""A resource's name starts the names of Services, which are DNS labels that begin with a letter."""
+
+API_PORT: Final = 4001
+
+
+class Component(StrEnum):
+    """Value of `app.kubernetes.io/component`: which part of the service a child belongs to."""
+
+    API = "api"
+    POSTGRES = "postgres"
+    REDIS = "redis"
+    MIGRATIONS = "migrations"

@@ -1,0 +1,86 @@
+"""What a user writes: `.spec` of a MaraudersMap. Every default and every bound is here or in the parts it names."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from maraudersmap_operator.resource.data import Cache, Database
+from maraudersmap_operator.resource.model import LocalRef, Model, SecretSource
+from maraudersmap_operator.resource.policy import Autoscaling, Availability, Migrations, Rollout
+from maraudersmap_operator.resource.traffic import Ingress, NetworkPolicy, Service
+from maraudersmap_operator.resource.workload import Config, PodTemplate, Probes, PullPolicy, Resources
+
+
+class MaraudersMapSpec(Model):
+    """The service as it should be."""
+
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")] = Field(
+        description="Image of the API, with a tag or a digest. A change is rolled out as a new revision."
+    )
+    pull_policy: PullPolicy | None = Field(
+        default=None, description="When nodes pull the image; absent means as in a pod."
+    )
+    pull_secrets: Annotated[tuple[LocalRef, ...], Field(max_length=8)] = Field(
+        default=(),
+        description="Secrets with credentials for the image's registry.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    replicas: int = Field(
+        default=3, ge=1, le=1000, description="Number of API pods while autoscaling is off; see also suspend."
+    )
+    autoscaling: Autoscaling = Field(default=Autoscaling(), description="Number of API pods by CPU use.")
+    resources: Resources = Field(default=Resources(), description="CPU and memory of each API pod.")
+    config: Config = Field(default=Config(), description="Settings of the API.")
+    database: Database = Field(description="PostgreSQL for the incidents; required, exactly one kind.")
+    cache: Cache = Field(
+        default=Cache(),
+        description="Redis for cached answers and rate limits; by default one evaluation pod.",
+    )
+    jwt_secret: SecretSource | None = Field(
+        default=None,
+        description="The key that signs tokens, at least 32 bytes; by default one is generated once.",
+    )
+    migrations: Migrations = Field(
+        default=Migrations(), description="Schema changes before a revision starts."
+    )
+    service: Service = Field(default=Service(), description="The Service in front of the API.")
+    ingress: Ingress | None = Field(default=None, description="An Ingress; absent means none.")
+    probes: Probes = Field(default=Probes(), description="Health checks of the API container.")
+    rollout: Rollout = Field(
+        default=Rollout(), description="How a new revision is tried, and when it is given up."
+    )
+    availability: Availability = Field(
+        default=Availability(), description="What keeps the service up while pods come and go."
+    )
+    network_policy: NetworkPolicy = Field(
+        default=NetworkPolicy(), description="Who may open connections to the pods."
+    )
+    pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
+    suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")
+
+    def pod_inputs(self) -> dict[str, Any]:
+        """The user's inputs that reach the pods, defaults left out: what a revision's hash covers.
+
+        Scaling, rollout policy and everything around the pods are absent: changing them rolls nothing out.
+        Defaults are absent so that an operator with other defaults does not re-roll existing revisions.
+        """
+        inputs = self.sparse()
+        availability = inputs.pop("availability", {})
+        reach_pods = {key: inputs[key] for key in _POD_FIELDS if key in inputs}
+        drain = {key: availability[key] for key in _POD_AVAILABILITY if key in availability}
+        return reach_pods | ({"availability": drain} if drain else {})
+
+
+_POD_FIELDS = (
+    "image",
+    "pullPolicy",
+    "pullSecrets",
+    "resources",
+    "config",
+    "database",
+    "cache",
+    "jwtSecret",
+    "probes",
+    "podTemplate",
+)
+_POD_AVAILABILITY = ("topologySpread", "drainSeconds", "terminationGraceSeconds")

@@ -1,0 +1,61 @@
+"""How requests reach the API: Service, ingress, network policy."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from maraudersmap_operator.resource.model import DNS_LABEL, DNS_NAME, Model, ObjectName, StringMap
+
+
+class ServiceType(StrEnum):
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class Service(Model):
+    """The Service in front of the serving revision."""
+
+    type: ServiceType = Field(
+        default=ServiceType.CLUSTER_IP, description="ClusterIP, NodePort or LoadBalancer."
+    )
+    port: int = Field(default=80, ge=1, le=65535, description="Port of the Service; the pods listen on 4001.")
+    annotations: StringMap = Field(
+        default={}, description="Annotations of the Service, such as those of a cloud's load balancer."
+    )
+
+
+class IngressTLS(Model):
+    """TLS of the ingress."""
+
+    secret_name: ObjectName = Field(
+        description="Secret of type kubernetes.io/tls with the certificate; cert-manager may create it."
+    )
+
+
+class Ingress(Model):
+    """An Ingress that leads a host to the Service."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^(\*\.)?{DNS_NAME[1:]}")] = Field(
+        description="Host name, such as marauders-map.hogwarts.edu."
+    )
+    class_name: ObjectName | None = Field(
+        default=None, description="Ingress class; absent means the cluster's default."
+    )
+    annotations: StringMap = Field(default={}, description="Annotations of the Ingress.")
+    tls: IngressTLS | None = Field(default=None, description="TLS; absent means plain HTTP.")
+
+
+class NetworkPolicy(Model):
+    """Who may open connections to the pods, where the cluster's network enforces policies."""
+
+    enabled: bool = Field(default=True, description="Off: no policy is made.")
+    allowed_namespaces: Annotated[
+        tuple[Annotated[str, Field(max_length=63, pattern=DNS_LABEL)], ...], Field(max_length=32)
+    ] = Field(
+        default=(),
+        description="Namespaces that may reach the API's port, such as the ingress controller's; empty means "
+        "everybody. The resource's own namespace is always allowed.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )

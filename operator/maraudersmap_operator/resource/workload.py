@@ -1,0 +1,253 @@
+"""What the API's pods are: resources, configuration, probes and whatever else a pod may carry."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from maraudersmap_operator.resource.model import (
+    DataKey,
+    LocalRef,
+    Model,
+    ObjectName,
+    Rule,
+    SecretKeySelector,
+    StringMap,
+)
+from maraudersmap_operator.resource.quantity import Quantity, amount
+
+
+class PullPolicy(StrEnum):
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class Requests(Model):
+    """What each API pod is promised."""
+
+    cpu: Quantity = Field(default="500m", description="CPU promised to a pod; autoscaling is in % of it.")
+    memory: Quantity = Field(default="256Mi", description="Memory promised to a pod.")
+
+
+class Limits(Model):
+    """What each API pod may use at most."""
+
+    cpu: Quantity = Field(default="1", description="CPU a pod may use at most.")
+    memory: Quantity = Field(default="512Mi", description="Memory a pod may use at most.")
+
+
+class Resources(Model):
+    """CPU and memory of each API pod."""
+
+    requests: Requests = Field(default=Requests(), description="What is promised.")
+    limits: Limits = Field(default=Limits(), description="What is the most.")
+    rules = tuple(
+        Rule(
+            cel=f"quantity(string(self.requests.{name})).compareTo(quantity(string(self.limits.{name}))) <= 0",
+            message=f"resources.requests.{name} is above resources.limits.{name}; raise the limit too "
+            f"(defaults: requests {Requests.model_fields[name].default}, limits {Limits.model_fields[name].default})",
+            holds=lambda resources, name=name: (
+                amount(getattr(resources.requests, name)) <= amount(getattr(resources.limits, name))
+            ),
+        )
+        for name in ("cpu", "memory")
+    )
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class RateLimits(Model):
+    """Requests allowed per window; counted in the cache, shared by all pods."""
+
+    anonymous: int = Field(default=100, ge=1, le=1000000, description="Requests per client address.")
+    authenticated: int = Field(default=1000, ge=1, le=1000000, description="Requests per signed-in user.")
+    window_seconds: int = Field(default=900, ge=1, le=86400, description="Length of the window, seconds.")
+
+
+class ConfigMapKeySelector(Model):
+    """One key of a ConfigMap in the resource's namespace."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap, in the namespace of this resource.")
+    key: DataKey = Field(description="Key in the ConfigMap whose value is used.")
+
+
+class EnvSource(Model):
+    """Where a variable's value comes from."""
+
+    secret_key_ref: SecretKeySelector | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: ConfigMapKeySelector | None = Field(default=None, description="A key of a ConfigMap.")
+    rules = (
+        Rule(
+            cel="has(self.secretKeyRef) != has(self.configMapKeyRef)",
+            message="name exactly one of secretKeyRef and configMapKeyRef",
+            holds=lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
+        ),
+    )
+
+
+OWN_VARIABLES: Final = (
+    "CORS_ORIGINS",
+    "DATABASE_URL",
+    "DRAIN_SECONDS",
+    "JWT_SECRET",
+    "LOG_LEVEL",
+    "PORT",
+    "RATE_LIMIT_ANONYMOUS",
+    "RATE_LIMIT_AUTHENTICATED",
+    "RATE_LIMIT_WINDOW_SECONDS",
+    "REDIS_URL",
+    "TRUSTED_PROXIES",
+)
+"""Variables that have a field of their own in the resource, and so cannot be given in `config.env`."""
+
+
+class EnvVar(Model):
+    """An environment variable of the API container."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = Field(
+        description="Name of the variable."
+    )
+    value: Annotated[str, Field(max_length=32768)] | None = Field(default=None, description="Its value.")
+    value_from: EnvSource | None = Field(default=None, description="Where its value comes from instead.")
+    rules = (
+        Rule(
+            cel="has(self.value) != has(self.valueFrom)",
+            message="give the variable either a value or a valueFrom",
+            holds=lambda variable: (variable.value is None) != (variable.value_from is None),
+        ),
+        Rule(
+            cel=f"!(self.name in {list(OWN_VARIABLES)})",
+            message="this variable has a field of its own: database, cache, jwtSecret, config.logLevel, "
+            "config.corsOrigins, config.rateLimits, config.trustedProxies, availability.drainSeconds "
+            "(the port is always 4001)",
+            holds=lambda variable: variable.name not in OWN_VARIABLES,
+        ),
+    )
+
+
+class Config(Model):
+    """Settings of the API."""
+
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="Least severe level that is logged.")
+    cors_origins: Annotated[
+        tuple[Annotated[str, Field(max_length=256, pattern=r"^(\*|https?://[^\s,/]+)$")], ...],
+        Field(max_length=20),
+    ] = Field(
+        default=(),
+        description="Origins whose pages may call the API, such as https://map.hogwarts.edu; none by default.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    rate_limits: RateLimits = Field(default=RateLimits(), description="Requests allowed per window.")
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="How many proxies in front are trusted to tell the client's address (X-Forwarded-For).",
+    )
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = Field(
+        default=(),
+        description="More environment variables of the API container.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    config_map_refs: Annotated[tuple[LocalRef, ...], Field(max_length=8)] = Field(
+        default=(),
+        description="ConfigMaps whose keys become environment variables; the fields above win over them.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+
+class _Probe(Model):
+    timeout_seconds: int = Field(default=3, ge=1, le=60, description="Seconds an answer may take.")
+    failure_threshold: int = Field(default=3, ge=1, le=20, description="Failures in a row that count.")
+
+
+class LivenessProbe(_Probe):
+    """GET /health/live; failing restarts the container."""
+
+    initial_delay_seconds: int = Field(default=10, ge=0, le=3600, description="Seconds before the first one.")
+    period_seconds: int = Field(default=30, ge=1, le=3600, description="Seconds between two.")
+
+
+class ReadinessProbe(_Probe):
+    """GET /health/ready; failing takes the pod out of traffic."""
+
+    initial_delay_seconds: int = Field(default=5, ge=0, le=3600, description="Seconds before the first one.")
+    period_seconds: int = Field(default=10, ge=1, le=3600, description="Seconds between two.")
+
+
+class Probes(Model):
+    """Health checks of the API container. A startup probe precedes them for as long as the progress deadline."""
+
+    liveness: LivenessProbe = Field(default=LivenessProbe(), description="GET /health/live, else restart.")
+    readiness: ReadinessProbe = Field(
+        default=ReadinessProbe(), description="GET /health/ready, else no traffic."
+    )
+
+
+class TolerationOperator(StrEnum):
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Model):
+    """A taint the pods put up with; as in a pod."""
+
+    key: Annotated[str, Field(max_length=317)] | None = Field(default=None, description="Key of the taint.")
+    operator: TolerationOperator = Field(default=TolerationOperator.EQUAL, description="Exists or Equal.")
+    value: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="Value of the taint."
+    )
+    effect: TaintEffect | None = Field(default=None, description="Effect of the taint; absent means any.")
+    toleration_seconds: int | None = Field(
+        default=None, ge=0, description="How long a NoExecute taint is put up with, seconds."
+    )
+
+
+_RESERVED_PREFIXES: Final = ("app.kubernetes.io/", "hogwarts.edu/")
+
+
+def _unreserved(keys: Any) -> bool:
+    return not any(key.startswith(prefix) for key in keys for prefix in _RESERVED_PREFIXES)
+
+
+def _keys_rule(name: str) -> Rule:
+    unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in _RESERVED_PREFIXES)
+    return Rule(
+        cel=f"self.{name}.all(k, {unreserved})",
+        message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator finds "
+        "its pods by them; use a prefix of your own",
+        holds=lambda template: _unreserved(getattr(template, name)),
+    )
+
+
+class PodTemplate(Model):
+    """What else the API's pods carry; part of a revision, so a change is rolled out."""
+
+    labels: StringMap = Field(default={}, description="More labels of the pods.")
+    annotations: StringMap = Field(default={}, description="More annotations of the pods.")
+    node_selector: StringMap = Field(default={}, description="Labels a node must have.")
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = Field(
+        default=(),
+        description="Taints the pods put up with.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    affinity: dict[str, Any] = Field(
+        default={},
+        description="Affinity of the pods, as in a pod; the API server checks it when the pods are made.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+    priority_class_name: ObjectName | None = Field(default=None, description="Priority class of the pods.")
+    runtime_class_name: ObjectName | None = Field(default=None, description="Runtime class of the pods.")
+    rules = (_keys_rule("labels"), _keys_rule("annotations"))
