@@ -1,0 +1,30 @@
+"""The port to Kubernetes."""
+
+from .client import Cluster, KubernetesCluster, Listing, Manifest
+from .errors import ClusterError, Conflict, NotFound, Refused, Unavailable
+from .kinds import Kind, kind_of
+from .lease import lead
+from .session import in_cluster, open_api, own_namespace
+from .store import Key, Store, keys_of, owner_key
+
+__all__ = [
+    "Cluster",
+    "ClusterError",
+    "Conflict",
+    "Key",
+    "Kind",
+    "KubernetesCluster",
+    "Listing",
+    "Manifest",
+    "NotFound",
+    "Refused",
+    "Store",
+    "Unavailable",
+    "in_cluster",
+    "keys_of",
+    "kind_of",
+    "lead",
+    "open_api",
+    "own_namespace",
+    "owner_key",
+]

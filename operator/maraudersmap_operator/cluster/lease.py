@@ -1,0 +1,93 @@
+"""Leader election: one operator acts, the others stand by. The library's algorithm, hardened at its edges.
+
+The library's lock catches only the API server's refusals. A reset connection or an answer that never comes would end the
+process; here both count as "not renewed", and only a lease that stays unrenewed costs the leadership.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+LEASE_NAME = "maraudersmap-operator"
+LEASE_SECONDS = 15
+RENEW_DEADLINE_SECONDS = 10
+RETRY_SECONDS = 2
+CALL_SECONDS = 5
+
+Found = tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]
+
+
+class SturdyLock(LeaseLock):
+    async def get(self, name: str, namespace: str) -> Found:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await super().get(name, namespace)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return False, ApiException(status=0, reason=repr(error))
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        return await self._tried(super().create(name, namespace, election_record))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        return await self._tried(super().update(name, namespace, updated_record))
+
+    async def release(self) -> None:
+        """Let the next one start at once instead of waiting for the lease to run out."""
+        lease = self.lease_reference
+        if lease is None or lease.spec is None or lease.spec.holder_identity != self.identity:
+            return
+        lease.spec.holder_identity = "released"
+        lease.spec.lease_duration_seconds = 1
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self.api_instance.replace_namespaced_lease(
+                    name=self.name, namespace=self.namespace, body=lease
+                )
+        except (ApiException, aiohttp.ClientError, TimeoutError, OSError):
+            # It runs out by itself; we are leaving anyway.
+            return
+
+    async def _tried(self, call: Coroutine[Any, Any, bool]) -> bool:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await call
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+
+async def lead(
+    api: ApiClient,
+    namespace: str,
+    identity: str,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    lost: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Wait for the lease, then run `work` for as long as it is ours; `lost` runs when it no longer is.
+
+    Returns when the leadership was lost. Cancelling releases the lease.
+    """
+    lock = SturdyLock(LEASE_NAME, namespace, identity, api)
+    election = LeaderElection(
+        Config(
+            lock,
+            lease_duration=LEASE_SECONDS,
+            renew_deadline=RENEW_DEADLINE_SECONDS,
+            retry_period=RETRY_SECONDS,
+            onstarted_leading=work,
+            onstopped_leading=lost,
+        )
+    )
+    try:
+        await election.run()
+    finally:
+        await lock.release()

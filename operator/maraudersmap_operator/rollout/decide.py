@@ -1,0 +1,86 @@
+"""The operator's brain: one pure function from what is seen to what is to be done.
+
+Level-triggered: any call may be the first after a restart, so a situation is recognised from the spec, the observed
+facts and the status alone. Below `decide` nothing awaits, reads a clock or meets a client.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from maraudersmap_operator.resource import MaraudersMap
+from maraudersmap_operator.resource.status import MaraudersMapStatus, Outcome
+
+from .advance import advance, start
+from .facts import Observed
+from .plan import Decision, NoteType, ScaleTo
+from .report import report
+from .retreat import abandon, roll_back
+from .steady import keep_stable
+from .turn import Turn
+
+
+def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
+    """Choose the next actions, in the order they must run. `now` is aware UTC."""
+    status = resource.status or MaraudersMapStatus()
+    turn = Turn(
+        spec=resource.spec,
+        generation=resource.generation,
+        retry_token=resource.annotations.get("hogwarts.edu/retry", ""),
+        observed=observed,
+        now=now,
+        status=status,
+        serving=observed.serving,
+    )
+    _take_tokens(turn)
+    if observed.conflict:
+        turn.block("Conflict", observed.conflict)
+    elif turn.spec.suspend:
+        _suspend(turn)
+    else:
+        _roll(turn)
+    report(turn, before=status)
+    return turn.decision()
+
+
+def _roll(turn: Turn) -> None:
+    status, target = turn.status, turn.observed.target
+    candidate, stable = status.candidate, status.stable
+    if candidate and candidate.doomed:
+        roll_back(turn)
+    elif candidate and candidate.revision != target.revision:
+        back = stable is not None and stable.revision == target.revision
+        abandon(turn, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
+    elif candidate:
+        advance(turn)
+    elif stable and stable.revision == target.revision:
+        keep_stable(turn)
+        if not turn.observed.references.ready:
+            turn.block(turn.observed.references.reason, turn.observed.references.message)
+    elif any(r.revision == target.revision for r in status.rejected):
+        keep_stable(turn)
+    else:
+        keep_stable(turn)
+        if turn.spec.rollout.paused:
+            turn.block("Paused", "spec.rollout.paused is true: the new revision waits")
+        else:
+            start(turn)
+
+
+def _take_tokens(turn: Turn) -> None:
+    """A new value of hogwarts.edu/retry forgives the target once. The token is stored with its effect."""
+    tokens, token = turn.status.tokens, turn.retry_token
+    if not token or token == tokens.retry:
+        return
+    target = turn.observed.target.revision
+    kept = tuple(r for r in turn.status.rejected if r.revision != target)
+    if len(kept) != len(turn.status.rejected):
+        turn.note(NoteType.NORMAL, "Retry", f"Revision {target} gets another try")
+    turn.update(tokens=tokens.model_copy(update={"retry": token}), rejected=kept)
+
+
+def _suspend(turn: Turn) -> None:
+    """No pods at all; everything else stays, so that resuming is quick."""
+    for name, facts in sorted(turn.observed.revisions.items()):
+        if facts.size:
+            turn.act(ScaleTo(name, 0))

@@ -1,0 +1,129 @@
+"""What one pass observed, as plain frozen values.
+
+`reconcile.collect` fills these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
+Times are aware UTC. A count is of pods unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """One ended run of a container, as the kubelet reports it (it keeps only the last two per container)."""
+
+    exit_code: int
+    reason: str
+    message: str
+    started_at: datetime | None  # None: it never started (StartError has the epoch here)
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    uid: str
+    name: str
+    created_at: datetime
+    ready: bool = False
+    ready_since: datetime | None = None
+    terminating: bool = False  # has a deletionTimestamp
+    disrupted: bool = (
+        False  # evicted, preempted, drained, or its node is lost: says nothing about the revision
+    )
+    restarts: int = 0  # sum of restartCount, init containers included
+    down: bool = False  # a container is terminated now, or waits in CrashLoopBackOff
+    waiting_reason: str = ""  # of the first container that waits for a reason worth telling
+    waiting_message: str = ""
+    unschedulable: str = ""  # the scheduler's words, empty when scheduled
+    last_terminations: tuple[Termination, ...] = ()
+
+    @property
+    def termination_count(self) -> int:
+        """restartCount, and one more for a run that ended and has not been replaced yet (DESIGN.md 4)."""
+        return self.restarts + (1 if self.down else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFacts:
+    """A revision that has a Deployment."""
+
+    revision: str
+    size: int  # the Deployment's spec.replicas
+    pods: tuple[PodFacts, ...] = ()
+    create_error: str = ""  # the ReplicaSet controller cannot create pods: quota, admission
+    deleting: bool = False
+
+    @property
+    def active(self) -> tuple[PodFacts, ...]:
+        return tuple(p for p in self.pods if not p.terminating)
+
+    @property
+    def ready(self) -> int:
+        return sum(1 for p in self.active if p.ready)
+
+
+class JobState(StrEnum):
+    RUNNING = "Running"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFacts:
+    """The newest migrations Job of one revision."""
+
+    revision: str
+    attempt: int
+    state: JobState
+    exit_code: int | None = None
+    message: str = ""
+    finished_at: datetime | None = None
+    pods: tuple[PodFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRevision:
+    """A revision that has a ControllerRevision: it can be rebuilt exactly."""
+
+    revision: str
+    number: int
+    image: str
+    migrated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something a revision cannot start without. `ready` False holds a new candidate back, nothing else."""
+
+    ready: bool
+    reason: str  # CamelCase
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The revision that the spec asks for."""
+
+    revision: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    target: Target
+    serving: str = ""  # revision in the Service's selector; empty: no Service yet
+    ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
+    endpoints_known: bool = False  # a slice exists for the Service
+    revisions: dict[str, RevisionFacts] = field(default_factory=dict)
+    recorded: dict[str, RecordedRevision] = field(default_factory=dict)
+    migration: MigrationFacts | None = None  # of the target
+    references: Need = Need(True, "Found")
+    database: Need = Need(True, "Ready")
+    conflict: str = ""  # an object of our name that somebody else controls
+
+    def revision(self, name: str) -> RevisionFacts:
+        """Facts of a revision; an empty one when it has no Deployment."""
+        return self.revisions.get(name, RevisionFacts(name, size=0))

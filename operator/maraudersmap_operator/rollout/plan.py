@@ -1,0 +1,97 @@
+"""The closed set of things a decision may ask for, and the decision itself.
+
+Each action is idempotent: carried out twice, or after a crash in the middle, it ends in the same cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from maraudersmap_operator.resource.status import MaraudersMapStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write the ControllerRevision of the target, rendered from the spec as it is now."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """Start the migrations Job of the revision."""
+
+    revision: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMigrated:
+    """Note on the ControllerRevision that its migrations are done: Jobs get deleted."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Write the revision's Deployment from its ControllerRevision. Never touches replicas."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleTo:
+    revision: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTo:
+    """Point the Service, the autoscaler and the disruption budget at the revision, in this order."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """Write the decision's status now, before the actions that follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Delete the revision's Deployment and unfinished migrations Jobs, if any. Its ControllerRevision stays."""
+
+    revision: str
+
+
+Action = Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | StoreStatus | Retire
+
+
+class NoteType(StrEnum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A Kubernetes Event: something happened, once."""
+
+    type: NoteType
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now.
+
+    `actions` run in order; the first that fails ends the pass. `status` is written last if it differs from the stored
+    one. `wake_after`: look again then even if nothing happens; None waits for a watch event.
+    """
+
+    status: MaraudersMapStatus
+    actions: tuple[Action, ...] = ()
+    notes: tuple[Note, ...] = ()
+    wake_after: timedelta | None = None

@@ -1,0 +1,166 @@
+"""The status in the user's words: conditions, phase and message, from what the engine decided."""
+
+from __future__ import annotations
+
+from maraudersmap_operator.resource.status import (
+    MAX_MESSAGE,
+    Condition,
+    ConditionType,
+    MaraudersMapStatus,
+    Phase,
+    RejectedRevision,
+    Replicas,
+    Step,
+)
+
+from .strategy import wanted_size
+from .turn import Turn
+
+# Reasons that no waiting cures: somebody must change something.
+NEEDS_A_PERSON = frozenset(
+    {"Conflict", "SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ImageNotFound", "CrashLoop"}
+    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout"}
+)
+
+
+def report(turn: Turn, before: MaraudersMapStatus) -> None:
+    """Fill in everything of the status that is derived. Transition times move only when a condition's status does."""
+    phase = _phase(turn)
+    rejected = _rejected(turn)
+    message = _message(turn, phase, rejected)
+    serving = turn.facts(turn.serving)
+    target = turn.observed.target.revision
+    desired = wanted_size(turn.spec, serving.size)
+    turn.update(
+        observed_generation=turn.generation,
+        phase=phase,
+        message=message[:MAX_MESSAGE],
+        serving=turn.serving,
+        replicas=Replicas(desired=desired, ready=serving.ready, updated=turn.facts(target).ready),
+    )
+    reason = turn.blocked_reason or (
+        rejected.reason if rejected and phase is Phase.ROLLED_BACK else str(phase)
+    )
+    ready = phase is Phase.READY
+    stalled = phase in (Phase.STALLED, Phase.ROLLED_BACK)
+    rolling = turn.status.candidate is not None
+    conditions = [
+        (ConditionType.READY, ready, _ready_reason(phase, reason), message),
+        (ConditionType.RECONCILING, not ready and not stalled and phase is not Phase.SUSPENDED, reason, message),
+        (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
+        (ConditionType.AVAILABLE, serving.ready > 0, "PodsReady" if serving.ready else "NoReadyPods", _served(turn)),
+        (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
+        (
+            ConditionType.ROLLED_BACK,
+            rejected is not None,
+            rejected.reason if rejected else "NotRejected",
+            rejected.message if rejected else "",
+        ),
+        (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
+         turn.observed.database.message),
+        (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
+    ]  # fmt: skip
+    turn.update(conditions=tuple(_condition(turn, before, *c) for c in conditions))
+
+
+def _condition(
+    turn: Turn, before: MaraudersMapStatus, kind: ConditionType, holds: bool, reason: str, message: str
+) -> Condition:
+    status = "True" if holds else "False"
+    old = before.condition(kind)
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=turn.generation,
+        last_transition_time=old.last_transition_time
+        if old and old.status == status
+        else turn.now.replace(microsecond=0),
+    )
+
+
+def _phase(turn: Turn) -> Phase:
+    status, target = turn.status, turn.observed.target
+    if turn.blocked_reason == "Conflict":
+        return Phase.STALLED
+    if turn.spec.suspend:
+        return Phase.SUSPENDED
+    if turn.blocked_reason == "Paused":
+        return Phase.PAUSED
+    candidate = status.candidate
+    if candidate:
+        if status.stable is None:
+            return Phase.STALLED if turn.blocked_reason in NEEDS_A_PERSON else Phase.DEPLOYING
+        if turn.blocked_reason in NEEDS_A_PERSON:
+            return Phase.STALLED
+        return Phase.BAKING if candidate.step is Step.BAKING else Phase.ROLLING_OUT
+    if turn.blocked_reason:
+        return Phase.STALLED if turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
+    if status.stable is None:
+        return Phase.PENDING
+    if status.stable.revision != target.revision:
+        return Phase.ROLLED_BACK if _rejected(turn) else Phase.PENDING
+    serving = turn.facts(turn.serving)
+    wanted = wanted_size(turn.spec, serving.size)
+    if turn.serving != status.stable.revision or serving.ready < wanted or not turn.observed.database.ready:
+        return Phase.DEGRADED
+    return Phase.READY
+
+
+def _rejected(turn: Turn) -> RejectedRevision | None:
+    return next((r for r in turn.status.rejected if r.revision == turn.observed.target.revision), None)
+
+
+def _ready_reason(phase: Phase, reason: str) -> str:
+    if phase is Phase.READY:
+        return "StableServing"
+    return "RolledBack" if phase is Phase.ROLLED_BACK else reason
+
+
+def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str:
+    status = turn.status
+    if turn.blocked:
+        return turn.blocked
+    if phase is Phase.ROLLED_BACK and rejected and status.stable:
+        return (
+            f"{rejected.image} was rolled back ({rejected.reason}: {rejected.message}); "
+            f"{status.stable.image} serves. Change the spec, or give hogwarts.edu/retry a new value"
+        )
+    candidate = status.candidate
+    if candidate and candidate.step is Step.BAKING:
+        return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired"
+    if candidate:
+        return f"{candidate.image} is on trial: {candidate.step}"
+    if phase is Phase.SUSPENDED:
+        return "spec.suspend is true: no pods run"
+    if phase is Phase.DEGRADED and not turn.observed.database.ready:
+        return turn.observed.database.message
+    return _served(turn)
+
+
+def _stable_image(status: MaraudersMapStatus) -> str:
+    return status.stable.image if status.stable else "nothing"
+
+
+def _served(turn: Turn) -> str:
+    facts = turn.facts(turn.serving)
+    wanted = wanted_size(turn.spec, facts.size)
+    return f"{facts.ready} of {wanted} pods of revision {turn.serving or '(none yet)'} are ready"
+
+
+def _migrations(turn: Turn) -> tuple[bool, str, str]:
+    if not turn.spec.migrations.enabled:
+        return True, "Disabled", "spec.migrations.enabled is false"
+    candidate = turn.status.candidate
+    revision = (
+        candidate.revision if candidate else (turn.status.stable.revision if turn.status.stable else "")
+    )
+    recorded = turn.observed.recorded.get(revision)
+    if (recorded and recorded.migrated) or (candidate and candidate.step is not Step.MIGRATING):
+        return True, "Migrated", ""
+    if turn.blocked_reason in ("Migrating", "DatabaseUnreachable", "MigrationFailed"):
+        return False, turn.blocked_reason, turn.blocked
+    if candidate is None and turn.status.stable is not None:
+        return True, "Migrated", ""
+    return False, "NotStarted", "migrations run before the first pods of a revision"

@@ -1,0 +1,71 @@
+"""What makes two revisions different.
+
+The hash covers what the user wrote that reaches the pods, without fields left at their defaults: an operator that
+learns a new field, or renders an old one differently, must not roll every service it meets after its own upgrade.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMapSpec
+
+# Fields of the spec that shape pods. Everything else (replicas, scaling, Services, policy) acts on the children in place.
+POD_FIELDS = (
+    "image",
+    "pull_policy",
+    "pull_secrets",
+    "resources",
+    "config",
+    "database",
+    "cache",
+    "jwt_secret",
+    "probes",
+    "pod_template",
+    "availability",
+)
+# Inside those, what does not reach the pod template.
+NOT_IN_PODS = (("database", "evaluation", "storage"), ("availability", "pod_disruption_budget"))
+# No vowels and no look-alikes: a hash never spells a word and is read out without mistakes (Kubernetes does the same).
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+HASH_LENGTH = 8
+
+
+def revision_inputs(spec: MaraudersMapSpec, config_maps: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the hash covers, as plain JSON data. `config_maps`: name -> digest of the referenced contents."""
+    inputs = spec.model_dump(mode="json", include=set(POD_FIELDS), exclude_defaults=True, by_alias=False)
+    for path in NOT_IN_PODS:
+        parent: Any = inputs
+        for step in path[:-1]:
+            parent = parent.get(step) if isinstance(parent, dict) else None
+        if isinstance(parent, dict):
+            parent.pop(path[-1], None)
+    if config_maps:
+        inputs["configMaps"] = dict(sorted(config_maps.items()))
+    return inputs
+
+
+def revision_hash(inputs: Mapping[str, Any], collision: int = 0) -> str:
+    """Eight characters that name the revision; `collision` > 0 when another revision already has that name."""
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    if collision:
+        text += f"#{collision}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    letters = []
+    for _ in range(HASH_LENGTH):
+        number, index = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[index])
+    return "".join(letters)
+
+
+def name_revision(inputs: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]]) -> str:
+    """The revision's name, past any recorded revision of the same hash but other inputs."""
+    collision = 0
+    while True:
+        name = revision_hash(inputs, collision)
+        if name not in recorded or recorded[name] == inputs:
+            return name
+        collision += 1

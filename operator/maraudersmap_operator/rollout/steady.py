@@ -1,0 +1,50 @@
+"""No rollout is on: keep the stable revision deployed, sized and in traffic, and clear away what is left of others."""
+
+from __future__ import annotations
+
+from maraudersmap_operator.resource.status import StableRevision
+
+from .plan import Deploy, Retire, ScaleTo
+from .strategy import wanted_size
+from .turn import SOON, Turn
+
+
+def keep_stable(turn: Turn) -> None:
+    """Hold the stable revision; nothing to do without one."""
+    stable = turn.status.stable
+    if stable is None:
+        return
+    hold_stable(turn, stable)
+    facts = turn.stable_facts
+    if turn.serving != stable.revision and (facts.ready or not turn.facts(turn.serving).ready):
+        turn.route(stable.revision)
+    clear_others(turn, keep={stable.revision})
+
+
+def hold_stable(turn: Turn, stable: StableRevision) -> None:
+    """Keep the stable revision deployed and sized, whatever else goes on."""
+    if stable.revision not in turn.observed.revisions:
+        # Somebody deleted it: the ControllerRevision rebuilds it exactly.
+        turn.act(Deploy(stable.revision))
+    resize(turn, stable.revision)
+
+
+def resize(turn: Turn, revision: str) -> None:
+    """Bring the serving revision to its size. Under an autoscaler only zero is corrected: it ignores zero for ever."""
+    size = turn.facts(revision).size
+    wanted = wanted_size(turn.spec, size)
+    if turn.spec.autoscaling.enabled and size > 0 and not turn.spec.suspend:
+        return
+    if size != wanted:
+        turn.act(ScaleTo(revision, wanted))
+
+
+def clear_others(turn: Turn, keep: set[str]) -> None:
+    """Retire every revision not kept, once no traffic can reach it."""
+    for name, facts in sorted(turn.observed.revisions.items()):
+        if name in keep or name == turn.serving or facts.deleting:
+            continue
+        if turn.endpoints_left(name):
+            turn.act(Retire(name))
+        else:
+            turn.wake(SOON)

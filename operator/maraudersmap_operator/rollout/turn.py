@@ -1,0 +1,105 @@
+"""One turn of the engine: the inputs of a decision, and the decision as it grows.
+
+`Turn` is the only mutable thing in this package. It lives for one call of `decide`; the modules that walk a situation
+(advance, retreat, steady) read the inputs from it and add actions, notes and status changes in the order they must run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.status import (
+    MAX_HISTORY,
+    CandidateRevision,
+    HistoryEntry,
+    MaraudersMapStatus,
+    Outcome,
+)
+
+from .facts import Observed, RevisionFacts
+from .plan import Action, Decision, Note, NoteType, RouteTo
+
+# How long to wait before looking again when something should be true any moment; a watch event usually comes first.
+SOON = timedelta(milliseconds=500)
+
+
+@dataclass(slots=True)
+class Turn:
+    spec: MaraudersMapSpec
+    generation: int
+    retry_token: str
+    observed: Observed
+    now: datetime
+    status: MaraudersMapStatus
+    serving: str  # where traffic points once the actions so far have run
+    blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
+    blocked_reason: str = ""
+    actions: list[Action] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    wakes: list[timedelta] = field(default_factory=list)
+
+    def update(self, **changes: Any) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+    def update_candidate(self, **changes: Any) -> None:
+        assert self.status.candidate is not None
+        self.update(candidate=self.status.candidate.model_copy(update=changes))
+
+    def act(self, *actions: Action) -> None:
+        self.actions.extend(actions)
+
+    def note(self, kind: NoteType, reason: str, message: str) -> None:
+        self.notes.append(Note(kind, reason, message))
+
+    def wake(self, after: timedelta) -> None:
+        self.wakes.append(max(after, timedelta(milliseconds=50)))
+
+    def wake_at(self, moment: datetime) -> None:
+        self.wake(moment - self.now)
+
+    def block(self, reason: str, message: str) -> None:
+        self.blocked_reason, self.blocked = reason, message
+
+    def route(self, revision: str) -> None:
+        """Point all traffic at the revision, unless it does already."""
+        if self.serving != revision:
+            self.act(RouteTo(revision))
+            self.serving = revision
+
+    def facts(self, revision: str) -> RevisionFacts:
+        return self.observed.revision(revision)
+
+    @property
+    def stable_facts(self) -> RevisionFacts:
+        """Facts of the stable revision; empty ones without one."""
+        return self.facts(self.status.stable.revision if self.status.stable else "")
+
+    def endpoints_left(self, revision: str) -> bool:
+        """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
+        if self.observed.serving == revision or self.serving != self.observed.serving:
+            return False
+        pods = {p.name for p in self.facts(revision).pods}
+        return not (pods & self.observed.ready_endpoints)
+
+    def close(self, candidate: CandidateRevision, outcome: Outcome, reason: str = "") -> None:
+        """The candidate's rollout is over: note it in the history."""
+        entry = HistoryEntry(
+            revision=candidate.revision,
+            image=candidate.image,
+            outcome=outcome,
+            reason=reason,
+            started_at=candidate.started_at,
+            ended_at=self.now,
+            duration_seconds=seconds(self.now - candidate.started_at),
+        )
+        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
+
+    def decision(self) -> Decision:
+        return Decision(self.status, tuple(self.actions), tuple(self.notes), min(self.wakes, default=None))
+
+
+def seconds(span: timedelta) -> float:
+    return round(span.total_seconds(), 1)
