@@ -1,0 +1,46 @@
+"""The Debian that our images start from where none can be pulled: debootstrap, once per machine."""
+
+import shutil
+
+from dev.cluster.console import say, step
+from dev.cluster.packages import need
+from dev.cluster.mounts import remove_tree
+from dev.cluster.paths import MACHINE, digest
+from dev.cluster.shell import run, succeeds
+
+SUITE = "trixie"
+_INCLUDE = "ca-certificates"
+_LAYOUT = "1"  # raise it when what is done to the folder below changes
+
+
+def image() -> str:
+    """The name of the Debian image, which says what it was made from."""
+    return f"marauders-debian:{SUITE}-{digest(SUITE, _INCLUDE, _LAYOUT)}"
+
+
+def ensure() -> str:
+    """Make the image unless Docker has it, and return its name."""
+    name = image()
+    if succeeds(["docker", "image", "inspect", name]):
+        return name
+    archive = MACHINE / "debian" / f"{name.partition(':')[2]}.tar"
+    if not archive.exists():
+        need(["debootstrap"], "no base image can be pulled here, so one is made from Debian packages")
+        folder = archive.with_suffix(".partial")
+        if folder.exists():
+            say(f"removing {folder}, half made by an earlier start")
+            remove_tree(folder)
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with step(f"debootstrap of Debian {SUITE} (about a minute)"):
+            command = ["debootstrap", "--variant=minbase", f"--include={_INCLUDE}", SUITE, str(folder)]
+            run(command, log=MACHINE / "debian" / "debootstrap.log", remedy="check that apt works on this machine")
+            for useless in ("var/cache/apt/archives", "var/lib/apt/lists"):
+                shutil.rmtree(folder / useless)
+                (folder / useless / "partial").mkdir(parents=True)
+            partial = archive.with_suffix(".tar.tmp")
+            run(["tar", "-C", str(folder), "--numeric-owner", "-cf", str(partial), "."])
+            partial.replace(archive)
+            remove_tree(folder)
+    with step(f"importing {name}"):
+        run(["docker", "import", str(archive), name])
+    return name
