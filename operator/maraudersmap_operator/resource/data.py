@@ -22,8 +22,8 @@ class Storage(Model):
     size: Quantity = Field(default="1Gi", description="Size of the volume.")
     storage_class_name: ObjectName | None = Field(
         default=None,
-        description="Storage class of the volume; absent means the cluster's default. It must give volumes that "
-        "a process with uid 999 can write to.",
+        description="Storage class of the volume; absent means the cluster's default. It must give "
+        "volumes that a process with uid 999 can write to.",
     )
     retention: Retention = Field(
         default=Retention.DELETE,
@@ -83,8 +83,8 @@ class EvaluationCache(Model):
 class Cache(Model):
     """Redis 7 for cached answers and rate limits; at most one of the fields is set.
 
-    Absent means `evaluation: {}`: rate limits are exact across pods only with a shared store, and a cache that is
-    lost costs nothing but speed, so one pod of it is a safe default where one pod of a database would not be.
+    Absent means `evaluation: {}`: rate limits are exact across pods only with a shared store, and a cache that
+    is lost costs nothing but speed, so one pod of it is a safe default where one of a database would not be.
     """
 
     external: SecretSource | None = Field(
@@ -100,8 +100,8 @@ class Cache(Model):
     rules = (
         Rule(
             cel="[has(self.external), has(self.evaluation), self.disabled].filter(x, x).size() <= 1",
-            message="name at most one cache: `external: {secretRef: {name: ..., key: ...}}`, `evaluation: {}` "
-            "or `disabled: true`",
+            message="name at most one cache: `external: {secretRef: {name: ..., key: ...}}`, "
+            "`evaluation: {}` or `disabled: true`",
             holds=lambda cache: (
                 (cache.external is not None) + (cache.evaluation is not None) + cache.disabled <= 1
             ),

@@ -13,12 +13,12 @@ from maraudersmap_operator.resource.spec import MaraudersMapSpec
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
 NAME_MESSAGE = (
-    f"metadata.name must be at most {NAME_MAX} characters, begin with a letter and contain only a-z, 0-9 and -: "
-    "the names of its Services and Jobs begin with it"
+    f"metadata.name must have at most {NAME_MAX} characters, begin with a letter and contain only a-z, 0-9 and -, "
+    "because the names of its Services and Jobs begin with it"
 )
 
 
-class InvalidResource(ValueError):
+class InvalidResource(ValueError):  # noqa: N818 (a finding about data, not a failure)
     """The resource cannot be understood; `field` is the path to what is wrong, `message` the remedy."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -85,8 +85,8 @@ class MaraudersMap(BaseModel):
 def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     """Read one object as the API server returns it.
 
-    Raises InvalidResource with the path of the first wrong field, as the user wrote it, and the remedy. The CRD
-    refuses the same at `kubectl apply`; this is for objects stored under another version of it.
+    Raises InvalidResource with the path of the first wrong field, as the user wrote it, and the remedy. The
+    CRD refuses the same at `kubectl apply`; this is for objects stored under another version of it.
     """
     try:
         resource = MaraudersMap.model_validate(obj)

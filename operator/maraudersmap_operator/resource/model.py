@@ -1,7 +1,8 @@
-"""The base of every model a user writes: frozen, camelCase outside, unknown fields refused, rules stated once.
+"""The base of what a user writes: frozen, camelCase outside, unknown fields refused, rules stated once.
 
-A cross-field rule is one `Rule`: the Python predicate guards `parse`, the CEL expression guards `kubectl apply`,
-and both say the same sentence. A rule without predicate compares with the old object, which only the API server has.
+A cross-field rule is one `Rule`: the Python predicate guards `parse`, the CEL expression guards `kubectl
+apply`, and both say the same sentence. A rule without predicate compares with the old object, which only the
+API server has.
 """
 
 from collections.abc import Callable
@@ -31,8 +32,6 @@ class Model(BaseModel):
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=False,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -57,7 +56,7 @@ class Model(BaseModel):
         return schema
 
     def sparse(self) -> dict[str, Any]:
-        """The fields that differ from their defaults, as the user would write them (camelCase, JSON types)."""
+        """The fields that differ from their defaults, as a user would write them (camelCase, JSON types)."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 

@@ -1,4 +1,4 @@
-"""Words that are part of the contract with users and with the cluster: the one place where they are spelled."""
+"""Words of the contract with users and with the cluster: the one place where they are spelled."""
 
 from enum import StrEnum
 from typing import Final
@@ -26,7 +26,7 @@ LABEL_REVISION: Final = f"{GROUP}/revision"
 LABEL_WATCH: Final = f"{GROUP}/watch"
 
 NO_REVISION: Final = "none"
-"""Value of the revision label in a selector that must match no pod (a real one is eight hex digits)."""
+"""Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
@@ -42,6 +42,7 @@ NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """A resource's name starts the names of Services, which are DNS labels that begin with a letter."""
 
 API_PORT: Final = 4001
+API_PORT_NAME: Final = "http"
 
 
 class Component(StrEnum):

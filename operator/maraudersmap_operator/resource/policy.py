@@ -1,4 +1,4 @@
-"""How many pods run, how a new revision is tried and what may interrupt it: changing these rolls nothing out."""
+"""How many pods run, how a new revision is tried, what may interrupt it: changes here roll nothing out."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -66,7 +66,8 @@ class Autoscaling(Model):
     rules = (
         Rule(
             cel="self.minReplicas <= self.maxReplicas",
-            message="autoscaling.minReplicas is above autoscaling.maxReplicas; lower the one or raise the other",
+            message="autoscaling.minReplicas is above autoscaling.maxReplicas; lower the one or raise "
+            "the other",
             holds=lambda autoscaling: autoscaling.min_replicas <= autoscaling.max_replicas,
             field_path=".minReplicas",
         ),
@@ -106,8 +107,8 @@ class Rollout(Model):
 
     strategy: Strategy = Field(
         default=Strategy.BLUE_GREEN,
-        description="BlueGreen: two pods on trial without traffic, then a full second set, then all traffic at "
-        "once; the old set stays until the bake is over. Needs room for two sets of pods.",
+        description="BlueGreen: two pods on trial without traffic, then a full second set, then all traffic "
+        "at once; the old set stays until the bake is over. Needs room for two sets of pods.",
     )
     min_ready_seconds: int = Field(
         default=10, ge=0, le=3600, description="Seconds the pods on trial must stay ready before they count."
@@ -116,8 +117,8 @@ class Rollout(Model):
         default=300,
         ge=5,
         le=86400,
-        description="Seconds without a further pod becoming ready after which a revision is given up; pods may "
-        "take as long to start.",
+        description="Seconds without a further pod becoming ready after which a revision is given up; pods "
+        "may take as long to start.",
     )
     timeout_seconds: int = Field(
         default=1800, ge=10, le=604800, description="Seconds after which an unfinished rollout is given up."
@@ -126,7 +127,7 @@ class Rollout(Model):
         default=3,
         ge=1,
         le=100,
-        description="Container terminations of the new revision within 10 minutes that count as a crash loop.",
+        description="Container terminations of the new revision within 10 minutes that make a crash loop.",
     )
     bake_seconds: int = Field(
         default=60,
@@ -138,8 +139,8 @@ class Rollout(Model):
         default=0,
         ge=0,
         le=86400,
-        description="Seconds an image may be missing from its registry before the revision is given up; for tags "
-        "that are pushed after the resource.",
+        description="Seconds an image may be missing from its registry before the revision is given up; for "
+        "tags that are pushed after the resource.",
     )
     auto_promote: bool = Field(
         default=True,
@@ -155,14 +156,15 @@ class Rollout(Model):
     rules = (
         Rule(
             cel="self.minReadySeconds < self.progressDeadlineSeconds",
-            message="rollout.minReadySeconds must be below rollout.progressDeadlineSeconds, or no revision could "
-            "ever finish",
+            message="rollout.minReadySeconds must be below rollout.progressDeadlineSeconds, or no revision "
+            "could ever finish",
             holds=lambda rollout: rollout.min_ready_seconds < rollout.progress_deadline_seconds,
             field_path=".minReadySeconds",
         ),
         Rule(
             cel="self.progressDeadlineSeconds <= self.timeoutSeconds",
-            message="rollout.timeoutSeconds is below rollout.progressDeadlineSeconds; raise it, or lower the deadline",
+            message="rollout.timeoutSeconds is below rollout.progressDeadlineSeconds; raise it, or lower "
+            "the deadline",
             holds=lambda rollout: rollout.progress_deadline_seconds <= rollout.timeout_seconds,
             field_path=".timeoutSeconds",
         ),
@@ -218,8 +220,8 @@ class Availability(Model):
         default=30,
         ge=16,
         le=3600,
-        description="Seconds before a stopping pod is killed: the drain, 15 seconds for requests in flight, and "
-        "a margin.",
+        description="Seconds before a stopping pod is killed: the drain, 15 seconds for requests in flight, "
+        "and a margin.",
     )
     rules = (
         Rule(

@@ -1,6 +1,6 @@
-"""What a user writes: `.spec` of a MaraudersMap. Every default and every bound is here or in the parts it names."""
+"""What a user writes: `.spec` of a MaraudersMap. Every default and bound is here or in the parts it names."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -57,30 +57,3 @@ class MaraudersMapSpec(Model):
     )
     pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
     suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")
-
-    def pod_inputs(self) -> dict[str, Any]:
-        """The user's inputs that reach the pods, defaults left out: what a revision's hash covers.
-
-        Scaling, rollout policy and everything around the pods are absent: changing them rolls nothing out.
-        Defaults are absent so that an operator with other defaults does not re-roll existing revisions.
-        """
-        inputs = self.sparse()
-        availability = inputs.pop("availability", {})
-        reach_pods = {key: inputs[key] for key in _POD_FIELDS if key in inputs}
-        drain = {key: availability[key] for key in _POD_AVAILABILITY if key in availability}
-        return reach_pods | ({"availability": drain} if drain else {})
-
-
-_POD_FIELDS = (
-    "image",
-    "pullPolicy",
-    "pullSecrets",
-    "resources",
-    "config",
-    "database",
-    "cache",
-    "jwtSecret",
-    "probes",
-    "podTemplate",
-)
-_POD_AVAILABILITY = ("topologySpread", "drainSeconds", "terminationGraceSeconds")

@@ -42,16 +42,19 @@ class Resources(Model):
 
     requests: Requests = Field(default=Requests(), description="What is promised.")
     limits: Limits = Field(default=Limits(), description="What is the most.")
-    rules = tuple(
+    rules = (
         Rule(
-            cel=f"quantity(string(self.requests.{name})).compareTo(quantity(string(self.limits.{name}))) <= 0",
-            message=f"resources.requests.{name} is above resources.limits.{name}; raise the limit too "
-            f"(defaults: requests {Requests.model_fields[name].default}, limits {Limits.model_fields[name].default})",
-            holds=lambda resources, name=name: (
-                amount(getattr(resources.requests, name)) <= amount(getattr(resources.limits, name))
-            ),
-        )
-        for name in ("cpu", "memory")
+            cel="quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",
+            message="resources.requests.cpu is above resources.limits.cpu; raise the limit too "
+            "(by default requests.cpu is 500m and limits.cpu is 1)",
+            holds=lambda resources: amount(resources.requests.cpu) <= amount(resources.limits.cpu),
+        ),
+        Rule(
+            cel="quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",
+            message="resources.requests.memory is above resources.limits.memory; raise the limit too "
+            "(by default requests.memory is 256Mi and limits.memory is 512Mi)",
+            holds=lambda resources: amount(resources.requests.memory) <= amount(resources.limits.memory),
+        ),
     )
 
 
@@ -140,7 +143,7 @@ class Config(Model):
         Field(max_length=20),
     ] = Field(
         default=(),
-        description="Origins whose pages may call the API, such as https://map.hogwarts.edu; none by default.",
+        description="Origins whose pages may call the API, such as https://map.hogwarts.edu; by default none.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     rate_limits: RateLimits = Field(default=RateLimits(), description="Requests allowed per window.")
@@ -182,7 +185,7 @@ class ReadinessProbe(_Probe):
 
 
 class Probes(Model):
-    """Health checks of the API container. A startup probe precedes them for as long as the progress deadline."""
+    """Health checks of the API container. A startup probe precedes them, as long as the progress deadline."""
 
     liveness: LivenessProbe = Field(default=LivenessProbe(), description="GET /health/live, else restart.")
     readiness: ReadinessProbe = Field(
@@ -226,8 +229,8 @@ def _keys_rule(name: str) -> Rule:
     unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in _RESERVED_PREFIXES)
     return Rule(
         cel=f"self.{name}.all(k, {unreserved})",
-        message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator finds "
-        "its pods by them; use a prefix of your own",
+        message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator "
+        "finds its pods by them; use a prefix of your own",
         holds=lambda template: _unreserved(getattr(template, name)),
     )
 

@@ -1,0 +1,71 @@
+"""Desired children, as plain manifests: pure functions of the resource. None of them carries an API `replicas`."""
+
+from maraudersmap_operator.children import names
+from maraudersmap_operator.children.api import controller_revision, deployment, pod_template
+from maraudersmap_operator.children.autoscaling import autoscaler
+from maraudersmap_operator.children.cache import evaluation_cache, evaluation_cache_url
+from maraudersmap_operator.children.config_maps import config_map_copy, content_digest
+from maraudersmap_operator.children.database import (
+    PASSWORD_KEY,
+    evaluation_objects,
+    evaluation_secret,
+    evaluation_url,
+    keeps_data,
+)
+from maraudersmap_operator.children.environment import (
+    DATABASE_URL_KEY,
+    JWT_SECRET_KEY,
+    ConfigMapRef,
+    SecretKeyRef,
+    needs_application_secret,
+    referenced_config_maps,
+    referenced_secrets,
+)
+from maraudersmap_operator.children.migrations import job
+from maraudersmap_operator.children.network import (
+    disruption_budget,
+    ingress,
+    network_policy,
+    preview_service,
+    service,
+    service_account,
+    url,
+)
+from maraudersmap_operator.children.owner import Images, Manifest, Owner
+from maraudersmap_operator.children.secrets import application_secret
+
+__all__ = [
+    "DATABASE_URL_KEY",
+    "JWT_SECRET_KEY",
+    "PASSWORD_KEY",
+    "ConfigMapRef",
+    "Images",
+    "Manifest",
+    "Owner",
+    "SecretKeyRef",
+    "application_secret",
+    "autoscaler",
+    "config_map_copy",
+    "content_digest",
+    "controller_revision",
+    "deployment",
+    "disruption_budget",
+    "evaluation_cache",
+    "evaluation_cache_url",
+    "evaluation_objects",
+    "evaluation_secret",
+    "evaluation_url",
+    "ingress",
+    "job",
+    "keeps_data",
+    "names",
+    "needs_application_secret",
+    "network_policy",
+    "pod_template",
+    "preview_service",
+    "referenced_config_maps",
+    "referenced_secrets",
+    "service",
+    "service_account",
+    "url",
+]

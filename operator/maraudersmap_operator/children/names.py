@@ -1,0 +1,67 @@
+"""Names of children: each has one function here, and nobody builds one elsewhere.
+
+`name` is the resource's, at most 40 characters; `revision` is a hash of 8. The longest, a migrations Job, then leaves
+room for an attempt of 5 digits within the 63 characters of a label value.
+"""
+
+
+def deployment(name: str, revision: str) -> str:
+    return f"{name}-api-{revision}"
+
+
+def service(name: str) -> str:
+    """The Service that users' requests go through."""
+    return f"{name}-api"
+
+
+def preview_service(name: str) -> str:
+    """The Service that reaches a candidate before users do."""
+    return f"{name}-api-preview"
+
+
+def autoscaler(name: str) -> str:
+    return f"{name}-api-hpa"
+
+
+def service_account(name: str) -> str:
+    return f"{name}-api"
+
+
+def disruption_budget(name: str) -> str:
+    return f"{name}-api"
+
+
+def network_policy(name: str) -> str:
+    return f"{name}-api"
+
+
+def ingress(name: str) -> str:
+    return f"{name}-api"
+
+
+def application_secret(name: str) -> str:
+    """The Secret with the generated values: keys `database-url` and `jwt-secret`."""
+    return f"{name}-secrets"
+
+
+def controller_revision(name: str, revision: str) -> str:
+    return f"{name}-{revision}"
+
+
+def migration_job(name: str, revision: str, attempt: int) -> str:
+    return f"{name}-migrate-{revision}-{attempt}"
+
+
+def config_map_copy(name: str, digest: str) -> str:
+    """An immutable copy of a user's ConfigMap; `digest` is that of its content."""
+    return f"{name}-config-{digest}"
+
+
+def postgres(name: str) -> str:
+    """StatefulSet, Service, Secret and network policy of the evaluation database."""
+    return f"{name}-postgres"
+
+
+def redis(name: str) -> str:
+    """Deployment, Service and network policy of the evaluation cache."""
+    return f"{name}-redis"
