@@ -1,4 +1,4 @@
-"""Desired children, as plain manifests: pure functions of the resource. None of them carries an API `replicas`."""
+"""Desired children, as plain manifests: pure functions of the resource. No API Deployment has `replicas`."""
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.api import controller_revision, deployment, pod_template

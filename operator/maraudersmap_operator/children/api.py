@@ -1,4 +1,4 @@
-"""The API's pods: the template of a revision, its Deployment, and the record from which it can be made again."""
+"""The API's pods: the template of a revision, its Deployment, and the record that can make it again."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -32,8 +32,8 @@ def pod_template(
 ) -> Manifest:
     """The rendered pod template of a revision, labels included.
 
-    `config_map_copies`: name of a user's ConfigMap -> name of the copy the pods shall read; without an entry they
-    read the user's own.
+    `config_map_copies`: name of a user's ConfigMap -> name of the copy the pods shall read; without an entry
+    they read the user's own.
     """
     copies = config_map_copies or {}
     extra = spec.pod_template
@@ -81,8 +81,8 @@ def controller_revision(
 ) -> Manifest:
     """The record of a revision: `data` holds its image, its template and, when given, the inputs of its hash.
 
-    The API server refuses any later change of `data`. `number` counts a resource's revisions upwards. `annotations`
-    are for facts learnt later: an apply that leaves one out removes it.
+    The API server refuses any later change of `data`. `number` counts a resource's revisions upwards.
+    `annotations` are for facts learnt later: an apply that leaves one out removes it.
     """
     data: Manifest = {"image": image, "template": deepcopy(template)}
     if inputs is not None:
@@ -144,7 +144,7 @@ def _container(owner: Owner, spec: MaraudersMapSpec, copies: Mapping[str, str]) 
             "httpGet": {"path": "/health/live", "port": API_PORT_NAME},
             "periodSeconds": 1,
             "timeoutSeconds": spec.probes.liveness.timeout_seconds,
-            # Liveness must not kill a slow starter: giving up on one is the rollout's decision, at its deadline.
+            # Liveness must not kill a slow starter: giving up is the rollout's decision, at its deadline.
             "failureThreshold": spec.rollout.progress_deadline_seconds,
         },
         "livenessProbe": _probe("/health/live", spec.probes.liveness),

@@ -21,7 +21,7 @@ _MAX_CONNECTIONS = 200
 
 
 def evaluation_objects(owner: Owner, spec: MaraudersMapSpec, images: Images) -> tuple[Manifest, ...]:
-    """Everything but its Secret: Service, StatefulSet, network policy. Empty when the database is external."""
+    """All but its Secret: Service, StatefulSet, network policy. Empty when the database is external."""
     if spec.database.evaluation is None:
         return ()
     objects = [_service(owner), _stateful_set(owner, spec.database.evaluation.storage, images)]
@@ -121,7 +121,7 @@ def _pod(owner: Owner, storage: Storage | None, images: Images) -> Manifest:
 
 def _container(owner: Owner, images: Images) -> Manifest:
     password = {"secretKeyRef": {"name": names.postgres(owner.name), "key": PASSWORD_KEY}}
-    # Over TCP: while the image's start script makes the data directory, the server answers on its socket only.
+    # Over TCP: while the image's start script makes the data directory, only the socket is answered.
     ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(POSTGRES_PORT), "-U", _USER, "-d", _DATABASE]
     return {
         "name": "postgres",

@@ -76,7 +76,7 @@ def _config_maps(spec: MaraudersMapSpec) -> Iterator[ConfigMapRef]:
 
 
 def needs_application_secret(spec: MaraudersMapSpec) -> bool:
-    """Whether the operator has a value to generate; False when the user gives both the database and the key."""
+    """Whether the operator has a value to generate; False when the user gives both database and key."""
     return spec.database.evaluation is not None or spec.jwt_secret is None
 
 
@@ -136,7 +136,7 @@ def _users(variable: EnvVar, copies: Mapping[str, str]) -> Manifest:
     if source.secret_key_ref is not None:
         return _from_secret(variable.name, source.secret_key_ref)
     ref = source.config_map_key_ref
-    assert ref is not None  # noqa: S101 (the model admits exactly one of the two)
+    assert ref is not None
     key_ref = {"name": copies.get(ref.name, ref.name), "key": ref.key}
     return {"name": variable.name, "valueFrom": {"configMapKeyRef": key_ref}}
 

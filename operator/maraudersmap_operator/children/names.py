@@ -1,7 +1,7 @@
 """Names of children: each has one function here, and nobody builds one elsewhere.
 
-`name` is the resource's, at most 40 characters; `revision` is a hash of 8. The longest, a migrations Job, then leaves
-room for an attempt of 5 digits within the 63 characters of a label value.
+`name` is the resource's, at most 40 characters; `revision` is a hash of 8. The longest, a migrations Job, then
+leaves room for an attempt of 4 digits within the 63 characters of a label value.
 """
 
 

@@ -89,7 +89,7 @@ def ingress(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
 def disruption_budget(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manifest | None:
     """The disruption budget of the serving pods; None when switched off, or while nothing serves.
 
-    Its selector equals the Service's: over two Deployments at once, a crashing candidate would block every drain.
+    Its selector equals the Service's: over two Deployments, a crashing candidate would block every drain.
     """
     budget = spec.availability.pod_disruption_budget
     if not budget.enabled or serving is None:

@@ -18,12 +18,12 @@ from maraudersmap_operator.resource.names import (
 )
 
 Manifest = dict[str, Any]
-"""A Kubernetes object as the API server takes it. Builders give a new one at each call: callers may change it."""
+"""A Kubernetes object as the API server takes it. Builders give a new one each time: callers may change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images of what the operator runs for evaluation; from the operator's settings, not from the resource."""
+    """Images of what the operator runs for evaluation; from the operator's settings, not the resource."""
 
     postgres: str
     redis: str

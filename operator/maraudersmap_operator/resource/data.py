@@ -83,8 +83,8 @@ class EvaluationCache(Model):
 class Cache(Model):
     """Redis 7 for cached answers and rate limits; at most one of the fields is set.
 
-    Absent means `evaluation: {}`: rate limits are exact across pods only with a shared store, and a cache that
-    is lost costs nothing but speed, so one pod of it is a safe default where one of a database would not be.
+    Absent means `evaluation: {}`: rate limits are exact across pods only with a shared store, and a cache
+    that is lost costs nothing but speed: one pod of it is a safe default where one of a database is not.
     """
 
     external: SecretSource | None = Field(

@@ -13,12 +13,12 @@ from maraudersmap_operator.resource.spec import MaraudersMapSpec
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
 NAME_MESSAGE = (
-    f"metadata.name must have at most {NAME_MAX} characters, begin with a letter and contain only a-z, 0-9 and -, "
-    "because the names of its Services and Jobs begin with it"
+    f"metadata.name must have at most {NAME_MAX} characters, begin with a letter and contain only a-z, 0-9 "
+    "and -, because the names of its Services and Jobs begin with it"
 )
 
 
-class InvalidResource(ValueError):  # noqa: N818 (a finding about data, not a failure)
+class InvalidResource(ValueError):
     """The resource cannot be understood; `field` is the path to what is wrong, `message` the remedy."""
 
     def __init__(self, field: str, message: str) -> None:

@@ -36,7 +36,7 @@ ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
 ANNOTATION_RESTART: Final = f"{GROUP}/restart"
 
 NAME_MAX: Final = 40
-"""Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label."""
+"""Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""
 
 NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """A resource's name starts the names of Services, which are DNS labels that begin with a letter."""

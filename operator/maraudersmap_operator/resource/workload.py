@@ -143,7 +143,7 @@ class Config(Model):
         Field(max_length=20),
     ] = Field(
         default=(),
-        description="Origins whose pages may call the API, such as https://map.hogwarts.edu; by default none.",
+        description="Origins whose pages may call the API, such as https://map.hogwarts.edu; default none.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     rate_limits: RateLimits = Field(default=RateLimits(), description="Requests allowed per window.")
@@ -228,7 +228,7 @@ def _unreserved(keys: Any) -> bool:
 def _keys_rule(name: str) -> Rule:
     unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in _RESERVED_PREFIXES)
     return Rule(
-        cel=f"self.{name}.all(k, {unreserved})",
+        cel=f"!has(self.{name}) || self.{name}.all(k, {unreserved})",
         message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator "
         "finds its pods by them; use a prefix of your own",
         holds=lambda template: _unreserved(getattr(template, name)),
