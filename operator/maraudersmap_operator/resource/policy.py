@@ -213,7 +213,7 @@ class Availability(Model):
     drain_seconds: int = Field(
         default=5,
         ge=0,
-        le=600,
+        le=300,
         description="Seconds a stopping pod keeps serving while load balancers forget it.",
     )
     termination_grace_seconds: int = Field(

@@ -125,11 +125,12 @@ class EnvVar(Model):
             holds=lambda variable: (variable.value is None) != (variable.value_from is None),
         ),
         Rule(
-            cel=f"!(self.name in {list(OWN_VARIABLES)})",
+            # `<NAME>_FILE` is another way to give the API the same value, and it takes only one of the two.
+            cel=f"!({list(OWN_VARIABLES)}.exists(v, self.name == v || self.name == v + '_FILE'))",
             message="this variable has a field of its own: database, cache, jwtSecret, config.logLevel, "
             "config.corsOrigins, config.rateLimits, config.trustedProxies, availability.drainSeconds "
             "(the port is always 4001)",
-            holds=lambda variable: variable.name not in OWN_VARIABLES,
+            holds=lambda variable: variable.name.removesuffix("_FILE") not in OWN_VARIABLES,
         ),
     )
 
@@ -139,7 +140,7 @@ class Config(Model):
 
     log_level: LogLevel = Field(default=LogLevel.INFO, description="Least severe level that is logged.")
     cors_origins: Annotated[
-        tuple[Annotated[str, Field(max_length=256, pattern=r"^(\*|https?://[^\s,/]+)$")], ...],
+        tuple[Annotated[str, Field(max_length=256, pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")], ...],
         Field(max_length=20),
     ] = Field(
         default=(),
