@@ -1,0 +1,71 @@
+"""`python -m maraudersmap_api`: serve (the default), migrate, create-user, version.
+
+Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cannot be reached (try again).
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from maraudersmap_api import SERVICE_NAME, __version__
+from maraudersmap_api.settings import SettingsError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_UNREACHABLE = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        match arguments.command:
+            case "migrate":
+                from maraudersmap_api.commands import migrate
+
+                return asyncio.run(migrate(os.environ))
+            case "create-user":
+                from maraudersmap_api.commands import create_user
+
+                return asyncio.run(create_user(os.environ, arguments))
+            case "version":
+                print(f"{SERVICE_NAME} {__version__}")  # noqa: T201 - the command's output
+                return EXIT_OK
+            case _:
+                from maraudersmap_api.serve import serve
+
+                return asyncio.run(serve(os.environ))
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
+        return EXIT_CONFIGURATION
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m maraudersmap_api",
+        description="The Marauder's Map incident API. Settings come from the environment; each variable NAME may "
+        "also be given as NAME_FILE. See docs/api-configuration.md.",
+        epilog="exit codes: 0 done, 1 failed, 2 wrong configuration, 75 database unreachable",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
+    commands.add_parser("migrate", help="bring the database's schema up to date, then exit")
+    create = commands.add_parser(
+        "create-user",
+        help="create an account with any role; the password is asked for, or read from standard input",
+    )
+    create.add_argument("--email", required=True, help="ends with @hogwarts.edu")
+    create.add_argument("--role", default="STUDENT", choices=["STUDENT", "PREFECT", "AUROR"])
+    create.add_argument("--first-name", default="", help="default: taken from the e-mail address")
+    create.add_argument("--last-name", default="", help="default: taken from the e-mail address")
+    create.add_argument("--house", choices=["GRYFFINDOR", "SLYTHERIN", "RAVENCLAW", "HUFFLEPUFF"])
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

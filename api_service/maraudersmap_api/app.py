@@ -1,0 +1,92 @@
+"""The application: everything built from settings, wired by hand, started and stopped in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from maraudersmap_api.auth.handlers import add_auth_routes, identify, signed_in
+from maraudersmap_api.auth.passwords import Passwords
+from maraudersmap_api.auth.service import AuthService
+from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.http.edge import Edge
+from maraudersmap_api.http.health import add_service_routes
+from maraudersmap_api.http.reading import BODY_BYTES
+from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.incidents.handlers import add_incident_routes
+from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.infra.checks import cache_check, database_check
+from maraudersmap_api.infra.db import Database
+from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
+from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.migrate import shipped_migrations
+from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.settings import Dependency, Settings
+
+SCHEMA_VERSION = len(shipped_migrations())
+"""The version of this code, as far as the schema is concerned: that of the newest migration it ships."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A built application with the parts that its runner needs."""
+
+    app: web.Application
+    server: HttpServer
+    board: HealthBoard
+    db: Database
+    metrics: Metrics
+
+
+def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
+    """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
+    metrics = Metrics()
+    db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
+    redis = Redis(settings.redis_url) if settings.redis_url else None
+
+    def on_change(dependency: Dependency, health: Health) -> None:
+        healthy = health is Health.HEALTHY
+        metrics.dependency_up.labels(dependency.value).set(healthy)
+        if dependency is Dependency.DATABASE:
+            db.available = healthy
+
+    monitors = [Monitor(Dependency.DATABASE, database_check(db, schema_version), on_change)]
+    if redis is not None:
+        monitors.append(Monitor(Dependency.CACHE, cache_check(redis), on_change))
+    board = HealthBoard(tuple(monitors), settings.readiness_requires)
+
+    passwords = Passwords()
+    tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
+    auth = AuthService(db, passwords, tokens)
+    incidents = IncidentService(db, metrics)
+
+    edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
+    app = web.Application(middlewares=[identify(tokens)], client_max_size=BODY_BYTES)
+    add_service_routes(app.router, board, metrics)
+    add_auth_routes(app.router, auth)
+    add_incident_routes(app.router, incidents, signed_in(auth))
+    app.on_response_prepare.append(edge.on_prepare)
+
+    async def resources(_: web.Application) -> AsyncIterator[None]:
+        await db.open()
+        for monitor in monitors:
+            monitor.start()
+        yield
+        for monitor in monitors:
+            await monitor.stop()
+        passwords.close()
+        if redis is not None:
+            await redis.close()
+        await db.close()
+
+    app.cleanup_ctx.append(resources)
+    server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
+    return Service(app, server, board, db, metrics)
+
+
+async def drain(service: Service, seconds: float) -> bool:
+    """Go away without dropping a request; see http/server.py. True when every request could finish."""
+    service.board.draining = True
+    await asyncio.sleep(seconds)
+    return await service.server.stop()

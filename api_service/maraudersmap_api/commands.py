@@ -1,0 +1,86 @@
+"""The commands that do one thing and exit: migrate and create-user."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Mapping
+
+import asyncpg
+
+from maraudersmap_api.__main__ import EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
+from maraudersmap_api.auth import repository
+from maraudersmap_api.auth.handlers import parse_registration
+from maraudersmap_api.auth.models import Role
+from maraudersmap_api.auth.passwords import Passwords
+from maraudersmap_api.errors import Conflict, ValidationError
+from maraudersmap_api.infra import migrate as migrations
+from maraudersmap_api.infra.logs import configure_logs, log
+from maraudersmap_api.settings import load_database_settings
+
+UNREACHABLE: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCatalogNameError,  # an operator may still be creating database and role
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+
+
+async def migrate(environ: Mapping[str, str]) -> int:
+    """Apply what is missing: 0, or 75 when the database cannot be reached, or 1. Raises SettingsError."""
+    settings = load_database_settings(environ)
+    configure_logs(settings.environment, settings.log_level)
+    try:
+        applied = await migrations.migrate(settings.url, migrations.shipped_migrations())
+    except UNREACHABLE as error:
+        log.error("Database unreachable", extra={"context": {"reason": f"{type(error).__name__}: {error}"}})
+        return EXIT_UNREACHABLE
+    except (migrations.MigrationError, asyncpg.PostgresError) as error:
+        log.error("Migration failed", exc_info=error)
+        return EXIT_FAILED
+    log.info("Schema is up to date", extra={"context": {"applied": applied}})
+    return EXIT_OK
+
+
+async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace) -> int:
+    """Create an account: 0, or 75, or 1 with the reason on standard error. Raises SettingsError."""
+    settings = load_database_settings(environ)
+    configure_logs(settings.environment, settings.log_level, sys.stderr)
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    first, _, last = arguments.email.partition("@")[0].partition(".")
+    values = {
+        "email": arguments.email,
+        "password": password,
+        "firstName": arguments.first_name or first.capitalize(),
+        "lastName": arguments.last_name or last.capitalize() or first.capitalize(),
+        **({"house": arguments.house} if arguments.house else {}),
+    }
+    passwords = Passwords()
+    try:
+        new, password = parse_registration(values, role=Role(arguments.role))
+        connection = await asyncpg.connect(settings.url, timeout=10)
+        try:
+            user = await repository.insert_user(connection, new, await passwords.hash(password))
+        finally:
+            await connection.close()
+    except ValidationError as error:
+        return _refuse("; ".join(detail.message for detail in error.details))
+    except Conflict as error:
+        return _refuse(error.message)
+    except UNREACHABLE as error:
+        _refuse(f"the database cannot be reached ({type(error).__name__})")
+        return EXIT_UNREACHABLE
+    finally:
+        passwords.close()
+    print(f"created {user.email} ({user.role}), id {user.id}")  # noqa: T201 - the command's output
+    return EXIT_OK
+
+
+def _refuse(reason: str) -> int:
+    print(f"create-user: {reason}", file=sys.stderr)  # noqa: T201 - the command's output
+    return EXIT_FAILED

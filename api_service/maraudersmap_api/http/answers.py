@@ -1,0 +1,35 @@
+"""Shaping answers: JSON, times and tags."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Origin"}
+"""For what depends on who asks."""
+
+NO_STORE = {"Cache-Control": "no-store"}
+"""For answers that hold tokens or momentary state."""
+
+
+def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """`body` as compact UTF-8 JSON."""
+    return web.Response(
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+        headers=headers,
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rfc3339_or_none(moment: datetime | None) -> str | None:
+    """The same for what may not have happened yet."""
+    return None if moment is None else rfc3339(moment)

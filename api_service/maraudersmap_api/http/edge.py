@@ -1,0 +1,129 @@
+"""The outermost layer: every answer passes here, whatever went wrong on the way.
+
+It sits outside aiohttp's middlewares because aiohttp itself refuses some requests before any of them run (a failed
+expectation) and, with asyncio's debug mode on, would put tracebacks into its own 500s.
+For each request: an id, two log lines, metrics, an error as JSON, the security headers, and `Connection: close`
+when this connection should end.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from maraudersmap_api.http.problems import malformed_response, problem_response
+from maraudersmap_api.infra.logs import error_context, log, request_context
+from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+USER_ID = "user_id"
+EXTRA_HEADERS = "extra_headers"
+"""Request item: headers for the answer, success or not (rate limits, CORS)."""
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-XSS-Protection": "1; mode=block",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Content-Security-Policy": "default-src 'self'",
+    "Server": "marauders-map",  # aiohttp would name itself and Python with versions
+}
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Edge:
+    """Wraps the application's handler; `closing` says whether a request's connection should end after it."""
+
+    def __init__(self, metrics: Metrics, closing: Callable[[web.Request], bool]) -> None:
+        self._metrics = metrics
+        self._closing = closing
+
+    def wrap(self, handler: Answer) -> Answer:
+        """The handler that the server calls."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            started = time.perf_counter()
+            request_id = request["request_id"] = _request_id(request)
+            context: dict[str, Any] = {
+                "userId": None,
+                "requestId": request_id,
+                "method": request.method,
+                "path": request.path,
+            }
+            request_context.set(context)
+            log.info("Request received")
+            error: BaseException | None = None
+            try:
+                response = await handler(request)
+            except Exception as problem:  # noqa: BLE001 - the last layer: everything becomes an answer
+                error = problem
+                response = problem_response(problem, request_id)
+            if not response.prepared:
+                self.finish_headers(request, response)
+            context["userId"] = request.get(USER_ID)
+            self._account(request, response.status, time.perf_counter() - started, error)
+            return response
+
+        return answer
+
+    async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        """For answers that a handler sends itself (streams): same headers."""
+        self.finish_headers(request, response)
+
+    def finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Put on what every answer carries."""
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-ID"] = request["request_id"]
+        response.headers.update(request.get(EXTRA_HEADERS, {}))
+        if self._closing(request):
+            response.force_close()
+            response.headers["Connection"] = "close"
+
+    def malformed(self, request: web.BaseRequest, error: BaseException | None) -> web.Response:
+        """The answer to bytes that are not HTTP; the connection cannot be used any further."""
+        request_id = secrets.token_hex(16)
+        response = malformed_response(request_id)
+        response.headers.update(SECURITY_HEADERS)
+        response.headers["X-Request-ID"] = request_id
+        response.headers["Connection"] = "close"
+        response.force_close()
+        context: dict[str, Any] = {
+            "userId": None,
+            "requestId": request_id,
+            "method": None,
+            "path": None,
+            "status": 400,
+        }
+        if error is not None:
+            context |= {"error": error_context(error, frames=1)}
+        log.warning("Malformed request", extra={"context": context})
+        self._metrics.requests.labels("OTHER", UNMATCHED, "400").inc()
+        return response
+
+    def _account(
+        self, request: web.Request, status: int, seconds: float, error: BaseException | None
+    ) -> None:
+        self._metrics.observe_request(request.method, _route_template(request), status, seconds)
+        context: dict[str, Any] = {"duration_ms": round(seconds * 1000, 1), "status": status}
+        if error is not None:
+            # The whole stack of a bug; of a refusal only where it was decided.
+            context["error"] = error_context(error, frames=None if status >= 500 else 3)
+        write = log.error if status >= 500 else log.warning if status >= 400 else log.info
+        write("Request completed", extra={"context": context})
+
+
+def _request_id(request: web.Request) -> str:
+    """The caller's id when it is harmless to repeat, else one of ours."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _route_template(request: web.Request) -> str:
+    match_info = request.match_info
+    resource = match_info.route.resource if match_info is not None else None
+    return resource.canonical if resource is not None else UNMATCHED

@@ -1,0 +1,140 @@
+"""Accepting connections, and letting go of them without dropping a request.
+
+Going away, in this order: readiness turns 503 at once; new connections are served for `drain_seconds` more, because
+whoever routes traffic here needs that long to hear of it; every answer says `Connection: close`; then no more
+connections are accepted and idle ones are closed; requests still running get up to IN_FLIGHT_SECONDS.
+aiohttp's own shutdown stops *reading* first, which cuts a request whose body is still arriving; so connections are
+let go here, one by one, as they become idle.
+"""
+
+import asyncio
+import random
+import socket
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_log import AccessLogger
+
+from maraudersmap_api.http.edge import Edge
+from maraudersmap_api.infra.logs import log
+
+IN_FLIGHT_SECONDS = 15.0
+KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle connection
+BACKLOG = 1024
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, which also knows its age, whether it is answering, and how to refuse non-HTTP."""
+
+    def __init__(
+        self, server: web.Server, edge: Edge, *, max_age: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            access_log=None,  # type: ignore[arg-type] # None switches it off; ours is in edge.py
+            access_log_class=AccessLogger,
+        )
+        self._edge = edge
+        # Spread, or all connections of a load balancer opened together would be made anew together.
+        self._closes_at = loop.time() + max_age * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
+        self.answering = 0
+
+    @property
+    def expired(self) -> bool:
+        """Past its maximum age: the next answer should be its last."""
+        return self._loop.time() >= self._closes_at
+
+    async def finish_response(self, request: Any, resp: Any, start_time: float | None) -> Any:
+        """Only when the answer is written is the request over."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.answering -= 1
+
+    def handle_error(
+        self, request: Any, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Reached only for what could not be parsed: the edge answers everything else."""
+        self.answering += 1
+        return self._edge.malformed(request, exc)
+
+
+class HttpServer:
+    """One listening socket for one application."""
+
+    def __init__(self, app: web.Application, edge: Edge, *, max_age: float) -> None:
+        self._runner = web.AppRunner(app, access_log=None)
+        self._edge = edge
+        self._max_age = max_age
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, host: str | None, port: int) -> int:
+        """Listen; returns the port (chosen by the system when 0). Raises OSError."""
+        await self._runner.setup()
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the runner has no server after setup")
+        server.request_handler = _counted(self._edge.wrap(server.request_handler))
+        loop = asyncio.get_running_loop()
+
+        def connect() -> Connection:
+            return Connection(server, self._edge, max_age=self._max_age, loop=loop)
+
+        self._listener = await loop.create_server(connect, host, port, backlog=BACKLOG, reuse_address=True)
+        bound: socket.socket = self._listener.sockets[0]
+        return int(bound.getsockname()[1])
+
+    async def stop(self) -> bool:
+        """Stop accepting, let requests finish, close. True when none had to be cut off."""
+        if self._listener is not None:
+            self._listener.close()
+        finished = await self._let_go(IN_FLIGHT_SECONDS)
+        for connection in self._connections():
+            connection.force_close()
+        await self._runner.cleanup()
+        return finished
+
+    async def _let_go(self, patience: float) -> bool:
+        """Close each connection once it is idle, for at most `patience` seconds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while connections := self._connections():
+            for connection in connections:
+                if not connection.answering:
+                    connection.close()
+            if loop.time() >= deadline:
+                log.warning("Requests were cut off", extra={"context": {"connections": len(connections)}})
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def _connections(self) -> list[Connection]:
+        server = self._runner.server
+        return [] if server is None else [c for c in server.connections if isinstance(c, Connection)]
+
+
+def connection_expired(request: web.Request) -> bool:
+    """Has this request's connection passed its maximum age?"""
+    connection = request.protocol
+    return isinstance(connection, Connection) and connection.expired
+
+
+def _counted(handler: Any) -> Any:
+    """Mark the connection as answering from the request's head on; `finish_response` is the other end."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            response: web.StreamResponse = await handler(request)
+            return response
+        connection.answering += 1
+        try:
+            response = await handler(request)
+        except BaseException:
+            connection.answering -= 1  # cancelled: there will be no answer to finish
+            raise
+        return response
+
+    return answer

@@ -1,0 +1,1 @@
+"""Incidents: what happened, where, how bad, and who may see it."""

@@ -1,0 +1,1 @@
+"""What the service stands on: database, cache, health, metrics and logs."""

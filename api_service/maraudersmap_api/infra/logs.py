@@ -1,0 +1,101 @@
+"""Logs: one JSON object a line on standard output, or readable colour when developing.
+
+The standard library's `logging` is the front, so that what libraries log takes the same shape. Values that belong
+to the request at hand travel in a context variable: a line written deep inside a repository names its request.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from maraudersmap_api import SERVICE_NAME
+from maraudersmap_api.settings import LogLevel
+
+log = logging.getLogger("maraudersmap")
+
+request_context: ContextVar[Mapping[str, Any] | None] = ContextVar("request_context", default=None)
+"""Context fields of the request being answered: userId, requestId, method, path."""
+
+_LEVELS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARN: 30, LogLevel.ERROR: 40}
+
+
+def configure_logs(environment: str, level: LogLevel, stream: TextIO = sys.stdout) -> None:
+    """Send every logger's records to `stream`; `environment` "development" chooses the readable form."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Readable() if environment == "development" else JsonLines(environment))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_LEVELS[level])
+    # Libraries speak only when something is wrong: their debug lines may carry query arguments.
+    for name in ("asyncio", "aiohttp", "asyncpg", "redis"):
+        logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
+    logging.captureWarnings(True)
+
+
+def error_context(error: BaseException, *, frames: int | None = None) -> dict[str, str]:
+    """An exception as `{name, message, stack}`; `frames` keeps only that many of the innermost."""
+    limit = None if frames is None else -frames
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=limit))
+    return {"name": type(error).__name__, "message": str(error), "stack": stack}
+
+
+class JsonLines(logging.Formatter):
+    """`{timestamp, level, message, context{...}, service, environment}`."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "timestamp": _timestamp(record),
+            "level": level_name(record),
+            "message": record.getMessage(),
+            "context": _context(record),
+            "service": SERVICE_NAME,
+            "environment": self._environment,
+        }
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class _Readable(logging.Formatter):
+    """For a developer's terminal."""
+
+    _COLOURS = {"debug": "90", "info": "36", "warn": "33", "error": "31"}  # noqa: RUF012 - a constant table
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = level_name(record)
+        context = dict(_context(record))
+        error = context.pop("error", None)
+        pairs = " ".join(f"{key}={value}" for key, value in context.items() if value is not None)
+        line = (
+            f"\x1b[{self._COLOURS[level]}m{_timestamp(record)[11:23]} {level:5}\x1b[0m {record.getMessage()}"
+        )
+        line = f"{line} \x1b[90m{pairs}\x1b[0m" if pairs else line
+        return f"{line}\n{error['stack']}" if error else line
+
+
+def level_name(record: logging.LogRecord) -> str:
+    """Our four levels; what is above error stays error."""
+    if record.levelno >= logging.ERROR:
+        return LogLevel.ERROR.value
+    if record.levelno >= logging.WARNING:
+        return LogLevel.WARN.value
+    return LogLevel.INFO.value if record.levelno >= logging.INFO else LogLevel.DEBUG.value
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _context(record: logging.LogRecord) -> dict[str, Any]:
+    context: dict[str, Any] = {**(request_context.get() or {}), **getattr(record, "context", {})}
+    if record.exc_info and record.exc_info[1] is not None:
+        context["error"] = error_context(record.exc_info[1])
+    return context

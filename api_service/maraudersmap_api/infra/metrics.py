@@ -1,0 +1,68 @@
+"""Prometheus metrics. One registry per application, so tests do not share counters."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+UNMATCHED = "unmatched"
+"""The `path` of every request that no route knows: raw paths would be labels without end."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """All that `/metrics` shows. Durations are in seconds."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "http_requests_total",
+            "Requests answered, by route template.",
+            ("method", "path", "status"),
+            registry=self.registry,
+        )
+        self.request_duration = Histogram(
+            "http_request_duration_seconds",
+            "Time from the request's head to its answer.",
+            ("method", "path"),
+            buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5),
+            registry=self.registry,
+        )
+        self.incidents_created = Counter(
+            "incidents_created_total", "Incidents stored.", registry=self.registry
+        )
+        self.websockets = Gauge(
+            "active_websocket_connections", "WebSockets open now.", registry=self.registry
+        )
+        self.query_duration = Histogram(
+            "database_query_duration_seconds",
+            "Time a query took, without the wait for a connection.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=self.registry,
+        )
+        self.connection_wait = Histogram(
+            "database_connection_wait_seconds",
+            "Time a request waited for its turn at a database connection.",
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5),
+            registry=self.registry,
+        )
+        self.dependency_up = Gauge(
+            "dependency_up",
+            "1 while the dependency is healthy, as the background check sees it.",
+            ("dependency",),
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count one answered request; `path` is a route template or UNMATCHED."""
+        method = method if method in _METHODS else "OTHER"
+        self.requests.labels(method, path, str(status)).inc()
+        self.request_duration.labels(method, path).observe(seconds)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)

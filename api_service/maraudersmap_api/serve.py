@@ -1,0 +1,37 @@
+"""The server process: from settings to a clean exit."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Mapping
+
+from maraudersmap_api import __version__
+from maraudersmap_api.app import build, drain
+from maraudersmap_api.infra.logs import configure_logs, log
+from maraudersmap_api.settings import load_settings
+
+
+async def serve(environ: Mapping[str, str]) -> int:
+    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code; raises SettingsError."""
+    settings = load_settings(environ)
+    configure_logs(settings.environment, settings.log_level)
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+
+    service = build(settings)
+    try:
+        port = await service.server.start(settings.host, settings.port)
+    except OSError as error:
+        log.error("Cannot listen", extra={"context": {"port": settings.port, "reason": str(error)}})
+        await service.server.stop()
+        return 1
+    gc.freeze()  # what start-up built lives as long as the process: spare every later collection from it
+    log.info("Serving", extra={"context": {"port": port, "version": __version__}})
+
+    await asked_to_stop.wait()
+    log.info("Draining", extra={"context": {"seconds": settings.drain_seconds}})
+    finished = await drain(service, settings.drain_seconds)
+    log.info("Stopped", extra={"context": {"everyRequestFinished": finished}})
+    return 0

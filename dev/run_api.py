@@ -1,0 +1,107 @@
+"""`make run-api`: the API on this machine, with a database and a cache of its own, until Ctrl-C.
+
+Every start begins with an empty database and an empty cache, unless `--keep` is given.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from dev.local_services import local_postgres, local_redis
+
+STATE = Path(__file__).resolve().parent.parent / ".state" / "run-api"
+READY_SECONDS = 30.0
+
+
+def main() -> int:
+    """Start everything, wait, stop everything; returns the API's exit code."""
+    parser = argparse.ArgumentParser(prog="make run-api", description=__doc__)
+    parser.add_argument("--port", type=int, default=4001)
+    parser.add_argument("--keep", action="store_true", help="go on with the database of the last run")
+    arguments = parser.parse_args()
+    data = STATE / "postgres"
+    if not arguments.keep:
+        shutil.rmtree(data, ignore_errors=True)
+    signal.signal(signal.SIGTERM, _interrupt)
+    _say("starting PostgreSQL and Redis")
+    with local_postgres(data) as postgres, local_redis() as redis:
+        environment = {
+            "ENVIRONMENT": "development",
+            "HOST": "127.0.0.1",
+            "JWT_SECRET": secrets.token_urlsafe(48),
+            "DRAIN_SECONDS": "0",
+            **os.environ,
+            "PORT": str(arguments.port),
+            "DATABASE_URL": postgres.url,
+            "REDIS_URL": redis.url,
+        }
+        command = [sys.executable, "-m", "maraudersmap_api"]
+        _say("migrating")
+        subprocess.run([*command, "migrate"], env=environment, check=True)
+        # A session of its own: Ctrl-C reaches only us, and we stop things in order.
+        api = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            if not _ready(api, arguments.port):
+                return api.wait() if api.poll() is not None else 1
+            print(_welcome(arguments.port), flush=True)
+            return api.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _say("stopping")
+            if api.poll() is None:
+                api.terminate()
+            api.wait(timeout=30)
+
+
+def _ready(api: "subprocess.Popen[bytes]", port: int) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while api.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1):  # noqa: S310 - ours
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    if api.poll() is None:
+        _say(f"not ready after {READY_SECONDS:.0f} s: see the lines above")
+    else:
+        _say(f"the API did not start: is port {port} taken? (make run-api PORT=4002)")
+    return False
+
+
+def _welcome(port: int) -> str:
+    return f"""
+The map is open at http://127.0.0.1:{port} - paste this into another terminal:
+
+  API=http://127.0.0.1:{port}/api
+  json='Content-Type: application/json'
+  curl -s $API/auth/register -H "$json" -d '{{"email":"harry.potter@hogwarts.edu","password":"I solemnly swear", \
+"firstName":"Harry","lastName":"Potter","house":"GRYFFINDOR"}}'; echo
+  TOKEN=$(curl -s $API/auth/login -H "$json" -d '{{"email":"harry.potter@hogwarts.edu","password":"I solemnly swear"}}' \
+| sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+  curl -s $API/incidents -H "$json" -H "Authorization: Bearer $TOKEN" \
+-d '{{"title":"Polyjuice in the Slytherin common room","location":"HOGWARTS","severity":"MISCHIEF"}}'; echo
+  curl -s "$API/incidents?search=Poly" -H "Authorization: Bearer $TOKEN"; echo
+
+Ctrl-C: mischief managed.
+"""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(f"run-api: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
