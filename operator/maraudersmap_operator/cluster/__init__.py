@@ -5,7 +5,7 @@ from .errors import ClusterError, Conflict, NotFound, Refused, Unavailable
 from .kinds import Kind, kind_of
 from .lease import lead
 from .session import in_cluster, open_api, own_namespace
-from .store import Key, Store, keys_of, owner_key
+from .store import Key, Store, owner_key
 
 __all__ = [
     "Cluster",
@@ -21,7 +21,6 @@ __all__ = [
     "Store",
     "Unavailable",
     "in_cluster",
-    "keys_of",
     "kind_of",
     "lead",
     "open_api",

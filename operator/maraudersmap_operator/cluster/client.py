@@ -37,8 +37,8 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The object, or None when it does not exist."""
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
-        """All objects of a kind that the label selector matches, read in chunks."""
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
+        """All objects of a kind that the label and field selectors match, read in chunks."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply with our field manager and force; the object as it is afterwards."""
@@ -72,7 +72,7 @@ class KubernetesCluster:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
         items: list[Manifest] = []
         token: str | None = None
         while True:
@@ -81,6 +81,7 @@ class KubernetesCluster:
                 kind.path(namespace),
                 limit=LIST_CHUNK,
                 label_selector=selector or None,
+                field_selector=fields or None,
                 _continue=token,
             )
             # Items of a list carry neither; the rest of the operator expects what a single object has.

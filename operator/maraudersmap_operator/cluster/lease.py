@@ -66,28 +66,43 @@ class SturdyLock(LeaseLock):
 
 
 async def lead(
-    api: ApiClient,
-    namespace: str,
-    identity: str,
-    work: Callable[[], Coroutine[Any, Any, None]],
-    lost: Callable[[], Coroutine[Any, Any, None]],
+    api: ApiClient, namespace: str, identity: str, work: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    """Wait for the lease, then run `work` for as long as it is ours; `lost` runs when it no longer is.
+    """Wait for the lease, then run `work` for as long as the lease is ours.
 
-    Returns when the leadership was lost. Cancelling releases the lease.
+    Returns when the leadership was lost; `work` is cancelled then. Raises what `work` raised: a leader that does nothing
+    must not keep the others waiting. Cancelling releases the lease.
     """
     lock = SturdyLock(LEASE_NAME, namespace, identity, api)
-    election = LeaderElection(
-        Config(
-            lock,
-            lease_duration=LEASE_SECONDS,
-            renew_deadline=RENEW_DEADLINE_SECONDS,
-            retry_period=RETRY_SECONDS,
-            onstarted_leading=work,
-            onstopped_leading=lost,
-        )
+    leading = asyncio.Event()
+
+    async def started() -> None:
+        leading.set()
+
+    async def stopped() -> None:
+        """The library calls it when the lease could not be renewed."""
+
+    config = Config(
+        lock,
+        lease_duration=LEASE_SECONDS,
+        renew_deadline=RENEW_DEADLINE_SECONDS,
+        retry_period=RETRY_SECONDS,
+        onstarted_leading=started,
+        onstopped_leading=stopped,
     )
+    election = asyncio.create_task(LeaderElection(config).run())
+
+    async def lead_and_work() -> None:
+        await leading.wait()
+        await work()
+
+    working = asyncio.create_task(lead_and_work())
     try:
-        await election.run()
+        done, _ = await asyncio.wait({election, working}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
+        for task in (working, election):
+            task.cancel()
+        await asyncio.gather(working, election, return_exceptions=True)
         await lock.release()

@@ -9,7 +9,6 @@ has always been true of etcd.)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from .client import Listing, Manifest
@@ -83,7 +82,15 @@ class Store:
     def find(self, key: Key, kind: Kind, name: str) -> Manifest | None:
         return next((o for o in self.children(key, kind) if o["metadata"]["name"] == name), None)
 
-    def audit(self, kind: Kind, listing: Listing) -> set[str]:
+    def objects(self, kind: Kind, namespace: str | None = None) -> list[Manifest]:
+        """All objects of a kind, of one namespace or of all."""
+        return [
+            o
+            for uid, o in self._objects.items()
+            if self._kind[uid] is kind and namespace in (None, o["metadata"]["namespace"])
+        ]
+
+    def audit(self, kind: Kind, listing: Listing, namespace: str | None = None) -> set[str]:
         """Make the store agree with a fresh LIST; the UIDs that it had wrong, added or dropped unheard."""
         wrong: set[str] = set()
         seen = set()
@@ -91,7 +98,7 @@ class Store:
             seen.add(obj["metadata"]["uid"])
             if self.put(kind, obj):
                 wrong.add(obj["metadata"]["uid"])
-        for uid in [u for u, k in self._kind.items() if k is kind and u not in seen]:
+        for uid in {o["metadata"]["uid"] for o in self.objects(kind, namespace)} - seen:
             # Newer than the LIST: created while it ran.
             if version(self._objects[uid]) <= listing.resource_version:
                 wrong.add(uid)
@@ -108,10 +115,6 @@ def owner_key(obj: Manifest) -> Key | None:
     meta = obj["metadata"]
     instance = (meta.get("labels") or {}).get(LABEL_INSTANCE)
     return Key(meta["namespace"], instance) if instance else None
-
-
-def keys_of(objects: Iterable[Manifest]) -> set[Key]:
-    return {k for k in map(owner_key, objects) if k is not None}
 
 
 def _slim(kind: Kind, obj: Manifest) -> Manifest:

@@ -26,6 +26,7 @@ from .plan import (
     ScaleTo,
     StoreStatus,
 )
+from .report import report_refusal
 from .revision import name_revision, revision_hash, revision_inputs
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Termination",
     "decide",
     "name_revision",
+    "report_refusal",
     "revision_hash",
     "revision_inputs",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from maraudersmap_operator.resource.status import (
     MAX_MESSAGE,
     Condition,
@@ -60,11 +62,17 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
          turn.observed.database.message),
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
     ]  # fmt: skip
-    turn.update(conditions=tuple(_condition(turn, before, *c) for c in conditions))
+    turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
 
 
 def _condition(
-    turn: Turn, before: MaraudersMapStatus, kind: ConditionType, holds: bool, reason: str, message: str
+    before: MaraudersMapStatus,
+    generation: int,
+    now: datetime,
+    kind: ConditionType,
+    holds: bool,
+    reason: str,
+    message: str,
 ) -> Condition:
     status = "True" if holds else "False"
     old = before.condition(kind)
@@ -73,10 +81,10 @@ def _condition(
         status=status,
         reason=reason,
         message=message,
-        observed_generation=turn.generation,
+        observed_generation=generation,
         last_transition_time=old.last_transition_time
         if old and old.status == status
-        else turn.now.replace(microsecond=0),
+        else now.replace(microsecond=0),
     )
 
 
@@ -164,3 +172,27 @@ def _migrations(turn: Turn) -> tuple[bool, str, str]:
     if candidate is None and turn.status.stable is not None:
         return True, "Migrated", ""
     return False, "NotStarted", "migrations run before the first pods of a revision"
+
+
+def report_refusal(
+    before: MaraudersMapStatus, generation: int, message: str, now: datetime, reason: str = "Refused"
+) -> MaraudersMapStatus:
+    """The status when the API server refuses what the resource needs, or the resource cannot be understood.
+
+    What the engine remembers is kept as it was: nothing has been decided.
+    """
+    told = {
+        ConditionType.READY: (False, reason, message),
+        ConditionType.RECONCILING: (False, reason, ""),
+        ConditionType.STALLED: (True, reason, message),
+    }
+    kept = [c for c in before.conditions if c.type not in told]
+    conditions = [_condition(before, generation, now, kind, *value) for kind, value in told.items()]
+    return before.model_copy(
+        update={
+            "observed_generation": generation,
+            "phase": Phase.STALLED,
+            "message": message[:MAX_MESSAGE],
+            "conditions": (*conditions, *kept),
+        }
+    )

@@ -1,0 +1,134 @@
+"""Run the operator: `python -m maraudersmap_operator`.
+
+Order: settings, HTTP server, leader election, then the first audit, the workers and kopf. Losing the lease ends the process
+at once; the kubelet starts a new one, which stands by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import kopf
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
+
+from maraudersmap_operator.cluster import KubernetesCluster, Store, lead, open_api, own_namespace
+from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, WorkQueue, read_settings
+from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
+from maraudersmap_operator.watch import audit_forever, build_registry, build_settings
+
+EXIT_BAD_CONFIGURATION = 2
+EXIT_LEASE_LOST = 3
+
+HELP = """\
+environment:
+  EVALUATION_POSTGRES_IMAGE  image of evaluation databases (postgres:16)
+  EVALUATION_REDIS_IMAGE     image of evaluation caches (redis:7)
+  WATCH_NAMESPACES           comma-separated; empty: the whole cluster
+  WORKERS                    passes at once, each over another resource (4)
+  HTTP_PORT                  /healthz /readyz /metrics (8080)
+  LOG_LEVEL                  debug, info, warning, error (info)
+  LEADER_ELECTION            false for a single process outside the cluster (true)
+  KUBECONFIG                 outside a cluster only
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="maraudersmap_operator",
+        description="Turns MaraudersMap resources into running, scaled, watched, self-healing services.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    try:
+        settings = read_settings()
+    except InvalidSettings as error:
+        print(f"maraudersmap_operator: {error}", file=sys.stderr)  # noqa: T201  # before logs are set up
+        return EXIT_BAD_CONFIGURATION
+    configure_logs(settings.log_level)
+    try:
+        return asyncio.run(_run(settings))
+    except ConfigException as error:
+        logger().error("no cluster: run in one, or set KUBECONFIG", error=str(error))
+        return EXIT_BAD_CONFIGURATION
+
+
+async def _run(settings: Settings) -> int:
+    """Until a signal or the loss of the lease; the exit code."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    metrics, health = Metrics(), Health()
+    api = await open_api()
+    try:
+        async with serve_http(health, metrics, settings.http_port):
+            task = asyncio.create_task(_lead(settings, metrics, health, api, stopped))
+            stop = asyncio.create_task(stopped.wait())
+            done, _ = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task in done:
+                task.result()
+                logger().error("lost the lease: leaving, so that only one operator acts")
+                return EXIT_LEASE_LOST
+            logger().info("stopping")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return 0
+    finally:
+        await api.close()  # type: ignore[no-untyped-call]
+
+
+async def _lead(
+    settings: Settings, metrics: Metrics, health: Health, api: ApiClient, stopped: asyncio.Event
+) -> None:
+    """Return when the lease is lost; raise what broke the work."""
+
+    async def work() -> None:
+        health.standby = False
+        metrics.leading(True)
+        logger().info("leading")
+        await _operate(settings, metrics, health, api, stopped)
+
+    if not settings.leader_election:
+        await work()
+        return
+    health.standby = True
+    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
+    await lead(api, own_namespace(), identity, work)
+
+
+async def _operate(
+    settings: Settings, metrics: Metrics, health: Health, api: ApiClient, stopped: asyncio.Event
+) -> None:
+    cluster = KubernetesCluster(api, metrics.request)
+    store = Store()
+    reconciler = Reconciler(cluster, store, settings, metrics)
+    queue = WorkQueue(reconciler.reconcile, metrics, health)
+    namespaces = settings.namespaces
+    async with asyncio.TaskGroup() as group:
+        audit = group.create_task(audit_forever(cluster, store, queue, namespaces, health))
+        # No pass before the first audit: it would take what the watches have not told yet for deleted.
+        await health.first_audit.wait()
+        workers = group.create_task(queue.run(settings.workers))
+        try:
+            await kopf.operator(
+                registry=build_registry(store, queue, api),
+                settings=build_settings(),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stopped,
+            )
+        finally:
+            audit.cancel()
+            workers.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

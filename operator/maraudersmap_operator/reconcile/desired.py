@@ -1,0 +1,35 @@
+"""Every child that should be there, apart from those that only the rollout engine makes and removes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Images, Manifest, Owner
+from maraudersmap_operator.resource import MaraudersMapSpec
+
+
+def foundation(
+    owner: Owner, spec: MaraudersMapSpec, images: Images, config_maps: Mapping[str, Manifest]
+) -> Iterator[Manifest]:
+    """What pods need before they start, in the order in which they need it."""
+    yield children.service_account(owner)
+    yield from children.evaluation_objects(owner, spec, images)
+    yield from children.evaluation_cache(owner, spec, images)
+    for config_map in config_maps.values():
+        yield children.config_map_copy(owner, config_map)
+    yield from _present(children.network_policy(owner, spec))
+
+
+def traffic(owner: Owner, spec: MaraudersMapSpec, serving: str, preview: str) -> Iterator[Manifest]:
+    """What moves with the serving revision: the Service first, since it is what users notice. Empty: none."""
+    yield children.service(owner, spec, serving or None)
+    yield from _present(children.autoscaler(owner, spec, serving or None))
+    yield from _present(children.disruption_budget(owner, spec, serving or None))
+    yield children.preview_service(owner, spec, preview or None)
+    yield from _present(children.ingress(owner, spec))
+
+
+def _present(manifest: Manifest | None) -> Iterator[Manifest]:
+    if manifest is not None:
+        yield manifest

@@ -1,0 +1,228 @@
+"""Collect: everything one pass needs to know, from the store and a few reads, as the facts that `decide` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    EVENT,
+    JOB,
+    POD,
+    SERVICE,
+    STATEFUL_SET,
+)
+from maraudersmap_operator.resource import MaraudersMap
+from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION, NO_REVISION, Component
+from maraudersmap_operator.rollout import (
+    JobState,
+    MigrationFacts,
+    Need,
+    Observed,
+    PodFacts,
+    RecordedRevision,
+    RevisionFacts,
+    Target,
+    name_revision,
+    revision_inputs,
+)
+
+from .pods import pod_facts, time_of
+from .references import References
+
+ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
+LABEL_SERVICE = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """`observed` for the brain; the rest for the hands that carry its decision out."""
+
+    observed: Observed
+    inputs: dict[str, Any]
+    config_map_copies: dict[str, str]
+
+
+async def observe(
+    cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, references: References
+) -> Observation:
+    spec = resource.spec
+    digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
+    inputs = revision_inputs(spec, digests)
+    recorded = store.children(key, CONTROLLER_REVISION)
+    target = name_revision(
+        inputs, {revision_of(r): (r.get("data") or {}).get("inputs", {}) for r in recorded}
+    )
+    pods = store.children(key, POD)
+    observed = Observed(
+        target=Target(target, spec.image),
+        serving=serving_revision(store, key),
+        ready_endpoints=_ready_endpoints(store, key),
+        revisions={d.revision: d for d in _revisions(store, key, pods)},
+        recorded={r.revision: r for r in map(_recorded, recorded)},
+        migration=await _migration(cluster, store, key, target, pods),
+        references=references.need,
+        database=await _database(cluster, store, key, resource, owner, pods),
+    )
+    copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
+    return Observation(observed, inputs, copies)
+
+
+def revision_of(obj: Manifest) -> str:
+    return str((obj["metadata"].get("labels") or {}).get(LABEL_REVISION, ""))
+
+
+def component_of(obj: Manifest) -> str:
+    return str((obj["metadata"].get("labels") or {}).get(LABEL_COMPONENT, ""))
+
+
+def serving_revision(store: Store, key: Key) -> str:
+    """The revision in the Service's selector; empty for none."""
+    service = store.find(key, SERVICE, children.names.service(key.name))
+    if service is None:
+        return ""
+    revision = str(service["spec"].get("selector", {}).get(LABEL_REVISION, ""))
+    return "" if revision == NO_REVISION else revision
+
+
+def _ready_endpoints(store: Store, key: Key) -> frozenset[str]:
+    service = children.names.service(key.name)
+    slices = [
+        s
+        for s in store.children(key, ENDPOINT_SLICE)
+        if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE) == service
+    ]
+    return frozenset(
+        e["targetRef"]["name"]
+        for s in slices
+        for e in s.get("endpoints") or ()
+        if (e.get("conditions") or {}).get("ready") and e.get("targetRef")
+    )
+
+
+def _revisions(store: Store, key: Key, pods: list[Manifest]) -> list[RevisionFacts]:
+    found = []
+    for deployment in store.children(key, DEPLOYMENT):
+        revision = revision_of(deployment)
+        if component_of(deployment) != Component.API or not revision:
+            continue
+        found.append(
+            RevisionFacts(
+                revision=revision,
+                size=int(deployment["spec"].get("replicas", 1)),
+                pods=_pods(pods, Component.API, revision),
+                create_error=_create_error(deployment),
+                deleting="deletionTimestamp" in deployment["metadata"],
+            )
+        )
+    return found
+
+
+def _pods(pods: list[Manifest], component: Component, revision: str) -> tuple[PodFacts, ...]:
+    return tuple(pod_facts(p) for p in pods if component_of(p) == component and revision_of(p) == revision)
+
+
+def _create_error(deployment: Manifest) -> str:
+    """Why the ReplicaSet controller cannot create pods: a quota, an admission webhook, a policy."""
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return str(condition.get("message", ""))
+    return ""
+
+
+def _recorded(record: Manifest) -> RecordedRevision:
+    annotations = record["metadata"].get("annotations") or {}
+    return RecordedRevision(
+        revision=revision_of(record),
+        number=int(record.get("revision", 0)),
+        image=str((record.get("data") or {}).get("image", "")),
+        migrated=ANNOTATION_MIGRATED in annotations,
+    )
+
+
+async def _migration(
+    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest]
+) -> MigrationFacts | None:
+    """The newest attempt of the revision's migrations Job; None when there is none."""
+    jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
+    if not jobs:
+        return None
+    newest = max(jobs, key=attempt_of)
+    name = newest["metadata"]["name"]
+    own = [p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name]
+    facts = tuple(map(pod_facts, own))
+    state, finished_at, message = _job_state(newest)
+    ends = [t for p in facts for t in p.last_terminations]
+    if ends and ends[-1].message:
+        message = ends[-1].message.strip()
+    if not own and state is JobState.RUNNING:
+        message = await latest_warning(cluster, key.namespace, "Job", name)
+    return MigrationFacts(
+        revision=revision,
+        attempt=attempt_of(newest),
+        state=state,
+        exit_code=ends[-1].exit_code if ends else None,
+        message=message,
+        finished_at=finished_at,
+        pods=facts,
+    )
+
+
+def attempt_of(job: Manifest) -> int:
+    return int(str(job["metadata"]["name"]).rsplit("-", 1)[-1])
+
+
+def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
+    for condition in (job.get("status") or {}).get("conditions") or ():
+        if condition["status"] != "True":
+            continue
+        if condition["type"] == "Complete":
+            return JobState.COMPLETE, time_of(condition.get("lastTransitionTime")), ""
+        if condition["type"] == "Failed":
+            return (
+                JobState.FAILED,
+                time_of(condition.get("lastTransitionTime")),
+                str(condition.get("message", "")),
+            )
+    return JobState.RUNNING, None, ""
+
+
+async def _database(
+    cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest]
+) -> Need:
+    if resource.spec.database.evaluation is None:
+        return Need(
+            True, "External", "the database is the user's own; migrations show whether it can be reached"
+        )
+    name = children.names.postgres(owner.name)
+    stateful_set = store.find(key, STATEFUL_SET, name)
+    status = (stateful_set or {}).get("status") or {}
+    if int(status.get("readyReplicas") or 0) >= 1:
+        return Need(True, "EvaluationDatabaseReady", _storage_message(resource))
+    own = [pod_facts(p) for p in pods if component_of(p) == Component.POSTGRES]
+    why = next((f"{p.waiting_reason}: {p.waiting_message}" for p in own if p.waiting_message), "")
+    why = why or next((p.unschedulable for p in own if p.unschedulable), "")
+    if not own and stateful_set is not None:
+        why = await latest_warning(cluster, key.namespace, "StatefulSet", name)
+    return Need(False, "DatabaseNotReady", f"the evaluation database is not ready{': ' + why if why else ''}")
+
+
+def _storage_message(resource: MaraudersMap) -> str:
+    evaluation = resource.spec.database.evaluation
+    if evaluation is not None and evaluation.storage is None:
+        return "its data lives in an emptyDir and is lost with the pod; database.evaluation.storage keeps it"
+    return "its data lives in a persistent volume"
+
+
+async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
+    """What the cluster says about an object that has no pods: quota and admission speak only through Events."""
+    fields = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
+    listing = await cluster.list(EVENT, namespace, fields=fields)
+    events = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+    return str(events[-1].get("message", "")) if events else ""

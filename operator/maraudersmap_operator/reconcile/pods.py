@@ -1,0 +1,97 @@
+"""Reading pods: from what the kubelet and the scheduler report to the facts that verdicts are made of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from maraudersmap_operator.cluster import Manifest
+from maraudersmap_operator.rollout import PodFacts, Termination
+
+EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+# Evicted (kubelet), and what drains, preemption and taints leave behind: none of them is the revision's doing.
+DISRUPTED_REASONS = frozenset(
+    {"Evicted", "NodeLost", "NodeShutdown", "Terminated", "Preempting", "NodeAffinity"}
+)
+QUIET_WAITS = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def pod_facts(pod: Manifest) -> PodFacts:
+    meta, status = pod["metadata"], pod.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    ready = _condition(status, "Ready")
+    scheduled = _condition(status, "PodScheduled")
+    is_ready = ready.get("status") == "True"
+    waiting = _first_waiting(containers)
+    return PodFacts(
+        uid=meta["uid"],
+        name=meta["name"],
+        created_at=_required_time(meta["creationTimestamp"]),
+        ready=is_ready,
+        ready_since=time_of(ready.get("lastTransitionTime")) if is_ready else None,
+        terminating="deletionTimestamp" in meta,
+        disrupted=_disrupted(status),
+        restarts=sum(int(c.get("restartCount", 0)) for c in containers),
+        down=any(_is_down(c) for c in containers),
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        last_terminations=tuple(t for c in containers for t in _terminations(c)),
+    )
+
+
+def time_of(text: str | None) -> datetime | None:
+    """An RFC 3339 time of the API server's, aware; None for none."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _required_time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next((c for c in status.get("conditions") or () if c["type"] == kind), {})
+
+
+def _disrupted(status: dict[str, Any]) -> bool:
+    if status.get("reason") in DISRUPTED_REASONS:
+        return True
+    return _condition(status, "DisruptionTarget").get("status") == "True"
+
+
+def _first_waiting(containers: list[dict[str, Any]]) -> dict[str, str]:
+    waits = [w for c in containers if (w := (c.get("state") or {}).get("waiting"))]
+    telling = [w for w in waits if w.get("reason") not in QUIET_WAITS]
+    first: dict[str, str] = (telling or waits or [{}])[0]
+    return first
+
+
+def _is_down(container: dict[str, Any]) -> bool:
+    """Ended and not replaced yet. An init container that ended well has done its work."""
+    state = container.get("state") or {}
+    if (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff":
+        return True
+    ended = state.get("terminated")
+    return ended is not None and not (ended.get("reason") == "Completed" and container.get("ready"))
+
+
+def _terminations(container: dict[str, Any]) -> list[Termination]:
+    found = []
+    for part in ("lastState", "state"):
+        ended = (container.get(part) or {}).get("terminated")
+        if ended:
+            found.append(
+                Termination(
+                    exit_code=int(ended.get("exitCode", 0)),
+                    reason=ended.get("reason", ""),
+                    message=ended.get("message", ""),
+                    started_at=_real(time_of(ended.get("startedAt"))),
+                    finished_at=_real(time_of(ended.get("finishedAt"))),
+                )
+            )
+    return found
+
+
+def _real(moment: datetime | None) -> datetime | None:
+    """The kubelet writes the epoch for a container that never started."""
+    return moment if moment and moment > EPOCH else None

@@ -1,0 +1,51 @@
+"""JSON logs, one object a line, the library's own lines included."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+# kopf says at INFO what it does with each event; here that is the operator's own story to tell.
+NOISY = ("kopf", "kopf.objects", "kopf._core", "aiohttp.access", "asyncio")
+
+
+def configure_logs(level: str) -> None:
+    """Send structlog and the standard library's logging to standard error as JSON. `level`: debug, info, ..."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.dict_tracebacks,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.EventRenamer("message"),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.INFO)
+
+
+def logger() -> structlog.stdlib.BoundLogger:
+    """The operator's logger; `structlog.contextvars` binds namespace and name for the length of a pass."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger("maraudersmap_operator")
+    return bound

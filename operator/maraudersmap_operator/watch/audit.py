@@ -1,0 +1,80 @@
+"""Hold the store against the cluster: kopf does not tell what was deleted while a watch was broken.
+
+The first audit fills the store and defines *synced*. Later ones correct it; the same object wrong in two audits in a row
+means that the watches are deaf, which the health check then says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Store, owner_key
+from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED
+from maraudersmap_operator.reconcile import WorkQueue
+from maraudersmap_operator.telemetry import Health, logger
+
+from .handlers import SELECTOR
+
+AUDIT_SECONDS = 300.0
+RETRY_SECONDS = 5.0
+# Give the watch this long to tell what a LIST has seen first.
+SETTLE_SECONDS = 5.0
+
+
+async def audit_once(
+    cluster: Cluster, store: Store, queue: WorkQueue, namespaces: tuple[str, ...]
+) -> set[str]:
+    """Make the store agree with a LIST of every kind; the UIDs that it had wrong. Raises ClusterError."""
+    wrong: set[str] = set()
+    for kind in (MARAUDERSMAP, *OBSERVED):
+        wrong |= await _audit_kind(cluster, store, queue, kind, namespaces)
+    return wrong
+
+
+async def audit_forever(
+    cluster: Cluster, store: Store, queue: WorkQueue, namespaces: tuple[str, ...], health: Health
+) -> None:
+    """Audit now, then every AUDIT_SECONDS, until cancelled."""
+    while True:
+        try:
+            wrong = await audit_once(cluster, store, queue, namespaces)
+            if health.synced and wrong:
+                # The watch may have been about to tell. Corrected again at once: nothing may be wrong any more.
+                await asyncio.sleep(SETTLE_SECONDS)
+                again = await audit_once(cluster, store, queue, namespaces)
+                health.wrong_audits = health.wrong_audits + 1 if again else 0
+                logger().warning("audit corrected the store", objects=len(wrong), still_wrong=len(again))
+            elif health.synced:
+                health.wrong_audits = 0
+            health.first_audit.set()
+            delay = AUDIT_SECONDS
+        except ClusterError as error:
+            logger().warning("audit failed, trying again", error=str(error))
+            delay = RETRY_SECONDS
+        await asyncio.sleep(delay)
+
+
+async def _audit_kind(
+    cluster: Cluster, store: Store, queue: WorkQueue, kind: Kind, namespaces: tuple[str, ...]
+) -> set[str]:
+    wrong: set[str] = set()
+    selector = "" if kind is MARAUDERSMAP else SELECTOR
+    for namespace in namespaces or (None,):
+        listing = await cluster.list(kind, namespace, selector)
+        known = {o["metadata"]["uid"]: o for o in store.objects(kind, namespace)}
+        bad = store.audit(kind, listing, namespace)
+        wrong |= bad
+        for obj in [*listing.items, *known.values()]:
+            if obj["metadata"]["uid"] in bad:
+                key = _key(kind, obj)
+                if key is not None:
+                    queue.add(key)
+    return wrong
+
+
+def _key(kind: Kind, obj: dict[str, object]) -> Key | None:
+    if kind is not MARAUDERSMAP:
+        return owner_key(obj)
+    meta = obj["metadata"]
+    assert isinstance(meta, dict)
+    return Key(meta["namespace"], meta["name"])
