@@ -1,0 +1,298 @@
+"""A small simulated cluster for the engine: Deployments, pods, endpoints, migrations and a clock, driven by decisions.
+
+It knows just enough of Kubernetes to be wrong in the same ways: pods take time, crash with the kubelet's back-off, and the
+endpoints follow the selector only on the next tick.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
+from maraudersmap_operator.rollout import (
+    Decision,
+    Deploy,
+    JobState,
+    MarkMigrated,
+    Migrate,
+    MigrationFacts,
+    Need,
+    Observed,
+    PodFacts,
+    Record,
+    RecordedRevision,
+    Retire,
+    RevisionFacts,
+    RouteTo,
+    ScaleTo,
+    StoreStatus,
+    Target,
+    Termination,
+    decide,
+    name_revision,
+    revision_inputs,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+# The kubelet's waits before restarts of one container: 0, 10, 20, 40 ... seconds.
+BACKOFFS = (0, 10, 20, 40, 80, 160, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How pods of an image behave. Seconds; None: never."""
+
+    ready_after: float | None = 2
+    dies_after: float | None = None
+    dies_until: float | None = (
+        None  # a container started later than this after the image's first pod stays up
+    )
+    image_missing: bool = False
+    migration_exit: int = 0
+
+
+@dataclass(slots=True)
+class Pod:
+    uid: str
+    revision: str
+    created: datetime
+    started: datetime
+    restarts: int = 0
+    down_until: datetime | None = None
+    ends: list[Termination] = field(default_factory=list)
+
+
+class World:
+    """One MaraudersMap and its cluster."""
+
+    def __init__(self, **spec: Any) -> None:
+        base: dict[str, Any] = {
+            "image": "good:1",
+            "database": {"evaluation": {}},
+            "autoscaling": {"enabled": False},
+        }
+        self.spec = base | spec
+        self.annotations: dict[str, str] = {}
+        self.generation = 1
+        self.now = START
+        self.behaviours: dict[str, Behaviour] = {}
+        self.status = MaraudersMapStatus()
+        self.serving = ""
+        self.endpoints: frozenset[str] = frozenset()
+        self.sizes: dict[str, int] = {}
+        self.pods: list[Pod] = []
+        self.recorded: dict[str, RecordedRevision] = {}
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[str, MigrationFacts] = {}
+        self.references = Need(True, "Found")
+        self.database = Need(True, "Ready")
+        self.actions: list[Any] = []
+        self.reasons: Counter[str] = Counter()
+        self._uids = count(1)
+        self._first_pod: dict[str, datetime] = {}
+
+    # --- what a user or the weather does -------------------------------------------------------------------------------
+    def behave(self, image: str, behaviour: Behaviour) -> World:
+        self.behaviours[image] = behaviour
+        return self
+
+    def edit(self, **spec: Any) -> World:
+        self.spec |= spec
+        self.generation += 1
+        return self
+
+    def annotate(self, name: str, value: str) -> World:
+        self.annotations[f"hogwarts.edu/{name}"] = value
+        return self
+
+    # --- time ------------------------------------------------------------------------------------------------------------
+    def run(self, seconds: float, step: float = 0.5) -> World:
+        """Let the operator and the cluster go on side by side."""
+        for _ in range(int(seconds / step)):
+            self.turn()
+            self.tick(step)
+        self.turn()
+        return self
+
+    def tick(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        for revision, size in self.sizes.items():
+            own = [p for p in self.pods if p.revision == revision]
+            for _ in range(size - len(own)):
+                uid = f"pod-{next(self._uids)}"
+                self._first_pod.setdefault(self.image(revision), self.now)
+                self.pods.append(Pod(uid, revision, self.now, self.now + SECOND))
+            for pod in own[size:]:
+                self.pods.remove(pod)
+        self.pods = [p for p in self.pods if p.revision in self.sizes]
+        for pod in self.pods:
+            self._live(pod)
+        self._migrate()
+        self.endpoints = frozenset(p.uid for p in self.pods if p.revision == self.serving and self._ready(p))
+
+    def turn(self) -> Decision:
+        """One pass of the operator."""
+        decision = self.turn_without_acting()
+        self.carry_out(decision)
+        return decision
+
+    def turn_without_acting(self) -> Decision:
+        return decide(self.resource, self.observed(), self.now)
+
+    def carry_out(self, decision: Decision, only: int | None = None) -> None:
+        """Apply a decision; `only` the first N actions, as if the operator had died then."""
+        actions = decision.actions if only is None else decision.actions[:only]
+        for action in actions:
+            self.actions.append(action)
+            self._apply(action, decision)
+        if only is None:
+            self.status = decision.status
+            self.reasons.update(n.reason for n in decision.notes)
+
+    # --- what is asked ------------------------------------------------------------------------------------------------
+    @property
+    def resource(self) -> MaraudersMap:
+        return parse(
+            {
+                "metadata": {
+                    "name": "map",
+                    "namespace": "test",
+                    "uid": "1",
+                    "generation": self.generation,
+                    "annotations": self.annotations,
+                },
+                "spec": self.spec,
+                # Through JSON, as in the cluster: what is not stored is forgotten.
+                "status": self.status.model_dump(mode="json", by_alias=True, exclude_none=True),
+            }
+        )
+
+    def observed(self) -> Observed:
+        return Observed(
+            target=Target(self.target, self.spec["image"]),
+            serving=self.serving,
+            ready_endpoints=self.endpoints,
+            revisions={r: self.facts(r) for r in self.sizes},
+            recorded=dict(self.recorded),
+            migration=self.jobs.get(self.target),
+            references=self.references,
+            database=self.database,
+        )
+
+    @property
+    def target(self) -> str:
+        return name_revision(revision_inputs(self.resource_spec), self.inputs)
+
+    @property
+    def resource_spec(self) -> Any:
+        return parse({"metadata": {"name": "map", "namespace": "test"}, "spec": self.spec}).spec
+
+    def facts(self, revision: str) -> RevisionFacts:
+        pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
+        return RevisionFacts(revision, self.sizes.get(revision, 0), pods)
+
+    def image(self, revision: str) -> str:
+        return self.recorded[revision].image
+
+    def revision(self, image: str) -> str:
+        """The revision that was recorded with the image."""
+        return next(r.revision for r in self.recorded.values() if r.image == image)
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        found = next(c for c in self.status.conditions if c.type == kind)
+        return found.status, found.reason
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+    def _apply(self, action: Any, decision: Decision) -> None:
+        match action:
+            case Record(revision=revision):
+                number = len(self.recorded) + 1
+                self.recorded.setdefault(revision, RecordedRevision(revision, number, self.spec["image"]))
+                self.inputs.setdefault(revision, revision_inputs(self.resource_spec))
+            case Migrate(revision=revision, attempt=attempt):
+                self.jobs[revision] = MigrationFacts(
+                    revision, attempt, JobState.RUNNING, finished_at=self.now
+                )
+            case MarkMigrated(revision=revision):
+                self.recorded[revision] = replace(self.recorded[revision], migrated=True)
+            case Deploy(revision=revision):
+                self.sizes.setdefault(revision, 1)
+            case ScaleTo(revision=revision, replicas=replicas):
+                self.sizes[revision] = replicas
+            case RouteTo(revision=revision):
+                self.serving = revision
+            case StoreStatus():
+                self.status = decision.status
+            case Retire(revision=revision):
+                self.sizes.pop(revision, None)
+                if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
+                    del self.jobs[revision]
+
+    def _behaviour(self, revision: str) -> Behaviour:
+        return self.behaviours.get(self.image(revision), Behaviour())
+
+    def _live(self, pod: Pod) -> None:
+        behaviour = self._behaviour(pod.revision)
+        if pod.down_until and self.now >= pod.down_until:
+            pod.started, pod.down_until = pod.down_until, None
+            pod.restarts += 1
+        if behaviour.dies_after is None or pod.down_until or behaviour.image_missing:
+            return
+        first = self._first_pod[self.image(pod.revision)]
+        lasting = behaviour.dies_until is not None and pod.started >= first + timedelta(
+            seconds=behaviour.dies_until
+        )
+        died = pod.started + timedelta(seconds=behaviour.dies_after)
+        if not lasting and self.now >= died:
+            pod.ends.append(Termination(1, "Error", "boom", pod.started, died))
+            wait = BACKOFFS[min(pod.restarts, len(BACKOFFS) - 1)]
+            pod.down_until = self.now + timedelta(seconds=wait)
+
+    def _ready(self, pod: Pod) -> bool:
+        behaviour = self._behaviour(pod.revision)
+        if behaviour.image_missing or pod.down_until or behaviour.ready_after is None:
+            return False
+        return self.now >= pod.started + timedelta(seconds=behaviour.ready_after)
+
+    def _facts(self, pod: Pod) -> PodFacts:
+        behaviour = self._behaviour(pod.revision)
+        ready = self._ready(pod)
+        missing = behaviour.image_missing and self.now >= pod.created + SECOND
+        return PodFacts(
+            uid=pod.uid,
+            name=pod.uid,
+            created_at=pod.created,
+            ready=ready,
+            ready_since=pod.started + timedelta(seconds=behaviour.ready_after or 0) if ready else None,
+            restarts=pod.restarts,
+            down=pod.down_until is not None,
+            waiting_reason="ErrImagePull" if missing else "",
+            waiting_message="failed to pull: registry/app:9: not found" if missing else "",
+            last_terminations=tuple(pod.ends[-2:]),
+        )
+
+    def _migrate(self) -> None:
+        for revision, job in self.jobs.items():
+            behaviour = self.behaviours.get(self.image(revision), Behaviour())
+            if job.state is not JobState.RUNNING:
+                continue
+            if behaviour.image_missing:
+                pod = PodFacts(
+                    "job", "job", self.now, waiting_reason="ErrImagePull", waiting_message="x: not found"
+                )
+                self.jobs[revision] = replace(job, pods=(pod,))
+            elif job.finished_at and self.now >= job.finished_at + SECOND:
+                state = JobState.COMPLETE if behaviour.migration_exit == 0 else JobState.FAILED
+                self.jobs[revision] = replace(
+                    job,
+                    pods=(),
+                    state=state,
+                    exit_code=behaviour.migration_exit,
+                    finished_at=self.now,
+                    message="as told",
+                )
