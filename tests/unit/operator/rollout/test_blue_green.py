@@ -19,7 +19,7 @@ SLOW = Behaviour(ready_after=90)
 def ready_world(**spec: object) -> World:
     """A stable revision of GOOD, at rest."""
     world = World(**spec).run(30)
-    assert world.status.phase is Phase.READY, world.status.message
+    assert world.phase() is Phase.READY, world.status.message
     return world
 
 
@@ -28,7 +28,7 @@ def test_first_revision_takes_traffic_at_once_and_becomes_stable() -> None:
     world = World().run(1)
     assert world.serving == world.target
     world.run(30)
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
     assert world.status.stable is not None
     assert world.status.stable.image == GOOD
     assert world.sizes == {world.target: 3}
@@ -56,10 +56,10 @@ def test_good_revision_goes_through_witnesses_full_size_and_bake() -> None:
     world.run(14)
     assert world.serving == new
     assert world.sizes == {old: 3, new: 3}
-    assert world.status.phase is Phase.BAKING
+    assert world.phase() is Phase.BAKING
     world.run(62)
     assert world.sizes == {new: 3}
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
     assert world.status.history[0].outcome is Outcome.PROMOTED
 
 
@@ -68,7 +68,7 @@ def test_missing_image_is_rejected_within_five_seconds() -> None:
     world = ready_world().behave(BAD, MISSING).edit(image=BAD)
     serving = world.serving
     world.run(5)
-    assert world.status.phase is Phase.ROLLED_BACK
+    assert world.phase() is Phase.ROLLED_BACK
     assert [r.reason for r in world.status.rejected] == ["ImageNotFound"]
     assert world.serving == serving
     assert set(world.sizes) == {serving}
@@ -77,7 +77,7 @@ def test_missing_image_is_rejected_within_five_seconds() -> None:
 def test_crash_at_start_is_rejected_within_fourteen_seconds() -> None:
     """A witness started 8 s after the first failure fails as well."""
     world = ready_world().behave(BAD, CRASHES).edit(image=BAD).run(14)
-    assert world.status.phase is Phase.ROLLED_BACK
+    assert world.phase() is Phase.ROLLED_BACK
     assert world.status.rejected[0].reason == "CrashLoop"
     assert "exit code 1" in world.status.rejected[0].message
 
@@ -93,7 +93,7 @@ def test_failing_for_the_first_six_seconds_is_not_held_against_it() -> None:
 def test_ready_then_dying_never_meets_a_user() -> None:
     """Ready for 5 s, then dead, for ever: being ready in between does not forgive."""
     world = ready_world().behave(BAD, FLAPS).edit(image=BAD).run(25)
-    assert world.status.phase is Phase.ROLLED_BACK
+    assert world.phase() is Phase.ROLLED_BACK
     assert RouteTo(world.revision(BAD)) not in world.actions
 
 
@@ -126,7 +126,7 @@ def test_rejected_revision_is_not_tried_again() -> None:
     done = len(world.actions)
     world.run(120).edit(service={"annotations": {"a": "b"}}).run(10)
     assert world.actions[done:] == []
-    assert world.status.phase is Phase.ROLLED_BACK
+    assert world.phase() is Phase.ROLLED_BACK
     assert world.condition("Available") == ("True", "PodsReady")
 
 
@@ -136,7 +136,7 @@ def test_retry_token_forgives_once() -> None:
     world.behave(BAD, Behaviour()).annotate("retry", "1").run(30)
     assert world.serving == world.revision(BAD)
     world.run(60)
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
 
 
 def test_used_retry_token_does_not_act_again() -> None:
@@ -154,14 +154,14 @@ def test_going_back_to_the_stable_spec_is_a_no_op() -> None:
     done = len(world.actions)
     world.edit(image=GOOD).run(10)
     assert world.actions[done:] == []
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
     assert world.condition("RolledBack")[0] == "False"
 
 
 def test_corrected_spec_rolls_out_after_a_rejection() -> None:
     """The ledger names hashes, not resources."""
     world = ready_world().behave(BAD, MISSING).edit(image=BAD).run(5).edit(image=NEXT).run(90)
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
     assert world.serving == world.revision(NEXT)
 
 
@@ -218,16 +218,16 @@ def test_first_revision_that_is_bad_enters_no_ledger_and_heals() -> None:
     """Nothing to go back to: it is held, told, and becoming ready promotes it."""
     world = World().behave(GOOD, MISSING).run(30)
     assert world.status.rejected == ()
-    assert world.status.phase is Phase.STALLED
+    assert world.phase() is Phase.STALLED
     assert world.condition("Ready") == ("False", "ImageNotFound")
     world.behave(GOOD, Behaviour()).run(30)
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
 
 
 def test_bad_first_revision_is_replaced_by_a_corrected_spec() -> None:
     """Its Deployment goes once the new one serves."""
     world = World(image=BAD).behave(BAD, CRASHES).run(30).edit(image=GOOD).run(40)
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
     assert set(world.sizes) == {world.revision(GOOD)}
 
 
@@ -250,7 +250,7 @@ def test_no_candidate_before_the_database_is_ready() -> None:
     world.database = Need(False, "DatabaseNotReady", "starts")
     world.run(10)
     assert world.actions == []
-    assert world.status.phase is Phase.PENDING
+    assert world.phase() is Phase.PENDING
     assert world.condition("DatabaseReady") == ("False", "DatabaseNotReady")
 
 
@@ -286,17 +286,17 @@ def test_deleted_deployment_is_rebuilt() -> None:
     del world.sizes[world.serving]
     world.run(10)
     assert world.sizes == {world.serving: 3}
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
 
 
 def test_suspend_takes_all_pods_and_resume_brings_them_back() -> None:
     """Zero replicas while not suspended is drift."""
     world = ready_world(autoscaling={"enabled": True}).edit(suspend=True).run(2)
     assert set(world.sizes.values()) == {0}
-    assert world.status.phase is Phase.SUSPENDED
+    assert world.phase() is Phase.SUSPENDED
     world.edit(suspend=False).run(20)
     assert world.sizes == {world.serving: 3}
-    assert world.status.phase is Phase.READY
+    assert world.phase() is Phase.READY
 
 
 def test_switched_off_rollback_only_tells() -> None:
@@ -326,7 +326,7 @@ def test_dying_between_any_two_actions_changes_nothing_in_the_end() -> None:
                 world.carry_out(decision)
             killed += bool(decision.actions)
             world.tick(0.5)
-        assert world.status.phase is Phase.ROLLED_BACK, kill_at
+        assert world.phase() is Phase.ROLLED_BACK, kill_at
         assert world.sizes == {stable: 3}, kill_at
         assert world.serving == stable, kill_at
 

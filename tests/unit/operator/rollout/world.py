@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
+from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.rollout import (
     Decision,
     Deploy,
@@ -195,6 +196,9 @@ class World:
     def facts(self, revision: str) -> RevisionFacts:
         pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
         return RevisionFacts(revision, self.sizes.get(revision, 0), pods)
+
+    def phase(self) -> Phase | None:
+        return self.status.phase
 
     def image(self, revision: str) -> str:
         return self.recorded[revision].image
