@@ -108,7 +108,7 @@ def _pod(owner: Owner, storage: Storage | None, images: Images) -> Manifest:
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
     if storage is None:
-        volumes.append({"name": "data", "emptyDir": {"sizeLimit": "2Gi"}})
+        volumes.append({"name": "data", "emptyDir": {"sizeLimit": "4Gi"}})
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

@@ -14,17 +14,15 @@ from maraudersmap_operator.children.owner import Manifest, Owner
 from maraudersmap_operator.resource.names import Component
 
 
-def application_secret(owner: Owner, *, jwt_secret: str, database_url: str | None) -> Manifest:
-    """`<name>-secrets`: what the API's pods read. `database_url` None: the user's own Secret has it."""
-    values = {JWT_SECRET_KEY: jwt_secret}
-    if database_url is not None:
-        values[DATABASE_URL_KEY] = database_url
+def application_secret(owner: Owner, *, jwt_secret: str | None, database_url: str | None) -> Manifest:
+    """`<name>-secrets`: what the API's pods read. None: a Secret of the user's has that value."""
+    values = {DATABASE_URL_KEY: database_url, JWT_SECRET_KEY: jwt_secret}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": owner.metadata_for(names.application_secret(owner.name), component=Component.API),
         "type": "Opaque",
-        "stringData": values,
+        "stringData": {key: value for key, value in values.items() if value is not None},
     }
 
 

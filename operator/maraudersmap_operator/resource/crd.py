@@ -107,7 +107,7 @@ def _root() -> Schema:
             "kind": {"type": "string", "description": f"Always {KIND}."},
             "metadata": {"type": "object"},
             "spec": structural(MaraudersMapSpec),
-            "status": structural(MaraudersMapStatus),
+            "status": {"description": "The service as it is.", **structural(MaraudersMapStatus)},
         },
     }
 
