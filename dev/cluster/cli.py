@@ -1,0 +1,66 @@
+"""The command line: what the Makefile calls, and what a person may call by hand."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from dev.cluster import base_images, cluster, daemon, node_image, registry, sources
+from dev.cluster.console import Problem, say
+from dev.cluster.paths import cluster_name
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; 0 when it did what it says."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except Problem as problem:
+        print(f"\nerror: {problem}", file=sys.stderr)
+        if problem.remedy:
+            print(f"remedy: {problem.remedy}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m dev.cluster", description="The local cluster of this checkout.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
+    commands.add_parser("down", help="remove the cluster; what is costly to make stays")
+    commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
+    commands.add_parser("node-image", help="build the node image")
+    commands.add_parser("base-images", help="build the base images")
+    commands.add_parser("registry-stop", help="fault: the local registry is down")
+    fail = commands.add_parser("registry-fail", help="fault: the local registry answers with a status")
+    fail.add_argument("status", type=int, help="such as 503 or 403")
+    commands.add_parser("registry-heal", help="end every fault of the registry")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    name = cluster_name()
+    match options.command:
+        case "up":
+            cluster.up()
+        case "down":
+            cluster.down()
+        case "status":
+            return cluster.status()
+        case "node-image":
+            daemon.ensure()
+            print(node_image.ensure())
+        case "base-images":
+            daemon.ensure()
+            if sources.public_images():
+                say("public base images are used: nothing to build")
+            else:
+                print(base_images.ensure_local())
+        case "registry-stop":
+            registry.stop(name)
+        case "registry-fail":
+            python = base_images.PUBLIC if sources.public_images() else base_images.ensure_local()
+            registry.fail_with(name, options.status, python_image=python.build)
+        case "registry-heal":
+            registry.heal(name)
+        case unknown:
+            raise AssertionError(f"no such command: {unknown}")
+    return 0

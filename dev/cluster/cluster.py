@@ -1,0 +1,210 @@
+"""Bringing the cluster of this checkout up, down, and saying how it is."""
+
+import json
+import os
+from pathlib import Path
+
+from dev.cluster import addresses, base_images, daemon, edge, go_tools, kind_config, node_image, registry, sources
+from dev.cluster.console import Problem, say, step
+from dev.cluster.paths import DEV, KUBECONFIG, STATE, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
+from dev.cluster.shell import run, succeeds, wait_until
+
+_MANIFESTS = DEV / "manifests"
+_READY_SECONDS = 120
+_NODES = 3
+
+
+def up() -> None:
+    """Leave with a cluster that is ready: the one the person named by KUBECONFIG, else one of kind."""
+    if named := named_kubeconfig():
+        _use_named(named)
+        return
+    daemon.ensure()
+    public = sources.public_images()
+    tools = _tools(public=public)
+    name = cluster_name()
+    if _healthy(name, tools["kubectl"]):
+        registry.ensure(name, public=public)
+        edge.reject_services(name, _recorded_ranges(name))
+        say(f"cluster {name} is up already")
+    else:
+        _remove_remains(name, tools["kind"])
+        _create(name, tools, public=public)
+    _write_summary(name, tools, public=public)
+
+
+def down() -> None:
+    """Remove the cluster of this checkout, its registry and its network. Costly things stay for the next time."""
+    SUMMARY.unlink(missing_ok=True)
+    if not daemon.reachable():
+        say("no Docker daemon answers: nothing runs")
+        KUBECONFIG.unlink(missing_ok=True)
+        return
+    name = cluster_name()
+    with step(f"removing cluster {name}"):
+        _remove_remains(name, None)
+
+
+def status() -> int:
+    """Say how things are; 0 when the cluster is ready."""
+    named = named_kubeconfig()
+    if named:
+        return 0 if succeeds(["kubectl", "--kubeconfig", str(named), "get", "nodes"]) else 1
+    if not daemon.reachable():
+        say("no Docker daemon answers; `make cluster` starts what is needed")
+        return 1
+    name = cluster_name()
+    kubectl = str(STATE_BIN / "kubectl")
+    if not SUMMARY.exists() or not _healthy(name, kubectl):
+        say(f"cluster {name} is not ready; `make cluster` brings it up")
+        return 1
+    print(run([kubectl, "--kubeconfig", str(KUBECONFIG), "get", "nodes", "-o", "wide"]), end="")
+    print(SUMMARY.read_text(encoding="utf-8"))
+    return 0
+
+
+def named_kubeconfig() -> Path | None:
+    """The file that the person set KUBECONFIG to, unless it is our own."""
+    value = os.environ.get("KUBECONFIG", "")
+    return Path(value) if value and Path(value) != KUBECONFIG else None
+
+
+def _use_named(kubeconfig: Path) -> None:
+    kubectl = program("kubectl")
+    if kubectl is None:
+        raise Problem("kubectl is missing", "install kubectl, or unset KUBECONFIG to get a cluster of our own")
+    remedy = "name a cluster that answers, or unset KUBECONFIG to get one of our own"
+    run([kubectl, "--kubeconfig", str(kubeconfig), "get", "nodes", "--request-timeout=10s"], remedy=remedy)
+    say(f"using the cluster of {kubeconfig}")
+    link(STATE_BIN / "kubectl", Path(kubectl))
+    summary = {
+        "name": None,
+        "kubeconfig": str(kubeconfig),
+        "kubectl_bin": kubectl,
+        "kind_bin": None,
+        "kind_image": None,
+        "registry_push": None,
+        "registry_pull": None,
+        "postgres_image": base_images.PUBLIC.postgres,
+        "redis_image": base_images.PUBLIC.redis,
+    }
+    write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _tools(*, public: bool) -> dict[str, str]:
+    """Full paths of kind and kubectl, linked in .state/bin, and the node image."""
+    kind = program("kind") or str(go_tools.published("kind"))
+    link(STATE_BIN / "kind", Path(kind))
+    kubectl = program("kubectl")
+    if kubectl is None:
+        # The multi-call binary looks at the name of the link.
+        kubectl = str(go_tools.own("nodebin"))
+    link(STATE_BIN / "kubectl", Path(kubectl))
+    image = "" if public else node_image.ensure()
+    return {"kind": str(STATE_BIN / "kind"), "kubectl": str(STATE_BIN / "kubectl"), "node_image": image}
+
+
+def _healthy(name: str, kubectl: str) -> bool:
+    """Whether every node of the cluster is there and Ready. A daemon that was killed restarts them by itself."""
+    if not KUBECONFIG.exists():
+        return False
+    nodes = run(["docker", "ps", "-q", "--filter", f"label=io.x-k8s.kind.cluster={name}"]).split()
+    if len(nodes) != _NODES:
+        return False
+    ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=40s"]
+    return succeeds([kubectl, "--kubeconfig", str(KUBECONFIG), *ready], timeout=60)
+
+
+def _remove_remains(name: str, kind: str | None) -> None:
+    """Remove what is left of the cluster, whatever state it is in."""
+    del kind  # kind's own delete does no more than this, and may not be built
+    nodes = run(["docker", "ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={name}"]).split()
+    if nodes:
+        run(["docker", "rm", "-f", "-v", *nodes])
+    registry.remove(name)
+    edge.accept_again(name)
+    if succeeds(["docker", "network", "inspect", name]):
+        run(["docker", "network", "rm", name])
+    KUBECONFIG.unlink(missing_ok=True)
+
+
+def _recorded_ranges(name: str) -> addresses.ClusterRanges:
+    """The ranges that the cluster was made with, from the labels of its network."""
+    network = json.loads(run(["docker", "network", "inspect", name]))[0]
+    labels = network["Labels"]
+    return addresses.ClusterRanges(
+        nodes=addresses.Network(network["IPAM"]["Config"][0]["Subnet"]),
+        pods=addresses.Network(labels["marauders.range.pods"]),
+        services=addresses.Network(labels["marauders.range.services"]),
+    )
+
+
+def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
+    used = [*addresses.host_networks(), *addresses.docker_networks()]
+    ranges = addresses.choose_cluster_ranges(used, start=int(name[-6:], 16))
+    labels = {"marauders.range.pods": str(ranges.pods), "marauders.range.services": str(ranges.services)}
+    command = ["docker", "network", "create", f"--subnet={ranges.nodes}", "--label=marauders=1"]
+    run([*command, *(f"--label={k}={v}" for k, v in labels.items()), name])
+    edge.reject_services(name, ranges)
+    registry.ensure(name, public=public)
+    config = STATE / "kind.yaml"
+    write_whole(config, kind_config.render(name, ranges))
+    with step(f"creating cluster {name} (1 control plane, 2 workers)"):
+        create = [tools["kind"], "create", "cluster", "--config", str(config), "--kubeconfig", str(KUBECONFIG)]
+        create += ["--retain", *(["--image", tools["node_image"]] if tools["node_image"] else [])]
+        log = STATE / "logs" / "kind-create.log"
+        run(create, env={"KIND_EXPERIMENTAL_DOCKER_NETWORK": name}, log=log, remedy="make cluster-down cluster")
+        for node in run([tools["kind"], "get", "nodes", "--name", name]).split():
+            folder = f"/etc/containerd/certs.d/{kind_config.REGISTRY}"
+            script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
+            run(["docker", "exec", "-i", node, "sh", "-c", script], stdin=kind_config.registry_hosts())
+    kubectl = [tools["kubectl"], "--kubeconfig", str(KUBECONFIG)]
+    with step("waiting for nodes and DNS"):
+        wait = ["wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_SECONDS}s"]
+        run([*kubectl, *wait])
+        run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", f"--timeout={_READY_SECONDS}s"])
+    _metrics_server(kubectl, public=public)
+
+
+def _metrics_server(kubectl: list[str], *, public: bool) -> None:
+    image = "registry.k8s.io/metrics-server/metrics-server:v0.8.0" if public else node_image.METRICS_SERVER_IMAGE
+    with step("metrics-server"):
+        manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8").replace("IMAGE", image)
+        run([*kubectl, "apply", "-f", "-"], stdin=manifest)
+        # It is not Ready before it has figures of its own, which needs two of its rounds: the API is registered
+        # only when the pod runs, and nobody waits for figures here.
+        running = ["-n", "kube-system", "wait", "--for=jsonpath={.status.phase}=Running", "pod"]
+
+        def runs() -> bool:
+            return succeeds([*kubectl, *running, "-l", "k8s-app=metrics-server", "--timeout=20s"])
+
+        wait_until(runs, "metrics-server running", seconds=_READY_SECONDS)
+        run([*kubectl, "apply", "-f", str(_MANIFESTS / "metrics-apiservice.yaml")])
+
+
+def _write_summary(name: str, tools: dict[str, str], *, public: bool) -> None:
+    images = base_images.PUBLIC if public else base_images.ensure_local()
+    pulled = {}
+    for repository, image in (("marauders-postgres", images.postgres), ("marauders-redis", images.redis)):
+        if public:
+            pulled[repository] = image
+            continue
+        tag = image.partition(":")[2]
+        if not registry.has(repository, tag):
+            with step(f"pushing {image} to the local registry"):
+                registry.push(name, image, repository, tag)
+        pulled[repository] = f"{kind_config.REGISTRY}/{repository}:{tag}"
+    summary = {
+        "name": name,
+        "kubeconfig": str(KUBECONFIG),
+        "kind_bin": tools["kind"],
+        "kubectl_bin": tools["kubectl"],
+        "kind_image": tools["node_image"] or None,
+        "docker_network": name,
+        "registry_push": registry.push_address(),
+        "registry_pull": kind_config.REGISTRY,
+        "postgres_image": pulled["marauders-postgres"],
+        "redis_image": pulled["marauders-redis"],
+    }
+    write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
+    say(f"ready: export KUBECONFIG={KUBECONFIG}")

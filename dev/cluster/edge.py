@@ -1,0 +1,44 @@
+"""Rejecting a cluster's service range at the edge, before the cluster starts.
+
+A connection that is made before kube-proxy has its rule leaves the node for the gateway. Where something out there
+answers, a client that keeps the connection stays wrong for good. A reset makes it try again.
+"""
+
+import os
+import subprocess
+
+from dev.cluster.addresses import ClusterRanges
+from dev.cluster.paths import program
+from dev.cluster.shell import run, succeeds
+
+_CHAIN = "DOCKER-USER"
+
+
+def _rule(cluster: str, ranges: ClusterRanges) -> list[str]:
+    where = ["-s", str(ranges.nodes), "-d", str(ranges.services), "-p", "tcp"]
+    comment = ["-m", "comment", "--comment", cluster]
+    return [*where, *comment, "-j", "REJECT", "--reject-with", "tcp-reset"]
+
+
+def reject_services(cluster: str, ranges: ClusterRanges) -> None:
+    """Add the rule unless it is there. Where Docker runs in its own machine (macOS) there is nothing to add to."""
+    if os.geteuid() != 0 or program("iptables") is None:
+        return
+    if not succeeds(["iptables", "-w", "-n", "-L", _CHAIN]):
+        return
+    rule = _rule(cluster, ranges)
+    if not succeeds(["iptables", "-w", "-C", _CHAIN, *rule]):
+        run(["iptables", "-w", "-I", _CHAIN, *rule])
+
+
+def accept_again(cluster: str) -> None:
+    """Remove every rule of the cluster, whatever ranges it had."""
+    if os.geteuid() != 0 or program("iptables") is None:
+        return
+    listed = subprocess.run(
+        ["iptables", "-w", "-S", _CHAIN], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    for line in listed:
+        words = line.split()
+        if words[:1] == ["-A"] and f"--comment {cluster} " in line:
+            run(["iptables", "-w", "-D", *words[1:]])

@@ -1,0 +1,121 @@
+"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS and metrics-server.
+
+Each is built once per machine, into a folder named by the hash of its inputs.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from dev.cluster.console import Problem, say, step
+from dev.cluster.packages import need
+from dev.cluster.paths import DEV, MACHINE, MACHINE_BIN, digest, files_under, program
+from dev.cluster.shell import run
+
+KUBERNETES_VERSION = "v1.34.4"
+_MODULE = DEV / "go"
+_MINIMUM_GO = (1, 26)
+_TOOLCHAIN = "go1.26.0"
+# Tools that are whole programs of their own module: built as they are published, checked by Go's checksum database.
+_PUBLISHED = {
+    "kind": "sigs.k8s.io/kind@v0.33.0",
+    "coredns": "github.com/coredns/coredns@v1.12.4",
+    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0",
+}
+_LOGS = MACHINE / "logs"
+
+
+def published(name: str) -> Path:
+    """The full path of `kind`, `coredns` or `metrics-server`, built when it is not there yet."""
+    module = _PUBLISHED[name]
+    path = MACHINE_BIN / digest(module, *_go_inputs()) / name
+    if not path.exists():
+        with step(f"building {module} (about 1 minute when nothing is cached)"):
+            partial = path.with_name("partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            install = [_go(), "install", "-trimpath", "-ldflags", "-s -w", module]
+            run(install, env={**_go_environment(), "GOBIN": str(partial)}, log=_LOGS / f"{name}.log")
+            (partial / name).replace(path)
+            shutil.rmtree(partial)
+    return path
+
+
+def own(name: str) -> Path:
+    """The full path of `nodebin` or `pause`, the programs of dev/go, built when their sources changed."""
+    path = MACHINE_BIN / digest(KUBERNETES_VERSION, *_go_inputs(), files=files_under(_MODULE)) / name
+    if not path.exists():
+        with step(f"building dev/go/{name} (5 minutes when nothing is cached)"):
+            major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+            package = "k8s.io/component-base/version"
+            values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
+            flags = " ".join(["-s -w", *(f"-X {package}.{k}={v}" for k, v in values.items())])
+            partial = path.with_suffix(".tmp")
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            build = [_go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(partial)]
+            run([*build, f"./{name}"], cwd=_MODULE, env=_go_environment(), log=_LOGS / f"{name}.log")
+            partial.replace(path)
+    return path
+
+
+def module_folder(name: str) -> Path:
+    """Where Go keeps the sources of a published tool's module."""
+    module = _PUBLISHED[name]
+    shown = run([_go(), "mod", "download", "-json", module], env=_go_environment(), cwd=MACHINE)
+    return Path(json.loads(shown)["Dir"])
+
+
+def _go_inputs() -> tuple[str, ...]:
+    return (os.uname().machine,)
+
+
+def _go_environment() -> dict[str, str]:
+    # The machine's niceness keeps the machine usable; caches stay with the other costly things.
+    return {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "",
+        "GOPATH": str(MACHINE / "go"),
+        "GOCACHE": str(MACHINE / "go" / "build"),
+        "GOTOOLCHAIN": "auto",
+    }
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """(1, 26) of `go version go1.26.8 linux/amd64`; (0, 0) when there is none in it."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _go() -> str:
+    """A Go that is new enough: the machine's, or one that the machine's older Go can download as a module."""
+    MACHINE.mkdir(parents=True, exist_ok=True)
+    fetched = MACHINE / "go-toolchain" / "bin" / "go"
+    if fetched.exists():
+        return str(fetched)
+    need(["go"], "Kubernetes programs are compiled here")
+    machine_go = program("go") or "go"
+    if version_of(run([machine_go, "version"], cwd=MACHINE)) >= _MINIMUM_GO:
+        return machine_go
+    return _fetch_toolchain(machine_go, fetched)
+
+
+def _fetch_toolchain(machine_go: str, at: Path) -> str:
+    """Go publishes its toolchains as modules, so whoever can get modules can get one."""
+    system, machine = os.uname().sysname.lower(), os.uname().machine
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+    module = f"golang.org/toolchain@v0.0.1-{_TOOLCHAIN}.{system}-{architecture}"
+    say(f"the machine's Go is older than {'.'.join(map(str, _MINIMUM_GO))}: getting {module}")
+    environment = {"GOPATH": str(MACHINE / "go"), "GOFLAGS": "-modcacherw", "GO111MODULE": "on"}
+    shown = run([machine_go, "mod", "download", "-json", module], env=environment, cwd=MACHINE)
+    folder = Path(json.loads(shown)["Dir"])
+    if not folder.is_dir():
+        raise Problem(f"{module} was not downloaded", "install Go 1.26 or newer by hand")
+    partial = at.parents[1].with_suffix(".tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(folder, partial)
+    # Module archives carry no executable bits.
+    for executable in [*(partial / "bin").iterdir(), *(partial / "pkg" / "tool").rglob("*")]:
+        executable.chmod(0o755)
+    partial.replace(at.parents[1])
+    return str(at)

@@ -1,0 +1,135 @@
+"""The local image registry: pushed to from this machine, pulled from by the nodes, broken on purpose by tests."""
+
+import socket
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from pathlib import Path
+
+from dev.cluster import base_images, debian, faulty_registry
+from dev.cluster.console import Problem, say, step
+from dev.cluster.kind_config import REGISTRY_HOST, REGISTRY_PORT
+from dev.cluster.paths import DEV, STATE, write_whole
+from dev.cluster.shell import run, succeeds, wait_until
+
+_PORT_FILE = STATE / "registry-port"
+_PORTS = range(35000, 36000)
+_START_SECONDS = 20
+
+
+def container(cluster: str) -> str:
+    """The name of the registry's container."""
+    return f"{cluster}-registry"
+
+
+def _fault_container(cluster: str) -> str:
+    return f"{cluster}-registry-fault"
+
+
+def push_address() -> str:
+    """Where this machine pushes to: Docker trusts loopback without TLS."""
+    return f"127.0.0.1:{_PORT_FILE.read_text(encoding='ascii').strip()}"
+
+
+def ensure(cluster: str, *, public: bool) -> None:
+    """Leave with a registry that answers, on the cluster's network and on a loopback port of this machine."""
+    name = container(cluster)
+    if _PORT_FILE.exists() and succeeds(["docker", "container", "inspect", name]):
+        heal(cluster)
+        return
+    with step("starting the image registry"):
+        image = _image(public)
+        succeeds(["docker", "rm", "-f", "-v", name])
+        port = free_port(_PORTS, start=int(cluster[-6:], 16))
+        write_whole(_PORT_FILE, str(port))
+        command = ["docker", "run", "-d", "--name", name, "--restart=unless-stopped", f"--network={cluster}"]
+        command += [f"--network-alias={REGISTRY_HOST}", f"--label=marauders.cluster={cluster}"]
+        run([*command, "-p", f"127.0.0.1:{port}:{REGISTRY_PORT}", image])
+        _wait()
+
+
+def remove(cluster: str) -> None:
+    """Remove the registry and what was pushed to it."""
+    for name in (container(cluster), _fault_container(cluster)):
+        succeeds(["docker", "rm", "-f", "-v", name])
+    _PORT_FILE.unlink(missing_ok=True)
+
+
+def push(cluster: str, image: str, repository: str, tag: str) -> str:
+    """Push a local image unless the registry has that tag, and return the name that the nodes pull it by."""
+    to = f"{push_address()}/{repository}:{tag}"
+    run(["docker", "tag", image, to])
+    run(["docker", "push", "-q", to], remedy=f"docker logs {container(cluster)}")
+    run(["docker", "rmi", "--no-prune", to])
+    return f"{REGISTRY_HOST}:{REGISTRY_PORT}/{repository}:{tag}"
+
+
+def has(repository: str, tag: str) -> bool:
+    """Whether the registry holds the tag."""
+    accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+    request = urllib.request.Request(f"http://{push_address()}/v2/{repository}/manifests/{tag}", method="HEAD")
+    request.add_header("Accept", accept)
+    try:
+        with urllib.request.urlopen(request, timeout=5):
+            return True
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+
+
+def stop(cluster: str) -> None:
+    """Fault: the registry is down. Nodes see a refused or unresolvable connection."""
+    run(["docker", "stop", "-t", "2", container(cluster)])
+    succeeds(["docker", "rm", "-f", _fault_container(cluster)])
+    say("the registry is down; bring it back with registry-heal")
+
+
+def fail_with(cluster: str, status: int, *, python_image: str) -> None:
+    """Fault: every request is answered with `status`, such as 503 or 403."""
+    stop(cluster)
+    source = Path(faulty_registry.__file__).read_text(encoding="utf-8")
+    command = ["docker", "run", "-d", "--name", _fault_container(cluster), f"--network={cluster}"]
+    command += [f"--network-alias={REGISTRY_HOST}", f"--label=marauders.cluster={cluster}", "--entrypoint=python3"]
+    run([*command, python_image, "-c", source, str(status), str(REGISTRY_PORT)])
+    say(f"the registry answers {status}; bring it back with registry-heal")
+
+
+def heal(cluster: str) -> None:
+    """End every fault."""
+    succeeds(["docker", "rm", "-f", _fault_container(cluster)])
+    run(["docker", "start", container(cluster)])
+    _wait()
+
+
+def free_port(candidates: range, start: int) -> int:
+    """A port of loopback that nothing listens on, looking from `start` (any number) on."""
+    for offset in range(len(candidates)):
+        port = candidates[(start + offset) % len(candidates)]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Problem("no free port for the image registry")
+
+
+def _image(public: bool) -> str:
+    if public:
+        return "registry:2"
+    arguments = {"DEBIAN": debian.ensure()}
+    return base_images.build_local("registry", DEV / "images" / "registry", "Dockerfile", arguments)
+
+
+def _answers() -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{push_address()}/v2/", timeout=3) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def _wait() -> None:
+    wait_until(_answers, "the image registry answering", seconds=_START_SECONDS)

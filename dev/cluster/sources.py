@@ -1,0 +1,36 @@
+"""Whether public images can be pulled here. Asked once a day, because asking in vain takes time."""
+
+import json
+import os
+import time
+
+from dev.cluster.base_images import PUBLIC
+from dev.cluster.console import say
+from dev.cluster.paths import MACHINE, write_whole
+from dev.cluster.shell import succeeds
+
+_ANSWER = MACHINE / "public-images.json"
+_ANSWER_HOLDS_SECONDS = 24 * 3600
+_PULL_SECONDS = 120
+
+
+def public_images() -> bool:
+    """True when Docker can pull. MARAUDERS_IMAGES=public or local decides instead of asking."""
+    match os.environ.get("MARAUDERS_IMAGES"):
+        case "public":
+            return True
+        case "local":
+            return False
+        case _:
+            pass
+    if _ANSWER.exists():
+        answer = json.loads(_ANSWER.read_text(encoding="utf-8"))
+        if time.time() - answer["at"] < _ANSWER_HOLDS_SECONDS:
+            return bool(answer["public"])
+    image = PUBLIC.build
+    can = succeeds(["docker", "image", "inspect", image]) or succeeds(
+        ["docker", "pull", "-q", image], timeout=_PULL_SECONDS
+    )
+    say("public images can be pulled" if can else f"{image} cannot be pulled here: images are built from packages")
+    write_whole(_ANSWER, json.dumps({"public": can, "at": time.time()}))
+    return can
