@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from maraudersmap_operator.resource.crd import Unrenderable, custom_resource_definition, render, structural
 from maraudersmap_operator.resource.names import ANNOTATION_RETRY, KIND
+from maraudersmap_operator.resource.reference import renewed
 
 GENERATED = Path(__file__).parents[4] / "crds" / "hogwarts.edu_maraudersmaps.yaml"
 
@@ -94,3 +95,9 @@ def test_names_are_those_of_the_contract() -> None:
     names = custom_resource_definition()["spec"]["names"]
     assert (names["kind"], names["shortNames"], names["categories"]) == (KIND, ["mm"], ["marauders"])
     assert ANNOTATION_RETRY == "hogwarts.edu/retry"
+
+
+def test_the_document_has_every_field() -> None:
+    document = GENERATED.parents[1] / "docs" / "resource.md"
+    text = document.read_text()
+    assert text == renewed(text), "run `make crds` and commit the result"
