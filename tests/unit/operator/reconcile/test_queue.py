@@ -1,0 +1,121 @@
+"""Each key once, one pass per key at a time, back-off after failures, planned passes overtaken by news."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from maraudersmap_operator.cluster import Key, Unavailable
+from maraudersmap_operator.reconcile import WorkQueue
+from maraudersmap_operator.telemetry import Health, Metrics
+
+A, B = Key("test", "a"), Key("test", "b")
+PATIENCE = 10.0
+
+
+@asynccontextmanager
+async def running(reconcile: Callable[[Key], Awaitable[timedelta | None]], workers: int = 2) -> Any:
+    queue = WorkQueue(reconcile, Metrics(), Health())
+    task = asyncio.create_task(queue.run(workers))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield queue
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_keys_added_often_are_passed_once() -> None:
+    """Ten events before a worker is free make one pass."""
+    seen: list[Key] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        seen.append(key)
+        if key == B:
+            done.set()
+
+    async with running(reconcile, workers=1) as queue:
+        for _ in range(10):
+            queue.add(A)
+        queue.add(B)
+        await done.wait()
+    assert seen == [A, B]
+
+
+async def test_key_added_during_its_pass_is_passed_again_afterwards() -> None:
+    """Never two at once, never lost."""
+    started, go_on, second = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once = most = passes = 0
+
+    async def reconcile(key: Key) -> None:
+        nonlocal at_once, most, passes
+        at_once += 1
+        passes += 1
+        most = max(most, at_once)
+        started.set()
+        await go_on.wait()
+        at_once -= 1
+        if passes == 2:
+            second.set()
+
+    async with running(reconcile) as queue:
+        queue.add(A)
+        await started.wait()
+        queue.add(A)
+        queue.add(A)
+        go_on.set()
+        await second.wait()
+    assert most == 1
+    assert passes == 2
+
+
+async def test_failed_pass_is_tried_again_and_others_go_on() -> None:
+    """A defect in one resource's pass stops nobody else."""
+    tries = 0
+    healed, other = asyncio.Event(), asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        nonlocal tries
+        if key == B:
+            other.set()
+            return
+        tries += 1
+        if tries == 1:
+            raise Unavailable("api server away")
+        if tries == 2:
+            raise RuntimeError("a defect")
+        healed.set()
+
+    async with running(reconcile, workers=1) as queue:
+        queue.add(A)
+        queue.add(B)
+        await other.wait()
+        await healed.wait()
+    assert tries == 3
+
+
+async def test_planned_pass_comes_and_news_overtake_it() -> None:
+    """A wake-up in an hour does not keep an event waiting; the earlier of two plans stands."""
+    passes = 0
+    second = asyncio.Event()
+
+    async def reconcile(key: Key) -> timedelta | None:
+        nonlocal passes
+        passes += 1
+        if passes == 1:
+            return timedelta(milliseconds=20)
+        second.set()
+        return timedelta(hours=1)
+
+    async with running(reconcile) as queue:
+        queue.add_after(A, timedelta(hours=1))
+        queue.add(A)
+        await second.wait()
+        second.clear()
+        queue.add(A)
+        await second.wait()
+    assert passes == 3
