@@ -99,7 +99,6 @@ def _root() -> Schema:
                 "rule": f"self.metadata.name.size() <= {NAME_MAX} && "
                 f"self.metadata.name.matches('{NAME_PATTERN}')",
                 "message": NAME_MESSAGE,
-                "fieldPath": ".metadata.name",
             }
         ],
         "properties": {
@@ -203,12 +202,23 @@ def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Schema]) -> Schema:
 
 
 def _with_plain_default(schema: Schema) -> Schema:
-    """Defaults that only repeat those of the parts become {}: the API server then fills the parts in."""
+    """Defaults that only repeat those of the parts become {}: the API server then fills the parts in.
+
+    Not beside a rule: when the definition is installed, rules are tried on the default as it stands here.
+    """
     if schema.get("type") == "object" and "properties" in schema and "default" in schema:
-        schema["default"] = {}
+        schema["default"] = _present(schema["default"]) if "x-kubernetes-validations" in schema else {}
     elif schema.get("default") in ([], {}, "", None) and schema.get("type") != "string":
         schema.pop("default", None)
     return schema
+
+
+def _present(default: Any) -> Any:
+    """A default without nulls and without empty parts: absent is how those are written here."""
+    if not isinstance(default, dict):
+        return default
+    parts = {key: _present(value) for key, value in default.items()}
+    return {key: value for key, value in parts.items() if value not in (None, [], {})}
 
 
 def _is_extension(key: str) -> bool:

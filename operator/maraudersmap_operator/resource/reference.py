@@ -58,8 +58,9 @@ def _walk(node: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
 
 
 def _spec_row(path: str, node: Schema, required: bool) -> str:
-    default = node.get("default", {})
-    shown = "required" if required else "" if default == {} else f"`{json.dumps(default)}`"
+    # The default of a part is that of its fields, below.
+    default = None if node.get("type") == "object" else node.get("default")
+    shown = "required" if required else "" if default is None else f"`{json.dumps(default)}`"
     return f"| `{path}` | {_type(node)} | {shown} | {_text(node)} |"
 
 

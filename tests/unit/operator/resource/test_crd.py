@@ -69,10 +69,21 @@ def test_what_users_write_is_bounded_so_that_rules_stay_cheap() -> None:
 def test_a_part_with_defaults_is_filled_in_when_it_is_absent() -> None:
     """Rules compare fields that the user left out: the API server must have put the defaults there."""
     spec = schema()["properties"]["spec"]["properties"]
-    for name in ("autoscaling", "rollout", "availability", "resources", "config", "probes"):
+    for name in ("config", "probes", "service", "migrations"):
         assert spec[name]["default"] == {}, name
     assert spec["resources"]["properties"]["requests"]["default"] == {}
     assert spec["autoscaling"]["properties"]["targetCPUUtilizationPercentage"]["default"] == 70
+
+
+def test_a_default_beside_a_rule_is_written_out() -> None:
+    """When the definition is installed, the API server tries the rules on the default as it stands there."""
+    spec = schema()["properties"]["spec"]["properties"]
+    assert spec["cache"]["default"] == {"disabled": False}
+    assert spec["resources"]["default"] == {
+        "requests": {"cpu": "500m", "memory": "256Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi"},
+    }
+    assert spec["autoscaling"]["default"]["targetCPUUtilizationPercentage"] == 70
 
 
 def test_every_rule_says_what_to_write() -> None:
