@@ -1,9 +1,9 @@
 """Where the API keeps its data: the database, the cache and the key that signs tokens."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from maraudersmap_operator.resource.model import Model, ObjectName, Rule, SecretSource
 from maraudersmap_operator.resource.quantity import Quantity
@@ -107,6 +107,13 @@ class Cache(Model):
             ),
         ),
     )
+
+    @model_validator(mode="after")
+    def _default_is_absent(self) -> Self:
+        """`evaluation: {}` is what absence means: written out it must not make another revision."""
+        if self.evaluation == EvaluationCache():
+            object.__setattr__(self, "evaluation", None)
+        return self
 
     @property
     def mode(self) -> Literal["external", "evaluation", "disabled"]:

@@ -1,5 +1,7 @@
 """A wrong resource is refused with the field and what to write instead; tests/cluster asks the API server the same."""
 
+from typing import Any
+
 import pytest
 from tests.unit.operator.resource.refusals import GOOD_SPEC, REFUSALS, Refusal, merged
 
@@ -48,10 +50,18 @@ def test_a_spec_cannot_be_changed_once_read() -> None:
         spec.rollout.max_failures = 9  # type: ignore[misc]
 
 
-def test_what_the_user_did_not_write_is_left_out_of_the_sparse_form() -> None:
-    """Defaults written out, as the API server stores them, read the same as left out."""
-    written_out = merged(
-        GOOD_SPEC, {"replicas": 3, "rollout": {"maxFailures": 3}, "cache": {"disabled": False}}
-    )
-    spec = parse({"metadata": {"name": "m", "namespace": "demo"}, "spec": written_out}).spec
+@pytest.mark.parametrize(
+    "written_out",
+    [
+        {"replicas": 3, "rollout": {"maxFailures": 3}},
+        {"cache": {"disabled": False}},
+        {"cache": {"evaluation": {}}},
+        {"cache": {"evaluation": {"maxMemory": "256Mi"}, "disabled": False}},
+        {"resources": {"limits": {"cpu": 1}}},
+        {"config": {"env": [], "rateLimits": {"anonymous": 100}}, "podTemplate": {}},
+    ],
+)
+def test_a_default_written_out_reads_the_same_as_left_out(written_out: dict[str, Any]) -> None:
+    """The API server stores defaults written out; and it must make no revision of its own."""
+    spec = parse({"metadata": {"name": "m", "namespace": "demo"}, "spec": GOOD_SPEC | written_out}).spec
     assert spec.sparse() == GOOD_SPEC
