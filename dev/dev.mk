@@ -1,0 +1,30 @@
+# The local cluster and the images. Standard library Python only: these targets need no virtual environment.
+CLUSTER := python3 -m dev.cluster
+
+.PHONY: cluster
+cluster: ## a Kubernetes of this checkout (kind), or the one that KUBECONFIG names
+	@$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## remove it; what was costly to make stays for the next time
+	@$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: ## say how it is; fails when it is not ready
+	@$(CLUSTER) status
+
+.PHONY: node-image
+node-image: ## build the node image (only where the public one cannot be pulled)
+	@$(CLUSTER) node-image
+
+.PHONY: base-images
+base-images: ## build the base images (only where the public ones cannot be pulled)
+	@$(CLUSTER) base-images
+
+.PHONY: images
+images: cluster ## build the API's and the operator's image and push them to the local registry
+	@$(CLUSTER) build api operator
+
+.PHONY: clean-all
+clean-all: ## leave nothing: no cluster, daemon, mount, interface or cache of ours, and no .state or .venv
+	@$(CLUSTER) clean-all

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dev.cluster import base_images, cluster, daemon, node_image, registry, sources
+from dev.cluster import app_images, base_images, cluster, daemon, node_image, registry, sources
 from dev.cluster.console import Problem, say
 from dev.cluster.paths import cluster_name
 
@@ -29,6 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
     commands.add_parser("node-image", help="build the node image")
     commands.add_parser("base-images", help="build the base images")
+    build = commands.add_parser("build", help="build an application image and push it to the local registry")
+    build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
+    build.add_argument("--tag", help="instead of one of the content's own")
     commands.add_parser("registry-stop", help="fault: the local registry is down")
     fail = commands.add_parser("registry-fail", help="fault: the local registry answers with a status")
     fail.add_argument("status", type=int, help="such as 503 or 403")
@@ -54,6 +57,9 @@ def _run(options: argparse.Namespace) -> int:
                 say("public base images are used: nothing to build")
             else:
                 print(base_images.ensure_local())
+        case "build":
+            for image in options.image:
+                print(app_images.build(image, options.tag))
         case "registry-stop":
             registry.stop(name)
         case "registry-fail":

@@ -28,7 +28,7 @@ def up() -> None:
         edge.reject_services(name, _recorded_ranges(name))
         say(f"cluster {name} is up already")
     else:
-        _remove_remains(name, tools["kind"])
+        _remove_remains(name)
         _create(name, tools, public=public)
     _write_summary(name, tools, public=public)
 
@@ -42,7 +42,7 @@ def down() -> None:
         return
     name = cluster_name()
     with step(f"removing cluster {name}"):
-        _remove_remains(name, None)
+        _remove_remains(name)
 
 
 def status() -> int:
@@ -115,9 +115,8 @@ def _healthy(name: str, kubectl: str) -> bool:
     return succeeds([kubectl, "--kubeconfig", str(KUBECONFIG), *ready], timeout=60)
 
 
-def _remove_remains(name: str, kind: str | None) -> None:
-    """Remove what is left of the cluster, whatever state it is in."""
-    del kind  # kind's own delete does no more than this, and may not be built
+def _remove_remains(name: str) -> None:
+    """Remove what is left of the cluster, whatever state it is in. kind's own delete does no more."""
     nodes = run(["docker", "ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={name}"]).split()
     if nodes:
         run(["docker", "rm", "-f", "-v", *nodes])

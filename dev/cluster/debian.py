@@ -1,6 +1,7 @@
 """The Debian that our images start from where none can be pulled: debootstrap, once per machine."""
 
 import shutil
+from pathlib import Path
 
 from dev.cluster.console import say, step
 from dev.cluster.packages import need
@@ -10,12 +11,16 @@ from dev.cluster.shell import run, succeeds
 
 SUITE = "trixie"
 _INCLUDE = "ca-certificates"
-_LAYOUT = "1"  # raise it when what is done to the folder below changes
+# Paths that neither this system nor the packages installed on it later need.
+_USELESS = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/share/lintian")
+_DPKG_SETTINGS = "".join(f"path-exclude=/{path}/*\n" for path in _USELESS)
+_APT_SETTINGS = 'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\nAPT::Keep-Downloaded-Packages "false";\n'
+_APT_SETTINGS += 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
 
 
 def image() -> str:
     """The name of the Debian image, which says what it was made from."""
-    return f"marauders-debian:{SUITE}-{digest(SUITE, _INCLUDE, _LAYOUT)}"
+    return f"marauders-debian:{SUITE}-{digest(SUITE, _INCLUDE, _DPKG_SETTINGS, _APT_SETTINGS)}"
 
 
 def ensure() -> str:
@@ -34,9 +39,7 @@ def ensure() -> str:
         with step(f"debootstrap of Debian {SUITE} (about a minute)"):
             command = ["debootstrap", "--variant=minbase", f"--include={_INCLUDE}", SUITE, str(folder)]
             run(command, log=MACHINE / "debian" / "debootstrap.log", remedy="check that apt works on this machine")
-            for useless in ("var/cache/apt/archives", "var/lib/apt/lists"):
-                shutil.rmtree(folder / useless)
-                (folder / useless / "partial").mkdir(parents=True)
+            _slim(folder)
             partial = archive.with_suffix(".tar.tmp")
             run(["tar", "-C", str(folder), "--numeric-owner", "-cf", str(partial), "."])
             partial.replace(archive)
@@ -44,3 +47,15 @@ def ensure() -> str:
     with step(f"importing {name}"):
         run(["docker", "import", str(archive), name])
     return name
+
+
+def _slim(folder: Path) -> None:
+    """Drop caches and documentation, and see that packages installed later leave none."""
+    for useless in _USELESS:
+        shutil.rmtree(folder / useless, ignore_errors=True)
+        (folder / useless).mkdir(parents=True)
+    for emptied in ("var/cache/apt/archives", "var/lib/apt/lists"):
+        shutil.rmtree(folder / emptied)
+        (folder / emptied / "partial").mkdir(parents=True)
+    (folder / "etc/dpkg/dpkg.cfg.d/marauders").write_text(_DPKG_SETTINGS, encoding="ascii")
+    (folder / "etc/apt/apt.conf.d/marauders").write_text(_APT_SETTINGS, encoding="ascii")

@@ -1,0 +1,25 @@
+"""The images that `python3 -m dev.cluster build` made, by the names that the cluster's nodes pull them by."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from dev.cluster.console import Problem
+from dev.cluster.paths import STATE
+
+Program = Literal["api", "operator"]
+
+
+def image_of(program: Program) -> str:
+    """The reference of the API's or the operator's image. Raises Problem when it is not built.
+
+    MARAUDERS_API_IMAGE and MARAUDERS_OPERATOR_IMAGE name others, for a cluster that cannot pull from here.
+    """
+    variable = f"MARAUDERS_{program.upper()}_IMAGE"
+    if named := os.environ.get(variable):
+        return named
+    pointer = STATE / f"image-{program}"
+    if not pointer.exists():
+        raise Problem(f"the {program} image is not built", f"make images (or name one in {variable})")
+    return pointer.read_text(encoding="utf-8").strip()

@@ -1,0 +1,109 @@
+"""kubectl on the cluster of this checkout: for the demo, for what it installs, and for the cluster tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dev.cluster.console import Problem
+from dev.cluster.paths import SUMMARY
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.5
+_REQUEST_SECONDS = 60
+
+
+class KubectlFailed(subprocess.CalledProcessError):
+    """kubectl ended with an error; its words are in the message."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{(self.stderr or '').strip()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """Calls kubectl with one kubeconfig, whatever the environment says."""
+
+    program: str
+    kubeconfig: str
+
+    def __call__(self, *args: str, input: str | None = None, timeout: float | None = None) -> str:  # noqa: A002
+        """Standard output. Raises KubectlFailed, or TimeoutExpired after `timeout` seconds."""
+        command = [self.program, f"--kubeconfig={self.kubeconfig}", *args]
+        done = subprocess.run(
+            command, input=input, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        if done.returncode != 0:
+            raise KubectlFailed(done.returncode, ["kubectl", *args], done.stdout, done.stderr)
+        return done.stdout
+
+    def json(self, *args: str) -> Any:
+        """The answer of a `get`, parsed."""
+        return json.loads(self(*args, "-o", "json"))
+
+    def find(self, *args: str) -> Any | None:
+        """As `json`; None when the object does not exist."""
+        text = self(*args, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def apply(self, *objects: dict[str, Any], namespace: str | None = None) -> None:
+        """Client-side apply, as a user does it."""
+        where = ["-n", namespace] if namespace else []
+        listing = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self("apply", *where, "-f", "-", input=json.dumps(listing))
+
+
+def summary() -> dict[str, Any]:
+    """What `make cluster` wrote about the cluster. Raises Problem when there is none."""
+    if not SUMMARY.exists():
+        raise Problem("there is no cluster", "make cluster")
+    found: dict[str, Any] = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    return found
+
+
+def own_kubeconfig() -> str | None:
+    """The kubeconfig of a cluster that the user named on purpose; None for the cluster of this checkout."""
+    named = os.environ.get("KUBECONFIG")
+    return named if named and os.environ.get("MARAUDERS_USE_KUBECONFIG") == "1" else None
+
+
+def connect() -> Kubectl:
+    """kubectl on the cluster in use. Raises Problem when none answers."""
+    if named := own_kubeconfig():
+        program = shutil.which("kubectl")
+        if program is None:
+            raise Problem("kubectl is not installed", "install it, or unset MARAUDERS_USE_KUBECONFIG")
+        kubectl = Kubectl(program, named)
+    else:
+        state = summary()
+        kubectl = Kubectl(state["kubectl_bin"], state["kubeconfig"])
+    try:
+        kubectl("get", "--raw", "/readyz", "--request-timeout=10s", timeout=_REQUEST_SECONDS)
+    except (KubectlFailed, FileNotFoundError, subprocess.TimeoutExpired) as error:
+        raise Problem(f"the cluster of {kubectl.kubeconfig} does not answer: {error}", "make cluster") from error
+    return kubectl
+
+
+def wait_for(look: Callable[[], T | None], what: str, *, seconds: float) -> T:
+    """Look until something is found. Raises Problem after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise Problem(f"{what}: not within {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def state_folder(name: str) -> Path:
+    """A git-ignored folder of this checkout for generated files."""
+    folder = SUMMARY.parent / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
