@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 UserHandler = Callable[[web.Request, User], Awaitable[web.StreamResponse]]
 SignedIn = Callable[[UserHandler], Handler]
 
-CLAIMS = "claims"
+CLAIMS = web.RequestKey("CLAIMS", Claims)
 
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@hogwarts\.edu")
 

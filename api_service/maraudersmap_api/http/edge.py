@@ -20,9 +20,11 @@ from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-USER_ID = "user_id"
-EXTRA_HEADERS = "extra_headers"
-"""Request item: headers for the answer, success or not (rate limits, CORS)."""
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+USER_ID = web.RequestKey("USER_ID", str)
+"""Whose verified token came with the request; absent for anonymous ones."""
+EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
+"""Headers for the answer, success or not (rate limits, CORS)."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -30,8 +32,8 @@ SECURITY_HEADERS = {
     "X-XSS-Protection": "1; mode=block",
     "Strict-Transport-Security": "max-age=31536000",
     "Content-Security-Policy": "default-src 'self'",
-    "Server": "marauders-map",  # aiohttp would name itself and Python with versions
 }
+SERVER = "marauders-map"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -47,7 +49,7 @@ class Edge:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
-            request_id = request["request_id"] = _request_id(request)
+            request_id = request[REQUEST_ID] = _request_id(request)
             context: dict[str, Any] = {
                 "userId": None,
                 "requestId": request_id,
@@ -77,32 +79,33 @@ class Edge:
     def finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Put on what every answer carries."""
         for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers["X-Request-ID"] = request["request_id"]
+            response.headers.setdefault(name, value)  # the docs page has a policy of its own
+        response.headers["Server"] = SERVER  # aiohttp would name itself and Python, with versions
+        response.headers["X-Request-ID"] = request[REQUEST_ID]
         response.headers.update(request.get(EXTRA_HEADERS, {}))
         if self._closing(request):
             response.force_close()
             response.headers["Connection"] = "close"
 
-    def malformed(self, request: web.BaseRequest, error: BaseException | None) -> web.Response:
-        """The answer to bytes that are not HTTP; the connection cannot be used any further."""
+    def beyond(self, status: int, error: BaseException | None) -> web.Response:
+        """The answer where no request could be made of it: 400 for bytes that are not HTTP, else our own failure.
+
+        The connection cannot be used any further.
+        """
         request_id = secrets.token_hex(16)
-        response = malformed_response(request_id)
-        response.headers.update(SECURITY_HEADERS)
-        response.headers["X-Request-ID"] = request_id
+        response = (
+            malformed_response(request_id) if status < 500 else problem_response(RuntimeError(), request_id)
+        )
+        response.headers.update({**SECURITY_HEADERS, "Server": SERVER, "X-Request-ID": request_id})
         response.headers["Connection"] = "close"
         response.force_close()
-        context: dict[str, Any] = {
-            "userId": None,
-            "requestId": request_id,
-            "method": None,
-            "path": None,
-            "status": 400,
-        }
+        context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
+        context["status"] = response.status
         if error is not None:
-            context |= {"error": error_context(error, frames=1)}
-        log.warning("Malformed request", extra={"context": context})
-        self._metrics.requests.labels("OTHER", UNMATCHED, "400").inc()
+            context["error"] = error_context(error, frames=1 if status < 500 else None)
+        write = log.warning if status < 500 else log.error
+        write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
+        self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()
         return response
 
     def _account(

@@ -19,6 +19,7 @@ from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.infra.logs import log
 
 IN_FLIGHT_SECONDS = 15.0
+CUT_OFF_SECONDS = 1.0  # what a request gets beyond that to notice that it was cancelled
 KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle connection
 BACKLOG = 1024
 
@@ -56,16 +57,16 @@ class Connection(web.RequestHandler):
     def handle_error(
         self, request: Any, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Reached only for what could not be parsed: the edge answers everything else."""
+        """Reached for what could not be parsed, and should the edge itself fail: it answers everything else."""
         self.answering += 1
-        return self._edge.malformed(request, exc)
+        return self._edge.beyond(status, exc)
 
 
 class HttpServer:
     """One listening socket for one application."""
 
     def __init__(self, app: web.Application, edge: Edge, *, max_age: float) -> None:
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
         self._listener: asyncio.Server | None = None
@@ -103,7 +104,7 @@ class HttpServer:
         while connections := self._connections():
             for connection in connections:
                 if not connection.answering:
-                    connection.close()
+                    connection.force_close()  # close() alone leaves the transport open; what is written still goes out
             if loop.time() >= deadline:
                 log.warning("Requests were cut off", extra={"context": {"connections": len(connections)}})
                 return False

@@ -7,6 +7,7 @@ from aiohttp import web
 from maraudersmap_api.auth.handlers import SignedIn, user_ref_json
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.http.answers import PRIVATE, json_response, rfc3339, rfc3339_or_none
+from maraudersmap_api.http.edge import REQUEST_ID
 from maraudersmap_api.http.query import Query
 from maraudersmap_api.http.reading import Form, path_id, read_object
 from maraudersmap_api.incidents.models import (
@@ -31,7 +32,7 @@ def add_incident_routes(router: web.UrlDispatcher, incidents: IncidentService, s
     async def create(request: web.Request, user: User) -> web.Response:
         """201 with the incident and its Location; 400, 401."""
         new = parse_new_incident(await read_object(request))
-        incident = await incidents.create(new, actor=user, request_id=request["request_id"])
+        incident = await incidents.create(new, actor=user, request_id=request[REQUEST_ID])
         headers = {**PRIVATE, "Location": f"/api/incidents/{incident.id}", "ETag": incident.etag}
         return json_response(incident_json(incident), status=201, headers=headers)
 

@@ -1,0 +1,198 @@
+"""The outermost layer: whatever happens inside, the answer has our shape, our headers, a line and a number."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+from tests.unit.api.conftest import Answer, TinyServer
+
+EXPECTED_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-XSS-Protection": "1; mode=block",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Content-Security-Policy": "default-src 'self'",
+    "Server": "marauders-map",
+}
+
+
+def assert_headers(answer: Answer) -> None:
+    assert {name: answer.headers.get(name) for name in EXPECTED_HEADERS} == EXPECTED_HEADERS
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/ok", "", 200),
+        ("HEAD", "/nothing", "", 404),
+        ("GET", "/stream", "", 200),
+        ("GET", "/nothing", "", 404),
+        ("DELETE", "/ok", "", 405),
+        ("GET", "/ok", "Expect: the-spanish-inquisition\r\n", 417),
+        ("GET", "/wrong", "", 400),
+        ("GET", "/away", "", 503),
+        ("GET", "/bug", "", 500),
+        ("TRACE", "/ok", "", 405),
+        ("POST", "/echo", "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415),
+    ],
+)
+async def test_every_answer_carries_the_headers(
+    tiny: TinyServer, method: str, path: str, headers: str, status: int
+) -> None:
+    wire = await tiny.connect()
+    await wire.send(f"{method} {path} HTTP/1.1\r\nHost: map\r\nConnection: close\r\n{headers}\r\n".encode())
+    raw = (await wire.reader.read()).decode()
+    head = raw.split("\r\n\r\n", 1)[0].split("\r\n")
+
+    assert int(head[0].split()[1]) == status
+    for name, value in EXPECTED_HEADERS.items():
+        assert f"{name}: {value}" in head
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET /ok HTTP/9.9\r\n\r\n",
+        b"GET /ok HTTP/1.1\r\nbad header\r\n\r\n",
+        b"GET /ok HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /ok HTTP/1.1\r\n" + b"".join(b"H%d: x\r\n" % n for n in range(200)) + b"\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+async def test_bytes_that_are_not_http_get_our_error_and_the_connection_ends(
+    tiny: TinyServer, raw: bytes
+) -> None:
+    wire = await tiny.connect()
+    await wire.send(raw)
+    answer = await wire.answer()
+
+    assert answer.status == 400
+    assert_headers(answer)
+    assert json.loads(answer.body)["error"]["code"] == "BAD_REQUEST"
+    assert answer.headers["Connection"] == "close"
+    assert await wire.closed()
+
+
+async def test_a_bug_is_a_500_that_tells_nothing_even_in_asyncio_debug_mode(tiny: TinyServer) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    wire = await tiny.connect()
+
+    answer = await wire.get("/bug", headers="Accept: text/html\r\n")
+
+    assert answer.status == 500
+    assert b"hunter2" not in answer.body
+    assert b"Traceback" not in answer.body
+    assert json.loads(answer.body)["requestId"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b'{"a":1}', "Content-Type: application/json\r\n", 200),
+        (b'{"a":1}', "Content-Type: application/json; charset=utf-8\r\n", 200),
+        (b"{}" + b" " * 2000, "Content-Type: application/json\r\n", 413),
+        (b"a=1", "Content-Type: application/x-www-form-urlencoded\r\n", 415),
+        (b"\xff", "Content-Type: application/json\r\n", 400),
+        (b"", "", 400),
+    ],
+)
+async def test_bodies(tiny: TinyServer, body: bytes, headers: str, status: int) -> None:
+    wire = await tiny.connect()
+    await wire.send(
+        f"POST /echo HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    )
+
+    answer = await wire.answer()
+
+    assert answer.status == status
+    assert_headers(answer)
+
+
+async def test_a_broken_chunked_body_is_a_400(tiny: TinyServer) -> None:
+    wire = await tiny.connect()
+    await wire.send(
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nXX\r\n"
+    )
+
+    answer = await wire.answer()
+
+    assert answer.status == 400
+    assert_headers(answer)
+
+
+@pytest.mark.parametrize("given", ["abc-123", "a" * 128])
+async def test_a_sane_request_id_comes_back(tiny: TinyServer, given: str) -> None:
+    wire = await tiny.connect()
+    answer = await wire.get("/ok", headers=f"X-Request-ID: {given}\r\n")
+
+    assert answer.headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["a" * 129, "a b", '"><script>', "\u00e9"])
+async def test_any_other_request_id_is_replaced(tiny: TinyServer, given: str) -> None:
+    wire = await tiny.connect()
+    answer = await wire.get("/ok", headers=f"X-Request-ID: {given}\r\n")
+
+    assert_headers(answer)
+
+
+async def test_two_lines_a_request_with_the_level_of_the_outcome(
+    tiny: TinyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    wire = await tiny.connect()
+    for path in ("/ok", "/wrong", "/bug"):
+        await wire.get(path)
+
+    lines = [
+        (r.levelname, r.getMessage(), getattr(r, "context", {}))
+        for r in caplog.records
+        if r.name == "maraudersmap"
+    ]
+    assert [(level, message) for level, message, _ in lines] == [
+        ("INFO", "Request received"),
+        ("INFO", "Request completed"),
+        ("INFO", "Request received"),
+        ("WARNING", "Request completed"),
+        ("INFO", "Request received"),
+        ("ERROR", "Request completed"),
+    ]
+    assert [context.get("status") for _, _, context in lines[1::2]] == [200, 400, 500]
+    assert lines[3][2]["error"]["name"] == "ValidationError"
+    assert lines[3][2]["error"]["message"] == "Title is required"
+    assert "hunter2" in lines[5][2]["error"]["stack"]
+
+
+async def test_paths_in_metrics_are_route_templates_and_unknown_ones_share_a_label(tiny: TinyServer) -> None:
+    wire = await tiny.connect()
+    for path in ("/things/1", "/things/2", "/secret-1", "/secret-2"):
+        await wire.get(path)
+    await wire.get("/ok", method="TRACE")
+
+    text = tiny.metrics.render().decode()
+    assert 'http_requests_total{method="GET",path="/things/{id}",status="200"} 2.0' in text
+    assert 'http_requests_total{method="GET",path="unmatched",status="404"} 2.0' in text
+    assert 'method="OTHER"' in text
+    assert "secret" not in text
+    assert "TRACE" not in text
+
+
+def test_the_buckets_that_were_asked_for(tiny_metrics: str) -> None:
+    found = [part.split('"')[0] for part in tiny_metrics.split('le="')[1:]]
+
+    assert found == ["0.01", "0.05", "0.1", "0.5", "1.0", "2.0", "5.0", "+Inf"]
+
+
+@pytest.fixture
+def tiny_metrics() -> str:
+    from maraudersmap_api.infra.metrics import Metrics
+
+    metrics = Metrics()
+    metrics.observe_request("GET", "/x", 200, 0.02)
+    return "\n".join(
+        line for line in metrics.render().decode().splitlines() if "request_duration_seconds_bucket" in line
+    )

@@ -1,0 +1,96 @@
+"""Logs: exactly the shape that was asked for."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from maraudersmap_api.infra.logs import configure_logs, error_context, log, request_context
+from maraudersmap_api.settings import LogLevel
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    log.setLevel(logging.NOTSET)
+    logging.captureWarnings(False)
+
+
+def test_one_object_a_line_with_the_fields_of_the_contract(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    log.setLevel(logging.NOTSET)
+    token = request_context.set({"userId": "u", "requestId": "r", "method": "GET", "path": "/x"})
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        log.error(
+            "It\nbroke", extra={"context": {"duration_ms": 1.5, "status": 500, "error": error_context(error)}}
+        )
+    finally:
+        request_context.reset(token)
+
+    assert stream.getvalue().count("\n") == 1
+    line = json.loads(stream.getvalue())
+    assert list(line) == ["timestamp", "level", "message", "context", "service", "environment"]
+    assert (line["level"], line["service"], line["environment"]) == (
+        "error",
+        "marauders-map-api",
+        "production",
+    )
+    assert line["timestamp"][10] == "T"
+    assert line["timestamp"][-5:][0] == "."
+    assert line["timestamp"].endswith("Z")
+    assert list(line["context"]) == [
+        "userId",
+        "requestId",
+        "method",
+        "path",
+        "duration_ms",
+        "status",
+        "error",
+    ]
+    assert line["context"]["error"]["name"] == "ValueError"
+    assert "test_logs.py" in line["context"]["error"]["stack"]
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [
+        (LogLevel.DEBUG, ["debug", "info", "warn", "error"]),
+        (LogLevel.INFO, ["info", "warn", "error"]),
+        (LogLevel.WARN, ["warn", "error"]),
+        (LogLevel.ERROR, ["error"]),
+    ],
+)
+def test_levels(stream: io.StringIO, level: LogLevel, written: list[str]) -> None:
+    configure_logs("production", level, stream)
+    log.setLevel(logging.NOTSET)
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("x")
+
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == written
+
+
+def test_a_developer_gets_colour_and_the_stack(stream: io.StringIO) -> None:
+    configure_logs("development", LogLevel.INFO, stream)
+    log.setLevel(logging.NOTSET)
+    log.warning(
+        "Odd", extra={"context": {"path": "/x", "error": {"name": "E", "message": "m", "stack": "the stack"}}}
+    )
+
+    assert "\x1b[33m" in stream.getvalue()
+    assert "path=/x" in stream.getvalue()
+    assert "the stack" in stream.getvalue()
+
+
+def test_libraries_lines_take_the_same_shape(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    logging.getLogger("asyncio").error("Task was destroyed")
+
+    assert json.loads(stream.getvalue())["message"] == "Task was destroyed"

@@ -1,0 +1,99 @@
+"""Access tokens: only what we signed, for us, in time."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import jwt
+import pytest
+
+from maraudersmap_api.auth.models import House, Role, User
+from maraudersmap_api.auth.tokens import AUDIENCE, ISSUER, AccessTokens, key_id
+from maraudersmap_api.errors import Unauthorized
+
+NOW = datetime.now(UTC)
+KEY, OLD_KEY, FOREIGN_KEY = "current" * 6, "previous" * 6, "foreign" * 6
+HARRY = User(
+    UUID(int=1),
+    "harry@hogwarts.edu",
+    Role.STUDENT,
+    "Harry",
+    "Potter",
+    House.GRYFFINDOR,
+    None,
+    3,
+    True,
+    NOW,
+    NOW,
+    None,
+)
+
+
+def forged(key: str = KEY, *, kid: str | None = None, algorithm: str = "HS256", **changes: object) -> str:
+    claims: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(HARRY.id),
+        "ver": 3,
+        "iat": int(NOW.timestamp()),
+        "exp": int((NOW + timedelta(minutes=15)).timestamp()),
+    }
+    claims = {name: value for name, value in (claims | changes).items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_id(KEY) if kid is None else kid})
+
+
+def test_what_was_issued_verifies_and_holds_no_role() -> None:
+    tokens = AccessTokens(KEY)
+    token = tokens.issue(HARRY, NOW)
+
+    claims = tokens.verify(token)
+
+    assert (claims.user_id, claims.version) == (HARRY.id, 3)
+    assert claims.expires_at == int(NOW.timestamp()) + 900
+    assert set(jwt.decode(token, options={"verify_signature": False})) == {
+        "iss",
+        "aud",
+        "sub",
+        "ver",
+        "iat",
+        "exp",
+    }
+
+
+def test_a_token_signed_with_the_key_before_still_verifies() -> None:
+    token = AccessTokens(OLD_KEY).issue(HARRY, NOW)
+
+    assert AccessTokens(KEY, (OLD_KEY,)).verify(token).user_id == HARRY.id
+    with pytest.raises(Unauthorized):
+        AccessTokens(KEY).verify(token)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(forged(FOREIGN_KEY), id="foreign key under our name"),
+        pytest.param(forged(FOREIGN_KEY, kid="../../etc"), id="unknown key name"),
+        pytest.param(forged("", algorithm="none"), id="no signature"),
+        pytest.param(forged(KEY * 2, algorithm="HS512"), id="another algorithm"),
+        pytest.param(forged(exp=int(NOW.timestamp()) - 1), id="expired"),
+        pytest.param(forged(iss="someone"), id="another issuer"),
+        pytest.param(forged(aud="someone"), id="another audience"),
+        pytest.param(forged(exp=None), id="for ever"),
+        pytest.param(forged(ver=None), id="no version"),
+        pytest.param(forged(ver="x"), id="odd version"),
+        pytest.param(forged(sub="harry"), id="no user id"),
+        pytest.param("a.b.c", id="no token"),
+        pytest.param("", id="nothing"),
+        pytest.param("x" * 100_000, id="long"),
+    ],
+)
+def test_everything_else_is_refused_with_one_sentence(token: str) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        AccessTokens(KEY).verify(token)
+
+    assert caught.value.message == "Sign in to see the map: the access token is missing, expired or not valid"
+
+
+def test_a_forger_without_forgery_would_be_let_in() -> None:
+    """The helper above makes good tokens, so each refusal is for its own reason."""
+    assert AccessTokens(KEY).verify(forged()).user_id == replace(HARRY).id
