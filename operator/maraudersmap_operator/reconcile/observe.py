@@ -55,7 +55,8 @@ async def observe(
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
     inputs = revision_inputs(spec, digests)
-    recorded = store.children(key, CONTROLLER_REVISION)
+    # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
+    recorded = [r for r in store.children(key, CONTROLLER_REVISION) if revision_of(r)]
     target = name_revision(
         inputs, {revision_of(r): (r.get("data") or {}).get("inputs", {}) for r in recorded}
     )

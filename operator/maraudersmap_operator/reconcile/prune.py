@@ -70,7 +70,7 @@ async def _prune_records(
     used |= {status.stable.revision} if status.stable else set()
     used |= {status.candidate.revision} if status.candidate else set()
     records = sorted(store.children(key, CONTROLLER_REVISION), key=lambda r: int(r.get("revision", 0)))
-    idle = [r for r in records if revision_of(r) not in used and _ours(r, owner)]
+    idle = [r for r in records if revision_of(r) not in used | {""} and _ours(r, owner)]
     gone = {revision_of(r) for r in idle[: max(0, len(idle) - limit)]}
     for record in idle:
         if revision_of(record) in gone:
