@@ -31,7 +31,10 @@ def first_free(candidates: Iterable[Network], used: Iterable[Network]) -> Networ
     for candidate in candidates:
         if not any(candidate.overlaps(other) for other in taken):
             return candidate
-    raise Problem("every address range that could be chosen is in use", "look at `ip route` and remove what is not needed")
+    raise Problem(
+        "every address range that could be chosen is in use",
+        "look at `ip route` and remove what is not needed",
+    )
 
 
 def cluster_ranges(block: Network) -> ClusterRanges:
@@ -74,10 +77,14 @@ def host_networks(ignore: Iterable[str] = ()) -> list[Network]:
 
 def docker_networks() -> list[Network]:
     """The subnets of Docker's networks, and the pod and service ranges our clusters wrote on theirs as labels."""
-    names = subprocess.run(["docker", "network", "ls", "-q"], capture_output=True, text=True, check=True).stdout.split()
+    names = subprocess.run(
+        ["docker", "network", "ls", "-q"], capture_output=True, text=True, check=True
+    ).stdout.split()
     if not names:
         return []
-    shown = subprocess.run(["docker", "network", "inspect", *names], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["docker", "network", "inspect", *names], capture_output=True, text=True, check=True
+    ).stdout
     found = []
     for network in json.loads(shown):
         texts = [c.get("Subnet", "") for c in network["IPAM"].get("Config") or []]

@@ -64,7 +64,16 @@ def build_local(
                 (Path(context) / file_name).write_bytes(content)
             options = [f"--build-arg={k}={v}" for k, v in arguments.items()]
             # The host's network: the resolver and the routes of this machine, whatever they are.
-            command = ["docker", "build", "--network=host", "-q", "-t", reference, "-f", f"{context}/{dockerfile}"]
+            command = [
+                "docker",
+                "build",
+                "--network=host",
+                "-q",
+                "-t",
+                reference,
+                "-f",
+                f"{context}/{dockerfile}",
+            ]
             run([*command, *options, context], env={"DOCKER_BUILDKIT": "0"})
     run(["docker", "tag", reference, f"marauders-{name}:local"])
     return reference

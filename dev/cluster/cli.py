@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dev.cluster import app_images, base_images, cluster, daemon, node_image, registry, sources
+from dev.cluster import app_images, base_images, clean, cluster, daemon, node_image, registry, sources
 from dev.cluster.console import Problem, say
 from dev.cluster.paths import cluster_name
 
@@ -22,7 +22,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m dev.cluster", description="The local cluster of this checkout.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m dev.cluster", description="The local cluster of this checkout."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
     commands.add_parser("down", help="remove the cluster; what is costly to make stays")
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     fail = commands.add_parser("registry-fail", help="fault: the local registry answers with a status")
     fail.add_argument("status", type=int, help="such as 503 or 403")
     commands.add_parser("registry-heal", help="end every fault of the registry")
+    commands.add_parser("clean-all", help="leave nothing behind on this machine")
     return parser
 
 
@@ -67,6 +70,8 @@ def _run(options: argparse.Namespace) -> int:
             registry.fail_with(name, options.status, python_image=python.build)
         case "registry-heal":
             registry.heal(name)
+        case "clean-all":
+            clean.clean_all()
         case unknown:
             raise AssertionError(f"no such command: {unknown}")
     return 0

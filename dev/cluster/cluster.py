@@ -4,9 +4,29 @@ import json
 import os
 from pathlib import Path
 
-from dev.cluster import addresses, base_images, daemon, edge, go_tools, kind_config, node_image, registry, sources
+from dev.cluster import (
+    addresses,
+    base_images,
+    daemon,
+    edge,
+    go_tools,
+    kind_config,
+    node_image,
+    registry,
+    sources,
+)
 from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import DEV, KUBECONFIG, STATE, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
+from dev.cluster.paths import (
+    DEV,
+    KUBECONFIG,
+    STATE,
+    STATE_BIN,
+    SUMMARY,
+    cluster_name,
+    link,
+    program,
+    write_whole,
+)
 from dev.cluster.shell import run, succeeds, wait_until
 
 _MANIFESTS = DEV / "manifests"
@@ -72,7 +92,9 @@ def named_kubeconfig() -> Path | None:
 def _use_named(kubeconfig: Path) -> None:
     kubectl = program("kubectl")
     if kubectl is None:
-        raise Problem("kubectl is missing", "install kubectl, or unset KUBECONFIG to get a cluster of our own")
+        raise Problem(
+            "kubectl is missing", "install kubectl, or unset KUBECONFIG to get a cluster of our own"
+        )
     remedy = "name a cluster that answers, or unset KUBECONFIG to get one of our own"
     run([kubectl, "--kubeconfig", str(kubeconfig), "get", "nodes", "--request-timeout=10s"], remedy=remedy)
     say(f"using the cluster of {kubeconfig}")
@@ -149,10 +171,23 @@ def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
     config = STATE / "kind.yaml"
     write_whole(config, kind_config.render(name, ranges))
     with step(f"creating cluster {name} (1 control plane, 2 workers)"):
-        create = [tools["kind"], "create", "cluster", "--config", str(config), "--kubeconfig", str(KUBECONFIG)]
+        create = [
+            tools["kind"],
+            "create",
+            "cluster",
+            "--config",
+            str(config),
+            "--kubeconfig",
+            str(KUBECONFIG),
+        ]
         create += ["--retain", *(["--image", tools["node_image"]] if tools["node_image"] else [])]
         log = STATE / "logs" / "kind-create.log"
-        run(create, env={"KIND_EXPERIMENTAL_DOCKER_NETWORK": name}, log=log, remedy="make cluster-down cluster")
+        run(
+            create,
+            env={"KIND_EXPERIMENTAL_DOCKER_NETWORK": name},
+            log=log,
+            remedy="make cluster-down cluster",
+        )
         for node in run([tools["kind"], "get", "nodes", "--name", name]).split():
             folder = f"/etc/containerd/certs.d/{kind_config.REGISTRY}"
             script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
@@ -161,12 +196,24 @@ def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
     with step("waiting for nodes and DNS"):
         wait = ["wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_SECONDS}s"]
         run([*kubectl, *wait])
-        run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", f"--timeout={_READY_SECONDS}s"])
+        run(
+            [
+                *kubectl,
+                "-n",
+                "kube-system",
+                "rollout",
+                "status",
+                "deploy/coredns",
+                f"--timeout={_READY_SECONDS}s",
+            ]
+        )
     _metrics_server(kubectl, public=public)
 
 
 def _metrics_server(kubectl: list[str], *, public: bool) -> None:
-    image = "registry.k8s.io/metrics-server/metrics-server:v0.8.0" if public else node_image.METRICS_SERVER_IMAGE
+    image = (
+        "registry.k8s.io/metrics-server/metrics-server:v0.8.0" if public else node_image.METRICS_SERVER_IMAGE
+    )
     with step("metrics-server"):
         manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8").replace("IMAGE", image)
         run([*kubectl, "apply", "-f", "-"], stdin=manifest)

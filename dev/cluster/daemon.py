@@ -18,6 +18,9 @@ LOG = MACHINE / "dockerd.log"
 DATA_ROOT = MACHINE / "docker"
 SOCKET = Path("/run/docker.sock")
 _RUNTIME = MACHINE_BIN / "marauders-runc"
+BEFORE = MACHINE / "before.json"
+"""What this machine was like before a daemon of ours first changed it."""
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _BRIDGE_CHOICE = MACHINE / "bridge.json"
 _CAP_SYS_RESOURCE = 24
 _START_SECONDS = 60
@@ -34,7 +37,9 @@ def ensure() -> None:
     if reachable():
         return
     if os.uname().sysname != "Linux" or os.geteuid() != 0:
-        raise Problem("no Docker daemon answers", "start Docker (Docker Desktop, or `sudo systemctl start docker`)")
+        raise Problem(
+            "no Docker daemon answers", "start Docker (Docker Desktop, or `sudo systemctl start docker`)"
+        )
     need(["docker", "dockerd", "runc", "iptables", "ip"], "no Docker daemon answers")
     if reachable():  # the package's own service may have come up
         return
@@ -44,6 +49,7 @@ def ensure() -> None:
             return
     with step("starting a Docker daemon"):
         _clear_dead()
+        _write_down_before()
         _start()
 
 
@@ -78,9 +84,24 @@ def _clear_dead() -> None:
         succeeds(["ip", "link", "delete", "docker0"])
 
 
+def _write_down_before() -> None:
+    """Once, so that clean-all can put things back. Docker turns forwarding on and its policy to DROP."""
+    if BEFORE.exists():
+        return
+    policy = run(["iptables", "-w", "-S", "FORWARD"]).split()[2]
+    before = {
+        "ip_forward": IP_FORWARD.read_text(encoding="ascii").strip(),
+        "forward_policy": policy,
+        "lib_modules": Path("/lib/modules").exists(),
+    }
+    write_whole(BEFORE, json.dumps(before))
+
+
 def _bridge() -> addresses.Network:
     """The range of Docker's bridge: the one of last time while it is still free, else another."""
-    ours = [p.name for p in Path("/sys/class/net").iterdir() if p.name == "docker0" or p.name.startswith("br-")]
+    ours = [
+        p.name for p in Path("/sys/class/net").iterdir() if p.name == "docker0" or p.name.startswith("br-")
+    ]
     used = addresses.host_networks(ignore=ours)
     if _BRIDGE_CHOICE.exists():
         before = addresses.Network(json.loads(_BRIDGE_CHOICE.read_text(encoding="utf-8"))["bridge"])

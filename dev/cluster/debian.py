@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 from dev.cluster.console import say, step
-from dev.cluster.packages import need
 from dev.cluster.mounts import remove_tree
+from dev.cluster.packages import need
 from dev.cluster.paths import MACHINE, digest
 from dev.cluster.shell import run, succeeds
 
@@ -14,7 +14,9 @@ _INCLUDE = "ca-certificates"
 # Paths that neither this system nor the packages installed on it later need.
 _USELESS = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/share/lintian")
 _DPKG_SETTINGS = "".join(f"path-exclude=/{path}/*\n" for path in _USELESS)
-_APT_SETTINGS = 'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\nAPT::Keep-Downloaded-Packages "false";\n'
+_APT_SETTINGS = (
+    'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\nAPT::Keep-Downloaded-Packages "false";\n'
+)
 _APT_SETTINGS += 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
 
 
@@ -38,7 +40,11 @@ def ensure() -> str:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with step(f"debootstrap of Debian {SUITE} (about a minute)"):
             command = ["debootstrap", "--variant=minbase", f"--include={_INCLUDE}", SUITE, str(folder)]
-            run(command, log=MACHINE / "debian" / "debootstrap.log", remedy="check that apt works on this machine")
+            run(
+                command,
+                log=MACHINE / "debian" / "debootstrap.log",
+                remedy="check that apt works on this machine",
+            )
             _slim(folder)
             partial = archive.with_suffix(".tar.tmp")
             run(["tar", "-C", str(folder), "--numeric-owner", "-cf", str(partial), "."])

@@ -14,21 +14,22 @@ from dev.cluster.shell import run, succeeds
 _CHAIN = "DOCKER-USER"
 
 
-def _rule(cluster: str, ranges: ClusterRanges) -> list[str]:
-    where = ["-s", str(ranges.nodes), "-d", str(ranges.services), "-p", "tcp"]
-    comment = ["-m", "comment", "--comment", cluster]
-    return [*where, *comment, "-j", "REJECT", "--reject-with", "tcp-reset"]
+def rules(cluster: str, ranges: ClusterRanges) -> list[list[str]]:
+    """The arguments of the rules, in the order they must stand: a reset for TCP, a refusal for the rest (DNS)."""
+    where = ["-s", str(ranges.nodes), "-d", str(ranges.services)]
+    comment = ["-m", "comment", "--comment", cluster, "-j", "REJECT"]
+    return [[*where, "-p", "tcp", *comment, "--reject-with", "tcp-reset"], [*where, *comment]]
 
 
 def reject_services(cluster: str, ranges: ClusterRanges) -> None:
-    """Add the rule unless it is there. Where Docker runs in its own machine (macOS) there is nothing to add to."""
+    """Add the rules unless they are there. Where Docker runs in its own machine (macOS) there is nothing to add to."""
     if os.geteuid() != 0 or program("iptables") is None:
         return
     if not succeeds(["iptables", "-w", "-n", "-L", _CHAIN]):
         return
-    rule = _rule(cluster, ranges)
-    if not succeeds(["iptables", "-w", "-C", _CHAIN, *rule]):
-        run(["iptables", "-w", "-I", _CHAIN, *rule])
+    for position, rule in enumerate(rules(cluster, ranges), start=1):
+        if not succeeds(["iptables", "-w", "-C", _CHAIN, *rule]):
+            run(["iptables", "-w", "-I", _CHAIN, str(position), *rule])
 
 
 def accept_again(cluster: str) -> None:

@@ -6,16 +6,15 @@ REGISTRY_HOST = "marauders-registry"
 REGISTRY_PORT = 5000
 REGISTRY = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
 _WORKERS = 2
-# The kubelet's default is 110; workers here share one small machine.
 _AUTOSCALER_PERIOD = "5s"
 
 
 def render(name: str, ranges: ClusterRanges) -> str:
     """The file for `kind create cluster --config`.
 
-    The autoscaler looks every 5 s instead of 15, so that tests of scaling are short. `registry.config_path` is in
-    kind's public node images only by this patch; ours has it built in, where the patch changes nothing. kind writes v1beta3 or v1beta4 by the version of Kubernetes, and a patch
-    applies only where its own version is meant.
+    The autoscaler looks every 5 s instead of 15, so that tests of scaling are short. `config_path` is what lets a
+    node find the local registry; our own node image has it built in, and the patch changes nothing there. kind
+    writes v1beta3 or v1beta4 by the version of Kubernetes, and a patch applies only where its own version is meant.
     """
     workers = "\n".join("- role: worker" for _ in range(_WORKERS))
     return f"""\

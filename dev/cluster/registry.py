@@ -1,9 +1,8 @@
 """The local image registry: pushed to from this machine, pulled from by the nodes, broken on purpose by tests."""
 
 import socket
-import urllib.error
-import urllib.request
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from dev.cluster import base_images, debian, faulty_registry
@@ -15,6 +14,7 @@ from dev.cluster.shell import run, succeeds, wait_until
 _PORT_FILE = STATE / "registry-port"
 _PORTS = range(35000, 36000)
 _START_SECONDS = 20
+_REQUEST_SECONDS = 5
 
 
 def container(cluster: str) -> str:
@@ -66,16 +66,10 @@ def push(cluster: str, image: str, repository: str, tag: str) -> str:
 
 def has(repository: str, tag: str) -> bool:
     """Whether the registry holds the tag."""
-    accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
-    request = urllib.request.Request(f"http://{push_address()}/v2/{repository}/manifests/{tag}", method="HEAD")
-    request.add_header("Accept", accept)
-    try:
-        with urllib.request.urlopen(request, timeout=5):
-            return True
-    except urllib.error.HTTPError as error:
-        if error.code == HTTPStatus.NOT_FOUND:
-            return False
-        raise
+    accept = (
+        "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+    )
+    return _status("HEAD", f"/v2/{repository}/manifests/{tag}", accept) == HTTPStatus.OK
 
 
 def stop(cluster: str) -> None:
@@ -90,7 +84,11 @@ def fail_with(cluster: str, status: int, *, python_image: str) -> None:
     stop(cluster)
     source = Path(faulty_registry.__file__).read_text(encoding="utf-8")
     command = ["docker", "run", "-d", "--name", _fault_container(cluster), f"--network={cluster}"]
-    command += [f"--network-alias={REGISTRY_HOST}", f"--label=marauders.cluster={cluster}", "--entrypoint=python3"]
+    command += [
+        f"--network-alias={REGISTRY_HOST}",
+        f"--label=marauders.cluster={cluster}",
+        "--entrypoint=python3",
+    ]
     run([*command, python_image, "-c", source, str(status), str(REGISTRY_PORT)])
     say(f"the registry answers {status}; bring it back with registry-heal")
 
@@ -123,11 +121,20 @@ def _image(public: bool) -> str:
     return base_images.build_local("registry", DEV / "images" / "registry", "Dockerfile", arguments)
 
 
+def _status(method: str, path: str, accept: str = "*/*") -> int:
+    """The status of one request to the registry's loopback port. Raises OSError when nothing listens."""
+    connection = HTTPConnection(push_address(), timeout=_REQUEST_SECONDS)
+    try:
+        connection.request(method, path, headers={"Accept": accept})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def _answers() -> bool:
     try:
-        with urllib.request.urlopen(f"http://{push_address()}/v2/", timeout=3) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except OSError:
+        return _status("GET", "/v2/") == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
 
 

@@ -31,6 +31,10 @@ def public_images() -> bool:
     can = succeeds(["docker", "image", "inspect", image]) or succeeds(
         ["docker", "pull", "-q", image], timeout=_PULL_SECONDS
     )
-    say("public images can be pulled" if can else f"{image} cannot be pulled here: images are built from packages")
+    say(
+        "public images can be pulled"
+        if can
+        else f"{image} cannot be pulled here: images are built from packages"
+    )
     write_whole(_ANSWER, json.dumps({"public": can, "at": time.time()}))
     return can

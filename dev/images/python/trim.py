@@ -66,7 +66,13 @@ UNWANTED = (
     "/usr/lib/x86_64-linux-gnu/libmvec.so.1",
 )
 # Not in any package's list: made by maintainer scripts, or this machine's own.
-EXTRA = ("/etc/passwd", "/etc/group", "/etc/ssl/certs/ca-certificates.crt", "/etc/nsswitch.conf", "/etc/localtime")
+EXTRA = (
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+)
 
 
 def wanted(path: str) -> bool:
@@ -115,8 +121,18 @@ def main(root: Path) -> None:
             link.symlink_to("python3.13")
     # A read-only root file system cannot keep compiled modules, and each start would compile them anew. The hashes
     # are never checked: nothing in an image changes.
-    compile_all = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(root)]
-    subprocess.run([*compile_all, str(root / "usr/lib/python3.13"), str(root / "usr/lib/python3")], check=True)
+    compile_all = [
+        sys.executable,
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode=unchecked-hash",
+        "-s",
+        str(root),
+    ]
+    subprocess.run(
+        [*compile_all, str(root / "usr/lib/python3.13"), str(root / "usr/lib/python3")], check=True
+    )
     (root / "tmp").mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
 
