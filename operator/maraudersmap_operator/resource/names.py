@@ -23,17 +23,12 @@ LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
 LABEL_COMPONENT: Final = "app.kubernetes.io/component"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_REVISION: Final = f"{GROUP}/revision"
-LABEL_WATCH: Final = f"{GROUP}/watch"
 
 NO_REVISION: Final = "none"
 """Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
-ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"
-ANNOTATION_ABORT: Final = f"{GROUP}/abort"
-ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
-ANNOTATION_RESTART: Final = f"{GROUP}/restart"
 
 NAME_MAX: Final = 40
 """Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""

@@ -78,11 +78,6 @@ class Migrations(Model):
     """The Job that brings the database's schema up to a revision before its first pod starts."""
 
     enabled: bool = Field(default=True, description="Off: somebody else migrates the database.")
-    reversible: bool = Field(
-        default=True,
-        description="Off: the previous release cannot work on the new schema, so once the schema has changed "
-        "no automatic rollback crosses it.",
-    )
     timeout_seconds: int = Field(
         default=600, ge=10, le=86400, description="Seconds one attempt may take before it counts as failed."
     )
@@ -142,12 +137,8 @@ class Rollout(Model):
         description="Seconds an image may be missing from its registry before the revision is given up; for "
         "tags that are pushed after the resource.",
     )
-    auto_promote: bool = Field(
-        default=True,
-        description="Off: the full new set waits without traffic for the annotation hogwarts.edu/promote.",
-    )
     paused: bool = Field(
-        default=False, description="On: nothing moves forward; a bad revision is still taken back."
+        default=False, description="On: a new revision waits to be tried; a rollout under way goes on."
     )
     rollback: Rollback = Field(default=Rollback(), description="Going back by itself.")
     revision_history_limit: int = Field(

@@ -1,0 +1,73 @@
+"""The shipped roles allow what the operator does with each kind, and no reading of Secrets by the dozen."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from maraudersmap_operator.cluster.kinds import (
+    ENDPOINT_SLICE,
+    EVENT,
+    MARAUDERSMAP,
+    OBSERVED,
+    POD,
+    SECRET,
+    Kind,
+)
+
+BASE = Path(__file__).parents[4] / "manifests" / "operator" / "base"
+READ = {"get", "list", "watch"}
+MANAGE = READ | {"create", "patch", "delete"}
+
+
+def rules() -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((BASE / "role.yaml").read_text())
+    [role] = [document for document in documents if document["kind"] == "ClusterRole"]
+    found: list[dict[str, Any]] = role["rules"]
+    return found
+
+
+def verbs(group: str, resource: str) -> set[str]:
+    return {
+        verb
+        for rule in rules()
+        if group in rule["apiGroups"] and resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize("kind", OBSERVED, ids=lambda kind: kind.kind)
+def test_every_watched_kind_may_be_watched_and_children_managed(kind: Kind) -> None:
+    wanted = READ if kind in (POD, ENDPOINT_SLICE) else MANAGE
+    assert verbs(kind.group, kind.plural) == wanted
+
+
+def test_secrets_are_never_listed_or_watched() -> None:
+    assert verbs(SECRET.group, SECRET.plural) == {"get", "create", "patch", "delete"}
+
+
+def test_the_spec_is_never_written() -> None:
+    """A GitOps tool that owns it must never meet the operator there."""
+    assert verbs(MARAUDERSMAP.group, MARAUDERSMAP.plural) == READ
+    assert verbs(MARAUDERSMAP.group, "maraudersmaps/status") == {"get", "patch"}
+
+
+def test_events_are_written_and_read() -> None:
+    assert verbs(EVENT.group, EVENT.plural) == {"get", "list", "create", "patch"}
+
+
+def test_no_rule_is_a_wildcard() -> None:
+    for rule in rules():
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_the_operator_runs_under_the_restricted_standard() -> None:
+    deployment = yaml.safe_load((BASE / "deployment.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert deployment["spec"]["replicas"] == 2
+    assert pod["securityContext"]["runAsUser"] == 10002
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    namespace = yaml.safe_load((BASE / "namespace.yaml").read_text())
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
