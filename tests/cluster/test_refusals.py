@@ -19,9 +19,15 @@ class Kubectl(Protocol):
         """Run kubectl; its output. Raises CalledProcessError with stderr."""
 
 
+INSTALLED = pytest.StashKey[bool]()
+
+
 @pytest.fixture(autouse=True)
-def definition(kubectl: Kubectl) -> None:
-    """The definition of this checkout is installed and served."""
+def definition(kubectl: Kubectl, request: pytest.FixtureRequest) -> None:
+    """The definition of this checkout is installed and served; once a session, whatever the scope of `kubectl`."""
+    if INSTALLED in request.session.stash:
+        return
+    request.session.stash[INSTALLED] = True
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
     kubectl("wait", "--for=condition=Established", "crd/maraudersmaps.hogwarts.edu", "--timeout=30s")
 

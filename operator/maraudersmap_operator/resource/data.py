@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from maraudersmap_operator.resource.model import Model, ObjectName, Rule, SecretSource
-from maraudersmap_operator.resource.quantity import Quantity
+from maraudersmap_operator.resource.quantity import Quantity, amount
 
 
 class Retention(StrEnum):
@@ -29,6 +29,13 @@ class Storage(Model):
         default=Retention.DELETE,
         description="Delete: the data goes with the resource. Retain: the volume and the Secret with its "
         "password stay, and a resource of the same name finds both again.",
+    )
+    rules = (
+        Rule(
+            cel="quantity(string(self.size)).compareTo(quantity('256Mi')) >= 0",
+            message="database.evaluation.storage.size must be at least 256Mi: PostgreSQL's own files take most of it",
+            holds=lambda storage: amount(storage.size) >= amount("256Mi"),
+        ),
     )
 
 

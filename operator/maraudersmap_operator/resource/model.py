@@ -5,6 +5,7 @@ apply`, and both say the same sentence. A rule without predicate compares with t
 API server has.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -72,6 +73,27 @@ StringMap = Annotated[
     dict[str, Annotated[str, Field(max_length=4096)]],
     Field(max_length=64),
 ]
+
+
+LabelMap = Annotated[
+    dict[
+        str,
+        Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")],
+    ],
+    Field(max_length=64),
+]
+
+_QUALIFIED_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+
+
+def qualified_keys(field: str, attribute: str) -> Rule:
+    """Keys of labels and annotations, which a schema cannot bound; else the API server refuses the child."""
+    return Rule(
+        cel=f"!has(self.{field}) || self.{field}.all(k, k.matches(r'{_QUALIFIED_KEY}'))",
+        message=f"{field} has a key that Kubernetes does not take; write it as name or prefix.example.com/name, "
+        "with letters, digits, '-', '_' and '.'",
+        holds=lambda model: all(re.fullmatch(_QUALIFIED_KEY, key) for key in getattr(model, attribute)),
+    )
 
 
 class LocalRef(Model):

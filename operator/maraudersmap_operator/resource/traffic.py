@@ -5,7 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from maraudersmap_operator.resource.model import DNS_LABEL, DNS_NAME, Model, ObjectName, StringMap
+from maraudersmap_operator.resource.model import (
+    DNS_LABEL,
+    DNS_NAME,
+    Model,
+    ObjectName,
+    StringMap,
+    qualified_keys,
+)
 
 
 class ServiceType(StrEnum):
@@ -24,6 +31,7 @@ class Service(Model):
     annotations: StringMap = Field(
         default={}, description="Annotations of the Service, such as those of a cloud's load balancer."
     )
+    rules = (qualified_keys("annotations", "annotations"),)
 
 
 class IngressTLS(Model):
@@ -45,6 +53,7 @@ class Ingress(Model):
     )
     annotations: StringMap = Field(default={}, description="Annotations of the Ingress.")
     tls: IngressTLS | None = Field(default=None, description="TLS; absent means plain HTTP.")
+    rules = (qualified_keys("annotations", "annotations"),)
 
 
 class NetworkPolicy(Model):

@@ -7,12 +7,14 @@ from pydantic import Field
 
 from maraudersmap_operator.resource.model import (
     DataKey,
+    LabelMap,
     LocalRef,
     Model,
     ObjectName,
     Rule,
     SecretKeySelector,
     StringMap,
+    qualified_keys,
 )
 from maraudersmap_operator.resource.quantity import Quantity, amount
 
@@ -217,6 +219,29 @@ class Toleration(Model):
     toleration_seconds: int | None = Field(
         default=None, ge=0, description="How long a NoExecute taint is put up with, seconds."
     )
+    rules = (
+        Rule(
+            cel="has(self.key) || self.operator == 'Exists'",
+            message="a toleration without key tolerates every taint; say so with operator: Exists, or add the key",
+            holds=lambda toleration: (
+                toleration.key is not None or toleration.operator is TolerationOperator.EXISTS
+            ),
+        ),
+        Rule(
+            cel="!has(self.value) || self.operator == 'Equal'",
+            message="a toleration with operator: Exists has no value; remove the value, or write operator: Equal",
+            holds=lambda toleration: (
+                toleration.value is None or toleration.operator is TolerationOperator.EQUAL
+            ),
+        ),
+        Rule(
+            cel="!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            message="tolerationSeconds needs effect: NoExecute",
+            holds=lambda toleration: (
+                toleration.toleration_seconds is None or toleration.effect is TaintEffect.NO_EXECUTE
+            ),
+        ),
+    )
 
 
 _RESERVED_PREFIXES: Final = ("app.kubernetes.io/", "hogwarts.edu/")
@@ -239,9 +264,9 @@ def _keys_rule(name: str) -> Rule:
 class PodTemplate(Model):
     """What else the API's pods carry; part of a revision, so a change is rolled out."""
 
-    labels: StringMap = Field(default={}, description="More labels of the pods.")
+    labels: LabelMap = Field(default={}, description="More labels of the pods.")
     annotations: StringMap = Field(default={}, description="More annotations of the pods.")
-    node_selector: StringMap = Field(default={}, description="Labels a node must have.")
+    node_selector: LabelMap = Field(default={}, description="Labels a node must have.")
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = Field(
         default=(),
         description="Taints the pods put up with.",
@@ -254,4 +279,10 @@ class PodTemplate(Model):
     )
     priority_class_name: ObjectName | None = Field(default=None, description="Priority class of the pods.")
     runtime_class_name: ObjectName | None = Field(default=None, description="Runtime class of the pods.")
-    rules = (_keys_rule("labels"), _keys_rule("annotations"))
+    rules = (
+        _keys_rule("labels"),
+        _keys_rule("annotations"),
+        qualified_keys("labels", "labels"),
+        qualified_keys("annotations", "annotations"),
+        qualified_keys("nodeSelector", "node_selector"),
+    )

@@ -69,7 +69,7 @@ def test_what_users_write_is_bounded_so_that_rules_stay_cheap() -> None:
 def test_a_part_with_defaults_is_filled_in_when_it_is_absent() -> None:
     """Rules compare fields that the user left out: the API server must have put the defaults there."""
     spec = schema()["properties"]["spec"]["properties"]
-    for name in ("config", "probes", "service", "migrations"):
+    for name in ("config", "probes", "networkPolicy", "migrations"):
         assert spec[name]["default"] == {}, name
     assert spec["resources"]["properties"]["requests"]["default"] == {}
     assert spec["autoscaling"]["properties"]["targetCPUUtilizationPercentage"]["default"] == 70
