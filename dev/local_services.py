@@ -32,11 +32,17 @@ class LocalPostgres:
         self._server.start()
         self.url: str = self._server.get_uri()
 
-    def create_database(self, name: str) -> str:
-        """An empty database; returns its URL."""
-        self._psql(f'CREATE DATABASE "{name}"')
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """A copy of `template`, by default empty; returns its URL."""
+        self._psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         url: str = self._server.get_uri(database=name)
         return url
+
+    def forget_durability(self) -> None:
+        """Never wait for the disk: for tests, whose data nobody misses after a crash."""
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            self._psql(f"ALTER SYSTEM SET {setting} = off")
+        self._psql("SELECT pg_reload_conf()")
 
     def drop_database(self, name: str) -> None:
         """Drop it, whoever is still connected."""

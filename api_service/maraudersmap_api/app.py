@@ -35,8 +35,7 @@ class Service:
     app: web.Application
     server: HttpServer
     board: HealthBoard
-    db: Database
-    metrics: Metrics
+    auth: AuthService
 
 
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
@@ -82,7 +81,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
-    return Service(app, server, board, db, metrics)
+    return Service(app, server, board, auth)
 
 
 async def drain(service: Service, seconds: float) -> bool:

@@ -77,6 +77,10 @@ class AuthService:
         """Look the account up anew: something about it changed here."""
         self._users.pop(user_id, None)
 
+    def forget_all(self) -> None:
+        """Look everybody up anew."""
+        self._users.clear()
+
     def _cached(self, user_id: UUID) -> User | None:
         entry = self._users.get(user_id)
         if entry is None or entry[0] < self._monotonic():

@@ -8,7 +8,6 @@ from aiohttp import web
 from maraudersmap_api import errors
 from maraudersmap_api.http.problems import STATUS, problem_response
 
-
 Kind = type[errors.DomainError]
 
 

@@ -1,0 +1,205 @@
+"""The program as it runs in a pod: start, drain, commands, exit codes."""
+
+import asyncio
+import json
+import signal
+import socket
+from contextlib import closing
+
+import aiohttp
+import pytest
+from tests.component.conftest import PATIENCE_SECONDS, environment, process, run
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def wait_ready(http: aiohttp.ClientSession, status: int = 200) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                async with http.get("/health/ready") as reply:
+                    if reply.status == status:
+                        return
+            except aiohttp.ClientConnectionError:
+                pass  # not listening yet
+            await asyncio.sleep(0.02)
+
+
+async def test_sigterm_drops_no_request(database: str) -> None:
+    """Clients that follow the rules (go away once unready, reopen what is closed) see no failure."""
+    # given
+    port = free_port()
+    variables = environment(database, PORT=str(port), DRAIN_SECONDS="2")
+    served: list[int] = []
+    failures: list[str] = []
+    closed_politely = 0
+    gone, enough = asyncio.Event(), asyncio.Condition()
+
+    async def client(http: aiohttp.ClientSession) -> None:
+        nonlocal closed_politely
+        while not gone.is_set():
+            try:
+                async with http.get("/api/incidents") as reply:
+                    served.append(reply.status)
+                    closed_politely += reply.headers.get("Connection") == "close"
+                async with enough:
+                    enough.notify_all()
+            except aiohttp.ClientError as error:
+                failures.append(repr(error))
+
+    async def served_more(requests: int) -> None:
+        target = len(served) + requests
+        async with asyncio.timeout(PATIENCE_SECONDS), enough:
+            await enough.wait_for(lambda: len(served) >= target)
+
+    async with (
+        process("serve", variables) as child,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+    ):
+        await wait_ready(http)
+        async with asyncio.TaskGroup() as clients:
+            for _ in range(8):
+                clients.create_task(client(http))
+            await served_more(100)
+            # when
+            child.send_signal(signal.SIGTERM)
+            await wait_ready(http, 503)
+            # then: unready but alive and serving
+            async with http.get("/health/live") as live:
+                assert live.status == 200
+            await served_more(100)
+            gone.set()
+        assert failures == []
+        assert set(served) == {401}
+        assert closed_politely >= 100
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await child.wait() == 0
+
+
+async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(database: str) -> None:
+    port = free_port()
+    async with process("serve", environment(database, PORT=str(port))) as child:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            await wait_ready(http)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = json.dumps({"email": "a@hogwarts.edu", "password": "12345678"}).encode()
+        writer.write(
+            b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        )
+        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+
+        child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                try:
+                    _, probe = await asyncio.open_connection("127.0.0.1", port)
+                except (ConnectionRefusedError, ConnectionResetError):
+                    break  # reset: it came in the very moment of closing
+                probe.close()
+                await asyncio.sleep(0.02)
+        writer.write(body)
+
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nConnection: close\r\n" in answer
+        writer.close()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await child.wait() == 0
+
+
+async def test_ready_soon_and_small(database: str) -> None:
+    """Budgets with room for a busy machine; the figures themselves are in the commit that set them."""
+    port = free_port()
+    started = asyncio.get_running_loop().time()
+    async with process("serve", environment(database, PORT=str(port))) as child:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            await wait_ready(http)
+            seconds = asyncio.get_running_loop().time() - started
+            async with http.get("/metrics") as reply:
+                text = await reply.text()
+        child.send_signal(signal.SIGTERM)
+        await child.wait()
+    (resident,) = [
+        float(line.split()[1]) for line in text.splitlines() if line.startswith("process_resident_memory")
+    ]
+    assert seconds < 5
+    assert resident < 64 * 1024 * 1024
+
+
+async def test_bad_configuration_exits_2_and_lists_everything() -> None:
+    code, out, err = await run("serve", {"PORT": "x", "JWT_SECRET": "short"})
+
+    assert (code, out) == (2, "")
+    assert [line.split()[1] for line in err.splitlines()] == ["DATABASE_URL", "JWT_SECRET", "PORT"]
+
+
+async def test_a_port_that_is_taken_exits_1(database: str) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, out, _ = await run("serve", environment(database, PORT=str(taken.getsockname()[1])))
+
+    assert code == 1
+    assert "Cannot listen" in out
+
+
+@pytest.mark.parametrize("command", ["--help", "version"])
+async def test_help_and_version_need_no_configuration(command: str) -> None:
+    code, out, err = await run(command, {})
+
+    assert (code, err) == (0, "")
+    assert "maraudersmap_api" in out or "marauders-map-api" in out
+
+
+async def test_create_user_reads_the_password_from_standard_input(database: str) -> None:
+    code, out, err = await run(
+        "create-user --email Alastor.Moody@hogwarts.edu --role AUROR",
+        {"DATABASE_URL": database},
+        "CONSTANT VIGILANCE\n",
+    )
+    again = await run(
+        "create-user --email alastor.moody@hogwarts.edu", {"DATABASE_URL": database}, "CONSTANT VIGILANCE\n"
+    )
+    weak = await run("create-user --email x@hogwarts.edu", {"DATABASE_URL": database}, "short\n")
+
+    assert (code, err) == (0, "")
+    assert "alastor.moody@hogwarts.edu (AUROR)" in out
+    assert again[0] == 1
+    assert "exists already" in again[2]
+    assert weak[0] == 1
+    assert "at least 8 characters" in weak[2]
+
+
+async def test_logs_are_json_lines_of_the_contract(database: str) -> None:
+    port = free_port()
+    async with process("serve", environment(database, PORT=str(port))) as child:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            await wait_ready(http)
+            headers = {"X-Request-ID": "the-one"}
+            async with http.post("/api/auth/login", json={"email": "a"}, headers=headers) as reply:
+                assert reply.status == 400
+        child.send_signal(signal.SIGTERM)
+        out, err = await child.communicate()
+
+    assert err == b""
+    lines = [json.loads(line) for line in out.splitlines()]
+    ours = [line for line in lines if line["context"].get("requestId") == "the-one"]
+    assert [(line["level"], line["message"]) for line in ours] == [
+        ("info", "Request received"),
+        ("warn", "Request completed"),
+    ]
+    for line in lines:
+        assert list(line) == ["timestamp", "level", "message", "context", "service", "environment"]
+    done = ours[1]["context"]
+    assert {"userId", "requestId", "method", "path", "duration_ms", "status", "error"} == set(done)
+    assert (done["path"], done["status"], done["error"]["name"]) == (
+        "/api/auth/login",
+        400,
+        "ValidationError",
+    )
+    assert set(done["error"]) == {"name", "message", "stack"}

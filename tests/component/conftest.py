@@ -1,0 +1,239 @@
+"""A real PostgreSQL and a real Redis, started once a session, and an API of its own for each test."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from dev.local_services import LocalPostgres, LocalRedis, local_postgres, local_redis
+from multidict import CIMultiDictProxy
+
+from maraudersmap_api.app import Service, build
+from maraudersmap_api.infra.migrate import migrate, shipped_migrations
+from maraudersmap_api.settings import load_settings
+
+JWT_SECRET = "component-tests-sign-with-this-key-of-theirs"
+PASSWORD = "I solemnly swear"
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalPostgres]:
+    """The server that all tests share; each has its own database in it."""
+    # Not pytest's folder: PostgreSQL runs as another user when we are root, and its socket needs a short path.
+    folder = Path(tempfile.mkdtemp(prefix="marauders-pg-"))
+    with local_postgres(folder / "data") as server:
+        server.forget_durability()
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[LocalPostgres]:
+    """A server that a test may stop."""
+    folder = Path(tempfile.mkdtemp(prefix="marauders-pg-"))
+    with local_postgres(folder / "data") as server:
+        server.forget_durability()
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[LocalRedis]:
+    """The server that all tests share."""
+    with local_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: LocalPostgres) -> str:
+    """A migrated database to copy: copying takes a tenth of migrating."""
+    url = postgres.create_database("template_map")
+    asyncio.run(migrate(url, shipped_migrations()))
+    return "template_map"
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def empty_database(postgres: LocalPostgres) -> Iterator[str]:
+    """The URL of a database without anything in it."""
+    name = f"empty_{next(_numbers)}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def database(postgres: LocalPostgres, template: str) -> Iterator[str]:
+    """The URL of a migrated database without rows."""
+    name = f"map_{next(_numbers)}"
+    yield postgres.create_database(name, template=template)
+    postgres.drop_database(name)
+
+
+def environment(database_url: str, **extra: str) -> dict[str, str]:
+    """Variables for an API on this database."""
+    return {
+        "DATABASE_URL": database_url,
+        "JWT_SECRET": JWT_SECRET,
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "DRAIN_SECONDS": "0",
+        "RATE_LIMIT_ANONYMOUS": "100000",
+        "RATE_LIMIT_AUTHENTICATED": "100000",
+        **extra,
+    }
+
+
+@dataclass
+class Api:
+    """A running API with a client."""
+
+    service: Service
+    http: aiohttp.ClientSession
+    database_url: str
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        user: str | None = None,
+        json: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> "Reply":
+        """One request, as `user` (a name given to `person`) or anonymously."""
+        sent = dict(headers or {})
+        if user is not None:
+            sent["Authorization"] = f"Bearer {self.tokens[user]}"
+        async with self.http.request(method, path, json=json, headers=sent) as response:
+            body = await response.read()
+            is_json = response.content_type == "application/json"
+            return Reply(
+                response.status, await response.json() if is_json and body else body, response.headers
+            )
+
+    async def person(self, name: str, role: str = "STUDENT", house: str = "GRYFFINDOR") -> str:
+        """Register and sign in; returns the id."""
+        email = f"{name}@hogwarts.edu"
+        body = {
+            "email": email,
+            "password": PASSWORD,
+            "firstName": name.title(),
+            "lastName": "Test",
+            "house": house,
+        }
+        registered = await self.call("POST", "/api/auth/register", json=body)
+        assert registered.status == 201, registered.body
+        if role != "STUDENT":
+            await self.sql("UPDATE users SET role = $1 WHERE email = $2", role, email)
+        session = await self.call("POST", "/api/auth/login", json={"email": email, "password": PASSWORD})
+        assert session.status == 200, session.body
+        self.tokens[name] = session.body["accessToken"]
+        return str(session.body["user"]["id"])
+
+    async def report(self, user: str, title: str = "A prank", **fields: Any) -> dict[str, Any]:
+        """Create an incident."""
+        reply = await self.call(
+            "POST", "/api/incidents", user=user, json={"title": title, "location": "HOGWARTS", **fields}
+        )
+        assert reply.status == 201, reply.body
+        body: dict[str, Any] = reply.body
+        return body
+
+    def forget_users(self) -> None:
+        """What 5 seconds do: the next request looks its user up anew."""
+        self.service.auth.forget_all()
+
+    async def sql(self, query: str, *args: Any) -> list[Any]:
+        """Straight to the database, past the API."""
+        # Writes even where a test has made the database read-only for everybody else.
+        connection = await asyncpg.connect(
+            self.database_url, server_settings={"default_transaction_read_only": "off"}
+        )
+        try:
+            rows: list[Any] = await connection.fetch(query, *args)
+            return rows
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Status, parsed body (bytes when it is not JSON) and headers."""
+
+    status: int
+    body: Any
+    headers: CIMultiDictProxy[str]
+
+
+@asynccontextmanager
+async def running_api(
+    database_url: str, *, schema_version: int | None = None, **extra: str
+) -> AsyncIterator[Api]:
+    """An API in this process on a port of its own, stopped cleanly."""
+    settings = load_settings(environment(database_url, **extra))
+    service = build(settings) if schema_version is None else build(settings, schema_version=schema_version)
+    port = await service.server.start("127.0.0.1", 0)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            yield Api(service, http, database_url)
+    finally:
+        await service.server.stop()
+
+
+@pytest.fixture
+async def api(database: str) -> AsyncIterator[Api]:
+    """A ready API without a cache."""
+    async with running_api(database) as running:
+        await readiness(running, 200)
+        yield running
+
+
+async def readiness(api: Api, status: int) -> dict[str, Any]:
+    """Wait until `/health/ready` answers with `status`; returns its body."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            reply = await api.call("GET", "/health/ready")
+            if reply.status == status:
+                body: dict[str, Any] = reply.body
+                return body
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def process(command: str, variables: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`python -m maraudersmap_api <command>` as its own process; killed if the test leaves it running."""
+    arguments = [sys.executable, "-m", "maraudersmap_api", *command.split()]
+    child = await asyncio.create_subprocess_exec(
+        *arguments,
+        env={"PATH": os.environ["PATH"], **variables},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+async def run(command: str, variables: dict[str, str], stdin: str = "") -> tuple[int, str, str]:
+    """Run a command to its end: exit code, standard output, standard error."""
+    async with process(command, variables) as child, asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await child.communicate(stdin.encode())
+        return child.returncode or 0, out.decode(), err.decode()
