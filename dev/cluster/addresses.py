@@ -24,6 +24,11 @@ class ClusterRanges:
     pods: Network
     services: Network
 
+    @property
+    def registry(self) -> str:
+        """The last address of the nodes' range, far from where Docker begins."""
+        return str(self.nodes.broadcast_address - 1)
+
 
 def first_free(candidates: Iterable[Network], used: Iterable[Network]) -> Network:
     """The first candidate that overlaps nothing used. Raises Problem when there is none."""

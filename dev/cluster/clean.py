@@ -36,6 +36,7 @@ def clean_all() -> None:
     if daemon.reachable():
         _remove_from_docker()
     cluster.down()
+    MACHINE.with_name(MACHINE.name + ".lock").unlink(missing_ok=True)
     began_here = ours or (MACHINE / "docker").exists()
     if ours:
         daemon.stop()

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from dev.cluster import app_images, base_images, clean, cluster, daemon, node_image, registry, sources
 from dev.cluster.console import Problem, say
-from dev.cluster.paths import cluster_name
+from dev.cluster.lock import machine_lock
+from dev.cluster.paths import STATE_BIN, cluster_name
+from dev.cluster.shell import run
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0 when it did what it says."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        with machine_lock():
+            return _run(options)
     except Problem as problem:
         print(f"\nerror: {problem}", file=sys.stderr)
         if problem.remedy:
@@ -34,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
+    load = commands.add_parser("load", help="put a local image into every node, without the registry")
+    load.add_argument("image", nargs="+")
+    push = commands.add_parser("push", help="push a local image to the local registry")
+    push.add_argument("image")
+    push.add_argument("name", help="repository:tag to push it as")
     commands.add_parser("registry-stop", help="fault: the local registry is down")
     fail = commands.add_parser("registry-fail", help="fault: the local registry answers with a status")
     fail.add_argument("status", type=int, help="such as 503 or 403")
@@ -63,6 +71,11 @@ def _run(options: argparse.Namespace) -> int:
         case "build":
             for image in options.image:
                 print(app_images.build(image, options.tag))
+        case "load":
+            run([str(STATE_BIN / "kind"), "load", "docker-image", "--name", name, *options.image])
+        case "push":
+            repository, _, tag = options.name.rpartition(":")
+            print(registry.push(name, options.image, repository, tag))
         case "registry-stop":
             registry.stop(name)
         case "registry-fail":

@@ -10,13 +10,16 @@ from dev.cluster import (
     daemon,
     edge,
     go_tools,
+    health,
     kind_config,
     node_image,
     registry,
+    remains,
     sources,
 )
 from dev.cluster.console import Problem, say, step
 from dev.cluster.paths import (
+    CHECKOUT,
     DEV,
     KUBECONFIG,
     STATE,
@@ -31,7 +34,6 @@ from dev.cluster.shell import run, succeeds, wait_until
 
 _MANIFESTS = DEV / "manifests"
 _READY_SECONDS = 120
-_NODES = 3
 
 
 def up() -> None:
@@ -39,16 +41,18 @@ def up() -> None:
     if named := named_kubeconfig():
         _use_named(named)
         return
-    daemon.ensure()
+    name = cluster_name()
+    started = daemon.ensure()
+    remains.remove_others(name, daemon_was_dead=started)
     public = sources.public_images()
     tools = _tools(public=public)
-    name = cluster_name()
-    if _healthy(name, tools["kubectl"]):
-        registry.ensure(name, public=public)
-        edge.reject_services(name, _recorded_ranges(name))
+    if health.healthy(name, tools["kubectl"]):
+        ranges = _recorded_ranges(name)
+        registry.ensure(name, public=public, address=ranges.registry)
+        edge.reject_services(name, ranges)
         say(f"cluster {name} is up already")
     else:
-        _remove_remains(name)
+        remains.remove(name)
         _create(name, tools, public=public)
     _write_summary(name, tools, public=public)
 
@@ -62,7 +66,7 @@ def down() -> None:
         return
     name = cluster_name()
     with step(f"removing cluster {name}"):
-        _remove_remains(name)
+        remains.remove(name)
 
 
 def status() -> int:
@@ -75,7 +79,7 @@ def status() -> int:
         return 1
     name = cluster_name()
     kubectl = str(STATE_BIN / "kubectl")
-    if not SUMMARY.exists() or not _healthy(name, kubectl):
+    if not SUMMARY.exists() or not health.healthy(name, kubectl):
         say(f"cluster {name} is not ready; `make cluster` brings it up")
         return 1
     print(run([kubectl, "--kubeconfig", str(KUBECONFIG), "get", "nodes", "-o", "wide"]), end="")
@@ -86,7 +90,7 @@ def status() -> int:
 def named_kubeconfig() -> Path | None:
     """The file that the person set KUBECONFIG to, unless it is our own."""
     value = os.environ.get("KUBECONFIG", "")
-    return Path(value) if value and Path(value) != KUBECONFIG else None
+    return Path(value) if value and Path(value).resolve() != KUBECONFIG.resolve() else None
 
 
 def _use_named(kubeconfig: Path) -> None:
@@ -126,29 +130,6 @@ def _tools(*, public: bool) -> dict[str, str]:
     return {"kind": str(STATE_BIN / "kind"), "kubectl": str(STATE_BIN / "kubectl"), "node_image": image}
 
 
-def _healthy(name: str, kubectl: str) -> bool:
-    """Whether every node of the cluster is there and Ready. A daemon that was killed restarts them by itself."""
-    if not KUBECONFIG.exists():
-        return False
-    nodes = run(["docker", "ps", "-q", "--filter", f"label=io.x-k8s.kind.cluster={name}"]).split()
-    if len(nodes) != _NODES:
-        return False
-    ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=40s"]
-    return succeeds([kubectl, "--kubeconfig", str(KUBECONFIG), *ready], timeout=60)
-
-
-def _remove_remains(name: str) -> None:
-    """Remove what is left of the cluster, whatever state it is in. kind's own delete does no more."""
-    nodes = run(["docker", "ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={name}"]).split()
-    if nodes:
-        run(["docker", "rm", "-f", "-v", *nodes])
-    registry.remove(name)
-    edge.accept_again(name)
-    if succeeds(["docker", "network", "inspect", name]):
-        run(["docker", "network", "rm", name])
-    KUBECONFIG.unlink(missing_ok=True)
-
-
 def _recorded_ranges(name: str) -> addresses.ClusterRanges:
     """The ranges that the cluster was made with, from the labels of its network."""
     network = json.loads(run(["docker", "network", "inspect", name]))[0]
@@ -164,10 +145,11 @@ def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
     used = [*addresses.host_networks(), *addresses.docker_networks()]
     ranges = addresses.choose_cluster_ranges(used, start=int(name[-6:], 16))
     labels = {"marauders.range.pods": str(ranges.pods), "marauders.range.services": str(ranges.services)}
-    command = ["docker", "network", "create", f"--subnet={ranges.nodes}", "--label=marauders=1"]
+    labels |= {"marauders": "1", "marauders.checkout": str(CHECKOUT)}
+    command = ["docker", "network", "create", f"--subnet={ranges.nodes}"]
     run([*command, *(f"--label={k}={v}" for k, v in labels.items()), name])
     edge.reject_services(name, ranges)
-    registry.ensure(name, public=public)
+    registry.ensure(name, public=public, address=ranges.registry)
     config = STATE / "kind.yaml"
     write_whole(config, kind_config.render(name, ranges))
     with step(f"creating cluster {name} (1 control plane, 2 workers)"):

@@ -32,25 +32,26 @@ def reachable() -> bool:
     return program("docker") is not None and succeeds(["docker", "version"], timeout=20)
 
 
-def ensure() -> None:
-    """Leave with a daemon that answers. Raises Problem with what to do."""
+def ensure() -> bool:
+    """Leave with a daemon that answers; True when it had to be started. Raises Problem with what to do."""
     if reachable():
-        return
+        return False
     if os.uname().sysname != "Linux" or os.geteuid() != 0:
         raise Problem(
             "no Docker daemon answers", "start Docker (Docker Desktop, or `sudo systemctl start docker`)"
         )
     need(["docker", "dockerd", "runc", "iptables", "ip"], "no Docker daemon answers")
     if reachable():  # the package's own service may have come up
-        return
+        return True
     if program("systemctl") and Path("/run/systemd/system").is_dir():
         succeeds(["systemctl", "start", "docker"], timeout=_START_SECONDS)
         if reachable():
-            return
+            return True
     with step("starting a Docker daemon"):
         _clear_dead()
         _write_down_before()
         _start()
+    return True
 
 
 def running_pid() -> int | None:

@@ -31,19 +31,30 @@ def push_address() -> str:
     return f"127.0.0.1:{_PORT_FILE.read_text(encoding='ascii').strip()}"
 
 
-def ensure(cluster: str, *, public: bool) -> None:
-    """Leave with a registry that answers, on the cluster's network and on a loopback port of this machine."""
+def ensure(cluster: str, *, public: bool, address: str) -> None:
+    """Leave with a registry that answers, on the cluster's network and on a loopback port of this machine.
+
+    `address` is its own there: nodes that restart must not find theirs taken by it.
+    """
     name = container(cluster)
     if _PORT_FILE.exists() and succeeds(["docker", "container", "inspect", name]):
-        heal(cluster)
-        return
+        try:
+            heal(cluster)
+        except Problem as problem:
+            say(f"making the image registry anew: {problem}")
+        else:
+            return
     with step("starting the image registry"):
         image = _image(public)
         succeeds(["docker", "rm", "-f", "-v", name])
         port = free_port(_PORTS, start=int(cluster[-6:], 16))
         write_whole(_PORT_FILE, str(port))
         command = ["docker", "run", "-d", "--name", name, "--restart=unless-stopped", f"--network={cluster}"]
-        command += [f"--network-alias={REGISTRY_HOST}", f"--label=marauders.cluster={cluster}"]
+        command += [
+            f"--ip={address}",
+            f"--network-alias={REGISTRY_HOST}",
+            f"--label=marauders.cluster={cluster}",
+        ]
         run([*command, "-p", f"127.0.0.1:{port}:{REGISTRY_PORT}", image])
         _wait()
 

@@ -1,0 +1,23 @@
+"""One command at a time on a machine: two would build the same things, or start two daemons."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dev.cluster.console import say
+from dev.cluster.paths import MACHINE
+
+
+@contextmanager
+def machine_lock() -> Iterator[None]:
+    """Hold the machine's lock. It is the kernel's, so a killed command never leaves it behind."""
+    # Beside the folder, not in it: clean-all removes the folder while it holds the lock.
+    path = MACHINE.with_name(MACHINE.name + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another command of ours on this machine")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
