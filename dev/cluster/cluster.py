@@ -34,6 +34,7 @@ from dev.cluster.shell import run, succeeds, wait_until
 
 _MANIFESTS = DEV / "manifests"
 _READY_SECONDS = 120
+_PUBLIC_METRICS_SERVER = "v0.8.0"
 
 
 def up() -> None:
@@ -193,9 +194,7 @@ def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
 
 
 def _metrics_server(kubectl: list[str], *, public: bool) -> None:
-    image = (
-        "registry.k8s.io/metrics-server/metrics-server:v0.8.0" if public else node_image.METRICS_SERVER_IMAGE
-    )
+    image = _public_metrics_server(kubectl) if public else node_image.METRICS_SERVER_IMAGE
     with step("metrics-server"):
         manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8").replace("IMAGE", image)
         run([*kubectl, "apply", "-f", "-"], stdin=manifest)
@@ -208,6 +207,13 @@ def _metrics_server(kubectl: list[str], *, public: bool) -> None:
 
         wait_until(runs, "metrics-server running", seconds=_READY_SECONDS)
         run([*kubectl, "apply", "-f", str(_MANIFESTS / "metrics-apiservice.yaml")])
+
+
+def _public_metrics_server(kubectl: list[str]) -> str:
+    """Its image lies where the cluster's own images come from."""
+    path = "jsonpath={.spec.template.spec.containers[0].image}"
+    proxy = run([*kubectl, "-n", "kube-system", "get", "daemonset", "kube-proxy", "-o", path])
+    return f"{proxy.rpartition('/')[0]}/metrics-server/metrics-server:{_PUBLIC_METRICS_SERVER}"
 
 
 def _write_summary(name: str, tools: dict[str, str], *, public: bool) -> None:
