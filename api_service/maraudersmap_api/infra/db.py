@@ -30,6 +30,7 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
+    asyncpg.InternalClientError,  # see Database.connection
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,  # starting up or shutting down
     asyncpg.AdminShutdownError,
@@ -117,7 +118,13 @@ class Database:
         try:
             self._metrics.connection_wait.observe(time.perf_counter() - started)
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-                yield MeasuredConnection(connection, self._metrics)
+                try:
+                    yield MeasuredConnection(connection, self._metrics)
+                except asyncpg.InternalClientError:
+                    # The server ended this connection while it was idle, and asyncpg has read the farewell but not
+                    # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
+                    connection.terminate()
+                    raise
         except asyncpg.ReadOnlySQLTransactionError as error:
             # Every pooled connection points at the same replica: make them all anew.
             await self.reconnect()

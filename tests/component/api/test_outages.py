@@ -75,9 +75,7 @@ async def test_a_read_only_database_is_no_database(database: str) -> None:
         assert reply.status == 503
         await readiness(api, 503)
 
-        await api.sql(
-            f'BEGIN READ WRITE; ALTER DATABASE "{name}" RESET default_transaction_read_only; COMMIT'
-        )
+        await api.sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
         await readiness(api, 200)
 
 
