@@ -10,7 +10,7 @@ from maraudersmap_operator.resource.status import CandidateRevision, Outcome, St
 from .facts import JobState, MigrationFacts
 from .plan import Deploy, MarkMigrated, Migrate, NoteType, Record, ScaleTo
 from .retreat import condemn
-from .steady import clear_others, hold_stable, resize
+from .steady import clear_others, hold_stable, resize, restore_traffic
 from .strategy import Stage, stage_of, stage_size, wanted_size
 from .turn import SOON, Turn
 from .verdict import (
@@ -80,12 +80,14 @@ def _walk(turn: Turn, stable: StableRevision) -> None:
         return
     hold_stable(turn, stable)
     wanted = _deploy(turn, candidate, stage)
-    if turn.serving != stable.revision:
-        # Somebody moved the selector: until the bake, traffic belongs to stable.
-        turn.route(stable.revision)
+    # Until the bake, traffic belongs to stable, whoever moved the selector.
+    restore_traffic(turn, stable)
     clear_others(turn, keep={stable.revision, candidate.revision})
     verdict = _judge(turn, stage, wanted)
     if not isinstance(verdict, Healthy):
+        return
+    if turn.spec.rollout.paused:
+        turn.block("Paused", f"spec.rollout.paused is true: the rollout stays at {candidate.step}")
         return
     stable_is_down = turn.stable_facts.ready == 0
     if candidate.step is Step.WITNESSES and not stable_is_down:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.status import MaraudersMapStatus, Outcome
+from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase
 
 from .advance import advance, start
 from .facts import Observed
@@ -38,6 +38,8 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     elif turn.spec.suspend:
         _suspend(turn)
     else:
+        if status.phase is Phase.SUSPENDED and status.candidate is not None:
+            turn.update(candidate=anew(status.candidate, now))
         _roll(turn)
     report(turn, before=status)
     return turn.decision()
@@ -84,3 +86,17 @@ def _suspend(turn: Turn) -> None:
     for name, facts in sorted(turn.observed.revisions.items()):
         if facts.size:
             turn.act(ScaleTo(name, 0))
+
+
+def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
+    """The candidate at the same step with its clocks and counts started over: suspended time is not held against it."""
+    return CandidateRevision(
+        revision=candidate.revision,
+        image=candidate.image,
+        step=candidate.step,
+        started_at=now,
+        step_started_at=now,
+        progressed_at=now,
+        migration_attempt=candidate.migration_attempt,
+        doomed=candidate.doomed,
+    )

@@ -15,9 +15,7 @@ def keep_stable(turn: Turn) -> None:
     if stable is None:
         return
     hold_stable(turn, stable)
-    facts = turn.stable_facts
-    if turn.serving != stable.revision and (facts.ready or not turn.facts(turn.serving).ready):
-        turn.route(stable.revision)
+    restore_traffic(turn, stable)
     clear_others(turn, keep={stable.revision})
 
 
@@ -27,6 +25,13 @@ def hold_stable(turn: Turn, stable: StableRevision) -> None:
         # Somebody deleted it: the ControllerRevision rebuilds it exactly.
         turn.act(Deploy(stable.revision))
     resize(turn, stable.revision)
+
+
+def restore_traffic(turn: Turn, stable: StableRevision) -> None:
+    """Put a moved selector back on stable; not on unready pods while anybody else is ready."""
+    others = (f for f in turn.observed.revisions.values() if f.revision != stable.revision)
+    if turn.stable_facts.ready or not any(f.ready for f in others):
+        turn.route(stable.revision)
 
 
 def resize(turn: Turn, revision: str) -> None:

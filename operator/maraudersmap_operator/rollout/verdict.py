@@ -96,7 +96,6 @@ def classify(
         _image_missing(candidate, facts, migration, rollout, now)
         or _keeps_ending(candidate, facts, rollout, wanted, now)
         or _migration_failed(migration)
-        or _out_of_time(candidate, facts, rollout, wanted, now)
     )
     if doom:
         return doom
@@ -105,6 +104,9 @@ def classify(
     settled_at = sorted(p.ready_since + settle for p in ready if p.ready_since)
     if wanted and len(settled_at) >= wanted and settled_at[wanted - 1] <= now:
         return Healthy()
+    # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
+    if late := _out_of_time(candidate, facts, rollout, wanted, now):
+        return late
     times = [candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds), *settled_at]
     if candidate.pull_error_since:
         times.append(candidate.pull_error_since + _pull_patience(facts, rollout))

@@ -111,6 +111,13 @@ class World:
         self.annotations[f"hogwarts.edu/{name}"] = value
         return self
 
+    def set_database(self, ready: bool) -> None:
+        self.database = Need(True, "Ready") if ready else Need(False, "DatabaseNotReady", "away")
+
+    @property
+    def autoscaled(self) -> bool:
+        return bool(self.spec["autoscaling"]["enabled"])
+
     # --- time ------------------------------------------------------------------------------------------------------------
     def run(self, seconds: float, step: float = 0.5) -> World:
         """Let the operator and the cluster go on side by side."""
@@ -122,6 +129,7 @@ class World:
 
     def tick(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        self._autoscale()
         for revision, size in self.sizes.items():
             own = [p for p in self.pods if p.revision == revision]
             for _ in range(size - len(own)):
@@ -142,8 +150,15 @@ class World:
         self.carry_out(decision)
         return decision
 
-    def turn_without_acting(self) -> Decision:
-        return decide(self.resource, self.observed(), self.now)
+    def turn_without_acting(self, seen: Observed | None = None) -> Decision:
+        return decide(self.resource, seen or self.observed(), self.now)
+
+    def with_stale_pods(self, seen: Observed, stale: Observed) -> Observed:
+        """What the operator sees when watches lag: its own writes are fresh, pods and endpoints are not."""
+        revisions = {
+            name: replace(facts, pods=stale.revision(name).pods) for name, facts in seen.revisions.items()
+        }
+        return replace(seen, revisions=revisions, ready_endpoints=stale.ready_endpoints)
 
     def carry_out(self, decision: Decision, only: int | None = None) -> None:
         """Apply a decision; `only` the first N actions, as if the operator had died then."""
@@ -236,6 +251,13 @@ class World:
                 self.sizes.pop(revision, None)
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
                     del self.jobs[revision]
+
+    def _autoscale(self) -> None:
+        """The autoscaler keeps its bounds; zero switches it off."""
+        size = self.sizes.get(self.serving, 0)
+        scaling = self.resource_spec.autoscaling
+        if scaling.enabled and size:
+            self.sizes[self.serving] = min(max(size, scaling.min_replicas), scaling.max_replicas)
 
     def _behaviour(self, revision: str) -> Behaviour:
         return self.behaviours.get(self.image(revision), Behaviour())

@@ -1,0 +1,226 @@
+"""What must always hold (DESIGN.md 5), whatever users, weather and crashes do, in whatever order.
+
+A state machine drives `decide` against the simulated cluster: edits, reverts, verbs, images that change their behaviour,
+autoscaling, node loss, deleted and tampered children, stale reads, and deaths of the operator after any action.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo
+
+from .world import Behaviour, World
+
+IMAGES = ("app:1", "app:2", "app:3")
+BEHAVIOURS = (
+    Behaviour(),
+    Behaviour(ready_after=8),
+    Behaviour(ready_after=None),
+    Behaviour(ready_after=None, dies_after=0.3),
+    Behaviour(ready_after=1, dies_after=6),
+    Behaviour(ready_after=1, dies_after=0.3, dies_until=6),
+    Behaviour(image_missing=True),
+    Behaviour(migration_exit=1),
+    Behaviour(migration_exit=75),
+)
+QUICK = {"minReadySeconds": 3, "bakeSeconds": 10, "progressDeadlineSeconds": 30, "timeoutSeconds": 120}
+MAX_STATUS_BYTES = 30_000
+# CI asks for more; a developer's run stays within the minute that unit tests may take.
+EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "60"))
+STEPS = 40
+# Shrinking a long story can take minutes: only where somebody waits for it.
+PHASES = (Phase.explicit, Phase.generate, *((Phase.shrink,) if os.environ.get("INVARIANT_SHRINK") else ()))
+
+
+def check(world: World, seen: Observed, decision: Decision, token_was: str) -> None:
+    """Hold one decision, made on `seen`, against the invariants that speak of single decisions."""
+    before = world.resource.status
+    rejected = {r.revision for r in before.rejected}
+    fresh_token = world.annotations.get("hogwarts.edu/retry", "") not in ("", token_was)
+    serving = seen.serving
+    for action in decision.actions:
+        match action:
+            case RouteTo(revision=revision):
+                others = [r for r in seen.revisions.values() if r.revision != revision]
+                ready = seen.revision(revision).ready
+                # 1: only where somebody answers, unless nobody answers anywhere (the first deployment).
+                assert ready or not any(r.ready for r in others), (
+                    "1: traffic to a revision that was not ready"
+                )
+                if before.stable and seen.revision(before.stable.revision).ready:
+                    assert ready, "2: a ready stable revision lost its traffic to nothing"
+                serving = revision
+            case Retire(revision=revision):
+                pods = {p.name for p in seen.revision(revision).pods}
+                assert revision != serving, "4: pods went before their traffic"
+                assert not pods & seen.ready_endpoints, "4: pods went while still in the endpoints"
+            case Deploy(revision=revision) | Migrate(revision=revision):
+                assert revision not in rejected or fresh_token, "3: a rejected revision came back"
+            case ScaleTo(revision=revision, replicas=replicas):
+                size = seen.revision(revision).size
+                if replicas:
+                    assert revision not in rejected or fresh_token, "3: a rejected revision came back"
+                if revision == serving and not world.spec.get("suspend") and world.autoscaled:
+                    assert size == 0 or revision not in seen.revisions, "7: wrote what the autoscaler owns"
+                if replicas < size and revision == serving and not world.spec.get("suspend"):
+                    assert replicas > 0, "4: scaled the serving revision to nothing"
+            case _:
+                pass
+    size_of_status = len(
+        json.dumps(decision.status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    )
+    assert size_of_status < MAX_STATUS_BYTES, "8: status grows"
+
+
+def settle(world: World) -> None:
+    """Calm weather for as long as anything could take."""
+    world.run(200, step=1.0)
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(image=IMAGES[0], rollout=QUICK)
+        self.tokens = 0
+        self.stale: Observed | None = None
+
+    def one_pass(self, keep: int | None = None, stale: bool = False) -> None:
+        world = self.world
+        seen = world.observed()
+        if stale and self.stale is not None:
+            seen = world.with_stale_pods(seen, self.stale)
+        token_was = world.resource.status.tokens.retry
+        decision = world.turn_without_acting(seen)
+        check(world, seen, decision, token_was)
+        if keep is None:
+            world.carry_out(decision)
+        else:
+            world.carry_out(decision, only=min(keep, len(decision.actions)))
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 10.0, 31.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.stale = self.world.observed()
+        for _ in range(int(seconds * 2)):
+            self.world.tick(0.5)
+            self.one_pass()
+
+    @rule()
+    def cluster_moves_on_alone(self) -> None:
+        """The operator is dead or slow."""
+        self.stale = self.world.observed()
+        self.world.tick(2)
+
+    @rule(keep=st.integers(0, 3))
+    def operator_dies_in_the_middle(self, keep: int) -> None:
+        self.one_pass(keep=keep)
+
+    @rule()
+    def pass_on_stale_pods(self) -> None:
+        self.one_pass(stale=True)
+
+    @rule(image=st.sampled_from(IMAGES))
+    def edit_image(self, image: str) -> None:
+        self.world.edit(image=image)
+
+    @rule(image=st.sampled_from(IMAGES), behaviour=st.sampled_from(BEHAVIOURS))
+    def image_changes_behaviour(self, image: str, behaviour: Behaviour) -> None:
+        self.world.behave(image, behaviour)
+
+    @rule(replicas=st.integers(1, 6))
+    def edit_replicas(self, replicas: int) -> None:
+        self.world.edit(replicas=replicas)
+
+    @rule(on=st.booleans())
+    def edit_autoscaling(self, on: bool) -> None:
+        self.world.edit(autoscaling={"enabled": on})
+
+    @rule(on=st.booleans())
+    def edit_suspend(self, on: bool) -> None:
+        self.world.edit(suspend=on)
+
+    @rule(on=st.booleans())
+    def edit_paused(self, on: bool) -> None:
+        self.world.edit(rollout=QUICK | {"paused": on})
+
+    @rule()
+    def ask_for_retry(self) -> None:
+        self.tokens += 1
+        self.world.annotate("retry", str(self.tokens))
+
+    @precondition(lambda self: self.world.serving in self.world.sizes and self.world.autoscaled)
+    @rule(size=st.integers(3, 8))
+    def autoscaler_moves(self, size: int) -> None:
+        if self.world.sizes[self.world.serving]:
+            self.world.sizes[self.world.serving] = size
+
+    @rule()
+    def somebody_moves_the_selector(self) -> None:
+        self.world.serving = "nobody00"
+
+    @precondition(lambda self: bool(self.world.sizes))
+    @rule(data=st.data())
+    def somebody_deletes_a_deployment(self, data: st.DataObject) -> None:
+        self.world.sizes.pop(data.draw(st.sampled_from(sorted(self.world.sizes))))
+
+    @rule(ready=st.booleans())
+    def database_comes_and_goes(self, ready: bool) -> None:
+        self.world.set_database(ready)
+
+    @invariant()
+    def ledger_and_history_are_bounded(self) -> None:
+        assert len(self.world.status.rejected) <= 10
+        assert len(self.world.status.history) <= 20
+
+    def teardown(self) -> None:
+        """6: left alone with good images, it comes to rest serving the spec, and then asks for nothing."""
+        world = self.world
+        for image in IMAGES:
+            world.behave(image, Behaviour())
+        world.set_database(True)
+        self.tokens += 1
+        world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=QUICK)
+        settle(world)
+        assert world.status.phase == "Ready", world.status.message
+        assert world.serving == world.target, "6: not serving what the spec asks for"
+        assert set(world.sizes) == {world.serving}, "6: leftovers"
+        assert world.turn_without_acting(world.observed()).actions == (), "6: never at rest"
+
+
+Machine.TestCase.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=PHASES,
+    report_multiple_bugs=False,
+    print_blob=True,
+)
+TestInvariants = Machine.TestCase
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    behaviour=st.sampled_from(BEHAVIOURS),
+    seconds=st.integers(0, 60),
+    edit=st.sampled_from(
+        [{"image": "app:9"}, {"replicas": 5}, {"config": {"logLevel": "debug"}}, {"suspend": True}]
+    ),
+)
+def test_edit_and_revert_end_in_the_same_children(
+    behaviour: Behaviour, seconds: int, edit: dict[str, object]
+) -> None:
+    """5: from whatever point of the rollout the edit is taken back."""
+    world = World(image="app:1", rollout=QUICK).run(40)
+    before = (world.serving, dict(world.sizes))
+    original = {k: world.spec.get(k, {"replicas": 3, "config": {}, "suspend": False}.get(k)) for k in edit}
+    world.behave("app:9", behaviour).edit(**edit).run(seconds).edit(**original)
+    settle(world)
+    if world.status.stable and world.status.stable.revision != before[0]:
+        raise AssertionError("5: the stable content is another revision now")
+    assert (world.serving, world.sizes) == before
