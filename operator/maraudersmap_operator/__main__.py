@@ -14,6 +14,7 @@ import socket
 import sys
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
@@ -99,8 +100,12 @@ async def _lead(
         await work()
         return
     health.standby = True
-    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
-    await lead(api, own_namespace(), identity, work)
+    await lead(api, own_namespace(), _identity(), work)
+
+
+def _identity() -> str:
+    """Names this process in the Lease."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
 
 
 async def _operate(
@@ -120,6 +125,8 @@ async def _operate(
             await kopf.operator(
                 registry=build_registry(store, queue, api),
                 settings=build_settings(),
+                # Of its own kopf would ask for the user's name, which a numeric uid in a container does not have.
+                identity=Identity(_identity()),
                 standalone=True,
                 clusterwide=not namespaces,
                 namespaces=namespaces,

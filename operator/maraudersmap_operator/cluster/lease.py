@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client import ApiClient, V1Lease, V1ObjectMeta
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
@@ -36,7 +36,16 @@ class SturdyLock(LeaseLock):
             return False, ApiException(status=0, reason=repr(error))
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        return await self._tried(super().create(name, namespace, election_record))
+        # The library's own passes `pretty=True`, which its generated client refuses since it validates arguments.
+        return await self._tried(self._create(name, namespace, election_record))
+
+    async def _create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        body = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, body)
+        except ApiException:
+            return False  # another replica was first, or the API server would not: tried again soon
+        return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         return await self._tried(super().update(name, namespace, updated_record))
@@ -46,7 +55,8 @@ class SturdyLock(LeaseLock):
         lease = self.lease_reference
         if lease is None or lease.spec is None or lease.spec.holder_identity != self.identity:
             return
-        lease.spec.holder_identity = "released"
+        # Nobody, as client-go writes it: the library gives any name the whole of its own lease duration.
+        lease.spec.holder_identity = ""
         lease.spec.lease_duration_seconds = 1
         try:
             async with asyncio.timeout(CALL_SECONDS):
