@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Literal
 
 from dev.cluster.console import Problem
 from dev.cluster.paths import STATE
+
+_POINTERS = STATE / "images.json"
 
 Program = Literal["api", "operator"]
 
@@ -19,7 +22,7 @@ def image_of(program: Program) -> str:
     variable = f"MARAUDERS_{program.upper()}_IMAGE"
     if named := os.environ.get(variable):
         return named
-    pointer = STATE / f"image-{program}"
-    if not pointer.exists():
+    built: dict[str, str] = json.loads(_POINTERS.read_text(encoding="utf-8")) if _POINTERS.exists() else {}
+    if program not in built:
         raise Problem(f"the {program} image is not built", f"make images (or name one in {variable})")
-    return pointer.read_text(encoding="utf-8").strip()
+    return built[program]

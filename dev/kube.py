@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,26 +68,16 @@ def summary() -> dict[str, Any]:
     return found
 
 
-def own_kubeconfig() -> str | None:
-    """The kubeconfig of a cluster that the user named on purpose; None for the cluster of this checkout."""
-    named = os.environ.get("KUBECONFIG")
-    return named if named and os.environ.get("MARAUDERS_USE_KUBECONFIG") == "1" else None
-
-
 def connect() -> Kubectl:
     """kubectl on the cluster in use. Raises Problem when none answers."""
-    if named := own_kubeconfig():
-        program = shutil.which("kubectl")
-        if program is None:
-            raise Problem("kubectl is not installed", "install it, or unset MARAUDERS_USE_KUBECONFIG")
-        kubectl = Kubectl(program, named)
-    else:
-        state = summary()
-        kubectl = Kubectl(state["kubectl_bin"], state["kubeconfig"])
+    state = summary()
+    kubectl = Kubectl(state["kubectl_bin"], state["kubeconfig"])
     try:
         kubectl("get", "--raw", "/readyz", "--request-timeout=10s", timeout=_REQUEST_SECONDS)
     except (KubectlFailed, FileNotFoundError, subprocess.TimeoutExpired) as error:
-        raise Problem(f"the cluster of {kubectl.kubeconfig} does not answer: {error}", "make cluster") from error
+        raise Problem(
+            f"the cluster of {kubectl.kubeconfig} does not answer: {error}", "make cluster"
+        ) from error
     return kubectl
 
 
@@ -100,6 +89,14 @@ def wait_for(look: Callable[[], T | None], what: str, *, seconds: float) -> T:
             raise Problem(f"{what}: not within {seconds:.0f} s")
         time.sleep(POLL_SECONDS)
     return found
+
+
+def tell(problem: Exception) -> int:
+    """Print what went wrong, and the remedy when one is known; the exit code."""
+    print(f"\nerror: {problem}", file=sys.stderr)
+    if remedy := getattr(problem, "remedy", ""):
+        print(f"remedy: {remedy}", file=sys.stderr)
+    return 1
 
 
 def state_folder(name: str) -> Path:

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from dev.cluster.console import Problem, say, step
 from dev.cluster.paths import CHECKOUT, write_whole
 from dev.images_built import image_of
-from dev.kube import Kubectl, connect, own_kubeconfig, state_folder, summary, wait_for
+from dev.kube import Kubectl, KubectlFailed, connect, state_folder, summary, tell, wait_for
 
 NAMESPACE = "marauders-system"
 DEPLOYMENT = "marauders-operator"
 LEASE = "maraudersmap-operator"
 CRD = "maraudersmaps.hogwarts.edu"
 BASE = CHECKOUT / "manifests" / "operator" / "base"
-ROLLOUT_SECONDS = 180
+SELECTOR = ("-l", "app.kubernetes.io/name=maraudersmap-operator")
+ROLLOUT_SECONDS = 90
 LEADER_SECONDS = 60.0
 
 
@@ -37,13 +38,6 @@ class OperatorImages:
 
 def images_in_use() -> OperatorImages:
     """The images for the cluster in use. Raises Problem when one is not built."""
-    if own_kubeconfig():
-        # Of a cluster that somebody named we know no registry: the official images, unless told otherwise.
-        return OperatorImages(
-            image_of("operator"),
-            os.environ.get("MARAUDERS_POSTGRES_IMAGE", "postgres:16"),
-            os.environ.get("MARAUDERS_REDIS_IMAGE", "redis:7"),
-        )
     state = summary()
     return OperatorImages(image_of("operator"), state["postgres_image"], state["redis_image"])
 
@@ -57,18 +51,26 @@ def install(kubectl: Kubectl, images: OperatorImages) -> None:
         kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
         kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
     with step("waiting for the operator"):
-        rollout = ["rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={ROLLOUT_SECONDS}s"]
-        kubectl("-n", NAMESPACE, *rollout)
+        _wait_for_pods(kubectl)
         name = wait_for(lambda: leader(kubectl), "a leader among the operator's pods", seconds=LEADER_SECONDS)
     say(f"the operator leads from pod {name}")
+
+
+def _wait_for_pods(kubectl: Kubectl) -> None:
+    rollout = ["rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={ROLLOUT_SECONDS}s"]
+    try:
+        kubectl("-n", NAMESPACE, *rollout)
+    except KubectlFailed as error:
+        pods = kubectl("-n", NAMESPACE, "get", "pods")
+        logs = kubectl("-n", NAMESPACE, "logs", *SELECTOR, "--tail=15", "--prefix")
+        raise Problem(f"the operator does not start: {error.stderr.strip()}\n{pods}\n{logs}") from error
 
 
 def leader(kubectl: Kubectl) -> str | None:
     """The pod that leads, as the Lease says; None while none of the pods that exist does."""
     lease = kubectl.find("-n", NAMESPACE, "get", "lease", LEASE)
     holder = str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
-    selector = ["-l", "app.kubernetes.io/name=maraudersmap-operator"]
-    pods = kubectl.json("-n", NAMESPACE, "get", "pods", *selector)["items"]
+    pods = kubectl.json("-n", NAMESPACE, "get", "pods", *SELECTOR)["items"]
     alive = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
     # The holder is the pod's name, perhaps with something unique to the process after it.
     return next((name for name in alive if holder.startswith(name)), None)
@@ -100,11 +102,8 @@ def main() -> int:
     parser.parse_args()
     try:
         install(connect(), images_in_use())
-    except (Problem, OSError) as problem:
-        print(f"\nerror: {problem}", file=sys.stderr)
-        if remedy := getattr(problem, "remedy", ""):
-            print(f"remedy: {remedy}", file=sys.stderr)
-        return 1
+    except (Problem, KubectlFailed) as problem:
+        return tell(problem)
     return 0
 
 
