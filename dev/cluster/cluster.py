@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from dev.cluster import (
-    addresses,
     base_images,
+    creation,
     daemon,
     edge,
     go_tools,
@@ -18,23 +18,8 @@ from dev.cluster import (
     sources,
 )
 from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import (
-    CHECKOUT,
-    DEV,
-    KUBECONFIG,
-    STATE,
-    STATE_BIN,
-    SUMMARY,
-    cluster_name,
-    link,
-    program,
-    write_whole,
-)
-from dev.cluster.shell import run, succeeds, wait_until
-
-_MANIFESTS = DEV / "manifests"
-_READY_SECONDS = 120
-_PUBLIC_METRICS_SERVER = "v0.8.0"
+from dev.cluster.paths import KUBECONFIG, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
+from dev.cluster.shell import run, succeeds
 
 
 def up() -> None:
@@ -47,15 +32,20 @@ def up() -> None:
     remains.remove_others(name, daemon_was_dead=started)
     public = sources.public_images()
     tools = _tools(public=public)
-    if health.healthy(name, tools["kubectl"]):
-        ranges = _recorded_ranges(name)
+    # The summary is written last: without it the cluster was left half made.
+    if SUMMARY.exists() and health.healthy(name, tools.kubectl):
+        ranges = creation.recorded_ranges(name)
         registry.ensure(name, public=public, address=ranges.registry)
         edge.reject_services(name, ranges)
+        images = _push_images(name, public=public)
         say(f"cluster {name} is up already")
     else:
+        SUMMARY.unlink(missing_ok=True)
         remains.remove(name)
-        _create(name, tools, public=public)
-    _write_summary(name, tools, public=public)
+        creation.create(name, tools, public=public)
+        images = _push_images(name, public=public)
+        creation.register_metrics(tools)
+    _write_summary(name, tools, images)
 
 
 def down() -> None:
@@ -118,127 +108,42 @@ def _use_named(kubeconfig: Path) -> None:
     write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
 
 
-def _tools(*, public: bool) -> dict[str, str]:
-    """Full paths of kind and kubectl, linked in .state/bin, and the node image."""
-    kind = program("kind") or str(go_tools.published("kind"))
-    link(STATE_BIN / "kind", Path(kind))
-    kubectl = program("kubectl")
-    if kubectl is None:
-        # The multi-call binary looks at the name of the link.
-        kubectl = str(go_tools.own("nodebin"))
-    link(STATE_BIN / "kubectl", Path(kubectl))
-    image = "" if public else node_image.ensure()
-    return {"kind": str(STATE_BIN / "kind"), "kubectl": str(STATE_BIN / "kubectl"), "node_image": image}
+def _tools(*, public: bool) -> creation.Tools:
+    """kind and kubectl, linked in .state/bin by full path, and the node image."""
+    link(STATE_BIN / "kind", Path(program("kind") or go_tools.published("kind")))
+    # The multi-call binary looks at the name of the link.
+    link(STATE_BIN / "kubectl", Path(program("kubectl") or go_tools.own("nodebin")))
+    node = None if public else node_image.ensure()
+    return creation.Tools(kind=str(STATE_BIN / "kind"), kubectl=str(STATE_BIN / "kubectl"), node_image=node)
 
 
-def _recorded_ranges(name: str) -> addresses.ClusterRanges:
-    """The ranges that the cluster was made with, from the labels of its network."""
-    network = json.loads(run(["docker", "network", "inspect", name]))[0]
-    labels = network["Labels"]
-    return addresses.ClusterRanges(
-        nodes=addresses.Network(network["IPAM"]["Config"][0]["Subnet"]),
-        pods=addresses.Network(labels["marauders.range.pods"]),
-        services=addresses.Network(labels["marauders.range.services"]),
-    )
-
-
-def _create(name: str, tools: dict[str, str], *, public: bool) -> None:
-    used = [*addresses.host_networks(), *addresses.docker_networks()]
-    ranges = addresses.choose_cluster_ranges(used, start=int(name[-6:], 16))
-    labels = {"marauders.range.pods": str(ranges.pods), "marauders.range.services": str(ranges.services)}
-    labels |= {"marauders": "1", "marauders.checkout": str(CHECKOUT)}
-    command = ["docker", "network", "create", f"--subnet={ranges.nodes}"]
-    run([*command, *(f"--label={k}={v}" for k, v in labels.items()), name])
-    edge.reject_services(name, ranges)
-    registry.ensure(name, public=public, address=ranges.registry)
-    config = STATE / "kind.yaml"
-    write_whole(config, kind_config.render(name, ranges))
-    with step(f"creating cluster {name} (1 control plane, 2 workers)"):
-        create = [
-            tools["kind"],
-            "create",
-            "cluster",
-            "--config",
-            str(config),
-            "--kubeconfig",
-            str(KUBECONFIG),
-        ]
-        create += ["--retain", *(["--image", tools["node_image"]] if tools["node_image"] else [])]
-        log = STATE / "logs" / "kind-create.log"
-        run(
-            create,
-            env={"KIND_EXPERIMENTAL_DOCKER_NETWORK": name},
-            log=log,
-            remedy="make cluster-down cluster",
-        )
-        for node in run([tools["kind"], "get", "nodes", "--name", name]).split():
-            folder = f"/etc/containerd/certs.d/{kind_config.REGISTRY}"
-            script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
-            run(["docker", "exec", "-i", node, "sh", "-c", script], stdin=kind_config.registry_hosts())
-    kubectl = [tools["kubectl"], "--kubeconfig", str(KUBECONFIG)]
-    with step("waiting for nodes and DNS"):
-        wait = ["wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_SECONDS}s"]
-        run([*kubectl, *wait])
-        run(
-            [
-                *kubectl,
-                "-n",
-                "kube-system",
-                "rollout",
-                "status",
-                "deploy/coredns",
-                f"--timeout={_READY_SECONDS}s",
-            ]
-        )
-    _metrics_server(kubectl, public=public)
-
-
-def _metrics_server(kubectl: list[str], *, public: bool) -> None:
-    image = _public_metrics_server(kubectl) if public else node_image.METRICS_SERVER_IMAGE
-    with step("metrics-server"):
-        manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8").replace("IMAGE", image)
-        run([*kubectl, "apply", "-f", "-"], stdin=manifest)
-        # It is not Ready before it has figures of its own, which needs two of its rounds: the API is registered
-        # only when the pod runs, and nobody waits for figures here.
-        running = ["-n", "kube-system", "wait", "--for=jsonpath={.status.phase}=Running", "pod"]
-
-        def runs() -> bool:
-            return succeeds([*kubectl, *running, "-l", "k8s-app=metrics-server", "--timeout=20s"])
-
-        wait_until(runs, "metrics-server running", seconds=_READY_SECONDS)
-        run([*kubectl, "apply", "-f", str(_MANIFESTS / "metrics-apiservice.yaml")])
-
-
-def _public_metrics_server(kubectl: list[str]) -> str:
-    """Its image lies where the cluster's own images come from."""
-    path = "jsonpath={.spec.template.spec.containers[0].image}"
-    proxy = run([*kubectl, "-n", "kube-system", "get", "daemonset", "kube-proxy", "-o", path])
-    return f"{proxy.rpartition('/')[0]}/metrics-server/metrics-server:{_PUBLIC_METRICS_SERVER}"
-
-
-def _write_summary(name: str, tools: dict[str, str], *, public: bool) -> None:
+def _push_images(name: str, *, public: bool) -> dict[str, str]:
+    """See that the nodes can pull PostgreSQL and Redis; returns the names that they pull them by."""
     images = base_images.PUBLIC if public else base_images.ensure_local()
-    pulled = {}
-    for repository, image in (("marauders-postgres", images.postgres), ("marauders-redis", images.redis)):
-        if public:
-            pulled[repository] = image
-            continue
-        tag = image.partition(":")[2]
+    pulled = {"postgres": images.postgres, "redis": images.redis}
+    if public:
+        return pulled
+    for which, image in list(pulled.items()):
+        repository, _, tag = image.partition(":")
         if not registry.has(repository, tag):
             with step(f"pushing {image} to the local registry"):
                 registry.push(name, image, repository, tag)
-        pulled[repository] = f"{kind_config.REGISTRY}/{repository}:{tag}"
+        pulled[which] = f"{kind_config.REGISTRY}/{repository}:{tag}"
+    return pulled
+
+
+def _write_summary(name: str, tools: creation.Tools, images: dict[str, str]) -> None:
     summary = {
         "name": name,
         "kubeconfig": str(KUBECONFIG),
-        "kind_bin": tools["kind"],
-        "kubectl_bin": tools["kubectl"],
-        "kind_image": tools["node_image"] or None,
+        "kind_bin": tools.kind,
+        "kubectl_bin": tools.kubectl,
+        "kind_image": tools.node_image,
         "docker_network": name,
         "registry_push": registry.push_address(),
         "registry_pull": kind_config.REGISTRY,
-        "postgres_image": pulled["marauders-postgres"],
-        "redis_image": pulled["marauders-redis"],
+        "postgres_image": images["postgres"],
+        "redis_image": images["redis"],
     }
     write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
     say(f"ready: export KUBECONFIG={KUBECONFIG}")

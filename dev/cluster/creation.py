@@ -1,0 +1,104 @@
+"""Making a cluster: its network, its nodes, the way to its registry, and its metrics server."""
+
+import json
+from dataclasses import dataclass
+
+from dev.cluster import addresses, edge, kind_config, node_image, registry
+from dev.cluster.console import step
+from dev.cluster.paths import CHECKOUT, DEV, KUBECONFIG, STATE, write_whole
+from dev.cluster.shell import run
+
+_MANIFESTS = DEV / "manifests"
+_READY = "--timeout=120s"
+_PUBLIC_METRICS_SERVER = "v0.8.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Full paths of the programs, and the node image; None is kind's own public one."""
+
+    kind: str
+    kubectl: str
+    node_image: str | None
+
+
+def create(name: str, tools: Tools, *, public: bool) -> None:
+    """Make the cluster from nothing, up to Ready nodes and DNS. metrics-server is started, not waited for."""
+    ranges = _make_network(name)
+    edge.reject_services(name, ranges)
+    registry.ensure(name, public=public, address=ranges.registry)
+    config = STATE / "kind.yaml"
+    write_whole(config, kind_config.render(name, ranges))
+    with step(f"creating cluster {name} (1 control plane, 2 workers)"):
+        command = [tools.kind, "create", "cluster", "--config", str(config), "--kubeconfig", str(KUBECONFIG)]
+        if tools.node_image:
+            command += ["--image", tools.node_image]
+        environment = {"KIND_EXPERIMENTAL_DOCKER_NETWORK": name}
+        log = STATE / "logs" / "kind-create.log"
+        # Nodes are kept when it fails, for their logs; the next start removes them.
+        run([*command, "--retain"], env=environment, log=log, remedy="make cluster-down cluster")
+        _show_registry(name, tools)
+    kubectl = _kubectl(tools)
+    image = _public_metrics_server(kubectl) if public else node_image.METRICS_SERVER_IMAGE
+    manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8")
+    run([*kubectl, "apply", "-f", "-"], stdin=manifest.replace("IMAGE", image))
+    with step("waiting for nodes and DNS"):
+        run([*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", _READY])
+        run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", _READY])
+
+
+def register_metrics(tools: Tools) -> None:
+    """Wait for metrics-server, which needs two of its rounds, then let the API server know it.
+
+    In this order: an API that is registered and not there makes discovery fail, and with it the deletion of every
+    namespace; and a connection that the API server opens too early can stay wrong for good.
+    """
+    kubectl = _kubectl(tools)
+    with step("waiting for metrics-server"):
+        run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/metrics-server", _READY])
+        run([*kubectl, "apply", "-f", str(_MANIFESTS / "metrics-apiservice.yaml")])
+        run([*kubectl, "wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", _READY])
+
+
+def recorded_ranges(name: str) -> addresses.ClusterRanges:
+    """The ranges that the cluster was made with, from the labels of its network."""
+    network = json.loads(run(["docker", "network", "inspect", name]))[0]
+    labels = network["Labels"]
+    return addresses.ClusterRanges(
+        nodes=addresses.Network(network["IPAM"]["Config"][0]["Subnet"]),
+        pods=addresses.Network(labels["marauders.range.pods"]),
+        services=addresses.Network(labels["marauders.range.services"]),
+    )
+
+
+def _kubectl(tools: Tools) -> list[str]:
+    return [tools.kubectl, "--kubeconfig", str(KUBECONFIG)]
+
+
+def _make_network(name: str) -> addresses.ClusterRanges:
+    used = [*addresses.host_networks(), *addresses.docker_networks()]
+    ranges = addresses.choose_cluster_ranges(used, start=int(name[-6:], 16))
+    labels = {
+        "marauders": "1",
+        "marauders.checkout": str(CHECKOUT),
+        "marauders.range.pods": str(ranges.pods),
+        "marauders.range.services": str(ranges.services),
+    }
+    command = ["docker", "network", "create", f"--subnet={ranges.nodes}"]
+    run([*command, *(f"--label={k}={v}" for k, v in labels.items()), name])
+    return ranges
+
+
+def _show_registry(name: str, tools: Tools) -> None:
+    """Tell each node's containerd how to reach the local registry."""
+    folder = f"/etc/containerd/certs.d/{kind_config.REGISTRY}"
+    script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
+    for node in run([tools.kind, "get", "nodes", "--name", name]).split():
+        run(["docker", "exec", "-i", node, "sh", "-c", script], stdin=kind_config.registry_hosts())
+
+
+def _public_metrics_server(kubectl: list[str]) -> str:
+    """Its image lies where the cluster's own images come from."""
+    path = "jsonpath={.spec.template.spec.containers[0].image}"
+    proxy = run([*kubectl, "-n", "kube-system", "get", "daemonset", "kube-proxy", "-o", path])
+    return f"{proxy.rpartition('/')[0]}/metrics-server/metrics-server:{_PUBLIC_METRICS_SERVER}"
