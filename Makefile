@@ -38,8 +38,9 @@ requirements: ## pin every dependency with hashes (needs uv in the environment)
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/dev.txt
 
 .PHONY: crds
-crds: venv ## generate crds/ from the pydantic models
+crds: venv ## generate crds/ and the tables of docs/resource.md from the pydantic models
 	@$(PY) -m maraudersmap_operator.resource.crd > crds/hogwarts.edu_maraudersmaps.yaml
+	@$(PY) -m maraudersmap_operator.resource.reference docs/resource.md
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint

@@ -138,7 +138,9 @@ class Rollout(Model):
         "tags that are pushed after the resource.",
     )
     paused: bool = Field(
-        default=False, description="On: a new revision waits to be tried; a rollout under way goes on."
+        default=False,
+        description="On: nothing goes forward. A new revision waits to be tried, one under way stays at its "
+        "step; a bad one is still taken back.",
     )
     rollback: Rollback = Field(default=Rollback(), description="Going back by itself.")
     revision_history_limit: int = Field(

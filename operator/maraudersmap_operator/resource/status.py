@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 MAX_REJECTED = 10
 MAX_HISTORY = 20
 MAX_TERMINATION_RECORDS = 30
+MAX_CONTROLS = 20
 MAX_MESSAGE = 1024
 
 
@@ -95,6 +96,14 @@ class TerminationRecord(StatusModel):
     last_at: Time = Field(description="When the count last grew.")
 
 
+class ControlPod(StatusModel):
+    """A pod of the stable revision that was ready when the candidate started: what it suffers is not the candidate's
+    fault alone."""
+
+    pod: str = Field(description="UID of the pod.")
+    terminations: int = Field(default=0, description="Its container terminations at that moment.")
+
+
 class CandidateRevision(StatusModel):
     revision: str = Field(description="Hash of the revision on trial.")
     image: str = Field(description="Its image.")
@@ -117,6 +126,14 @@ class CandidateRevision(StatusModel):
     half_down_since: MicroTime | None = Field(
         default=None, description="In the bake: since when fewer than half of its pods are ready."
     )
+    controls: tuple[ControlPod, ...] = Field(
+        default=(),
+        max_length=MAX_CONTROLS,
+        description="The control group: ready pods of stable at the start.",
+    )
+    controls_hurt_since: MicroTime | None = Field(
+        default=None, description="Since when a pod of the control group is unready or has restarted."
+    )
     migration_attempt: int = Field(default=0, description="Attempts of the migrations Job so far.")
     doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")
 
@@ -127,6 +144,19 @@ class Doom(StatusModel):
     )
     message: str = Field(description="What was seen.", max_length=MAX_MESSAGE)
     detected_at: MicroTime = Field(description="When the verdict was reached.")
+    environment: bool = Field(
+        default=False, description="Not the revision's fault: it is tried again later and enters no ledger."
+    )
+
+
+class Hold(StatusModel):
+    """A revision that could not be tried, through no fault of its own; it is tried again by itself."""
+
+    revision: str = Field(description="Hash of the revision.")
+    reason: str = Field(description="Why, a CamelCase word.")
+    message: str = Field(description="What was seen.", max_length=MAX_MESSAGE)
+    attempts: int = Field(description="How often it was tried so far.")
+    retry_at: Time = Field(description="When it is tried again.")
 
 
 class RejectedRevision(StatusModel):
@@ -150,13 +180,14 @@ class Outcome(StrEnum):
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
+    WITHDRAWN = "Withdrawn"  # could not be tried: it is held and tried again later
     CANCELLED = "Cancelled"  # the spec went back to the stable content
 
 
 class HistoryEntry(StatusModel):
     revision: str = Field(description="Hash of the revision.")
     image: str = Field(description="Its image.")
-    outcome: Outcome = Field(description="Promoted, RolledBack, Superseded or Cancelled.")
+    outcome: Outcome = Field(description="Promoted, RolledBack, Superseded, Withdrawn or Cancelled.")
     reason: str = Field(default="", description="Why, when it was not promoted.")
     started_at: Time = Field(description="When its rollout began.")
     ended_at: Time = Field(description="When it ended.")
@@ -190,6 +221,7 @@ class MaraudersMapStatus(StatusModel):
     rejected: tuple[RejectedRevision, ...] = Field(
         default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
     )
+    hold: Hold | None = Field(default=None, description="The spec's revision, waiting for its next try.")
     history: tuple[HistoryEntry, ...] = Field(
         default=(), max_length=MAX_HISTORY, description="Past rollouts, the newest first."
     )

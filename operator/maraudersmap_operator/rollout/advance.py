@@ -8,21 +8,14 @@ from typing import assert_never
 from maraudersmap_operator.resource.status import CandidateRevision, Outcome, StableRevision, Step
 
 from .facts import JobState, MigrationFacts
+from .memory import FRESH_ATTEMPT, controls, remember
 from .plan import Deploy, MarkMigrated, Migrate, NoteType, Record, ScaleTo
 from .retreat import condemn
 from .steady import clear_others, hold_stable, resize, restore_traffic
 from .strategy import Stage, stage_of, stage_size, wanted_size
 from .turn import SOON, Turn
-from .verdict import (
-    FRESH_ATTEMPT,
-    Doomed,
-    Healthy,
-    Pending,
-    classify,
-    image_not_found,
-    remember,
-    terminations,
-)
+from .verdict import Case, Doomed, Environment, Healthy, Pending, Verdict, blameless, classify, keeps_ending
+from .words import Trouble, pod_trouble
 
 HALF_DOWN_PATIENCE = timedelta(seconds=5)
 MIGRATION_BACKOFF = timedelta(seconds=5)
@@ -43,6 +36,7 @@ def start(turn: Turn) -> None:
         started_at=turn.now,
         step_started_at=turn.now,
         progressed_at=turn.now,
+        controls=controls(turn.stable_facts),
     )
     turn.update(candidate=candidate)
     turn.note(NoteType.NORMAL, "RolloutStarted", f"Revision {target.revision} ({target.image}) starts")
@@ -53,15 +47,12 @@ def advance(turn: Turn) -> None:
     """Take the candidate as far as it can go in this pass."""
     candidate = turn.status.candidate
     assert candidate is not None
-    seen = remember(candidate, turn.facts(candidate.revision), turn.now)
-    migration = turn.observed.migration
-    if seen.pull_error_since is None and migration and any(image_not_found(p) for p in migration.pods):
-        seen = seen.model_copy(update={"pull_error_since": candidate.pull_error_since or turn.now})
-    turn.update(candidate=seen)
+    facts = turn.facts(candidate.revision)
+    turn.update(candidate=remember(candidate, facts, turn.stable_facts, turn.observed.migration, turn.now))
     if candidate.revision not in turn.observed.recorded:
         turn.act(Record(candidate.revision))
     if candidate.step is Step.MIGRATING and not _migrated(turn):
-        _judge(turn, Stage(Step.MIGRATING, size=0), wanted=0)
+        _judge(turn, wanted=0)
         return
     if turn.status.candidate and turn.status.candidate.step is Step.MIGRATING:
         _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
@@ -83,7 +74,7 @@ def _walk(turn: Turn, stable: StableRevision) -> None:
     # Until the bake, traffic belongs to stable, whoever moved the selector.
     restore_traffic(turn, stable)
     clear_others(turn, keep={stable.revision, candidate.revision})
-    verdict = _judge(turn, stage, wanted)
+    verdict = _judge(turn, wanted)
     if not isinstance(verdict, Healthy):
         return
     if turn.spec.rollout.paused:
@@ -117,7 +108,7 @@ def _first_deployment(turn: Turn) -> None:
     if turn.facts(turn.serving).ready <= turn.facts(candidate.revision).ready:
         turn.route(candidate.revision)
     clear_others(turn, keep={candidate.revision})
-    verdict = _judge(turn, stage, wanted)
+    verdict = _judge(turn, wanted)
     if isinstance(verdict, Healthy) and turn.serving == candidate.revision:
         _promote(turn, candidate)
 
@@ -134,19 +125,12 @@ def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> N
         turn.update_candidate(half_down_since=turn.now if half_down else None)
     since = turn.status.candidate.half_down_since if turn.status.candidate else None
     fallen = facts.ready == 0 or (since is not None and turn.now - since >= HALF_DOWN_PATIENCE)
-    limit = max(turn.spec.rollout.max_failures, facts.size / 2)
-    ends = terminations(turn.status.candidate or candidate, turn.now)
+    looping = keeps_ending(_case(turn, facts.size))
     if turn.stable_facts.ready and facts.size and fallen:
-        _condemn(
-            turn, Doomed("NotReadyAfterPromotion", f"{facts.ready} of {facts.size} pods ready under traffic")
-        )
-    elif (
-        turn.stable_facts.ready
-        and ends >= limit
-        and turn.status.candidate
-        and turn.status.candidate.late_failure
-    ):
-        _condemn(turn, Doomed("CrashLoop", f"containers ended {ends} times under traffic"))
+        message = f"{facts.ready} of {facts.size} pods ready under traffic"
+        _condemn(turn, Doomed("NotReadyAfterPromotion", message))
+    elif turn.stable_facts.ready and looping:
+        _condemn(turn, looping)
     elif turn.now >= (end := candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)):
         if facts.ready >= facts.size > 0:
             _promote(turn, candidate)
@@ -160,7 +144,9 @@ def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> N
 
 def _promote(turn: Turn, candidate: CandidateRevision) -> None:
     turn.close(candidate, Outcome.PROMOTED)
-    turn.update(stable=StableRevision(revision=candidate.revision, image=candidate.image, since=turn.now))
+    turn.update(
+        hold=None, stable=StableRevision(revision=candidate.revision, image=candidate.image, since=turn.now)
+    )
     turn.note(NoteType.NORMAL, "Promoted", f"Revision {candidate.revision} ({candidate.image}) is stable")
     turn.wake(SOON)
 
@@ -182,17 +168,27 @@ def _deploy(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
     return wanted
 
 
-def _judge(turn: Turn, stage: Stage, wanted: int) -> Healthy | Pending | Doomed:
-    """The verdict on the candidate, already acted on when it is not Healthy."""
+def _case(turn: Turn, wanted: int) -> Case:
     candidate = turn.status.candidate
     assert candidate is not None
     rollout = turn.spec.rollout
-    if stage.step is Step.FULL_SIZE and turn.status.stable is not None:
+    if candidate.step is Step.FULL_SIZE and turn.status.stable is not None:
         # The witnesses have shown for min_ready_seconds that this code stays up; the others are the same code.
         rollout = rollout.model_copy(update={"min_ready_seconds": 0})
-    verdict = classify(
-        candidate, turn.facts(candidate.revision), turn.observed.migration, rollout, wanted, turn.now
+    return Case(
+        candidate=candidate,
+        facts=turn.facts(candidate.revision),
+        stable=turn.stable_facts,
+        migration=turn.observed.migration,
+        rollout=rollout,
+        wanted=wanted,
+        now=turn.now,
     )
+
+
+def _judge(turn: Turn, wanted: int) -> Verdict:
+    """The verdict on the candidate, already acted on when it is not Healthy."""
+    verdict = classify(_case(turn, wanted))
     match verdict:
         case Healthy():
             pass
@@ -200,14 +196,14 @@ def _judge(turn: Turn, stage: Stage, wanted: int) -> Healthy | Pending | Doomed:
             turn.wake_at(until)
             if not turn.blocked:
                 turn.block("WaitingForPods", message)
-        case Doomed():
+        case Doomed() | Environment():
             _condemn(turn, verdict)
         case unreachable:
             assert_never(unreachable)
     return verdict
 
 
-def _condemn(turn: Turn, verdict: Doomed) -> None:
+def _condemn(turn: Turn, verdict: Doomed | Environment) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
     if turn.status.stable is None:
@@ -241,7 +237,7 @@ def _migrated(turn: Turn) -> bool:
             return True
         case JobState.RUNNING:
             turn.block("Migrating", f"migrations Job, attempt {migration.attempt}, is running")
-            if any(image_not_found(p) for p in migration.pods):
+            if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
                 _deploy(turn, candidate, stage_of(turn.spec.rollout.strategy, Step.WITNESSES))
         case JobState.FAILED:
@@ -251,7 +247,7 @@ def _migrated(turn: Turn) -> bool:
 
 def _repeat_migration(turn: Turn, migration: MigrationFacts) -> None:
     """After a failure that is not held against the revision, try again with growing pauses."""
-    unreachable = migration.exit_code == 75
+    unreachable = blameless(migration)
     if not unreachable and turn.status.stable is not None:
         return
     pause = min(MIGRATION_BACKOFF * 2 ** min(migration.attempt - 1, 10), MIGRATION_BACKOFF_MAX)

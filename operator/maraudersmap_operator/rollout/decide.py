@@ -46,6 +46,8 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
 
 
 def _roll(turn: Turn) -> None:
+    if turn.status.hold and turn.status.hold.revision != turn.observed.target.revision:
+        turn.update(hold=None)
     status, target = turn.status, turn.observed.target
     candidate, stable = status.candidate, status.stable
     if candidate and candidate.doomed:
@@ -61,6 +63,13 @@ def _roll(turn: Turn) -> None:
             turn.block(turn.observed.references.reason, turn.observed.references.message)
     elif any(r.revision == target.revision for r in status.rejected):
         keep_stable(turn)
+    elif status.hold and status.hold.revision == target.revision and turn.now < status.hold.retry_at:
+        keep_stable(turn)
+        turn.block(
+            status.hold.reason,
+            f"{status.hold.message}; tried {status.hold.attempts} times, the next try follows",
+        )
+        turn.wake_at(status.hold.retry_at)
     else:
         keep_stable(turn)
         if turn.spec.rollout.paused:
@@ -78,7 +87,7 @@ def _take_tokens(turn: Turn) -> None:
     kept = tuple(r for r in turn.status.rejected if r.revision != target)
     if len(kept) != len(turn.status.rejected):
         turn.note(NoteType.NORMAL, "Retry", f"Revision {target} gets another try")
-    turn.update(tokens=tokens.model_copy(update={"retry": token}), rejected=kept)
+    turn.update(tokens=tokens.model_copy(update={"retry": token}), rejected=kept, hold=None)
 
 
 def _suspend(turn: Turn) -> None:
@@ -99,4 +108,5 @@ def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
         progressed_at=now,
         migration_attempt=candidate.migration_attempt,
         doomed=candidate.doomed,
+        controls=candidate.controls,
     )

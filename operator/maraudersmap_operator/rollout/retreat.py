@@ -6,29 +6,45 @@ before scale: whoever dies in between finds, in the status and in the Service, w
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
     CandidateRevision,
     Doom,
+    Hold,
     Outcome,
     RejectedRevision,
     StableRevision,
 )
 
+from .memory import disturbed
 from .plan import NoteType, Retire, ScaleTo, StoreStatus
+from .steady import hold_stable
 from .turn import SOON, Turn, seconds
-from .verdict import Doomed
+from .verdict import Doomed, Environment
+
+# Verdicts from lost readiness under traffic: the only ones that a shared cause, a moment later, can overturn.
+UNDER_TRAFFIC = frozenset({"NotReadyAfterPromotion"})
+SECOND_THOUGHT_MOST = timedelta(seconds=15)
+HOLD_FIRST = timedelta(seconds=30)
+HOLD_MOST = timedelta(minutes=30)
 
 
-def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed) -> None:
+def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed | Environment) -> None:
     """Remember the verdict, then start to carry it out."""
-    doom = Doom(reason=verdict.reason, message=verdict.message, detected_at=turn.now)
-    turn.update_candidate(doomed=doom)
-    detect = seconds(turn.now - candidate.started_at)
+    environment = isinstance(verdict, Environment)
+    turn.update_candidate(
+        doomed=Doom(
+            reason=verdict.reason, message=verdict.message, detected_at=turn.now, environment=environment
+        )
+    )
+    found = "cannot be tried here and now" if environment else "is bad"
     turn.note(
         NoteType.WARNING,
         verdict.reason,
-        f"Revision {candidate.revision} ({candidate.image}) is bad, seen after {detect} s: {verdict.message}",
+        f"Revision {candidate.revision} ({candidate.image}) {found}, seen after "
+        f"{seconds(turn.now - candidate.started_at)} s: {verdict.message}",
     )
     roll_back(turn)
 
@@ -39,9 +55,40 @@ def roll_back(turn: Turn) -> None:
     assert candidate is not None
     assert candidate.doomed is not None
     assert stable is not None
+    hold_stable(turn, stable)
     if not _traffic_is_on(turn, stable, candidate):
         return
     doom = candidate.doomed
+    if not doom.environment and doom.reason in UNDER_TRAFFIC and not _second_thought(turn, candidate, doom):
+        return
+    doom = turn.status.candidate.doomed if turn.status.candidate and turn.status.candidate.doomed else doom
+    if doom.environment:
+        _withdraw(turn, candidate, doom)
+    else:
+        _reject(turn, candidate, stable, doom)
+
+
+def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> bool:
+    """Users are safe by now. Has stable lost readiness too, only a probe later? Then it was not the candidate.
+
+    True when the verdict is final.
+    """
+    if suffering := disturbed(candidate, turn.stable_facts):
+        turn.update_candidate(
+            doomed=doom.model_copy(
+                update={"environment": True, "reason": "StableDisturbed", "message": suffering}
+            )
+        )
+        return True
+    period = turn.spec.probes.readiness.period_seconds * turn.spec.probes.readiness.failure_threshold
+    final = doom.detected_at + min(timedelta(seconds=period), SECOND_THOUGHT_MOST)
+    if turn.now < final:
+        turn.wake_at(final)
+        return False
+    return True
+
+
+def _reject(turn: Turn, candidate: CandidateRevision, stable: StableRevision, doom: Doom) -> None:
     entry = RejectedRevision(
         revision=candidate.revision,
         image=candidate.image,
@@ -52,10 +99,9 @@ def roll_back(turn: Turn) -> None:
         restore_seconds=seconds(turn.now - candidate.started_at),
     )
     others = tuple(r for r in turn.status.rejected if r.revision != candidate.revision)
-    turn.update(rejected=(entry, *others)[:MAX_REJECTED])
+    turn.update(rejected=(entry, *others)[:MAX_REJECTED], hold=None)
     turn.close(candidate, Outcome.ROLLED_BACK, doom.reason)
-    turn.act(StoreStatus())
-    turn.act(Retire(candidate.revision))
+    turn.act(StoreStatus(), Retire(candidate.revision))
     turn.note(
         NoteType.WARNING,
         "RolledBack",
@@ -63,6 +109,30 @@ def roll_back(turn: Turn) -> None:
         f"after {entry.restore_seconds} s: {doom.reason}. It is not tried again until the spec changes "
         f"or hogwarts.edu/retry gets a new value",
     )
+
+
+def _withdraw(turn: Turn, candidate: CandidateRevision, doom: Doom) -> None:
+    """Take it away without a word in the ledger, and try again later, less and less often."""
+    before = turn.status.hold
+    attempts = before.attempts + 1 if before and before.revision == candidate.revision else 1
+    pause = min(HOLD_FIRST * 2 ** min(attempts - 1, 10), HOLD_MOST)
+    hold = Hold(
+        revision=candidate.revision,
+        reason=doom.reason,
+        message=doom.message,
+        attempts=attempts,
+        retry_at=turn.now + pause,
+    )
+    turn.update(hold=hold)
+    turn.close(candidate, Outcome.WITHDRAWN, doom.reason)
+    turn.act(StoreStatus(), Retire(candidate.revision))
+    turn.note(
+        NoteType.WARNING,
+        "Withdrawn",
+        f"Withdrew {candidate.revision} ({candidate.image}): {doom.reason}. It is tried again in "
+        f"{pause.total_seconds():.0f} s",
+    )
+    turn.wake_at(hold.retry_at)
 
 
 def abandon(turn: Turn, outcome: Outcome) -> None:

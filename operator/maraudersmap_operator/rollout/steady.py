@@ -24,7 +24,8 @@ def hold_stable(turn: Turn, stable: StableRevision) -> None:
     if stable.revision not in turn.observed.revisions:
         # Somebody deleted it: the ControllerRevision rebuilds it exactly.
         turn.act(Deploy(stable.revision))
-    resize(turn, stable.revision)
+    if turn.serving in ("", stable.revision) or turn.facts(stable.revision).size == 0:
+        resize(turn, stable.revision)
 
 
 def restore_traffic(turn: Turn, stable: StableRevision) -> None:

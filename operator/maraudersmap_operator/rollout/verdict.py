@@ -1,44 +1,31 @@
-"""Is the candidate healthy, still on its way, or doomed?
+"""Is the candidate healthy, still on its way, doomed, or held back by something that is not its fault?
 
-Two pure steps. `remember` folds what the pods show now into what the candidate's status already remembers (pods come
-and go, a verdict must not forget). `classify` then judges that memory. The numbers come from a real kubelet (DESIGN.md
-section 4): two pods that exit at once give four terminations within 4 s, then none until 19 s; an app that fails for its
-first 6 s and recovers looks the same so far. Hence an attempt that began FRESH_ATTEMPT after the first failure must fail too.
+The numbers come from a real kubelet (DESIGN.md section 4): two pods that exit at once give four terminations within 4 s,
+then none until 19 s; an app that fails for its first 6 s and recovers looks the same so far. Hence an attempt that began
+FRESH_ATTEMPT after the first failure must fail too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.policy import Rollout
-from maraudersmap_operator.resource.status import (
-    MAX_MESSAGE,
-    MAX_TERMINATION_RECORDS,
-    CandidateRevision,
-    TerminationRecord,
-)
+from maraudersmap_operator.resource.status import MAX_MESSAGE, CandidateRevision
 
 from .facts import JobState, MigrationFacts, PodFacts, RevisionFacts
+from .memory import FRESH_ATTEMPT, disturbed, starting_pods, terminations
+from .words import Trouble, create_trouble, pod_trouble
 
-FRESH_ATTEMPT = timedelta(seconds=8)
-TERMINATION_WINDOW = timedelta(minutes=10)
 # With a single pod there is no second opinion: the kubelet's own second pull comes about 10 s after the first.
 SECOND_PULL = timedelta(seconds=12)
-PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-# containerd: "failed to resolve reference ...: not found"; CRI-O: "manifest unknown", "name unknown".
-NOT_FOUND_WORDS = (": not found", "manifest unknown", "name unknown", "manifest for", "code = notfound")
-# A registry that cannot be reached, or that answers 5xx, may also say "not found" somewhere: these win.
-PASSING_WORDS = (
-    "connection refused",
-    "i/o timeout",
-    "no such host",
-    "status: 5",
-    "500 internal",
-    "502 bad",
-    "503 service",
-)
+# Quota and admission speak through controllers that retry by themselves; pods on their way out free quota.
+CREATE_PATIENCE = timedelta(seconds=5)
+# One missed probe of one stable pod is no reason to stop a rollout.
+CONTROLS_PATIENCE = timedelta(seconds=3)
+# EX_TEMPFAIL: the migrations could not reach the database.
+EXIT_UNREACHABLE = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,148 +43,120 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
+    """The revision is bad, whenever and wherever it is tried."""
+
     reason: str
     message: str
 
 
-Verdict = Healthy | Pending | Doomed
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The revision cannot be tried here and now; that says nothing against it."""
+
+    reason: str
+    message: str
 
 
-def remember(candidate: CandidateRevision, facts: RevisionFacts, now: datetime) -> CandidateRevision:
-    """The candidate with everything its pods show now folded in; the same object when nothing is new."""
-    pods = [p for p in facts.pods if not p.disrupted]
-    changes: dict[str, object] = {}
-    records = _count_terminations(candidate.terminations, pods, now)
-    if records != candidate.terminations:
-        changes["terminations"] = records
-    first = candidate.first_failure_at or _first_failure(pods, now)
-    if first != candidate.first_failure_at:
-        changes["first_failure_at"] = first
-    if first and not candidate.late_failure and _failed_late(pods, first):
-        changes["late_failure"] = True
-    if facts.ready > candidate.ready_high_water:
-        changes |= {"ready_high_water": facts.ready, "progressed_at": now}
-    missing = any(image_not_found(p) for p in facts.active)
-    if missing != (candidate.pull_error_since is not None):
-        changes["pull_error_since"] = now if missing else None
-    return candidate.model_copy(update=changes) if changes else candidate
+Verdict = Healthy | Pending | Doomed | Environment
 
 
-def classify(
-    candidate: CandidateRevision,
-    facts: RevisionFacts,
-    migration: MigrationFacts | None,
-    rollout: Rollout,
-    wanted: int,
-    now: datetime,
-) -> Verdict:
-    """Judge a candidate of `wanted` pods. Call `remember` first."""
-    doom = (
-        _image_missing(candidate, facts, migration, rollout, now)
-        or _keeps_ending(candidate, facts, rollout, wanted, now)
-        or _migration_failed(migration)
-    )
-    if doom:
-        return doom
-    ready = [p for p in facts.active if p.ready and p.ready_since]
-    settle = timedelta(seconds=rollout.min_ready_seconds)
-    settled_at = sorted(p.ready_since + settle for p in ready if p.ready_since)
-    if wanted and len(settled_at) >= wanted and settled_at[wanted - 1] <= now:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict rests on. Call `remember` on the candidate first."""
+
+    candidate: CandidateRevision
+    facts: RevisionFacts
+    stable: RevisionFacts  # the control group; empty without a stable revision
+    migration: MigrationFacts | None
+    rollout: Rollout
+    wanted: int
+    now: datetime
+
+
+def classify(case: Case) -> Verdict:
+    """Judge the candidate. The order of the checks is the order of how certain they are."""
+    for check in (_image_unobtainable, _config_invalid, _pods_refused, _keeps_ending, _migration_failed):
+        if found := check(case):
+            return _unless_disturbed(case, found)
+    # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
+    since = case.candidate.controls_hurt_since
+    if since is not None and case.now - since >= CONTROLS_PATIENCE:
+        return Environment("StableDisturbed", disturbed(case.candidate, case.stable))
+    if _settled(case):
         return Healthy()
     # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
-    if late := _out_of_time(candidate, facts, rollout, wanted, now):
-        return late
-    times = [candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds), *settled_at]
-    if candidate.pull_error_since:
-        times.append(candidate.pull_error_since + _pull_patience(facts, rollout))
-    if candidate.first_failure_at:
-        times.append(candidate.first_failure_at + FRESH_ATTEMPT)
-    times.append(candidate.started_at + timedelta(seconds=rollout.timeout_seconds))
-    return Pending(
-        min((t for t in times if t > now), default=now + FRESH_ATTEMPT), why_not_ready(facts, wanted)
-    )
+    return _out_of_time(case) or Pending(_next_moment(case), why_not_ready(case.facts, case.wanted))
 
 
-def image_not_found(pod: PodFacts) -> bool:
-    """The kubelet says that this image cannot exist, rather than that it could not be fetched now."""
-    if pod.waiting_reason == "InvalidImageName":
-        return True
-    if pod.waiting_reason not in PULL_REASONS:
-        return False
-    text = pod.waiting_message.lower()
-    return any(w in text for w in NOT_FOUND_WORDS) and not any(w in text for w in PASSING_WORDS)
+def keeps_ending(case: Case) -> Doomed | Environment | None:
+    """The crash-loop rule alone, for a candidate under traffic."""
+    found = _keeps_ending(case)
+    return _unless_disturbed(case, found) if found else None
 
 
-def terminations(candidate: CandidateRevision, now: datetime) -> int:
-    """Container terminations within the window, pods that are gone included."""
-    return sum(r.count for r in candidate.terminations if now - r.last_at <= TERMINATION_WINDOW)
+def _unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
+    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template."""
+    if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
+        return found
+    suffering = disturbed(case.candidate, case.stable)
+    return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}")) if suffering else found
 
 
-def _count_terminations(
-    known: tuple[TerminationRecord, ...], pods: Iterable[PodFacts], now: datetime
-) -> tuple[TerminationRecord, ...]:
-    counts = {r.pod: r for r in known}
-    for pod in pods:
-        count = pod.termination_count
-        record = counts.get(pod.uid)
-        # Never downwards: while a container restarts, `down` turns false just as restartCount grows.
-        if count > (record.count if record else 0):
-            counts[pod.uid] = TerminationRecord(pod=pod.uid, count=count, last_at=now)
-    newest = sorted(counts.values(), key=lambda r: r.last_at)[-MAX_TERMINATION_RECORDS:]
-    return tuple(newest)
+def _image_unobtainable(case: Case) -> Doomed | Environment | None:
+    pods = starting_pods(case.facts, case.migration)
+    for trouble in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED):
+        seen = [p for p in pods if pod_trouble(p) is trouble]
+        since = case.candidate.pull_error_since
+        if not seen or since is None or case.now < since + _pull_patience(case, len(seen)):
+            continue
+        message = shorten(seen[0].waiting_message or seen[0].waiting_reason)
+        # Running pods do not pull: expired credentials say nothing about the revision.
+        denied = trouble is Trouble.IMAGE_DENIED
+        return Environment(str(trouble), message) if denied else Doomed(str(trouble), message)
+    return None
 
 
-def _first_failure(pods: Iterable[PodFacts], now: datetime) -> datetime | None:
-    failed = [p for p in pods if p.termination_count]
-    if not failed:
-        return None
-    return min([t.finished_at for p in failed for t in p.last_terminations if t.finished_at], default=now)
-
-
-def _failed_late(pods: Iterable[PodFacts], first: datetime) -> bool:
-    for pod in pods:
-        for end in pod.last_terminations:
-            began = end.started_at or end.finished_at
-            if began and began >= first + FRESH_ATTEMPT:
-                return True
-    return False
-
-
-def _image_missing(
-    candidate: CandidateRevision,
-    facts: RevisionFacts,
-    migration: MigrationFacts | None,
-    rollout: Rollout,
-    now: datetime,
-) -> Doomed | None:
-    witnesses = [*facts.active, *(migration.pods if migration else ())]
-    missing = [p for p in witnesses if image_not_found(p)]
-    since = candidate.pull_error_since
-    if not missing or since is None or now < since + _pull_patience(facts, rollout, len(missing)):
-        return None
-    return Doomed("ImageNotFound", _shorten(missing[0].waiting_message or missing[0].waiting_reason))
-
-
-def _pull_patience(facts: RevisionFacts, rollout: Rollout, opinions: int | None = None) -> timedelta:
-    grace = timedelta(seconds=rollout.image_not_found_grace_seconds)
-    if opinions is None:
-        opinions = sum(1 for p in facts.active if image_not_found(p))
+def _pull_patience(case: Case, opinions: int) -> timedelta:
+    """How long the image may be missing: told by two pods, only as long as the user grants."""
+    grace = timedelta(seconds=case.rollout.image_not_found_grace_seconds)
     return grace if opinions >= 2 else max(grace, SECOND_PULL)
 
 
-def _keeps_ending(
-    candidate: CandidateRevision, facts: RevisionFacts, rollout: Rollout, wanted: int, now: datetime
-) -> Doomed | None:
-    count = terminations(candidate, now)
-    limit = max(rollout.max_failures, wanted / 2)
-    if count < limit or not candidate.late_failure:
+def _config_invalid(case: Case) -> Doomed | None:
+    seen = [p for p in case.facts.active if pod_trouble(p) is Trouble.CONFIG_INVALID]
+    if len(seen) >= 2 or any(case.now - p.created_at >= CREATE_PATIENCE for p in seen):
+        return Doomed(
+            str(Trouble.CONFIG_INVALID), shorten(f"{seen[0].waiting_reason}: {seen[0].waiting_message}")
+        )
+    return None
+
+
+def _pods_refused(case: Case) -> Doomed | Environment | None:
+    """Pods that cannot even be created, of the Deployment or of the migrations Job."""
+    waits = (
+        case.migration is not None and case.migration.state is JobState.RUNNING and not case.migration.pods
+    )
+    message = case.facts.create_error or (case.migration.message if waits and case.migration else "")
+    trouble = create_trouble(message)
+    if trouble in (None, Trouble.MAY_PASS) or case.now - case.candidate.step_started_at < CREATE_PATIENCE:
         return None
-    return Doomed("CrashLoop", _shorten(f"containers ended {count} times; {last_words(facts)}"))
+    refused = trouble is Trouble.ADMISSION_REFUSED
+    return Doomed(str(trouble), shorten(message)) if refused else Environment(str(trouble), shorten(message))
 
 
-def last_words(facts: RevisionFacts) -> str:
+def _keeps_ending(case: Case) -> Doomed | None:
+    count = terminations(case.candidate, case.now)
+    limit = max(case.rollout.max_failures, max(case.wanted, case.facts.size) / 2)
+    if count < limit or not case.candidate.late_failure:
+        return None
+    ends = Counter(t.reason for p in case.facts.pods for t in p.last_terminations)
+    reason = "OOMKilled" if ends and ends.most_common(1)[0][0] == "OOMKilled" else "CrashLoop"
+    return Doomed(reason, shorten(f"containers ended {count} times; {last_words(case.facts.pods)}"))
+
+
+def last_words(pods: tuple[PodFacts, ...]) -> str:
     """How the newest ended container went: exit code, reason, its termination message."""
-    ends = [t for p in facts.pods for t in p.last_terminations]
+    ends = [t for p in pods for t in p.last_terminations]
     if not ends:
         return "no exit code is known any more"
     last = max(ends, key=lambda t: t.finished_at.timestamp() if t.finished_at else 0)
@@ -205,41 +164,81 @@ def last_words(facts: RevisionFacts) -> str:
     return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){said}"
 
 
-def _migration_failed(migration: MigrationFacts | None) -> Doomed | None:
-    """Exit 75 (EX_TEMPFAIL) means that the database could not be reached: not the revision's fault."""
-    if migration is None or migration.state is not JobState.FAILED or migration.exit_code == 75:
-        return None
-    return Doomed("MigrationFailed", _shorten(f"exit code {migration.exit_code}: {migration.message}"))
+def blameless(migration: MigrationFacts) -> bool:
+    """A failed attempt that says nothing about the revision: no database, or the node took the pod away."""
+    return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
 
 
-def _out_of_time(
-    candidate: CandidateRevision, facts: RevisionFacts, rollout: Rollout, wanted: int, now: datetime
-) -> Doomed | None:
-    why = why_not_ready(facts, wanted)
-    if now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds):
-        return Doomed("RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
-    if facts.ready >= wanted:
+def _migration_failed(case: Case) -> Doomed | None:
+    migration = case.migration
+    if migration is None or migration.state is not JobState.FAILED or blameless(migration):
         return None
-    if now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
-        return Doomed(
-            "ProgressDeadlineExceeded", f"no progress for {rollout.progress_deadline_seconds} s; {why}"
-        )
+    return Doomed("MigrationFailed", shorten(f"exit code {migration.exit_code}: {migration.message}"))
+
+
+def _settled_at(case: Case) -> list[datetime]:
+    settle = timedelta(seconds=case.rollout.min_ready_seconds)
+    return sorted(p.ready_since + settle for p in case.facts.active if p.ready and p.ready_since)
+
+
+def _settled(case: Case) -> bool:
+    moments = _settled_at(case)
+    return 0 < case.wanted <= len(moments) and moments[case.wanted - 1] <= case.now
+
+
+def _out_of_time(case: Case) -> Doomed | Environment | None:
+    why = why_not_ready(case.facts, case.wanted)
+    rollout, candidate = case.rollout, case.candidate
+    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds):
+        return _late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
+    if case.facts.ready >= case.wanted:
+        return None
+    if case.now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
+        message = f"no progress for {rollout.progress_deadline_seconds} s; {why}"
+        return _late(case, "ProgressDeadlineExceeded", message)
     return None
+
+
+def _late(case: Case, reason: str, message: str) -> Doomed | Environment:
+    """Out of time; for want of nodes, that is the cluster's fault."""
+    if any(pod_trouble(p) is Trouble.NO_CAPACITY for p in case.facts.active):
+        return Environment(str(Trouble.NO_CAPACITY), shorten(message))
+    return _unless_disturbed(case, Doomed(reason, shorten(message)))
+
+
+def _next_moment(case: Case) -> datetime:
+    """When the passing of time alone could change the verdict."""
+    candidate, rollout = case.candidate, case.rollout
+    moments = [
+        candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
+        candidate.started_at + timedelta(seconds=rollout.timeout_seconds),
+        candidate.step_started_at + CREATE_PATIENCE,
+        *_settled_at(case),
+        *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),
+    ]
+    if candidate.pull_error_since:
+        moments += [candidate.pull_error_since + _pull_patience(case, opinions) for opinions in (1, 2)]
+    if candidate.controls_hurt_since:
+        moments.append(candidate.controls_hurt_since + CONTROLS_PATIENCE)
+    if candidate.first_failure_at:
+        moments.append(candidate.first_failure_at + FRESH_ATTEMPT)
+    return min((m for m in moments if m > case.now), default=case.now + FRESH_ATTEMPT)
 
 
 def why_not_ready(facts: RevisionFacts, wanted: int) -> str:
     """One sentence with the first cause found, the most telling kind first."""
     if facts.create_error:
-        return _shorten(facts.create_error)
+        return shorten(facts.create_error)
     for pod in facts.active:
         if pod.unschedulable:
-            return _shorten(f"pod {pod.name} cannot be scheduled: {pod.unschedulable}")
+            return shorten(f"pod {pod.name} cannot be scheduled: {pod.unschedulable}")
     for pod in facts.active:
         if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
-            return _shorten(f"pod {pod.name}: {pod.waiting_reason}: {pod.waiting_message}")
+            return shorten(f"pod {pod.name}: {pod.waiting_reason}: {pod.waiting_message}")
     return f"{facts.ready} of {wanted} pods are ready"
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """On one line, and short enough for two of them in a message."""
     text = " ".join(text.split())
     return text if len(text) <= MAX_MESSAGE // 2 else text[: MAX_MESSAGE // 2 - 1] + "…"

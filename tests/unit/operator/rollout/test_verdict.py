@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maraudersmap_operator.rollout import PodFacts
-from maraudersmap_operator.rollout.verdict import image_not_found
+from maraudersmap_operator.rollout.words import image_not_found
 
 REF = 'failed to pull and unpack image "r:5000/app:9": failed to resolve reference "r:5000/app:9": '
 NOT_FOUND = [

@@ -1,0 +1,116 @@
+"""What the candidate's status remembers of its pods: they come and go, a verdict must not forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from maraudersmap_operator.resource.status import (
+    MAX_CONTROLS,
+    MAX_TERMINATION_RECORDS,
+    CandidateRevision,
+    ControlPod,
+    TerminationRecord,
+)
+
+from .facts import MigrationFacts, PodFacts, RevisionFacts
+from .words import Trouble, pod_trouble
+
+# An attempt that begins this long after the first failure is no longer part of the same bad start.
+FRESH_ATTEMPT = timedelta(seconds=8)
+TERMINATION_WINDOW = timedelta(minutes=10)
+
+
+def remember(
+    candidate: CandidateRevision,
+    facts: RevisionFacts,
+    stable: RevisionFacts,
+    migration: MigrationFacts | None,
+    now: datetime,
+) -> CandidateRevision:
+    """The candidate with everything its pods show now folded in; the same object when nothing is new."""
+    pods = [p for p in facts.pods if not p.disrupted]
+    changes: dict[str, object] = {}
+    records = _count_terminations(candidate.terminations, pods, now)
+    if records != candidate.terminations:
+        changes["terminations"] = records
+    first = candidate.first_failure_at or _first_failure(pods, now)
+    if first != candidate.first_failure_at:
+        changes["first_failure_at"] = first
+    if first and not candidate.late_failure and _failed_late(pods, first):
+        changes["late_failure"] = True
+    if facts.ready > candidate.ready_high_water:
+        changes |= {"ready_high_water": facts.ready, "progressed_at": now}
+    troubled = any(
+        pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED)
+        for p in starting_pods(facts, migration)
+    )
+    if troubled != (candidate.pull_error_since is not None):
+        changes["pull_error_since"] = now if troubled else None
+    hurt = bool(disturbed(candidate, stable))
+    if hurt != (candidate.controls_hurt_since is not None):
+        changes["controls_hurt_since"] = now if hurt else None
+    return candidate.model_copy(update=changes) if changes else candidate
+
+
+def starting_pods(facts: RevisionFacts, migration: MigrationFacts | None) -> tuple[PodFacts, ...]:
+    """Every pod that runs the candidate's image, that of its migrations included."""
+    return (*facts.active, *(migration.pods if migration else ()))
+
+
+def terminations(candidate: CandidateRevision, now: datetime) -> int:
+    """Container terminations within the window, those of pods that are gone included."""
+    return sum(r.count for r in candidate.terminations if now - r.last_at <= TERMINATION_WINDOW)
+
+
+def controls(stable: RevisionFacts) -> tuple[ControlPod, ...]:
+    """The control group: pods of the stable revision that are ready now, with their terminations so far."""
+    return tuple(ControlPod(pod=p.uid, terminations=p.termination_count) for p in stable.active if p.ready)[
+        :MAX_CONTROLS
+    ]
+
+
+def disturbed(candidate: CandidateRevision, stable: RevisionFacts) -> str:
+    """How the control group has suffered since the candidate started, as a sentence; empty when it has not.
+
+    Pods that were drained, evicted or lost with their node are left out: that is neither the candidate's doing nor
+    something that it shares.
+    """
+    now = {p.uid: p for p in stable.active if not p.disrupted}
+    known = [(c, now[c.pod]) for c in candidate.controls if c.pod in now]
+    unready = [p.name for _, p in known if not p.ready]
+    ended = [p.name for c, p in known if p.termination_count > c.terminations]
+    if not unready and not ended:
+        return ""
+    hurt = sorted({*unready, *ended})
+    return f"pods of the stable revision suffer as well since it started: {', '.join(hurt[:3])}"
+
+
+def _count_terminations(
+    known: tuple[TerminationRecord, ...], pods: Iterable[PodFacts], now: datetime
+) -> tuple[TerminationRecord, ...]:
+    counts = {r.pod: r for r in known}
+    for pod in pods:
+        count = pod.termination_count
+        record = counts.get(pod.uid)
+        # Never downwards: while a container restarts, `down` turns false just as restartCount grows.
+        if count > (record.count if record else 0):
+            counts[pod.uid] = TerminationRecord(pod=pod.uid, count=count, last_at=now)
+    newest = sorted(counts.values(), key=lambda r: r.last_at)[-MAX_TERMINATION_RECORDS:]
+    return tuple(newest)
+
+
+def _first_failure(pods: Iterable[PodFacts], now: datetime) -> datetime | None:
+    failed = [p for p in pods if p.termination_count]
+    if not failed:
+        return None
+    return min([t.finished_at for p in failed for t in p.last_terminations if t.finished_at], default=now)
+
+
+def _failed_late(pods: Iterable[PodFacts], first: datetime) -> bool:
+    for pod in pods:
+        for end in pod.last_terminations:
+            began = end.started_at or end.finished_at
+            if began and began >= first + FRESH_ATTEMPT:
+                return True
+    return False
