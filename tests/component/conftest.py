@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 import asyncpg
@@ -213,27 +214,51 @@ async def readiness(api: Api, status: int) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
+@dataclass
+class Program:
+    """A running `python -m maraudersmap_api`. What it writes goes to files: nobody has to read a pipe meanwhile."""
+
+    child: asyncio.subprocess.Process
+    out: IO[bytes]
+    err: IO[bytes]
+
+    def terminate(self) -> None:
+        """SIGTERM, as the kubelet sends it."""
+        self.child.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> tuple[int, str, str]:
+        """Wait for its end: exit code, standard output, standard error."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            code = await self.child.wait()
+        texts = []
+        for file in (self.out, self.err):
+            file.seek(0)
+            texts.append(file.read().decode())
+        return code, texts[0], texts[1]
+
+
 @asynccontextmanager
-async def process(command: str, variables: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m maraudersmap_api <command>` as its own process; killed if the test leaves it running."""
-    arguments = [sys.executable, "-m", "maraudersmap_api", *command.split()]
-    child = await asyncio.create_subprocess_exec(
-        *arguments,
-        env={"PATH": os.environ["PATH"], **variables},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+async def program(command: str, variables: dict[str, str], stdin: str = "") -> AsyncIterator[Program]:
+    """The program as its own process; killed if the test leaves it running."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "maraudersmap_api", *command.split()),
+            env={"PATH": os.environ["PATH"], **variables},
+            stdin=given,
+            stdout=out,
+            stderr=err,
+        )
+        try:
+            yield Program(child, out, err)
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
 
 
 async def run(command: str, variables: dict[str, str], stdin: str = "") -> tuple[int, str, str]:
     """Run a command to its end: exit code, standard output, standard error."""
-    async with process(command, variables) as child, asyncio.timeout(PATIENCE_SECONDS):
-        out, err = await child.communicate(stdin.encode())
-        return child.returncode or 0, out.decode(), err.decode()
+    async with program(command, variables, stdin) as running:
+        return await running.ended()

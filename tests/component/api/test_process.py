@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import signal
 import socket
 from contextlib import closing
 
 import aiohttp
 import pytest
-from tests.component.conftest import PATIENCE_SECONDS, environment, process, run
+from tests.component.conftest import PATIENCE_SECONDS, environment, program, run
 
 
 def free_port() -> int:
@@ -57,7 +56,7 @@ async def test_sigterm_drops_no_request(database: str) -> None:
             await enough.wait_for(lambda: len(served) >= target)
 
     async with (
-        process("serve", variables) as child,
+        program("serve", variables) as api,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
         await wait_ready(http)
@@ -66,7 +65,7 @@ async def test_sigterm_drops_no_request(database: str) -> None:
                 clients.create_task(client(http))
             await served_more(100)
             # when
-            child.send_signal(signal.SIGTERM)
+            api.terminate()
             await wait_ready(http, 503)
             # then: unready but alive and serving
             async with http.get("/health/live") as live:
@@ -76,13 +75,12 @@ async def test_sigterm_drops_no_request(database: str) -> None:
         assert failures == []
         assert set(served) == {401}
         assert closed_politely >= 100
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            assert await child.wait() == 0
+        assert (await api.ended())[0] == 0
 
 
 async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(database: str) -> None:
     port = free_port()
-    async with process("serve", environment(database, PORT=str(port))) as child:
+    async with program("serve", environment(database, PORT=str(port))) as api:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             await wait_ready(http)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -93,7 +91,7 @@ async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(databa
         )
         assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
 
-        child.send_signal(signal.SIGTERM)
+        api.terminate()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
@@ -108,22 +106,21 @@ async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(databa
         assert answer.startswith(b"HTTP/1.1 401 ")
         assert b"\r\nConnection: close\r\n" in answer
         writer.close()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            assert await child.wait() == 0
+        assert (await api.ended())[0] == 0
 
 
 async def test_ready_soon_and_small(database: str) -> None:
     """Budgets with room for a busy machine; the figures themselves are in the commit that set them."""
     port = free_port()
     started = asyncio.get_running_loop().time()
-    async with process("serve", environment(database, PORT=str(port))) as child:
+    async with program("serve", environment(database, PORT=str(port))) as api:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             await wait_ready(http)
             seconds = asyncio.get_running_loop().time() - started
             async with http.get("/metrics") as reply:
                 text = await reply.text()
-        child.send_signal(signal.SIGTERM)
-        await child.wait()
+        api.terminate()
+        await api.ended()
     (resident,) = [
         float(line.split()[1]) for line in text.splitlines() if line.startswith("process_resident_memory")
     ]
@@ -177,16 +174,16 @@ async def test_create_user_reads_the_password_from_standard_input(database: str)
 
 async def test_logs_are_json_lines_of_the_contract(database: str) -> None:
     port = free_port()
-    async with process("serve", environment(database, PORT=str(port))) as child:
+    async with program("serve", environment(database, PORT=str(port))) as api:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             await wait_ready(http)
             headers = {"X-Request-ID": "the-one"}
             async with http.post("/api/auth/login", json={"email": "a"}, headers=headers) as reply:
                 assert reply.status == 400
-        child.send_signal(signal.SIGTERM)
-        out, err = await child.communicate()
+        api.terminate()
+        _, out, err = await api.ended()
 
-    assert err == b""
+    assert err == ""
     lines = [json.loads(line) for line in out.splitlines()]
     ours = [line for line in lines if line["context"].get("requestId") == "the-one"]
     assert [(line["level"], line["message"]) for line in ours] == [
