@@ -84,24 +84,27 @@ def has(repository: str, tag: str) -> bool:
 
 
 def stop(cluster: str) -> None:
-    """Fault: the registry is down. Nodes see a refused or unresolvable connection."""
-    run(["docker", "stop", "-t", "2", container(cluster)])
-    succeeds(["docker", "rm", "-f", _fault_container(cluster)])
+    """Fault: the registry is down, and its address refuses connections."""
+    image = run(["docker", "container", "inspect", "-f", "{{.Config.Image}}", container(cluster)]).strip()
+    # Something must hold the name: without it the nodes would see an unknown host instead.
+    _replace(cluster, image, "sleep", "infinity")
     say("the registry is down; bring it back with registry-heal")
 
 
 def fail_with(cluster: str, status: int, *, python_image: str) -> None:
     """Fault: every request is answered with `status`, such as 503 or 403."""
-    stop(cluster)
     source = Path(faulty_registry.__file__).read_text(encoding="utf-8")
-    command = ["docker", "run", "-d", "--name", _fault_container(cluster), f"--network={cluster}"]
-    command += [
-        f"--network-alias={REGISTRY_HOST}",
-        f"--label=marauders.cluster={cluster}",
-        "--entrypoint=python3",
-    ]
-    run([*command, python_image, "-c", source, str(status), str(REGISTRY_PORT)])
+    _replace(cluster, python_image, "python3", "-c", source, str(status), str(REGISTRY_PORT))
     say(f"the registry answers {status}; bring it back with registry-heal")
+
+
+def _replace(cluster: str, image: str, program: str, *arguments: str) -> None:
+    """Stop the registry and put something else in its place."""
+    run(["docker", "stop", "-t", "2", container(cluster)])
+    succeeds(["docker", "rm", "-f", _fault_container(cluster)])
+    command = ["docker", "run", "-d", "--name", _fault_container(cluster), f"--network={cluster}"]
+    command += [f"--network-alias={REGISTRY_HOST}", f"--label=marauders.cluster={cluster}"]
+    run([*command, f"--entrypoint={program}", image, *arguments])
 
 
 def heal(cluster: str) -> None:
