@@ -10,6 +10,8 @@ from maraudersmap_api.auth.handlers import add_auth_routes, identify, signed_in
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.http.callers import rate_limit
+from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.reading import BODY_BYTES
@@ -21,6 +23,7 @@ from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import shipped_migrations
+from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter, RedisCounter
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.settings import Dependency, Settings
 
@@ -61,7 +64,17 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     incidents = IncidentService(db, metrics)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    app = web.Application(middlewares=[identify(tokens)], client_max_size=BODY_BYTES)
+    limiter = RateLimiter(
+        LocalCounter(settings.rate_limits.window_seconds),
+        RedisCounter(redis, settings.rate_limits.window_seconds) if redis else None,
+        shared_usable=lambda: board.checks()[Dependency.CACHE] is Health.HEALTHY,
+    )
+    middlewares = [
+        cors(settings.cors_origins),  # first, so that preflights count for nobody
+        identify(tokens),
+        rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
+    ]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     add_service_routes(app.router, board, metrics)
     add_auth_routes(app.router, auth)
     add_incident_routes(app.router, incidents, signed_in(auth))

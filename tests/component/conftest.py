@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -203,15 +203,24 @@ async def api(database: str) -> AsyncIterator[Api]:
         yield running
 
 
-async def readiness(api: Api, status: int) -> dict[str, Any]:
-    """Wait until `/health/ready` answers with `status`; returns its body."""
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition that only asking can tell."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            reply = await api.call("GET", "/health/ready")
-            if reply.status == status:
-                body: dict[str, Any] = reply.body
-                return body
+        while not await holds():  # noqa: ASYNC110 - it is in another process
             await asyncio.sleep(0.02)
+
+
+async def readiness(api: Api, status: int, **checks: str) -> dict[str, Any]:
+    """Wait until `/health/ready` answers with `status` and, if given, these checks; returns its body."""
+    body: dict[str, Any] = {}
+
+    async def holds() -> bool:
+        reply = await api.call("GET", "/health/ready")
+        body.update(reply.body)
+        return reply.status == status and checks.items() <= body["checks"].items()
+
+    await until(holds)
+    return body
 
 
 @dataclass

@@ -82,7 +82,8 @@ class Edge:
             response.headers.setdefault(name, value)  # the docs page has a policy of its own
         response.headers["Server"] = SERVER  # aiohttp would name itself and Python, with versions
         response.headers["X-Request-ID"] = request[REQUEST_ID]
-        response.headers.update(request.get(EXTRA_HEADERS, {}))
+        for name, value in request.get(EXTRA_HEADERS, {}).items():
+            response.headers.setdefault(name, value)
         if self._closing(request):
             response.force_close()
             response.headers["Connection"] = "close"

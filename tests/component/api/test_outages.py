@@ -3,22 +3,12 @@
 import asyncio
 
 from dev.local_services import LocalPostgres, LocalRedis, local_redis
-from tests.component.conftest import PATIENCE_SECONDS, Api, readiness, running_api
+from tests.component.conftest import Api, readiness, running_api
 
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE application_name = 'marauders-map-api' AND datname = current_database()"""
-
-
-async def checks(api: Api, **expected: str) -> dict[str, str]:
-    """Wait until the checks say so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            body = (await api.call("GET", "/health/ready")).body
-            if expected.items() <= body["checks"].items():
-                return {"status": body["status"], **body["checks"]}
-            await asyncio.sleep(0.02)
 
 
 async def test_a_dead_database_is_503_everywhere_and_heals(own_postgres: LocalPostgres) -> None:
@@ -120,13 +110,13 @@ async def test_without_a_cache_configured_it_is_disabled(api: Api) -> None:
 async def test_a_dead_cache_degrades_and_heals(database: str) -> None:
     with local_redis() as redis:
         async with running_api(database, REDIS_URL=redis.url) as api:
-            assert (await checks(api, cache="healthy", database="healthy"))["status"] == "ready"
+            assert (await readiness(api, 200, cache="healthy"))["status"] == "ready"
             await asyncio.to_thread(redis.stop)
-            assert (await checks(api, cache="unhealthy"))["status"] == "degraded"
+            assert (await readiness(api, 200, cache="unhealthy"))["status"] == "degraded"
             await api.person("harry")
             await api.report("harry")
             await asyncio.to_thread(redis.start)
-            assert (await checks(api, cache="healthy"))["status"] == "ready"
+            assert (await readiness(api, 200, cache="healthy"))["status"] == "ready"
 
 
 async def test_the_strict_reading_needs_the_cache(database: str, redis: LocalRedis) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import aiohttp
 import pytest
-from tests.component.conftest import PATIENCE_SECONDS, environment, program, run
+from tests.component.conftest import PATIENCE_SECONDS, environment, program, run, until
 
 
 def free_port() -> int:
@@ -17,15 +17,24 @@ def free_port() -> int:
 
 
 async def wait_ready(http: aiohttp.ClientSession, status: int = 200) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                async with http.get("/health/ready") as reply:
-                    if reply.status == status:
-                        return
-            except aiohttp.ClientConnectionError:
-                pass  # not listening yet
-            await asyncio.sleep(0.02)
+    async def holds() -> bool:
+        try:
+            async with http.get("/health/ready") as reply:
+                return reply.status == status
+        except aiohttp.ClientConnectionError:
+            return False  # not listening yet
+
+    await until(holds)
+
+
+async def accepts_no_more(port: int) -> bool:
+    try:
+        _, probe = await asyncio.open_connection("127.0.0.1", port)
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True  # reset: it came in the very moment of closing
+    probe.close()
+    await probe.wait_closed()
+    return False
 
 
 async def test_sigterm_drops_no_request(database: str) -> None:
@@ -92,14 +101,7 @@ async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(databa
         assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
 
         api.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                try:
-                    _, probe = await asyncio.open_connection("127.0.0.1", port)
-                except (ConnectionRefusedError, ConnectionResetError):
-                    break  # reset: it came in the very moment of closing
-                probe.close()
-                await asyncio.sleep(0.02)
+        await until(lambda: accepts_no_more(port))
         writer.write(body)
 
         answer = await reader.read()

@@ -1,0 +1,94 @@
+"""Rate limits and CORS, with a real Redis between two instances."""
+
+import asyncio
+import time
+
+from dev.local_services import local_redis
+from tests.component.conftest import readiness, running_api
+
+ORIGIN = "https://map.hogwarts.edu"
+
+
+async def test_limits_are_exact_across_pods_and_under_concurrency(database: str) -> None:
+    with local_redis() as redis:
+        async with (
+            running_api(database, REDIS_URL=redis.url, RATE_LIMIT_ANONYMOUS="40") as one,
+            running_api(database, REDIS_URL=redis.url, RATE_LIMIT_ANONYMOUS="40") as two,
+        ):
+            await readiness(one, 200, cache="healthy")
+            await readiness(two, 200, cache="healthy")
+
+            replies = await asyncio.gather(
+                *(api.call("GET", f"/api/nothing/{n}") for n in range(50) for api in (one, two))
+            )
+
+            statuses = [reply.status for reply in replies]
+            assert (statuses.count(404), statuses.count(429)) == (40, 60)
+            refused = next(reply for reply in replies if reply.status == 429)
+            assert refused.body["error"]["code"] == "RATE_LIMITED"
+            assert (refused.headers["X-RateLimit-Limit"], refused.headers["X-RateLimit-Remaining"]) == (
+                "40",
+                "0",
+            )
+            left = int(refused.headers["X-RateLimit-Reset"]) - time.time()
+            assert 0 < left <= 901
+            assert abs(int(refused.headers["Retry-After"]) - left) <= 2
+            assert sorted(
+                int(r.headers["X-RateLimit-Remaining"]) for r in replies if r.status == 404
+            ) == list(range(40))
+
+
+async def test_users_have_an_allowance_of_their_own_and_forgers_none(database: str) -> None:
+    async with running_api(database, RATE_LIMIT_ANONYMOUS="5", RATE_LIMIT_AUTHENTICATED="8") as api:
+        await readiness(api, 200)
+        await api.person("harry")  # two anonymous requests
+        mine = await api.call("GET", "/api/auth/me", user="harry")
+        forged = [
+            await api.call("GET", "/api/auth/me", headers={"Authorization": "Bearer x.y.z"}) for _ in range(4)
+        ]
+
+        assert (mine.headers["X-RateLimit-Limit"], mine.headers["X-RateLimit-Remaining"]) == ("8", "7")
+        assert [reply.status for reply in forged] == [401, 401, 401, 429]
+        assert (await api.call("GET", "/api/auth/me", user="harry")).status == 200
+        for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+            reply = await api.call("GET", path)
+            assert reply.status == 200
+            assert "X-RateLimit-Limit" not in reply.headers
+
+
+async def test_when_redis_dies_a_local_window_takes_over(database: str) -> None:
+    with local_redis() as redis:
+        async with running_api(database, REDIS_URL=redis.url, RATE_LIMIT_ANONYMOUS="3") as api:
+            await readiness(api, 200, cache="healthy")
+            assert (await api.call("GET", "/api/nothing")).status == 404
+            await asyncio.to_thread(redis.stop)
+
+            statuses = [(await api.call("GET", "/api/nothing")).status for _ in range(5)]
+
+            assert statuses == [404, 404, 404, 429, 429]
+
+
+async def test_cors_is_for_configured_origins_only_and_errors_carry_it(database: str) -> None:
+    async with running_api(database, CORS_ORIGINS=ORIGIN, RATE_LIMIT_ANONYMOUS="1") as api:
+        ask = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+        preflights = [
+            await api.call("OPTIONS", "/api/incidents/1", headers={"Origin": ORIGIN, **ask}) for _ in range(3)
+        ]
+        stranger = await api.call(
+            "OPTIONS", "/api/incidents/1", headers={"Origin": "https://evil.example", **ask}
+        )
+        refused = await api.call("GET", "/api/incidents", headers={"Origin": ORIGIN})
+        limited = await api.call("GET", "/api/incidents", headers={"Origin": ORIGIN})
+
+        for reply in preflights:
+            assert reply.status == 204
+            assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
+            assert "PATCH" in reply.headers["Access-Control-Allow-Methods"]
+            assert "Authorization" in reply.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Origin" not in stranger.headers
+        assert "Access-Control-Allow-Methods" not in stranger.headers
+        assert (refused.status, limited.status) == (401, 429)
+        for reply in (refused, limited):
+            assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
+            assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
+            assert "Origin" in reply.headers["Vary"]
