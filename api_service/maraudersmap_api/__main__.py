@@ -9,13 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from maraudersmap_api import SERVICE_NAME, __version__
+from maraudersmap_api import SERVICE_NAME, __version__, exit_codes
 from maraudersmap_api.settings import SettingsError
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
-EXIT_UNREACHABLE = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return asyncio.run(create_user(os.environ, arguments))
             case "version":
                 print(f"{SERVICE_NAME} {__version__}")  # noqa: T201 - the command's output
-                return EXIT_OK
+                return exit_codes.OK
             case _:
                 from maraudersmap_api.serve import serve
 
@@ -41,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         for problem in error.problems:
             print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
-        return EXIT_CONFIGURATION
+        return exit_codes.CONFIGURATION
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from maraudersmap_api.__main__ import EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
+from maraudersmap_api import exit_codes
 from maraudersmap_api.auth import repository
 from maraudersmap_api.auth.handlers import parse_registration
 from maraudersmap_api.auth.models import Role
@@ -39,12 +39,12 @@ async def migrate(environ: Mapping[str, str]) -> int:
         applied = await migrations.migrate(settings.url, migrations.shipped_migrations())
     except UNREACHABLE as error:
         log.error("Database unreachable", extra={"context": {"reason": f"{type(error).__name__}: {error}"}})
-        return EXIT_UNREACHABLE
+        return exit_codes.UNREACHABLE
     except (migrations.MigrationError, asyncpg.PostgresError) as error:
         log.error("Migration failed", exc_info=error)
-        return EXIT_FAILED
+        return exit_codes.FAILED
     log.info("Schema is up to date", extra={"context": {"applied": applied}})
-    return EXIT_OK
+    return exit_codes.OK
 
 
 async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace) -> int:
@@ -74,13 +74,13 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
         return _refuse(error.message)
     except UNREACHABLE as error:
         _refuse(f"the database cannot be reached ({type(error).__name__})")
-        return EXIT_UNREACHABLE
+        return exit_codes.UNREACHABLE
     finally:
         passwords.close()
     print(f"created {user.email} ({user.role}), id {user.id}")  # noqa: T201 - the command's output
-    return EXIT_OK
+    return exit_codes.OK
 
 
 def _refuse(reason: str) -> int:
     print(f"create-user: {reason}", file=sys.stderr)  # noqa: T201 - the command's output
-    return EXIT_FAILED
+    return exit_codes.FAILED

@@ -5,7 +5,7 @@ import gc
 import signal
 from collections.abc import Mapping
 
-from maraudersmap_api import __version__
+from maraudersmap_api import __version__, exit_codes
 from maraudersmap_api.app import build, drain
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_settings
@@ -26,7 +26,7 @@ async def serve(environ: Mapping[str, str]) -> int:
     except OSError as error:
         log.error("Cannot listen", extra={"context": {"port": settings.port, "reason": str(error)}})
         await service.server.stop()
-        return 1
+        return exit_codes.FAILED
     gc.freeze()  # what start-up built lives as long as the process: spare every later collection from it
     log.info("Serving", extra={"context": {"port": port, "version": __version__}})
 
@@ -34,4 +34,4 @@ async def serve(environ: Mapping[str, str]) -> int:
     log.info("Draining", extra={"context": {"seconds": settings.drain_seconds}})
     finished = await drain(service, settings.drain_seconds)
     log.info("Stopped", extra={"context": {"everyRequestFinished": finished}})
-    return 0
+    return exit_codes.OK

@@ -155,26 +155,17 @@ async def test_a_deleted_incident_is_404_for_all_and_in_no_list(api: Api) -> Non
     assert (await api.call("GET", "/api/incidents", user="auror")).body["total"] == 0
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [
-        ("999", 404),
-        ("0", 404),
-        ("9" * 19, 404),
-        ("9" * 30, 404),
-        ("12abc", 400),
-        ("-1", 400),
-        ("1.0", 400),
-        ("٣", 400),
-    ],
-)
-async def test_odd_ids_are_refused_with_a_reason(api: Api, number: str, status: int) -> None:
+async def test_odd_ids_are_refused_with_a_reason(api: Api) -> None:
     await api.person("harry")
+    expected = {
+        **dict.fromkeys(("999", "0", "9" * 19, "9" * 30), 404),
+        **dict.fromkeys(("12abc", "-1", "1.0", "\u0663", "1%00"), 400),
+    }
 
-    reply = await api.call("GET", f"/api/incidents/{number}", user="harry")
-
-    assert reply.status == status
-    assert reply.body["error"]["message"]
+    for number, status in expected.items():
+        reply = await api.call("GET", f"/api/incidents/{number}", user="harry")
+        assert reply.status == status, number
+        assert reply.body["error"]["message"]
 
 
 async def test_an_unchanged_incident_is_304(api: Api) -> None:
@@ -268,20 +259,17 @@ async def test_totals_above_ten_thousand_say_so(api: Api) -> None:
     assert (page["total"], page["totalExact"], page["hasMore"]) == (10_000, False, True)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "page=0", "limit=101", "limit=x", "sort=title", "order=up", "severity=HIGH", "status=open", "location=HOME",
-        "reportedBy=1", "dateFrom=today", "page=1&page=2", "colour=red", "sort=relevance", "search=%00",
-    ],
-)  # fmt: skip
-async def test_a_wrong_query_names_its_parameter(api: Api, query: str) -> None:
+async def test_a_wrong_query_names_its_parameter(api: Api) -> None:
     await api.person("harry")
+    wrong = (
+        "page=0 limit=101 limit=x sort=title order=up severity=HIGH status=open location=HOME reportedBy=1 "
+        "dateFrom=today page=1&page=2 colour=red sort=relevance search=%00"
+    )
 
-    reply = await api.call("GET", f"/api/incidents?{query}", user="harry")
-
-    assert reply.status == 400
-    assert reply.body["error"]["details"][0]["field"] == query.split("=")[0]
+    for query in wrong.split():
+        reply = await api.call("GET", f"/api/incidents?{query}", user="harry")
+        assert reply.status == 400, query
+        assert reply.body["error"]["details"][0]["field"] == query.split("=")[0]
 
 
 async def test_times_are_utc_with_milliseconds(api: Api) -> None:
