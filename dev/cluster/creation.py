@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass
 
-from dev.cluster import addresses, edge, kind_config, node_image, registry
+from dev.cluster import addresses, edge, health, kind_config, node_image, registry
 from dev.cluster.console import step
 from dev.cluster.paths import CHECKOUT, DEV, KUBECONFIG, STATE, write_whole
-from dev.cluster.shell import run
+from dev.cluster.shell import run, wait_until
 
 _MANIFESTS = DEV / "manifests"
 _READY = "--timeout=120s"
+_LOOK = "docker exec NODE journalctl -u kubelet"
 _PUBLIC_METRICS_SERVER = "v0.8.0"
 
 
@@ -43,6 +44,8 @@ def create(name: str, tools: Tools, *, public: bool) -> None:
     manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8")
     run([*kubectl, "apply", "-f", "-"], stdin=manifest.replace("IMAGE", image))
     with step("waiting for nodes and DNS"):
+        # kind ends well when a worker's kubelet cannot start; `kubectl wait --all` knows only nodes that are there.
+        wait_until(lambda: _registered(kubectl) == health.NODES, "every node joining", seconds=60, remedy=_LOOK)
         run([*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", _READY])
         run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", _READY])
 
@@ -73,6 +76,10 @@ def recorded_ranges(name: str) -> addresses.ClusterRanges:
 
 def _kubectl(tools: Tools) -> list[str]:
     return [tools.kubectl, "--kubeconfig", str(KUBECONFIG)]
+
+
+def _registered(kubectl: list[str]) -> int:
+    return len(run([*kubectl, "get", "nodes", "-o", "name"]).split())
 
 
 def _make_network(name: str) -> addresses.ClusterRanges:
