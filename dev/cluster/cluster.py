@@ -33,8 +33,8 @@ def up() -> None:
     public = sources.public_images()
     tools = _tools(public=public)
     # The summary is written last: without it the cluster was left half made.
-    if SUMMARY.exists() and health.healthy(name, tools.kubectl):
-        ranges = creation.recorded_ranges(name)
+    ranges = creation.recorded_ranges(name)
+    if ranges and SUMMARY.exists() and health.healthy(name, tools.kubectl, ranges):
         registry.ensure(name, public=public, address=ranges.registry)
         edge.reject_services(name, ranges)
         images = _push_images(name, public=public)
@@ -70,7 +70,7 @@ def status() -> int:
         return 1
     name = cluster_name()
     kubectl = str(STATE_BIN / "kubectl")
-    if not SUMMARY.exists() or not health.healthy(name, kubectl):
+    if not SUMMARY.exists() or not health.healthy(name, kubectl, creation.recorded_ranges(name)):
         say(f"cluster {name} is not ready; `make cluster` brings it up")
         return 1
     print(run([kubectl, "--kubeconfig", str(KUBECONFIG), "get", "nodes", "-o", "wide"]), end="")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dev.cluster import addresses, edge, health, kind_config, node_image, registry
 from dev.cluster.console import step
 from dev.cluster.paths import CHECKOUT, DEV, KUBECONFIG, STATE, write_whole
-from dev.cluster.shell import run, wait_until
+from dev.cluster.shell import run, succeeds, wait_until
 
 _MANIFESTS = DEV / "manifests"
 _READY = "--timeout=120s"
@@ -45,7 +45,9 @@ def create(name: str, tools: Tools, *, public: bool) -> None:
     run([*kubectl, "apply", "-f", "-"], stdin=manifest.replace("IMAGE", image))
     with step("waiting for nodes and DNS"):
         # kind ends well when a worker's kubelet cannot start; `kubectl wait --all` knows only nodes that are there.
-        wait_until(lambda: _registered(kubectl) == health.NODES, "every node joining", seconds=60, remedy=_LOOK)
+        wait_until(
+            lambda: _registered(kubectl) == health.NODES, "every node joining", seconds=60, remedy=_LOOK
+        )
         run([*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", _READY])
         run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", _READY])
 
@@ -63,8 +65,10 @@ def register_metrics(tools: Tools) -> None:
         run([*kubectl, "wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", _READY])
 
 
-def recorded_ranges(name: str) -> addresses.ClusterRanges:
-    """The ranges that the cluster was made with, from the labels of its network."""
+def recorded_ranges(name: str) -> addresses.ClusterRanges | None:
+    """The ranges that the cluster was made with, from the labels of its network; None without a network."""
+    if not succeeds(["docker", "network", "inspect", name]):
+        return None
     network = json.loads(run(["docker", "network", "inspect", name]))[0]
     labels = network["Labels"]
     return addresses.ClusterRanges(
