@@ -1,0 +1,159 @@
+"""What each reason means and what a person can do about it: the operator's reasons, in the words of a colleague.
+
+`{name}` and `{namespace}` are the resource's. Steps begin with a verb; commands stand in backquotes and can be pasted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RETRY = (
+    "when the cause is gone and the spec is right as it is: `kubectl marauders retry {name} -n {namespace}`"
+)
+MIGRATION_LOG = (
+    "read the Job's log: `kubectl logs -n {namespace} --tail=50 -l "
+    "app.kubernetes.io/instance={name},app.kubernetes.io/component=migrations`"
+)
+CHANGE = "otherwise change the spec: another content is another revision and is tried at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    meaning: str
+    steps: tuple[str, ...] = ()
+
+
+ADVICE: dict[str, Advice] = {
+    # Verdicts on a revision: the ledger keeps it from being tried again.
+    "ImageNotFound": Advice(
+        "the registry answers that this image or tag does not exist",
+        (
+            "check spec.image for a slip, and that the tag has been pushed",
+            f"tag pushed late? {RETRY}; spec.rollout.imageNotFoundGraceSeconds waits for the next one",
+            CHANGE,
+        ),
+    ),
+    "CrashLoop": Advice(
+        "its containers kept ending, in more than one attempt",
+        ("read the last log lines above: an exit at start is most often a setting or a missing dependency", CHANGE, RETRY),
+    ),
+    "OOMKilled": Advice(
+        "its containers were killed because they used more memory than their limit",
+        ("raise spec.resources.limits.memory, or find what the revision needs the memory for", CHANGE),
+    ),
+    "ProgressDeadlineExceeded": Advice(
+        "no further pod became ready within spec.rollout.progressDeadlineSeconds",
+        (
+            "see what its readiness probe answered (GET /health/ready names the failing check)",
+            "a slow start that is meant to be: raise spec.rollout.progressDeadlineSeconds",
+            CHANGE,
+            RETRY,
+        ),
+    ),
+    "RolloutTimeout": Advice(
+        "the rollout was not done within spec.rollout.timeoutSeconds",
+        ("see which pods were not ready, and why", "raise spec.rollout.timeoutSeconds if it needs that long", RETRY),
+    ),
+    "NotReadyAfterPromotion": Advice(
+        "it was ready out of traffic and lost its readiness under traffic",
+        ("look for what only load brings: connections, memory, a slow dependency", CHANGE, RETRY),
+    ),
+    "MigrationFailed": Advice(
+        "its migrations Job failed, so no pod of it was started on a half-changed schema",
+        (
+            MIGRATION_LOG,
+            "correct the migration in a new image and set spec.image",
+            RETRY,
+        ),
+    ),
+    "ContainerConfigInvalid": Advice(
+        "the kubelet cannot create its container from this template, now or later",
+        ("correct what the message names (user, command, capabilities) in the image or the spec", CHANGE),
+    ),
+    "AdmissionRefused": Advice(
+        "an admission policy of the cluster refuses its pods",
+        ("make the pod template satisfy the policy that the message names, or have the policy changed", CHANGE, RETRY),
+    ),
+    "Aborted": Advice("somebody aborted its rollout", (RETRY, CHANGE)),
+    "AnalysisFailed": Advice(
+        "its error rate or latency was worse than that of the stable pods beside it",
+        ("compare the two revisions: `kubectl marauders diff {name} -n {namespace}`", CHANGE, RETRY),
+    ),
+    # The environment: nothing is held against the revision, it is tried again by itself.
+    "ImagePullDenied": Advice(
+        "the registry refuses the credentials; running pods do not pull, so they do not notice",
+        ("renew the Secret that spec.pullSecrets names, then try at once: `kubectl marauders retry {name} -n {namespace}`",),
+    ),
+    "QuotaExceeded": Advice(
+        "the namespace's quota has no room for the candidate's pods",
+        (
+            "free or raise it (`kubectl describe resourcequota -n {namespace}`)",
+            "then try at once: `kubectl marauders retry {name} -n {namespace}`",
+        ),
+    ),
+    "InsufficientCapacity": Advice(
+        "no node has room for the candidate's pods",
+        ("add nodes or lower spec.resources.requests; BlueGreen needs room for two sets of pods",),
+    ),
+    "StableDisturbed": Advice(
+        "the stable pods suffered at the same time, so the revision alone cannot be blamed",
+        ("look at what both share: database, cache, nodes; it is tried again by itself",),
+    ),
+    "DatabaseUnreachable": Advice(
+        "the migrations could not reach the database; they are tried again by themselves",
+        ("check the database and the Secret with its URL",),
+    ),
+    # Waiting for something.
+    "SecretNotFound": Advice("a Secret that the spec names does not exist", ("create it; it is found within a minute",)),
+    "SecretKeyNotFound": Advice("a Secret lacks the key that the spec names", ("add the key, or correct its name",)),
+    "ConfigMapNotFound": Advice(
+        "a ConfigMap that the spec names does not exist", ("create it; it is found within a minute",)
+    ),
+    "ConfigMapKeyNotFound": Advice("a ConfigMap lacks the key that the spec names", ("add the key, or correct its name",)),
+    "DatabaseNotReady": Advice(
+        "the evaluation database is not ready; no new revision starts before it is",
+        ("`kubectl describe pod {name}-postgres-0 -n {namespace}` says why if it lasts",),
+    ),
+    "Migrating": Advice("the migrations of the new revision run; its pods start after them"),
+    "WaitingForPods": Advice("the candidate's pods are not all ready for long enough; the deadline is running"),
+    "Paused": Advice(
+        "spec.rollout.paused is true, so no revision goes further",
+        (
+            "let it go on: `kubectl marauders resume {name} -n {namespace}`",
+            "or past this point only: `kubectl marauders promote {name} -n {namespace}`",
+        ),
+    ),
+    "StableNotReady": Advice(
+        "traffic should go back to the stable revision, which has no ready pod",
+        ("see why its pods are not ready; the candidate keeps serving until one is",),
+    ),
+    "Conflict": Advice(
+        "an object of a name that this resource needs belongs to somebody else; it is never taken over",
+        ("rename or delete one of the two; the message names it",),
+    ),
+    "Refused": Advice(
+        "the API server refuses an object that this resource needs", ("read its message: quota, policy or permissions",)
+    ),
+    "InvalidSpec": Advice(
+        "the stored spec does not fit this version of the operator",
+        ("correct the field that the message names; `kubectl explain mm.spec` describes each",),
+    ),
+    # Steady states.
+    "Ready": Advice("the spec's revision is stable and all its pods are ready"),
+    "Degraded": Advice(
+        "the stable revision serves with fewer ready pods than wanted",
+        ("see the pods that are not ready: `kubectl marauders status {name} -n {namespace}`",),
+    ),
+    "Suspended": Advice("spec.suspend is true: no pods run", ("set spec.suspend to false to start them",)),
+    "Deploying": Advice("the first revision starts; there is none to go back to yet"),
+    "RollingOut": Advice("a candidate is on trial, out of traffic; the stable revision serves"),
+    "Baking": Advice(
+        "the candidate has all traffic; the stable revision stands by until spec.rollout.bakeSeconds are over",
+        (
+            "end the wait: `kubectl marauders promote {name} -n {namespace}`",
+            "or go back: `kubectl marauders abort {name} -n {namespace}`",
+        ),
+    ),
+    "Pending": Advice("it waits for something it needs"),
+    "Stalled": Advice("only a person can help; the message says how"),
+}  # fmt: skip

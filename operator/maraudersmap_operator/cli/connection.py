@@ -1,0 +1,65 @@
+"""Who we are to the API server: the user, by the kubeconfig that kubectl itself would use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from maraudersmap_operator.cluster import (
+    Kind,
+    KubernetesCluster,
+    Manifest,
+    in_cluster,
+    open_api,
+    own_namespace,
+)
+
+FIELD_MANAGER = "kubectl-marauders"
+
+
+class UserCluster(KubernetesCluster):
+    """The operator's port, with the writes under the plugin's name: the operator never writes a spec."""
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
+        return await self._request(
+            "PATCH",
+            kind.path(namespace, name),
+            body=patch,
+            content_type="application/merge-patch+json",
+            field_manager=FIELD_MANAGER,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    cluster: UserCluster
+    namespace: str  # where to look: the one asked for, else the context's, else `default`
+
+
+@asynccontextmanager
+async def connect(
+    kubeconfig: str | None, context: str | None, namespace: str | None
+) -> AsyncIterator[Session]:
+    """A session with the cluster. Raises kubernetes.aio.config.ConfigException when none can be found."""
+    if in_cluster() and kubeconfig is None and context is None:
+        api, default = await open_api(), own_namespace()
+    else:
+        configuration = Configuration()
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig, context=context, client_configuration=configuration
+        )
+        api, default = ApiClient(configuration), _context_namespace(kubeconfig, context)
+    try:
+        yield Session(UserCluster(api), namespace or default)
+    finally:
+        await api.close()  # type: ignore[no-untyped-call]
+
+
+def _context_namespace(kubeconfig: str | None, context: str | None) -> str:
+    contexts, active = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+    chosen = next((c for c in contexts if c["name"] == context), None) if context else active
+    return str(((chosen or {}).get("context") or {}).get("namespace") or "default")

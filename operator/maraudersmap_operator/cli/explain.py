@@ -1,0 +1,185 @@
+"""`explain`: why a resource is as it is, on what evidence, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from maraudersmap_operator.resource.status import ConditionType, Phase, RejectedRevision
+
+from .advice import ADVICE, Advice
+from .ages import ago, short
+from .output import Format, Output
+from .snapshot import Snapshot
+
+MOST_EVENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`verdict` is one sentence; `reason` the operator's word for it, the key of the advice."""
+
+    namespace: str
+    name: str
+    phase: str
+    verdict: str
+    reason: str
+    meaning: str
+    message: str
+    evidence: tuple[str, ...]
+    logs: tuple[str, ...]
+    events: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def show(snapshot: Snapshot, output: Output, now: datetime) -> None:
+    explanation = explain(snapshot, now)
+    if output.format is Format.JSON:
+        output.json(explanation)
+    else:
+        output.lines(explanation_lines(explanation))
+
+
+def explain(snapshot: Snapshot, now: datetime) -> Explanation:
+    """The one cause that matters most now. `now` is aware UTC, for ages."""
+    status = snapshot.status
+    reason, verdict, message = _cause(snapshot, now)
+    advice = ADVICE.get(reason) or ADVICE.get(
+        str(status.phase or ""), Advice("the operator says no more than this")
+    )
+    entry = snapshot.rejection
+    kept = snapshot.evidence.get(entry.revision) if entry is not None else None
+    facts = _facts(snapshot, entry, now)
+    if kept is not None and kept.exit_code is not None:
+        facts.append(
+            f"its container ended with exit code {kept.exit_code}"
+            + (f" ({kept.reason})" if kept.reason else "")
+        )
+    steps = _steps(snapshot, advice)
+    return Explanation(
+        namespace=snapshot.namespace,
+        name=snapshot.name,
+        phase=str(status.phase or "Unseen"),
+        verdict=verdict,
+        reason=reason,
+        meaning=advice.meaning,
+        message=message,
+        evidence=tuple(facts),
+        logs=kept.logs if kept else (),
+        events=(*(kept.events if kept else ()), *_events(snapshot, now)),
+        next_steps=tuple(s.format(name=snapshot.name, namespace=snapshot.namespace) for s in steps),
+        notes=snapshot.notes,
+    )
+
+
+def explanation_lines(explanation: Explanation) -> Iterator[str]:
+    yield f"{explanation.namespace}/{explanation.name} is {explanation.phase}: {explanation.verdict}"
+    yield ""
+    yield f"Why: {explanation.reason}: {explanation.meaning}."
+    if explanation.message:
+        yield f"     {explanation.message}"
+    for title, lines in (
+        ("Evidence", explanation.evidence),
+        ("Last log lines", explanation.logs),
+        ("Events", explanation.events),
+        ("What to do", explanation.next_steps),
+        ("Notes", explanation.notes),
+    ):
+        if lines:
+            yield ""
+            yield f"{title}:"
+            yield from (f"  - {line}" if title != "Last log lines" else f"  | {line}" for line in lines)
+
+
+def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
+    """Reason, verdict and the operator's message, the most pressing first."""
+    status = snapshot.status
+    entry, candidate, hold = snapshot.rejection, status.candidate, status.hold
+    serves = f"{status.stable.image} ({status.stable.revision}) serves" if status.stable else "nothing serves"
+    if status.phase is None:
+        return "Pending", "the operator has not seen it yet", "is the operator running?"
+    if candidate is not None and candidate.doomed is not None:
+        doom = candidate.doomed
+        why = "cannot be tried here and now" if doom.environment else "is judged bad"
+        return doom.reason, f"{_named(candidate)} {why} and is being taken back", doom.message
+    if entry is not None and status.phase is Phase.ROLLED_BACK:
+        return (
+            entry.reason,
+            f"{_named(entry)} was rejected {ago(entry.rejected_at, now)}; {serves}",
+            entry.message,
+        )
+    if hold is not None:
+        when = f"next try in {short(hold.retry_at - now)}"
+        return hold.reason, f"revision {hold.revision} is held, not rejected: {when}; {serves}", hold.message
+    reason = _ready_reason(snapshot)
+    if candidate is not None:
+        since = short(now - candidate.started_at)
+        return (
+            reason,
+            f"{_named(candidate)} is on trial for {since}, at step {candidate.step}",
+            status.message,
+        )
+    return reason, serves if status.stable else "no revision is stable yet", status.message
+
+
+def _ready_reason(snapshot: Snapshot) -> str:
+    """The reason of the Ready condition, as far as it says more than the phase."""
+    condition = snapshot.status.condition(ConditionType.READY)
+    known = condition is not None and condition.reason in ADVICE
+    return condition.reason if condition is not None and known else str(snapshot.status.phase)
+
+
+def _named(revision: object) -> str:
+    return f"revision {getattr(revision, 'revision', '')} ({getattr(revision, 'image', '')})"
+
+
+def _facts(snapshot: Snapshot, entry: RejectedRevision | None, now: datetime) -> list[str]:
+    status = snapshot.status
+    facts = []
+    if entry is not None:
+        facts.append(
+            f"seen {entry.detect_seconds:g} s after the rollout began; "
+            f"all traffic on stable after {entry.restore_seconds:g} s"
+        )
+    if (candidate := status.candidate) is not None:
+        ended = sum(t.count for t in candidate.terminations)
+        facts.append(f"most pods of the candidate that were ready at once: {candidate.ready_high_water}")
+        if ended:
+            facts.append(f"containers of the candidate ended {ended} times")
+    facts.append(
+        f"{status.replicas.ready} of {status.replicas.desired} pods of the serving revision are ready"
+    )
+    for pod in snapshot.pods or ():
+        if not pod.ready and not pod.terminating:
+            said = f": {pod.message}" if pod.message else ""
+            again = f", {pod.restarts} restarts" if pod.restarts else ""
+            facts.append(f"pod {pod.name} of {pod.revision} is not ready: {pod.reason}{said}{again}")
+    for kind in (ConditionType.DATABASE_READY, ConditionType.MIGRATIONS_READY):
+        condition = status.condition(kind)
+        if condition is not None and condition.status == "False":
+            since = short(now - condition.last_transition_time)
+            facts.append(f"{kind} is False for {since} ({condition.reason}): {condition.message}")
+    return facts
+
+
+def _events(snapshot: Snapshot, now: datetime) -> list[str]:
+    """The newest last."""
+    return [
+        f"{ago(e.at, now)} {e.type} {e.about} {e.reason}: {e.message}"
+        + (f" (x{e.count})" if e.count > 1 else "")
+        for e in (snapshot.happenings or ())[-MOST_EVENTS:]
+    ]
+
+
+def _steps(snapshot: Snapshot, advice: Advice) -> list[str]:
+    steps = list(advice.steps)
+    if snapshot.paused and not any("resume" in s for s in steps):
+        steps.append(
+            "spec.rollout.paused is true: `kubectl marauders resume {name} -n {namespace}` before anything can go on"
+        )
+    if snapshot.rejection is not None and snapshot.status.stable is not None:
+        steps.append(f"to end it for good, set spec.image back to {snapshot.status.stable.image}")
+        steps.append("see what changed: `kubectl marauders diff {name} -n {namespace}`")
+    return steps

@@ -1,0 +1,232 @@
+"""What the plugin knows about one resource at one moment, as plain frozen values.
+
+Parsed tolerantly: the operator may be newer than the plugin, so of the spec only the few fields that are shown are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.names import LABEL_REVISION
+from maraudersmap_operator.resource.status import ConditionType, RejectedRevision
+
+Manifest = Mapping[str, Any]
+
+
+class NotUnderstood(Exception):
+    """The resource was written by an operator that this plugin does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    name: str
+    uid: str
+    revision: str
+    ready: bool
+    restarts: int
+    reason: str  # why it is not ready, a word of the kubelet's or the scheduler's; empty when it is
+    message: str
+    created_at: datetime
+    terminating: bool = False
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A revision that can be rebuilt: its ControllerRevision."""
+
+    revision: str
+    number: int
+    image: str
+    template: Manifest = field(default_factory=dict)
+    inputs: Manifest = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A Kubernetes Event about the resource or one of its pods."""
+
+    at: datetime | None
+    type: str
+    about: str
+    reason: str
+    message: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the operator kept of a rejected revision's pods before they went. Empty where it found nothing."""
+
+    exit_code: int | None = None
+    reason: str = ""
+    logs: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`pods`, `records` and `happenings` are None when they may not be read; `notes` then says so."""
+
+    namespace: str
+    name: str
+    generation: int
+    image: str
+    paused: bool
+    suspended: bool
+    deleting: bool
+    annotations: Manifest
+    spec: Manifest
+    status: MaraudersMapStatus
+    tokens: Manifest  # verb -> the last value the operator acted upon
+    evidence: Mapping[str, Evidence]  # by rejected revision
+    pods: tuple[Pod, ...] | None = ()
+    records: tuple[Record, ...] | None = ()
+    happenings: tuple[Happening, ...] | None = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def observed(self) -> bool:
+        """True when the status speaks of the spec as it is now."""
+        return self.status.observed_generation >= self.generation
+
+    @property
+    def rejection(self) -> RejectedRevision | None:
+        """The ledger's entry of the revision that the spec asks for; None unless it is rejected."""
+        condition = self.status.condition(ConditionType.ROLLED_BACK)
+        if condition is None or condition.status != "True":
+            return None
+        entries = self.status.rejected
+        exact = (e for e in entries if e.image == self.image and e.reason == condition.reason)
+        return next(exact, entries[0] if entries else None)
+
+    @property
+    def contender(self) -> str:
+        """Hash of the revision that the spec asks for while it is not stable; empty when it is, or has not begun."""
+        status = self.status
+        if status.candidate is not None:
+            return status.candidate.revision
+        if status.hold is not None:
+            return status.hold.revision
+        return self.rejection.revision if self.rejection is not None else ""
+
+    def record(self, revision: str) -> Record | None:
+        return next((r for r in self.records or () if r.revision == revision), None)
+
+    def pods_of(self, revision: str) -> tuple[Pod, ...]:
+        return tuple(p for p in self.pods or () if p.revision == revision)
+
+
+def snapshot_of(resource: Manifest) -> Snapshot:
+    """Read a MaraudersMap as the API server returns it. Raises NotUnderstood."""
+    meta, spec, raw = resource["metadata"], resource.get("spec") or {}, resource.get("status") or {}
+    try:
+        status = MaraudersMapStatus.model_validate(raw)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise NotUnderstood(
+            f"the status of {meta['namespace']}/{meta['name']} is not understood (status.{where}): "
+            "plugin and operator are of different versions"
+        ) from error
+    return Snapshot(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        generation=int(meta.get("generation", 0)),
+        image=str(spec.get("image", "")),
+        paused=bool((spec.get("rollout") or {}).get("paused", False)),
+        suspended=bool(spec.get("suspend", False)),
+        deleting="deletionTimestamp" in meta,
+        annotations=meta.get("annotations") or {},
+        spec=spec,
+        status=status,
+        tokens=raw.get("tokens") or {},
+        evidence={
+            str(entry.get("revision", "")): evidence_of(entry["evidence"])
+            for entry in raw.get("rejected") or ()
+            if entry.get("evidence")
+        },
+    )
+
+
+def evidence_of(raw: Manifest) -> Evidence:
+    code = raw.get("exitCode")
+    return Evidence(
+        exit_code=None if code is None else int(code),
+        reason=str(raw.get("reason") or ""),
+        logs=tuple(map(str, raw.get("logs") or ())),
+        events=tuple(map(str, raw.get("events") or ())),
+    )
+
+
+def pod_of(pod: Manifest) -> Pod:
+    meta, status = pod["metadata"], pod.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    ready = conditions.get("Ready", {}).get("status") == "True"
+    reason, message = ("", "") if ready else _why_not_ready(status, containers, conditions)
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        revision=(meta.get("labels") or {}).get(LABEL_REVISION, ""),
+        ready=ready,
+        restarts=sum(int(c.get("restartCount", 0)) for c in containers),
+        reason=reason,
+        message=" ".join(message.split()),
+        created_at=datetime.fromisoformat(meta["creationTimestamp"]),
+        terminating="deletionTimestamp" in meta,
+        node=(pod.get("spec") or {}).get("nodeName", ""),
+    )
+
+
+def _why_not_ready(
+    status: Manifest, containers: list[Manifest], conditions: Mapping[str, Manifest]
+) -> tuple[str, str]:
+    """The most telling reason: a container's, the scheduler's, the pod's."""
+    states = [c.get("state") or {} for c in containers]
+    for state in states:
+        if waiting := state.get("waiting"):
+            return str(waiting.get("reason", "")), str(waiting.get("message", ""))
+    for state in states:
+        if (ended := state.get("terminated")) and int(ended.get("exitCode", 0)) != 0:
+            code = f"exit code {ended['exitCode']}"
+            return str(ended.get("reason") or "Error"), f"{code} {ended.get('message') or ''}".strip()
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return str(scheduled.get("reason", "")), str(scheduled.get("message", ""))
+    if status.get("reason"):
+        return str(status["reason"]), str(status.get("message", ""))
+    return "NotReady", str(conditions.get("Ready", {}).get("message", ""))
+
+
+def record_of(record: Manifest) -> Record:
+    data = record.get("data") or {}
+    return Record(
+        revision=(record["metadata"].get("labels") or {}).get(LABEL_REVISION, ""),
+        number=int(record.get("revision", 0)),
+        image=str(data.get("image", "")),
+        template=data.get("template") or {},
+        inputs=data.get("inputs") or {},
+    )
+
+
+def happening_of(event: Manifest) -> Happening:
+    about = event["involvedObject"]
+    at = event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
+    return Happening(
+        at=datetime.fromisoformat(at) if at else None,
+        type=str(event.get("type", "")),
+        about=f"{about.get('kind', '')}/{about.get('name', '')}",
+        reason=str(event.get("reason", "")),
+        message=" ".join(str(event.get("message", "")).split()),
+        count=int(event.get("count") or 1),
+    )

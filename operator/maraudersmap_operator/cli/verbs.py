@@ -1,0 +1,209 @@
+"""The verbs that ask for something: whether it makes sense now, and the one patch that asks for it.
+
+Pure. What is not desired state is asked for by an annotation with a token that no earlier request had, so each request acts
+once. Pausing is desired state and lives in the spec: who keeps the spec in Git sets it there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, assert_never
+
+from maraudersmap_operator.resource.names import GROUP
+from maraudersmap_operator.resource.status import Outcome
+
+from .snapshot import Record, Snapshot
+
+
+class Verb(StrEnum):
+    PROMOTE = "promote"
+    ABORT = "abort"
+    RETRY = "retry"
+    UNDO = "undo"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RESTART = "restart"
+
+
+class CannotAct(Exception):
+    """The request makes no sense now; the message says why and what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to write. An empty patch: it is as asked already."""
+
+    patch: dict[str, Any]
+    message: str
+    token_name: str = (
+        ""  # field of status.tokens that shows that the operator acted; empty for a change of the spec
+    )
+    token: str = ""
+
+
+def request(verb: Verb, snapshot: Snapshot, token: str, to: str | None = None) -> Request:
+    """The patch for a verb. `token` is fresh; `to` is undo's revision or number. Raises CannotAct."""
+    if snapshot.deleting:
+        raise CannotAct(f"{snapshot.full_name} is being deleted")
+    match verb:
+        case Verb.PROMOTE:
+            return _promote(snapshot, token)
+        case Verb.ABORT:
+            return _abort(snapshot, token)
+        case Verb.RETRY:
+            return _retry(snapshot, token)
+        case Verb.UNDO:
+            return _undo(snapshot, token, to)
+        case Verb.PAUSE:
+            return _pause(snapshot, paused=True)
+        case Verb.RESUME:
+            return _pause(snapshot, paused=False)
+        case Verb.RESTART:
+            return _restart(snapshot, token)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def acted_upon(asked: Request, snapshot: Snapshot) -> bool:
+    """True when the operator has taken the request up, as its status shows."""
+    if not asked.token_name:
+        return snapshot.observed
+    return str(snapshot.tokens.get(asked.token_name, "")).endswith(asked.token)
+
+
+def pending(snapshot: Snapshot) -> bool:
+    """True while a request by annotation waits for the operator, or the spec is newer than the status."""
+    names = {
+        "promote": "promote",
+        "abort": "abort",
+        "retry": "retry",
+        "rollback-to": "rollbackTo",
+        "restart": "restart",
+    }
+    asked = {field: snapshot.annotations.get(f"{GROUP}/{name}", "") for name, field in names.items()}
+    waits = (value and not value.endswith(str(snapshot.tokens.get(f) or "\0")) for f, value in asked.items())
+    return not snapshot.observed or any(waits)
+
+
+def _ask(annotation: str, value: str, message: str, token_name: str, token: str) -> Request:
+    return Request(
+        {"metadata": {"annotations": {f"{GROUP}/{annotation}": value}}}, message, token_name, token
+    )
+
+
+def _promote(snapshot: Snapshot, token: str) -> Request:
+    candidate = snapshot.status.candidate
+    if candidate is None:
+        raise CannotAct(f"nothing is on trial in {snapshot.full_name}: {_situation(snapshot)}")
+    if candidate.doomed is not None:
+        raise CannotAct(
+            f"{candidate.revision} ({candidate.image}) is being taken back for {candidate.doomed.reason}: "
+            f"{candidate.doomed.message}"
+        )
+    message = f"asked to promote {candidate.revision} ({candidate.image}) from step {candidate.step}"
+    return _ask("promote", token, message, "promote", token)
+
+
+def _abort(snapshot: Snapshot, token: str) -> Request:
+    candidate, stable = snapshot.status.candidate, snapshot.status.stable
+    if candidate is None:
+        raise CannotAct(f"nothing is on trial in {snapshot.full_name}: {_situation(snapshot)}")
+    if stable is None:
+        raise CannotAct(
+            f"{candidate.revision} ({candidate.image}) is the first revision: there is nothing to go back to; "
+            "change the spec, or set spec.suspend"
+        )
+    if candidate.doomed is not None:
+        raise CannotAct(f"{candidate.revision} is being taken back already, for {candidate.doomed.reason}")
+    message = f"asked to take {candidate.revision} ({candidate.image}) back; {stable.image} serves"
+    return _ask("abort", token, message, "abort", token)
+
+
+def _retry(snapshot: Snapshot, token: str) -> Request:
+    status = snapshot.status
+    entry = snapshot.rejection
+    if entry is not None:
+        message = f"asked to try {entry.revision} ({entry.image}) again; it was rejected for {entry.reason}"
+        return _ask("retry", token, message, "retry", token)
+    if status.hold is not None:
+        message = f"asked to try {status.hold.revision} again now; it is held for {status.hold.reason}"
+        return _ask("retry", token, message, "retry", token)
+    others = ", ".join(f"{r.revision} ({r.image})" for r in status.rejected)
+    hint = f". Rejected earlier: {others}; set the spec back to one of them first" if others else ""
+    raise CannotAct(
+        f"nothing is rejected or held that {snapshot.full_name} asks for: {_situation(snapshot)}{hint}"
+    )
+
+
+def _undo(snapshot: Snapshot, token: str, to: str | None) -> Request:
+    status = snapshot.status
+    if snapshot.records is None:
+        raise CannotAct("undo needs to list controllerrevisions, which you may not do in this namespace")
+    if status.stable is None:
+        raise CannotAct(f"{snapshot.full_name} has no stable revision yet: {_situation(snapshot)}")
+    if to is None and status.candidate is not None:
+        raise CannotAct(
+            f"{status.candidate.revision} is still on trial: `abort` takes it back, `undo --to` names another goal"
+        )
+    record = find_record(snapshot, to) if to is not None else _previous(snapshot)
+    if record.revision == status.stable.revision and status.serving == record.revision:
+        raise CannotAct(f"{record.revision} ({record.image}) is the stable revision already")
+    message = f"asked to go back to {record.revision} (number {record.number}, {record.image})"
+    return _ask("rollback-to", f"{record.revision}/{token}", message, "rollbackTo", token)
+
+
+def find_record(snapshot: Snapshot, wanted: str) -> Record:
+    """By hash, by the unambiguous beginning of one, or by number. Raises CannotAct with those that exist."""
+    records = snapshot.records or ()
+    found = [r for r in records if wanted == r.revision or wanted == str(r.number)]
+    found = found or [r for r in records if wanted and r.revision.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{r.revision} (number {r.number})" for r in reversed(records)) or "none"
+    problem = "is not a recorded revision" if not found else "is the beginning of several revisions"
+    raise CannotAct(f"{wanted!r} {problem} of {snapshot.full_name}; recorded: {known}")
+
+
+def _previous(snapshot: Snapshot) -> Record:
+    """The one that was stable before the stable one."""
+    status = snapshot.status
+    stable = status.stable.revision if status.stable else ""
+    promoted = [h.revision for h in status.history if h.outcome is Outcome.PROMOTED and h.revision != stable]
+    for revision in promoted:
+        if (record := snapshot.record(revision)) is not None:
+            return record
+    raise CannotAct(
+        f"no revision before {stable} is recorded that was ever stable; `kubectl marauders history "
+        f"{snapshot.name}` shows what there is, `undo --to` chooses"
+    )
+
+
+def _pause(snapshot: Snapshot, *, paused: bool) -> Request:
+    if snapshot.paused == paused:
+        already = "paused already" if paused else "not paused"
+        return Request({}, f"{snapshot.full_name} is {already}")
+    told = "paused: no new revision goes further" if paused else "resumed: rollouts go on"
+    return Request({"spec": {"rollout": {"paused": paused}}}, f"{snapshot.full_name} {told}")
+
+
+def _restart(snapshot: Snapshot, token: str) -> Request:
+    if snapshot.suspended:
+        raise CannotAct(f"{snapshot.full_name} is suspended: no pods run; set spec.suspend to false")
+    if snapshot.status.stable is None and snapshot.status.candidate is None:
+        raise CannotAct(f"{snapshot.full_name} has no pods yet: {_situation(snapshot)}")
+    message = f"asked to replace the pods of {snapshot.full_name} one after the other"
+    return _ask("restart", token, message, "restart", token)
+
+
+def _situation(snapshot: Snapshot) -> str:
+    """One sentence on where it stands."""
+    status = snapshot.status
+    if snapshot.rejection is not None:
+        entry = snapshot.rejection
+        return f"{entry.revision} ({entry.image}) was rejected for {entry.reason}; `retry` tries it again"
+    if status.hold is not None:
+        return f"{status.hold.revision} is held for {status.hold.reason}; `retry` tries it at once"
+    if status.stable is not None and status.phase is not None and not status.message:
+        return f"{status.stable.revision} is stable"
+    return status.message or "the operator has not seen it yet"

@@ -1,0 +1,122 @@
+"""`status --watch`: show changes until a goal is reached, cannot be reached, or time is up.
+
+It asks again every second: a rollout's steps last longer, and unlike a watch it needs no more rights than `get` and
+`list`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from maraudersmap_operator.cluster import Unavailable
+from maraudersmap_operator.resource.status import ConditionType, Phase, rfc3339
+
+from .output import Format, Output
+from .snapshot import Snapshot
+from .status import status_tree
+from .tree import Node, Span, Tone, node
+from .verbs import pending
+
+INTERVAL_SECONDS = 1.0
+# An API server that is restarted is away for some seconds.
+SILENCE_SECONDS = 30.0
+
+
+class Goal(StrEnum):
+    READY = "ready"
+    AVAILABLE = "available"
+    ROLLED_BACK = "rolled-back"
+
+
+class Progress(StrEnum):
+    REACHED = "reached"
+    OPEN = "open"
+    HOPELESS = "hopeless"  # only a person can bring it about
+
+
+def progress(goal: Goal, snapshot: Snapshot) -> Progress:
+    """How far it is. What the operator has not acted upon yet, a spec or a request, leaves everything open."""
+    if pending(snapshot):
+        return Progress.OPEN
+    phase = snapshot.status.phase
+    match goal:
+        case Goal.READY:
+            if _holds(snapshot, ConditionType.READY):
+                return Progress.REACHED
+            return Progress.HOPELESS if phase in (Phase.ROLLED_BACK, Phase.STALLED) else Progress.OPEN
+        case Goal.AVAILABLE:
+            if _holds(snapshot, ConditionType.AVAILABLE):
+                return Progress.REACHED
+            return Progress.HOPELESS if phase is Phase.STALLED else Progress.OPEN
+        case Goal.ROLLED_BACK:
+            if phase is Phase.ROLLED_BACK:
+                return Progress.REACHED
+            return Progress.HOPELESS if phase is Phase.READY else Progress.OPEN
+
+
+def _holds(snapshot: Snapshot, kind: ConditionType) -> bool:
+    condition = snapshot.status.condition(kind)
+    return condition is not None and condition.status == "True"
+
+
+async def watch(
+    read: Callable[[], Awaitable[list[Snapshot]]], output: Output, goal: Goal | None, patience: float | None
+) -> Progress:
+    """Show what `read` gives until the goal is decided or `patience` seconds are over; OPEN then.
+
+    Raises what `read` raises, Unavailable only when it lasts.
+    """
+    loop = asyncio.get_running_loop()
+    end = None if patience is None else loop.time() + patience
+    shown: dict[str, tuple[object, ...]] = {}
+    answered = loop.time()
+    with output.live() if output.terminal else nullcontext() as live:
+        while True:
+            outcome, trouble = Progress.OPEN, ""
+            try:
+                snapshots = await read()
+                answered = loop.time()
+            except Unavailable as error:
+                if loop.time() - answered > SILENCE_SECONDS:
+                    raise
+                snapshots, trouble = [], error.message
+            now = datetime.now(UTC)
+            if live is not None:
+                live.show([_trouble(trouble)] if trouble else [status_tree(s, now) for s in snapshots])
+            else:
+                _tell_changes(snapshots, shown, output, now)
+            if goal is not None and snapshots:
+                outcome = progress(goal, snapshots[0])
+            if outcome is not Progress.OPEN or (end is not None and loop.time() >= end):
+                return outcome
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+
+def _tell_changes(
+    snapshots: list[Snapshot], shown: dict[str, tuple[object, ...]], output: Output, now: datetime
+) -> None:
+    """Without a terminal: a line, or a JSON object, for each change of what matters."""
+    for snapshot in snapshots:
+        status = snapshot.status
+        candidate = status.candidate
+        step = f"{candidate.revision} {candidate.step}" if candidate else ""
+        matters = (status.phase, status.message, step, status.serving, status.replicas, snapshot.generation)
+        if shown.get(snapshot.name) == matters:
+            continue
+        shown[snapshot.name] = matters
+        if output.format is Format.JSON:
+            output.json(
+                {"time": now, "namespace": snapshot.namespace, "name": snapshot.name, "status": status},
+                compact=True,
+            )
+        else:
+            parts = (rfc3339(now), snapshot.full_name, str(status.phase or "Unseen"), step, status.message)
+            output.lines(["  ".join(p for p in parts if p)])
+
+
+def _trouble(message: str) -> Node:
+    return node(Span(f"no answer, asking again: {message}", Tone.WARN))
