@@ -104,7 +104,10 @@ class LocalRedis:
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         with log.open("ab") as output:
-            self.process = subprocess.Popen([str(binary), *arguments], stdout=output, stderr=output)
+            # A session of its own: Ctrl-C reaches whoever started us, who stops things in order.
+            self.process = subprocess.Popen(
+                [str(binary), *arguments], stdout=output, stderr=output, start_new_session=True
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -4,6 +4,7 @@ Every start begins with an empty database and an empty cache, unless `--keep` is
 """
 
 import argparse
+import fcntl
 import os
 import secrets
 import shutil
@@ -26,8 +27,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make run-api", description=__doc__)
     parser.add_argument("--port", type=int, default=4001)
     parser.add_argument("--keep", action="store_true", help="go on with the database of the last run")
+    parser.add_argument(
+        "--state", type=Path, default=STATE, help="folder of the database (default: %(default)s)"
+    )
     arguments = parser.parse_args()
-    data = STATE / "postgres"
+    data: Path = arguments.state / "postgres"
+    arguments.state.mkdir(parents=True, exist_ok=True)
+    lock = (arguments.state / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends, however it ends
+    except BlockingIOError:
+        _say("another run-api of this checkout is running: stop it first, or give --state another folder")
+        return 1
     if not arguments.keep:
         shutil.rmtree(data, ignore_errors=True)
     signal.signal(signal.SIGTERM, _interrupt)
