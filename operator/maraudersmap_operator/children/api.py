@@ -10,6 +10,7 @@ from maraudersmap_operator.children.owner import Manifest, Owner
 from maraudersmap_operator.children.security import container_security, pod_security
 from maraudersmap_operator.resource.names import (
     ANNOTATION_IMAGE,
+    ANNOTATION_RESTART,
     API_PORT,
     API_PORT_NAME,
     LABEL_REVISION,
@@ -45,8 +46,14 @@ def pod_template(
     return {"metadata": metadata, "spec": _pod(owner, spec, revision, copies)}
 
 
-def deployment(owner: Owner, revision: str, template: Manifest) -> Manifest:
-    """Deployment of a revision. It has no `replicas`: only the scale subresource writes that."""
+def deployment(owner: Owner, revision: str, template: Manifest, restart: str = "") -> Manifest:
+    """Deployment of a revision. It has no `replicas`: only the scale subresource writes that.
+
+    A new value of `restart` exchanges its pods one at a time; it is no part of the revision.
+    """
+    template = deepcopy(template)
+    if restart:
+        template["metadata"].setdefault("annotations", {})[ANNOTATION_RESTART] = restart
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -64,7 +71,7 @@ def deployment(owner: Owner, revision: str, template: Manifest) -> Manifest:
             },
             "progressDeadlineSeconds": _DEPLOYMENT_PROGRESS_DEADLINE_SECONDS,
             "revisionHistoryLimit": 1,
-            "template": deepcopy(template),
+            "template": template,
         },
     }
 

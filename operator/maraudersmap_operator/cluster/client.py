@@ -14,9 +14,10 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.dynamic import DynamicClient
 
 from .errors import NotFound, translated
-from .kinds import MARAUDERSMAP, Kind, kind_of
+from .kinds import MARAUDERSMAP, POD, Kind, kind_of
 
 Manifest = dict[str, Any]
+Query = list[tuple[str, str]]
 FIELD_MANAGER = "maraudersmap-operator"
 REQUEST_TIMEOUT_SECONDS = 30
 LIST_CHUNK = 500
@@ -34,8 +35,8 @@ class Listing:
 
 
 class Cluster(Protocol):
-    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """The object, or None when it does not exist."""
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """The object, or None when it does not exist. `namespace` None: the kind has none."""
 
     async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
         """All objects of a kind that the label and field selectors match, read in chunks."""
@@ -58,6 +59,9 @@ class Cluster(Protocol):
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete this very object, its dependants in the background; an absent one is fine."""
 
+    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
+        """The last lines of a container; of its run before the present one when `previous`."""
+
 
 class KubernetesCluster:
     """The real one, over kubernetes.aio. Paths come from kinds.py, so there is no discovery to wait for."""
@@ -66,7 +70,7 @@ class KubernetesCluster:
         self._client = DynamicClient(api)  # type: ignore[no-untyped-call]
         self._observe = observe
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         try:
             return await self._request("GET", kind.path(namespace, name))
         except NotFound:
@@ -133,6 +137,13 @@ class KubernetesCluster:
         except NotFound:
             return
 
+    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
+        query: Query = [("container", container), ("tailLines", str(lines)), ("limitBytes", "65536")]
+        if previous:
+            query.append(("previous", "true"))
+        response = await self._send("GET", POD.path(namespace, pod, "log"), query)
+        return str(await response.text(errors="replace"))
+
     async def _apply(self, path: str, manifest: Manifest) -> Manifest:
         return await self._request(
             "PATCH",
@@ -144,6 +155,12 @@ class KubernetesCluster:
         )
 
     async def _request(self, method: str, path: str, **parameters: Any) -> Manifest:
+        response = await self._send(method, path, [], **parameters)
+        with translated(f"{method} {path}"):
+            answer: Manifest = await response.json()
+        return answer
+
+    async def _send(self, method: str, path: str, query: Query, **parameters: Any) -> Any:
         status = 0
         try:
             with translated(f"{method} {path}"):
@@ -152,14 +169,13 @@ class KubernetesCluster:
                     path,
                     serialize=False,
                     # The library appends to its default list: without a fresh one, calls share their parameters.
-                    query_params=[],
+                    query_params=query,
                     header_params={},
                     _request_timeout=REQUEST_TIMEOUT_SECONDS,
                     **parameters,
                 )
                 status = response.status
-                answer: Manifest = await response.json()
-                return answer
+                return response
         except Exception as error:
             status = getattr(error, "status", 0)
             raise

@@ -44,6 +44,7 @@ JOB = Kind("batch", "v1", "Job", "jobs")
 AUTOSCALER = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+NODE = Kind("", "v1", "Node", "nodes")  # the one kind without a namespace
 INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
 
 # Kinds that carry our labels and are watched. Secrets are not among them: nobody lists or watches Secrets here.

@@ -9,6 +9,7 @@ has always been true of etcd.)
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .client import Listing, Manifest
@@ -124,5 +125,19 @@ def _slim(kind: Kind, obj: Manifest) -> Manifest:
         meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != LAST_APPLIED}
     slim = {**obj, "metadata": meta}
     if kind.kind == "Pod":
-        slim["spec"] = {"nodeName": obj.get("spec", {}).get("nodeName")}
+        spec = obj.get("spec", {})
+        # Slimmed before: an object put back keeps what was read then.
+        names = spec["secretNames"] if "secretNames" in spec else sorted(set(_secret_names(spec)))
+        slim["spec"] = {"nodeName": spec.get("nodeName"), "secretNames": names}
     return slim
+
+
+def _secret_names(pod_spec: Manifest) -> Iterator[str]:
+    """The Secrets that feed a pod's environment."""
+    for container in pod_spec.get("containers") or ():
+        for variable in container.get("env") or ():
+            if ref := (variable.get("valueFrom") or {}).get("secretKeyRef"):
+                yield ref["name"]
+        for source in container.get("envFrom") or ():
+            if ref := source.get("secretRef"):
+                yield ref["name"]

@@ -11,10 +11,11 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB
 from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.status import rfc3339
+from maraudersmap_operator.resource.status import Evidence, rfc3339
 from maraudersmap_operator.rollout import (
     Action,
     Deploy,
+    KeepEvidence,
     MarkMigrated,
     Migrate,
     Record,
@@ -26,6 +27,7 @@ from maraudersmap_operator.rollout import (
 
 from .desired import traffic
 from .ensure import Ensurer
+from .evidence import gather
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
 
 
@@ -41,6 +43,7 @@ class Hands:
         spec: MaraudersMapSpec,
         observation: Observation,
         store_status: Callable[[], Awaitable[None]],
+        restart: str,
         now: datetime,
     ) -> None:
         self._cluster = cluster
@@ -50,9 +53,11 @@ class Hands:
         self._spec = spec
         self._observation = observation
         self._store_status = store_status
+        self._restart = restart
         self._now = now
         self._key = Key(owner.namespace, owner.name)
         self.serving = observation.observed.serving
+        self.evidence: dict[str, Evidence | None] = {}
 
     async def do(self, action: Action) -> None:
         match action:
@@ -75,6 +80,8 @@ class Hands:
                 self.serving = revision
                 for manifest in traffic(self._owner, self._spec, revision, preview=""):
                     await self._ensurer.ensure(manifest)
+            case KeepEvidence(revision=revision):
+                self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
             case StoreStatus():
                 await self._store_status()
             case Retire(revision=revision):
@@ -84,7 +91,9 @@ class Hands:
 
     async def deploy(self, revision: str) -> None:
         """Write the revision's Deployment as its ControllerRevision has it; also how drift in one is repaired."""
-        await self._ensurer.ensure(children.deployment(self._owner, revision, self._template(revision)))
+        await self._ensurer.ensure(
+            children.deployment(self._owner, revision, self._template(revision), self._restart)
+        )
 
     async def _record(self, revision: str) -> None:
         if self._find_record(revision) is not None:

@@ -33,6 +33,7 @@ from maraudersmap_operator.rollout import (
     revision_inputs,
 )
 
+from .nodes import Nodes
 from .pods import pod_facts, time_of
 from .references import References
 
@@ -50,7 +51,13 @@ class Observation:
 
 
 async def observe(
-    cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, references: References
+    cluster: Cluster,
+    store: Store,
+    nodes: Nodes,
+    key: Key,
+    resource: MaraudersMap,
+    owner: Owner,
+    references: References,
 ) -> Observation:
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
@@ -61,13 +68,14 @@ async def observe(
         inputs, {revision_of(r): (r.get("data") or {}).get("inputs", {}) for r in recorded}
     )
     pods = store.children(key, POD)
+    lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
     observed = Observed(
         target=Target(target, spec.image),
         serving=serving_revision(store, key),
         ready_endpoints=_ready_endpoints(store, key),
-        revisions={d.revision: d for d in _revisions(store, key, pods)},
+        revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
         recorded={r.revision: r for r in map(_recorded, recorded)},
-        migration=await _migration(cluster, store, key, target, pods),
+        migration=await _migration(cluster, store, key, target, pods, lost),
         references=references.need,
         database=await _database(cluster, store, key, resource, owner, pods),
     )
@@ -107,7 +115,7 @@ def _ready_endpoints(store: Store, key: Key) -> frozenset[str]:
     )
 
 
-def _revisions(store: Store, key: Key, pods: list[Manifest]) -> list[RevisionFacts]:
+def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> list[RevisionFacts]:
     found = []
     for deployment in store.children(key, DEPLOYMENT):
         revision = revision_of(deployment)
@@ -117,7 +125,7 @@ def _revisions(store: Store, key: Key, pods: list[Manifest]) -> list[RevisionFac
             RevisionFacts(
                 revision=revision,
                 size=int(deployment["spec"].get("replicas", 1)),
-                pods=_pods(pods, Component.API, revision),
+                pods=_pods(pods, Component.API, revision, lost),
                 create_error=_create_error(deployment),
                 deleting="deletionTimestamp" in deployment["metadata"],
             )
@@ -125,8 +133,9 @@ def _revisions(store: Store, key: Key, pods: list[Manifest]) -> list[RevisionFac
     return found
 
 
-def _pods(pods: list[Manifest], component: Component, revision: str) -> tuple[PodFacts, ...]:
-    return tuple(pod_facts(p) for p in pods if component_of(p) == component and revision_of(p) == revision)
+def _pods(pods: list[Manifest], component: Component, revision: str, lost: set[str]) -> tuple[PodFacts, ...]:
+    own = (p for p in pods if component_of(p) == component and revision_of(p) == revision)
+    return tuple(pod_facts(p, lost) for p in own)
 
 
 def _create_error(deployment: Manifest) -> str:
@@ -148,7 +157,7 @@ def _recorded(record: Manifest) -> RecordedRevision:
 
 
 async def _migration(
-    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest]
+    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str]
 ) -> MigrationFacts | None:
     """The newest attempt of the revision's migrations Job; None when there is none."""
     jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
@@ -157,7 +166,7 @@ async def _migration(
     newest = max(jobs, key=attempt_of)
     name = newest["metadata"]["name"]
     own = [p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name]
-    facts = tuple(map(pod_facts, own))
+    facts = tuple(pod_facts(p, lost) for p in own)
     state, finished_at, message = _job_state(newest)
     ends = [t for p in facts for t in p.last_terminations]
     if ends and ends[-1].message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,8 @@ DISRUPTED_REASONS = frozenset(
 QUIET_WAITS = frozenset({"ContainerCreating", "PodInitializing"})
 
 
-def pod_facts(pod: Manifest) -> PodFacts:
+def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
+    """`lost_nodes`: names of nodes whose pods count as disrupted."""
     meta, status = pod["metadata"], pod.get("status") or {}
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     ready = _condition(status, "Ready")
@@ -30,7 +32,7 @@ def pod_facts(pod: Manifest) -> PodFacts:
         ready=is_ready,
         ready_since=time_of(ready.get("lastTransitionTime")) if is_ready else None,
         terminating="deletionTimestamp" in meta,
-        disrupted=_disrupted(status),
+        disrupted=_disrupted(status) or (pod.get("spec") or {}).get("nodeName") in lost_nodes,
         restarts=sum(int(c.get("restartCount", 0)) for c in containers),
         down=any(_is_down(c) for c in containers),
         waiting_reason=waiting.get("reason", ""),

@@ -17,7 +17,7 @@ from maraudersmap_operator.cluster import Cluster, Key, Refused, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
-from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status import Evidence, Phase
 from maraudersmap_operator.rollout import Decision, decide, report_refusal
 from maraudersmap_operator.telemetry import Metrics, logger
 
@@ -25,6 +25,7 @@ from .announce import announce
 from .carry_out import Hands
 from .desired import foundation, traffic
 from .ensure import Ensurer, OwnedByAnother, StillLeaving
+from .nodes import Nodes
 from .observe import Observation, observe
 from .prune import prune
 from .references import References, ensure_generated_secrets, read_references
@@ -54,6 +55,7 @@ class Reconciler:
     ) -> None:
         self._cluster = cluster
         self._store = store
+        self._nodes = Nodes(cluster)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -81,7 +83,7 @@ class Reconciler:
         references = await read_references(self._cluster, owner, spec)
         if resource.status.candidate is not None:
             await self._refresh_pods(key)
-        observation = await observe(self._cluster, self._store, key, resource, owner, references)
+        observation = await observe(self._cluster, self._store, self._nodes, key, resource, owner, references)
         try:
             await ensure_generated_secrets(self._cluster, owner, spec)
             for manifest in foundation(owner, spec, self._settings.images, references.config_maps):
@@ -117,9 +119,21 @@ class Reconciler:
         decision = replace(decision, status=status)
 
         async def store_status() -> None:
+            nonlocal decision
+            decision = replace(decision, status=with_evidence(decision.status, hands.evidence))
             await self._store_status(key, resource, decision.status)
 
-        hands = Hands(self._cluster, self._store, ensurer, owner, spec, observation, store_status, now)
+        hands = Hands(
+            self._cluster,
+            self._store,
+            ensurer,
+            owner,
+            spec,
+            observation,
+            store_status,
+            status.tokens.restart,
+            now,
+        )
         for action in decision.actions:
             logger().debug("acting", action=str(action))
             await hands.do(action)
@@ -200,6 +214,17 @@ class Reconciler:
             )
             looks.append(min(max(MISSING_FIRST, (now - since) / 4), MISSING_MOST))
         return min(looks)
+
+
+def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | None]) -> MaraudersMapStatus:
+    """The ledger with what was saved of each revision's pods."""
+    if not evidence:
+        return status
+    rejected = tuple(
+        r.model_copy(update={"evidence": evidence[r.revision]}) if evidence.get(r.revision) else r
+        for r in status.rejected
+    )
+    return status.model_copy(update={"rejected": rejected})
 
 
 def _dump(status: MaraudersMapStatus) -> dict[str, Any]:

@@ -29,6 +29,10 @@ NO_REVISION: Final = "none"
 
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
+ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"
+ANNOTATION_ABORT: Final = f"{GROUP}/abort"
+ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
+ANNOTATION_RESTART: Final = f"{GROUP}/restart"
 
 NAME_MAX: Final = 40
 """Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""

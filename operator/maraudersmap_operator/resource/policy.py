@@ -137,6 +137,11 @@ class Rollout(Model):
         description="Seconds an image may be missing from its registry before the revision is given up; for "
         "tags that are pushed after the resource.",
     )
+    auto_promote: bool = Field(
+        default=True,
+        description="Off: the full new set waits without traffic for a new value of the annotation "
+        "hogwarts.edu/promote.",
+    )
     paused: bool = Field(
         default=False,
         description="On: nothing goes forward. A new revision waits to be tried, one under way stays at its "

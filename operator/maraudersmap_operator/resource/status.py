@@ -17,6 +17,9 @@ MAX_REJECTED = 10
 MAX_HISTORY = 20
 MAX_TERMINATION_RECORDS = 30
 MAX_CONTROLS = 20
+MAX_LOG_LINES = 12
+MAX_LOG_LINE = 240
+MAX_POD_EVENTS = 5
 MAX_MESSAGE = 1024
 
 
@@ -159,6 +162,20 @@ class Hold(StatusModel):
     retry_at: Time = Field(description="When it is tried again.")
 
 
+class Evidence(StatusModel):
+    """What was saved of a failing pod before it went; secrets are masked."""
+
+    pod: str = Field(default="", description="Name of the pod.")
+    exit_code: int | None = Field(default=None, description="Exit code of its last ended container.")
+    reason: str = Field(
+        default="", description="The kubelet's word for that end: Error, OOMKilled, StartError, ..."
+    )
+    logs: tuple[str, ...] = Field(default=(), max_length=MAX_LOG_LINES, description="Its last log lines.")
+    events: tuple[str, ...] = Field(
+        default=(), max_length=MAX_POD_EVENTS, description="What the cluster said of it."
+    )
+
+
 class RejectedRevision(StatusModel):
     """An entry of the ledger: not rolled out again until `hogwarts.edu/retry` gets a new value."""
 
@@ -194,6 +211,13 @@ class HistoryEntry(StatusModel):
     duration_seconds: float = Field(default=0, description="Seconds between the two.")
 
 
+class Pin(StatusModel):
+    """An earlier revision asked for by hogwarts.edu/rollback-to; it ends when the spec asks for something else."""
+
+    revision: str = Field(description="Hash of the revision that is wanted instead of the spec's.")
+    against: str = Field(description="Hash of the spec's revision when it was asked for.")
+
+
 class Replicas(StatusModel):
     desired: int = Field(default=0, description="Pods that the serving revision should have.")
     ready: int = Field(default=0, description="Of those, ready.")
@@ -204,6 +228,10 @@ class Tokens(StatusModel):
     """The last value acted upon of each verb's annotation."""
 
     retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
+    promote: str = Field(default="", description="Last value of hogwarts.edu/promote acted upon.")
+    abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
+    rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
+    restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")
 
 
 class MaraudersMapStatus(StatusModel):
@@ -220,6 +248,9 @@ class MaraudersMapStatus(StatusModel):
     serving: str = Field(default="", description="Hash of the revision that traffic points to.")
     rejected: tuple[RejectedRevision, ...] = Field(
         default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
+    )
+    pin: Pin | None = Field(
+        default=None, description="An earlier revision that is wanted instead of the spec's."
     )
     hold: Hold | None = Field(default=None, description="The spec's revision, waiting for its next try.")
     history: tuple[HistoryEntry, ...] = Field(

@@ -14,6 +14,7 @@ from .retreat import condemn
 from .steady import clear_others, hold_stable, resize, restore_traffic
 from .strategy import Stage, stage_of, stage_size, wanted_size
 from .turn import SOON, Turn
+from .verbs import take_promote
 from .verdict import Case, Doomed, Environment, Healthy, Pending, Verdict, blameless, classify, keeps_ending
 from .words import Trouble, pod_trouble
 
@@ -81,6 +82,9 @@ def _walk(turn: Turn, stable: StableRevision) -> None:
         turn.block("Paused", f"spec.rollout.paused is true: the rollout stays at {candidate.step}")
         return
     stable_is_down = turn.stable_facts.ready == 0
+    if candidate.step is Step.FULL_SIZE and not turn.spec.rollout.auto_promote and not take_promote(turn):
+        turn.block("WaitingForPromotion", "the full new set waits for a new value of hogwarts.edu/promote")
+        return
     if candidate.step is Step.WITNESSES and not stable_is_down:
         _enter(turn, Step.FULL_SIZE)
         _walk(turn, stable)
@@ -125,13 +129,15 @@ def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> N
         turn.update_candidate(half_down_since=turn.now if half_down else None)
     since = turn.status.candidate.half_down_since if turn.status.candidate else None
     fallen = facts.ready == 0 or (since is not None and turn.now - since >= HALF_DOWN_PATIENCE)
+    end = candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)
     looping = keeps_ending(_case(turn, facts.size))
     if turn.stable_facts.ready and facts.size and fallen:
         message = f"{facts.ready} of {facts.size} pods ready under traffic"
         _condemn(turn, Doomed("NotReadyAfterPromotion", message))
     elif turn.stable_facts.ready and looping:
         _condemn(turn, looping)
-    elif turn.now >= (end := candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)):
+    elif (turn.promote and not turn.spec.rollout.paused) or turn.now >= end:
+        take_promote(turn)
         if facts.ready >= facts.size > 0:
             _promote(turn, candidate)
         else:
@@ -226,7 +232,8 @@ def _migrated(turn: Turn) -> bool:
     candidate, migration = turn.status.candidate, turn.observed.migration
     assert candidate is not None
     recorded = turn.observed.recorded.get(candidate.revision)
-    if not turn.spec.migrations.enabled or (recorded and recorded.migrated):
+    pinned = turn.status.pin is not None and turn.status.pin.revision == candidate.revision
+    if not turn.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
         return True
     if migration is None:
         _migrate(turn, candidate.migration_attempt + 1)

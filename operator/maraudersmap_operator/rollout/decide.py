@@ -13,11 +13,13 @@ from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMa
 
 from .advance import advance, start
 from .facts import Observed
-from .plan import Decision, NoteType, ScaleTo
+from .plan import Decision, ScaleTo
 from .report import report
-from .retreat import abandon, roll_back
+from .retreat import abandon, condemn, roll_back
 from .steady import keep_stable
 from .turn import Turn
+from .verbs import take_abort, take_verbs
+from .verdict import Doomed
 
 
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
@@ -26,13 +28,12 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     turn = Turn(
         spec=resource.spec,
         generation=resource.generation,
-        retry_token=resource.annotations.get("hogwarts.edu/retry", ""),
         observed=observed,
         now=now,
         status=status,
         serving=observed.serving,
     )
-    _take_tokens(turn)
+    take_verbs(turn, resource.annotations)
     if observed.conflict:
         turn.block("Conflict", observed.conflict)
     elif turn.spec.suspend:
@@ -55,6 +56,8 @@ def _roll(turn: Turn) -> None:
     elif candidate and candidate.revision != target.revision:
         back = stable is not None and stable.revision == target.revision
         abandon(turn, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
+    elif candidate and stable and take_abort(turn):
+        condemn(turn, candidate, Doomed("Aborted", "given up by hogwarts.edu/abort"))
     elif candidate:
         advance(turn)
     elif stable and stable.revision == target.revision:
@@ -76,18 +79,6 @@ def _roll(turn: Turn) -> None:
             turn.block("Paused", "spec.rollout.paused is true: the new revision waits")
         else:
             start(turn)
-
-
-def _take_tokens(turn: Turn) -> None:
-    """A new value of hogwarts.edu/retry forgives the target once. The token is stored with its effect."""
-    tokens, token = turn.status.tokens, turn.retry_token
-    if not token or token == tokens.retry:
-        return
-    target = turn.observed.target.revision
-    kept = tuple(r for r in turn.status.rejected if r.revision != target)
-    if len(kept) != len(turn.status.rejected):
-        turn.note(NoteType.NORMAL, "Retry", f"Revision {target} gets another try")
-    turn.update(tokens=tokens.model_copy(update={"retry": token}), rejected=kept, hold=None)
 
 
 def _suspend(turn: Turn) -> None:

@@ -55,6 +55,13 @@ class RouteTo:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepEvidence:
+    """Save logs and Events of the revision's worst pod into its ledger entry, while there still is a pod."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """Write the decision's status now, before the actions that follow."""
 
@@ -66,7 +73,7 @@ class Retire:
     revision: str
 
 
-Action = Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | StoreStatus | Retire
+Action = Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | KeepEvidence | StoreStatus | Retire
 
 
 class NoteType(StrEnum):

@@ -52,12 +52,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
         (ConditionType.AVAILABLE, serving.ready > 0, "PodsReady" if serving.ready else "NoReadyPods", _served(turn)),
         (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
-        (
-            ConditionType.ROLLED_BACK,
-            rejected is not None,
-            rejected.reason if rejected else "NotRejected",
-            rejected.message if rejected else "",
-        ),
+        (ConditionType.ROLLED_BACK, *_rolled_back(turn, rejected)),
         (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
          turn.observed.database.message),
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
@@ -107,6 +102,8 @@ def _phase(turn: Turn) -> Phase:
         return Phase.STALLED if turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
     if status.stable is None:
         return Phase.PENDING
+    if status.pin is not None and status.stable.revision == status.pin.revision:
+        return Phase.ROLLED_BACK
     if status.stable.revision != target.revision:
         return Phase.ROLLED_BACK if _rejected(turn) else Phase.PENDING
     serving = turn.facts(turn.serving)
@@ -118,6 +115,19 @@ def _phase(turn: Turn) -> Phase:
 
 def _rejected(turn: Turn) -> RejectedRevision | None:
     return next((r for r in turn.status.rejected if r.revision == turn.observed.target.revision), None)
+
+
+def _rolled_back(turn: Turn, rejected: RejectedRevision | None) -> tuple[bool, str, str]:
+    pin, stable = turn.status.pin, turn.status.stable
+    if pin and stable and stable.revision == pin.revision:
+        return (
+            True,
+            "RolledBackTo",
+            f"hogwarts.edu/rollback-to asked for {pin.revision} instead of {pin.against}",
+        )
+    if rejected:
+        return True, rejected.reason, rejected.message
+    return False, "NotRejected", ""
 
 
 def _ready_reason(phase: Phase, reason: str) -> str:
@@ -135,6 +145,8 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
             f"{rejected.image} was rolled back ({rejected.reason}: {rejected.message}); "
             f"{status.stable.image} serves. Change the spec, or give hogwarts.edu/retry a new value"
         )
+    if phase is Phase.ROLLED_BACK and status.pin:
+        return f"{_stable_image(status)} serves, asked for by hogwarts.edu/rollback-to, until the spec's pods change"
     candidate = status.candidate
     if candidate and candidate.step is Step.BAKING:
         return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired"

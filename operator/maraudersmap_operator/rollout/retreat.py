@@ -19,7 +19,7 @@ from maraudersmap_operator.resource.status import (
 )
 
 from .memory import disturbed
-from .plan import NoteType, Retire, ScaleTo, StoreStatus
+from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .steady import hold_stable
 from .turn import SOON, Turn, seconds
 from .verdict import Doomed, Environment
@@ -101,7 +101,7 @@ def _reject(turn: Turn, candidate: CandidateRevision, stable: StableRevision, do
     others = tuple(r for r in turn.status.rejected if r.revision != candidate.revision)
     turn.update(rejected=(entry, *others)[:MAX_REJECTED], hold=None)
     turn.close(candidate, Outcome.ROLLED_BACK, doom.reason)
-    turn.act(StoreStatus(), Retire(candidate.revision))
+    turn.act(KeepEvidence(candidate.revision), StoreStatus(), Retire(candidate.revision))
     turn.note(
         NoteType.WARNING,
         "RolledBack",

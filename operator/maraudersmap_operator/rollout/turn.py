@@ -30,11 +30,12 @@ SOON = timedelta(milliseconds=500)
 class Turn:
     spec: MaraudersMapSpec
     generation: int
-    retry_token: str
     observed: Observed
     now: datetime
     status: MaraudersMapStatus
     serving: str  # where traffic points once the actions so far have run
+    promote: str = ""  # new value of the promote annotation that nobody has taken yet
+    abort: str = ""  # likewise
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
     blocked_reason: str = ""
     actions: list[Action] = field(default_factory=list)

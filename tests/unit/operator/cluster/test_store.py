@@ -8,6 +8,18 @@ from maraudersmap_operator.cluster import Key, Listing, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD, SERVICE
 
 KEY = Key("test", "map")
+POD_SPEC = {
+    "nodeName": "n",
+    "containers": [
+        {
+            "env": [
+                {"name": "X", "valueFrom": {"secretKeyRef": {"name": "b", "key": "k"}}},
+                {"name": "Y", "value": "1"},
+            ],
+            "envFrom": [{"secretRef": {"name": "a"}}],
+        }
+    ],
+}
 
 
 def obj(name: str, version: int, uid: str = "", **extra: Any) -> dict[str, Any]:
@@ -66,16 +78,20 @@ def test_audit_of_one_namespace_leaves_the_others() -> None:
 
 
 def test_pods_are_kept_slim() -> None:
-    """managedFields, last-applied and the pod's spec are most of its size."""
+    """managedFields, last-applied and the pod's spec are most of its size; which Secrets feed it is kept."""
     store = Store()
-    pod = obj("a", 1, spec={"nodeName": "n", "containers": [{}]}, status={"phase": "Running"})
+    pod = obj("a", 1, spec=POD_SPEC, status={"phase": "Running"})
     pod["metadata"] |= {
         "managedFields": [{}],
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"},
     }
     store.put(POD, pod)
     kept = store.children(KEY, POD)[0]
-    assert kept["spec"] == {"nodeName": "n"}
+    assert kept["spec"] == {"nodeName": "n", "secretNames": ["a", "b"]}
+    assert not store.put(POD, kept)
+    kept["metadata"]["resourceVersion"] = "2"
+    store.put(POD, kept)
+    assert store.children(KEY, POD)[0]["spec"]["secretNames"] == ["a", "b"]
     assert "managedFields" not in kept["metadata"]
     assert kept["metadata"]["annotations"] == {"own": "1"}
     assert "managedFields" in pod["metadata"]

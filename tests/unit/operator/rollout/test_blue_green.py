@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.status import Outcome, Phase, Step
-from maraudersmap_operator.rollout import Need, Retire, RouteTo, ScaleTo, StoreStatus
+from maraudersmap_operator.rollout import KeepEvidence, Need, Retire, RouteTo, ScaleTo, StoreStatus
 
 from .world import Behaviour, World
 
@@ -118,6 +118,7 @@ def test_memory_comes_before_scale() -> None:
     world = ready_world().behave(BAD, MISSING).edit(image=BAD).run(5)
     tail = world.actions[world.actions.index(StoreStatus()) :]
     assert tail == [StoreStatus(), Retire(world.revision(BAD))]
+    assert world.actions[-3] == KeepEvidence(world.revision(BAD))
 
 
 def test_rejected_revision_is_not_tried_again() -> None:

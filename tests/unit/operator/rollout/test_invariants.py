@@ -28,21 +28,26 @@ BEHAVIOURS = (
     Behaviour(image_missing=True),
     Behaviour(migration_exit=1),
     Behaviour(migration_exit=75),
+    Behaviour(pull_denied=True),
 )
 QUICK = {"minReadySeconds": 3, "bakeSeconds": 10, "progressDeadlineSeconds": 30, "timeoutSeconds": 120}
 MAX_STATUS_BYTES = 30_000
 # CI asks for more; a developer's run stays within the minute that unit tests may take.
-EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
 STEPS = 40
 # Shrinking a long story can take minutes: only where somebody waits for it.
 PHASES = (Phase.explicit, Phase.generate, *((Phase.shrink,) if os.environ.get("INVARIANT_SHRINK") else ()))
 
 
-def check(world: World, seen: Observed, decision: Decision, token_was: str) -> None:
+def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[str, str]) -> None:
     """Hold one decision, made on `seen`, against the invariants that speak of single decisions."""
     before = world.resource.status
     rejected = {r.revision for r in before.rejected}
-    fresh_token = world.annotations.get("hogwarts.edu/retry", "") not in ("", token_was)
+    tokens = (
+        world.annotations.get("hogwarts.edu/retry", ""),
+        world.annotations.get("hogwarts.edu/rollback-to", ""),
+    )
+    fresh_token = any(token not in ("", was) for token, was in zip(tokens, tokens_were, strict=True))
     serving = seen.serving
     for action in decision.actions:
         match action:
@@ -95,9 +100,9 @@ class Machine(RuleBasedStateMachine):
         seen = world.observed()
         if stale and self.stale is not None:
             seen = world.with_stale_pods(seen, self.stale)
-        token_was = world.resource.status.tokens.retry
+        tokens_were = world.status.tokens.retry, world.status.tokens.rollback_to
         decision = world.turn_without_acting(seen)
-        check(world, seen, decision, token_was)
+        check(world, seen, decision, tokens_were)
         if keep is None:
             world.carry_out(decision)
         else:
@@ -153,6 +158,26 @@ class Machine(RuleBasedStateMachine):
         self.tokens += 1
         self.world.annotate("retry", str(self.tokens))
 
+    @rule(verb=st.sampled_from(["promote", "abort"]))
+    def ask_to_promote_or_abort(self, verb: str) -> None:
+        self.tokens += 1
+        self.world.annotate(verb, str(self.tokens))
+
+    @precondition(lambda self: bool(self.world.recorded))
+    @rule(data=st.data())
+    def ask_to_roll_back(self, data: st.DataObject) -> None:
+        self.tokens += 1
+        revision = data.draw(st.sampled_from(sorted(self.world.recorded)))
+        self.world.annotate("rollback-to", f"{revision}/{self.tokens}")
+
+    @rule()
+    def a_node_is_lost(self) -> None:
+        self.world.lose_a_node()
+
+    @rule(full=st.booleans())
+    def quota_fills_and_empties(self, full: bool) -> None:
+        self.world.create_error = "exceeded quota: all" if full else ""
+
     @precondition(lambda self: self.world.serving in self.world.sizes and self.world.autoscaled)
     @rule(size=st.integers(3, 8))
     def autoscaler_moves(self, size: int) -> None:
@@ -183,6 +208,8 @@ class Machine(RuleBasedStateMachine):
         for image in IMAGES:
             world.behave(image, Behaviour())
         world.set_database(True)
+        world.create_error = ""
+        world.annotations.pop("hogwarts.edu/rollback-to", None)
         self.tokens += 1
         world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=QUICK)
         settle(world)

@@ -55,6 +55,9 @@ class Behaviour:
     )
     image_missing: bool = False
     migration_exit: int = 0
+    pull_denied: bool = False
+    unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
+    terminations_reason: str = "Error"
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class World:
         self.jobs: dict[str, MigrationFacts] = {}
         self.references = Need(True, "Found")
         self.database = Need(True, "Ready")
+        self.create_error = ""  # no further pod can be created: quota, admission
+        self.disrupted: set[str] = set()  # pods on a lost node
         self.actions: list[Any] = []
         self.reasons: Counter[str] = Counter()
         self._uids = count(1)
@@ -114,6 +119,12 @@ class World:
     def set_database(self, ready: bool) -> None:
         self.database = Need(True, "Ready") if ready else Need(False, "DatabaseNotReady", "away")
 
+    def lose_a_node(self) -> World:
+        """A third of the pods go unready with their node; new ones take their place, as after its eviction."""
+        gone = self.pods[::3]
+        self.pods = [p for p in self.pods if p not in gone]
+        return self
+
     @property
     def autoscaled(self) -> bool:
         return bool(self.spec["autoscaling"]["enabled"])
@@ -132,7 +143,7 @@ class World:
         self._autoscale()
         for revision, size in self.sizes.items():
             own = [p for p in self.pods if p.revision == revision]
-            for _ in range(size - len(own)):
+            for _ in range(0 if self.create_error else size - len(own)):
                 uid = f"pod-{next(self._uids)}"
                 self._first_pod.setdefault(self.image(revision), self.now)
                 self.pods.append(Pod(uid, revision, self.now, self.now + SECOND))
@@ -210,10 +221,15 @@ class World:
 
     def facts(self, revision: str) -> RevisionFacts:
         pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
-        return RevisionFacts(revision, self.sizes.get(revision, 0), pods)
+        error = self.create_error if len(pods) < self.sizes.get(revision, 0) else ""
+        return RevisionFacts(revision, self.sizes.get(revision, 0), pods, create_error=error)
 
     def phase(self) -> Phase | None:
         return self.status.phase
+
+    def rejections(self) -> list[str]:
+        """Reasons in the ledger, the newest first."""
+        return [r.reason for r in self.status.rejected]
 
     def image(self, revision: str) -> str:
         return self.recorded[revision].image
@@ -264,6 +280,8 @@ class World:
 
     def _live(self, pod: Pod) -> None:
         behaviour = self._behaviour(pod.revision)
+        if pod.uid in self.disrupted:
+            return
         if pod.down_until and self.now >= pod.down_until:
             pod.started, pod.down_until = pod.down_until, None
             pod.restarts += 1
@@ -275,20 +293,27 @@ class World:
         )
         died = pod.started + timedelta(seconds=behaviour.dies_after)
         if not lasting and self.now >= died:
-            pod.ends.append(Termination(1, "Error", "boom", pod.started, died))
+            pod.ends.append(Termination(1, behaviour.terminations_reason, "boom", pod.started, died))
             wait = BACKOFFS[min(pod.restarts, len(BACKOFFS) - 1)]
             pod.down_until = self.now + timedelta(seconds=wait)
 
     def _ready(self, pod: Pod) -> bool:
         behaviour = self._behaviour(pod.revision)
-        if behaviour.image_missing or pod.down_until or behaviour.ready_after is None:
+        never = behaviour.image_missing or behaviour.pull_denied or behaviour.ready_after is None
+        if never or pod.down_until or self.create_error:
             return False
-        return self.now >= pod.started + timedelta(seconds=behaviour.ready_after)
+        if behaviour.unready_from is not None and self.now >= START + timedelta(
+            seconds=behaviour.unready_from
+        ):
+            return False
+        if pod.uid in self.disrupted:
+            return False
+        return self.now >= pod.started + timedelta(seconds=behaviour.ready_after or 0)
 
     def _facts(self, pod: Pod) -> PodFacts:
         behaviour = self._behaviour(pod.revision)
         ready = self._ready(pod)
-        missing = behaviour.image_missing and self.now >= pod.created + SECOND
+        missing = (behaviour.image_missing or behaviour.pull_denied) and self.now >= pod.created + SECOND
         return PodFacts(
             uid=pod.uid,
             name=pod.uid,
@@ -298,7 +323,10 @@ class World:
             restarts=pod.restarts,
             down=pod.down_until is not None,
             waiting_reason="ErrImagePull" if missing else "",
-            waiting_message="failed to pull: registry/app:9: not found" if missing else "",
+            waiting_message=("401 Unauthorized" if behaviour.pull_denied else "app:9: not found")
+            if missing
+            else "",
+            disrupted=pod.uid in self.disrupted,
             last_terminations=tuple(pod.ends[-2:]),
         )
 

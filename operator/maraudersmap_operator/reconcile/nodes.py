@@ -1,0 +1,40 @@
+"""Pods on a lost node look unready and are not to blame: their node tells.
+
+Asked only for nodes that have an unready pod of ours. A namespaced install may not read nodes; then every node counts as
+present, and a lost one costs at worst a rollout withdrawn and tried again.
+"""
+
+from __future__ import annotations
+
+from maraudersmap_operator.cluster import Cluster, Manifest, Refused
+from maraudersmap_operator.cluster.kinds import NODE
+from maraudersmap_operator.telemetry import logger
+
+
+class Nodes:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._allowed = True
+
+    async def lost(self, pods: list[Manifest]) -> set[str]:
+        """Names of nodes that are gone or not ready, among those that hold an unready pod."""
+        names = {p["spec"].get("nodeName") for p in pods if not _is_ready(p)} - {None}
+        found = set()
+        for name in sorted(names):
+            if self._allowed and not await self._present(name):
+                found.add(name)
+        return found
+
+    async def _present(self, name: str) -> bool:
+        try:
+            node = await self._cluster.get(NODE, None, name)
+        except Refused:
+            self._allowed = False
+            logger().info("nodes cannot be read: a lost node is not told from unready pods")
+            return True
+        return node is not None and _is_ready(node)
+
+
+def _is_ready(obj: Manifest) -> bool:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

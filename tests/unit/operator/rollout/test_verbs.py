@@ -1,0 +1,94 @@
+"""Annotations that ask for something once."""
+
+from __future__ import annotations
+
+from maraudersmap_operator.resource.status import Phase, Step
+
+from .world import Behaviour, World
+
+GOOD, NEXT, BAD = "good:1", "good:2", "bad:1"
+
+
+def ready_world(**spec: object) -> World:
+    world = World(**spec).run(30)
+    assert world.phase() is Phase.READY, world.status.message
+    return world
+
+
+def test_manual_promotion_waits_at_full_size() -> None:
+    """autoPromote off: a full set without traffic, until somebody says go."""
+    world = ready_world(rollout={"autoPromote": False}).edit(image=NEXT)
+    stable = world.serving
+    world.run(60)
+    assert world.serving == stable
+    assert world.sizes[world.revision(NEXT)] == 3
+    assert world.condition("Ready") == ("False", "WaitingForPromotion")
+    world.annotate("promote", "1").run(2)
+    assert world.serving == world.revision(NEXT)
+    world.run(70).edit(image="good:3").run(60)
+    assert world.serving == world.revision(NEXT), "a used token promotes nothing else"
+
+
+def test_promote_ends_the_bake() -> None:
+    """Somebody has looked and is sure."""
+    world = ready_world(rollout={"bakeSeconds": 3600}).edit(image=NEXT).run(25)
+    assert world.phase() is Phase.BAKING
+    world.annotate("promote", "1").run(3)
+    assert world.phase() is Phase.READY
+
+
+def test_abort_rejects_the_candidate() -> None:
+    """It is not tried again until retry."""
+    world = ready_world().edit(image=NEXT).run(6)
+    world.annotate("abort", "1").run(3)
+    assert world.status.rejected[0].reason == "Aborted"
+    assert world.phase() is Phase.ROLLED_BACK
+    world.annotate("retry", "1").run(90)
+    assert world.phase() is Phase.READY
+
+
+def test_verbs_without_a_rollout_say_so_and_are_spent() -> None:
+    """An old token must not hit a later rollout."""
+    world = ready_world().annotate("abort", "1").annotate("promote", "1").run(2)
+    assert world.reasons["NothingToAbort"] == 1
+    assert world.reasons["NothingToPromote"] == 1
+    world.edit(image=NEXT).run(120)
+    assert world.serving == world.revision(NEXT)
+
+
+def test_rollback_to_brings_an_earlier_revision_without_touching_the_spec() -> None:
+    """Witnesses, full size, switch, as for any other; no migrations; the spec's next change ends it."""
+    world = ready_world().edit(image=NEXT).run(120)
+    old = world.revision(GOOD)
+    assert set(world.sizes) == {world.revision(NEXT)}
+    world.annotate("rollback-to", f"{old}/1").run(120)
+    assert world.serving == old
+    assert world.spec["image"] == NEXT
+    assert world.phase() is Phase.ROLLED_BACK
+    assert world.condition("RolledBack") == ("True", "RolledBackTo")
+    done = len(world.actions)
+    world.run(60)
+    assert world.actions[done:] == []
+    world.edit(image="good:3").run(120)
+    assert world.serving == world.revision("good:3")
+    assert world.phase() is Phase.READY
+
+
+def test_rollback_to_stable_in_the_middle_leaves_the_candidate() -> None:
+    """The quick way out: stable is there already."""
+    world = ready_world().behave(NEXT, Behaviour(ready_after=60)).edit(image=NEXT).run(10)
+    assert world.status.candidate is not None
+    assert world.status.candidate.step is Step.WITNESSES
+    stable = world.serving
+    world.annotate("rollback-to", f"{stable}/1").run(3)
+    assert set(world.sizes) == {stable}
+    assert world.phase() is Phase.ROLLED_BACK
+    world.annotate("retry", "1").run(150)
+    assert world.serving == world.revision(NEXT)
+
+
+def test_rollback_to_an_unknown_revision_names_the_known_ones() -> None:
+    """And changes nothing."""
+    world = ready_world().annotate("rollback-to", "nonsense/1").run(2)
+    assert world.reasons["UnknownRevision"] == 1
+    assert world.phase() is Phase.READY
