@@ -143,6 +143,7 @@ def _restore_machine() -> None:
         return
     before = json.loads(daemon.BEFORE.read_text(encoding="utf-8"))
     daemon.IP_FORWARD.write_text(before["ip_forward"], encoding="ascii")
+    daemon.INOTIFY.write_text(before["inotify_instances"], encoding="ascii")
     run(["iptables", "-w", "-P", "FORWARD", before["forward_policy"]])
     modules = Path("/lib/modules")
     # kind mounts it into its nodes, and Docker makes what it shall mount.

@@ -21,6 +21,9 @@ _RUNTIME = MACHINE_BIN / "marauders-runc"
 BEFORE = MACHINE / "before.json"
 """What this machine was like before a daemon of ours first changed it."""
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES = 1024
+"""A node takes some ten of them; of the usual 128, a second cluster's kubelets get none and never join."""
 _BRIDGE_CHOICE = MACHINE / "bridge.json"
 _CAP_SYS_RESOURCE = 24
 _START_SECONDS = 60
@@ -51,6 +54,8 @@ def ensure() -> bool:
         _clear_dead()
         _write_down_before()
         _start()
+    if int(INOTIFY.read_text(encoding="ascii")) < _INOTIFY_INSTANCES:
+        INOTIFY.write_text(str(_INOTIFY_INSTANCES), encoding="ascii")
     return True
 
 
@@ -86,13 +91,14 @@ def _clear_dead() -> None:
 
 
 def _write_down_before() -> None:
-    """Once, so that clean-all can put things back. Docker turns forwarding on and its policy to DROP."""
+    """Once, so that clean-all can put things back. Docker turns forwarding on and its policy to DROP; we raise a limit."""
     if BEFORE.exists():
         return
     policy = run(["iptables", "-w", "-S", "FORWARD"]).split()[2]
     before = {
         "ip_forward": IP_FORWARD.read_text(encoding="ascii").strip(),
         "forward_policy": policy,
+        "inotify_instances": INOTIFY.read_text(encoding="ascii").strip(),
         "lib_modules": Path("/lib/modules").exists(),
     }
     write_whole(BEFORE, json.dumps(before))
