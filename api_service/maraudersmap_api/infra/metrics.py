@@ -1,6 +1,13 @@
 """Prometheus metrics. One registry per application, so tests do not share counters."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -16,6 +23,7 @@ class Metrics:
     """All that `/metrics` shows. Durations are in seconds."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each one, which nobody asked for
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "http_requests_total",

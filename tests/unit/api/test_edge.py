@@ -178,6 +178,7 @@ async def test_paths_in_metrics_are_route_templates_and_unknown_ones_share_a_lab
     assert 'http_requests_total{method="GET",path="unmatched",status="404"} 2.0' in text
     assert 'method="OTHER"' in text
     assert "secret" not in text
+    assert "_created" not in text.replace("incidents_created", "")
     assert "TRACE" not in text
 
 
