@@ -1,0 +1,58 @@
+"""A pass over a resource in its desired state writes nothing."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from dev.kube import Kubectl
+from dev.operator_install import NAMESPACE, leader
+from prometheus_client.parser import text_string_to_metric_families
+from tests.cluster import budgets
+from tests.cluster.scenario import NAME, POLL_SECONDS, Scenario
+
+CALM_SECONDS = 5
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def _metrics(kubectl: Kubectl) -> tuple[dict[str, float], float]:
+    """Writes sent to the API server by method and answer, and passes made, by the leader; the Lease is not counted."""
+    name = leader(kubectl)
+    assert name is not None
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:8080/proxy/metrics"
+    writes: dict[str, float] = {}
+    passes = 0.0
+    for family in text_string_to_metric_families(kubectl("get", "--raw", path)):
+        for sample in family.samples:
+            if sample.name == "rest_client_requests_total" and sample.labels["method"] in WRITES:
+                writes[f"{sample.labels['method']} {sample.labels['code']}"] = sample.value
+            if sample.name == "controller_runtime_reconcile_total":
+                passes += sample.value
+    return writes, passes
+
+
+def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl: Kubectl) -> None:
+    # given: Ready, and its last writes (pruning, the final status) are made
+    small.is_ready()
+    seen, since = _metrics(kubectl)[0], time.monotonic()
+
+    def calm() -> bool:
+        nonlocal seen, since
+        writes = _metrics(kubectl)[0]
+        if writes != seen:
+            seen, since = writes, time.monotonic()
+        return time.monotonic() - since >= CALM_SECONDS
+
+    small.until_true(calm, f"{CALM_SECONDS} s without a write", budgets.READY)
+    before = small.resource()
+    writes, passes = _metrics(kubectl)
+    # when: time goes by, and passes are provoked by a change that means nothing
+    end = time.monotonic() + budgets.AT_REST
+    while time.monotonic() < end:
+        small.do("label", "maraudersmap", NAME, f"example.org/touched={uuid.uuid4().hex}", "--overwrite")
+        time.sleep(4 * POLL_SECONDS)
+    # then
+    writes_after, passes_after = _metrics(kubectl)
+    assert passes_after >= passes + 5
+    assert writes_after == writes
+    assert small.resource()["status"] == before["status"]
