@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster import base_images, daemon, kind_config, registry, sources
+from dev.cluster import base_images, daemon, images, kind_config, registry, sources
 from dev.cluster.cluster import named_kubeconfig
 from dev.cluster.console import Problem, say, step
 from dev.cluster.paths import CHECKOUT, STATE, cluster_name, digest, files_under, write_whole
@@ -50,9 +50,10 @@ def build(which: str, tag: str | None) -> str:
     image = IMAGES[which]
     bases = base_images.PUBLIC if sources.public_images() else base_images.ensure_local()
     local = f"{image.repository}:{content_key(image, bases.build, bases.runtime)}"
-    if not succeeds(["docker", "image", "inspect", local]):
+    if not images.exists(local):
         with step(f"building {local}"):
             _build(image, local, bases)
+            images.prune(image.repository)
     _check_size(image, local, trimmed=bases.trimmed)
     reference = _publish(image, local, tag or local.partition(":")[2])
     _point(which, reference)

@@ -111,8 +111,13 @@ def _use_named(kubeconfig: Path) -> None:
 def _tools(*, public: bool) -> creation.Tools:
     """kind and kubectl, linked in .state/bin by full path, and the node image."""
     link(STATE_BIN / "kind", Path(program("kind") or go_tools.published("kind")))
-    # The multi-call binary looks at the name of the link.
-    link(STATE_BIN / "kubectl", Path(program("kubectl") or go_tools.own("nodebin")))
+    if found := program("kubectl"):
+        link(STATE_BIN / "kubectl", Path(found))
+    elif not public:
+        # The multi-call binary looks at the name of the link.
+        link(STATE_BIN / "kubectl", go_tools.own("nodebin"))
+    elif os.uname().sysname != "Linux":
+        raise Problem("kubectl is missing", "install kubectl; on Linux it is taken from the node image")
     node = None if public else node_image.ensure()
     return creation.Tools(kind=str(STATE_BIN / "kind"), kubectl=str(STATE_BIN / "kubectl"), node_image=node)
 

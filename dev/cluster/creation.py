@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from dev.cluster import addresses, edge, health, kind_config, node_image, registry
 from dev.cluster.console import step
@@ -10,7 +11,7 @@ from dev.cluster.shell import run, succeeds, wait_until
 
 _MANIFESTS = DEV / "manifests"
 _READY = "--timeout=120s"
-_LOOK = "docker exec NODE journalctl -u kubelet"
+_LOOK = "docker exec NODE journalctl -u kubelet; the usual cause is a low fs.inotify.max_user_instances"
 _PUBLIC_METRICS_SERVER = "v0.8.0"
 
 
@@ -39,6 +40,8 @@ def create(name: str, tools: Tools, *, public: bool) -> None:
         # Nodes are kept when it fails, for their logs; the next start removes them.
         run([*command, "--retain"], env=environment, log=log, remedy="make cluster-down cluster")
         _show_registry(name, tools)
+    if not Path(tools.kubectl).exists():
+        run(["docker", "cp", f"{name}-control-plane:/usr/bin/kubectl", tools.kubectl])
     kubectl = _kubectl(tools)
     image = _public_metrics_server(kubectl) if public else node_image.METRICS_SERVER_IMAGE
     manifest = (_MANIFESTS / "metrics-server.yaml").read_text(encoding="utf-8")

@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+from dev.cluster import images
 from dev.cluster.console import say, step
 from dev.cluster.mounts import remove_tree
 from dev.cluster.packages import need
 from dev.cluster.paths import MACHINE, digest
-from dev.cluster.shell import run, succeeds
+from dev.cluster.shell import run
 
 SUITE = "trixie"
 _INCLUDE = "ca-certificates"
@@ -28,7 +29,7 @@ def image() -> str:
 def ensure() -> str:
     """Make the image unless Docker has it, and return its name."""
     name = image()
-    if succeeds(["docker", "image", "inspect", name]):
+    if images.exists(name):
         return name
     archive = MACHINE / "debian" / f"{name.partition(':')[2]}.tar"
     if not archive.exists():
@@ -52,6 +53,7 @@ def ensure() -> str:
             remove_tree(folder)
     with step(f"importing {name}"):
         run(["docker", "import", str(archive), name])
+        images.prune("marauders-debian")
     return name
 
 

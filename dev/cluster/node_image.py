@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.cluster import debian, go_tools
+from dev.cluster import debian, go_tools, images
 from dev.cluster.console import Problem, say, step
 from dev.cluster.paths import DEV, MACHINE, digest, files_under
 from dev.cluster.shell import run, succeeds
@@ -35,14 +35,16 @@ def ensure() -> str:
     built_from = [path.parent.name for path in binaries.values()]
     key = digest(rootfs, *built_from, files=[*files_under(_SOURCES), *_MANIFESTS, Path(__file__)])
     name = f"marauders-node:{go_tools.KUBERNETES_VERSION}-{key}"
-    if succeeds(["docker", "image", "inspect", name]):
+    if images.exists(name):
         return name
-    if not succeeds(["docker", "image", "inspect", rootfs]):
+    if not images.exists(rootfs):
         with step("building the node's root file system"), tempfile.TemporaryDirectory() as context:
             shutil.copy(_SOURCES / "Dockerfile.rootfs", context)
             _build(rootfs, Path(context), "Dockerfile.rootfs", f"DEBIAN={base}", "--network=host")
     with step(f"building {name}"), tempfile.TemporaryDirectory(dir=MACHINE) as work:
         _assemble(name, rootfs, binaries, Path(work))
+        images.prune("marauders-node")
+        images.prune("marauders-node-rootfs")
     return name
 
 

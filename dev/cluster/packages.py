@@ -24,9 +24,13 @@ def need(programs: Iterable[str], why: str) -> None:
     if not missing:
         return
     packages = sorted({_PACKAGE_OF[p] for p in missing})
-    remedy = f"install them by hand: apt-get install {' '.join(packages)}"
-    if program("apt-get") is None or os.geteuid() != 0:
-        raise Problem(f"{', '.join(missing)} missing ({why})", remedy)
+    remedy = f"install by hand: apt-get install {' '.join(packages)}"
+    if program("apt-get") is None:
+        raise Problem(
+            f"{', '.join(missing)} missing ({why})", f"install {', '.join(missing)} by this machine's means"
+        )
+    if os.geteuid() != 0:
+        raise Problem(f"{', '.join(missing)} missing ({why})", f"sudo {remedy.partition(': ')[2]}")
     say(f"installing {', '.join(packages)} with apt: {', '.join(missing)} missing ({why})")
     # policy-rc.d is not touched: where services do start by themselves, a running dockerd is what we want.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}

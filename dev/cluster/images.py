@@ -1,0 +1,24 @@
+"""What we ask Docker about images, and throwing away those that newer ones replaced."""
+
+from dev.cluster.shell import run, succeeds
+
+_KEEP = 2
+"""The newest, and the one before: another clone may be a commit behind."""
+
+
+def exists(reference: str) -> bool:
+    """Whether Docker has the image, by name or id."""
+    return succeeds(["docker", "image", "inspect", reference])
+
+
+def replaced(listed: list[str], keep: int = _KEEP) -> list[str]:
+    """Of the references of one repository, newest first, those to throw away; `:local` is only another name."""
+    ours = [r for r in listed if not r.endswith((":local", ":<none>"))]
+    return ours[keep:]
+
+
+def prune(repository: str) -> None:
+    """Throw away older images of the repository. Docker refuses while a container uses one, which is right."""
+    listed = run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository]).split()
+    for reference in replaced(listed):
+        succeeds(["docker", "rmi", reference])
