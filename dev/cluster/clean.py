@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from dev.cluster import cluster, daemon
+from dev.cluster import cluster, daemon, registry
 from dev.cluster.console import say, step
 from dev.cluster.mounts import remove_tree, unmount_below
 from dev.cluster.paths import CHECKOUT, MACHINE, MACHINE_RUN, STATE, program
@@ -71,6 +71,8 @@ def _remove_from_docker() -> None:
     networks = run(["docker", "network", "ls", "-q", "--filter", "label=marauders"]).split()
     if networks:
         run(["docker", "network", "rm", *networks])
+    if succeeds(["docker", "volume", "inspect", registry.VOLUME]):
+        run(["docker", "volume", "rm", registry.VOLUME])
     images = run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"]).split()
     ours = [i for i in images if i.rpartition("/")[2].startswith("marauders-") and not i.endswith("<none>")]
     if ours:

@@ -11,6 +11,8 @@ from dev.cluster.kind_config import REGISTRY_HOST, REGISTRY_PORT
 from dev.cluster.paths import DEV, STATE, write_whole
 from dev.cluster.shell import run, succeeds, wait_until
 
+VOLUME = "marauders-registry"
+"""Outlives clusters, like everything that takes time to make."""
 _PORT_FILE = STATE / "registry-port"
 _PORTS = range(35000, 36000)
 _START_SECONDS = 20
@@ -55,12 +57,14 @@ def ensure(cluster: str, *, public: bool, address: str) -> None:
             f"--network-alias={REGISTRY_HOST}",
             f"--label=marauders.cluster={cluster}",
         ]
+        # Contents are named by their hashes, so every clone's registry may share one volume: nothing is pushed twice.
+        command += ["-v", f"{VOLUME}:/var/lib/registry"]
         run([*command, "-p", f"127.0.0.1:{port}:{REGISTRY_PORT}", image])
         _wait()
 
 
 def remove(cluster: str) -> None:
-    """Remove the registry and what was pushed to it."""
+    """Remove the registry; what was pushed to it stays for the next."""
     for name in (container(cluster), _fault_container(cluster)):
         succeeds(["docker", "rm", "-f", "-v", name])
     _PORT_FILE.unlink(missing_ok=True)
