@@ -118,9 +118,21 @@ ADVICE: dict[str, Advice] = {
     "WaitingForPods": Advice("the candidate's pods are not all ready for long enough; the deadline is running"),
     "Paused": Advice(
         "spec.rollout.paused is true, so no revision goes further",
+        ("let it go on: `kubectl marauders resume {name} -n {namespace}`",),
+    ),
+    "WaitingForPromotion": Advice(
+        "spec.rollout.autoPromote is false: the full new set is ready, out of traffic, and waits for a person",
         (
-            "let it go on: `kubectl marauders resume {name} -n {namespace}`",
-            "or past this point only: `kubectl marauders promote {name} -n {namespace}`",
+            "try it out: `kubectl port-forward service/{name}-api-preview 8080:80 -n {namespace}`",
+            "take it: `kubectl marauders promote {name} -n {namespace}`",
+            "or leave it: `kubectl marauders abort {name} -n {namespace}`",
+        ),
+    ),
+    "RolledBackTo": Advice(
+        "an earlier revision was asked for; that lasts until the spec asks for other pods",
+        (
+            "to go on with what the spec asks for: `kubectl marauders retry {name} -n {namespace}`",
+            "to stay for good, set the spec to what serves now",
         ),
     ),
     "StableNotReady": Advice(

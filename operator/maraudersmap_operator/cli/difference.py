@@ -95,17 +95,24 @@ def _title(snapshot: Snapshot, record: Record) -> str:
 
 def _spec(snapshot: Snapshot, stable: Record) -> Comparison:
     """The spec's revision is stable, or has not begun: what a user wrote is compared, not what it is rendered to."""
+    old = {k: v for k, v in stable.inputs.items() if k != "configMaps"}
     try:
-        spec = MaraudersMapSpec.model_validate(snapshot.spec)
+        before, after = (MaraudersMapSpec.model_validate(given) for given in (old, snapshot.spec))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise NotUnderstood(
             f"spec.{where} of {snapshot.full_name} is not understood by this plugin"
         ) from error
-    old = {k: v for k, v in stable.inputs.items() if k != "configMaps"}
-    changes = tuple(changes_between(old, revision_inputs(spec)))
+    changes = tuple(changes_between(_written(before), _written(after)))
     return Comparison(
         _title(snapshot, stable), "the spec as it is now", "settings that reach the pods", changes
+    )
+
+
+def _written(spec: MaraudersMapSpec) -> dict[str, Any]:
+    """The part of the spec that makes a revision, under the names that the user writes."""
+    return spec.model_dump(
+        mode="json", include=set(revision_inputs(spec)), exclude_defaults=True, by_alias=True
     )
 
 

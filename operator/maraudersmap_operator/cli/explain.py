@@ -54,7 +54,7 @@ def explain(snapshot: Snapshot, now: datetime) -> Explanation:
     facts = _facts(snapshot, entry, now)
     if kept is not None and kept.exit_code is not None:
         facts.append(
-            f"its container ended with exit code {kept.exit_code}"
+            f"a container of it ended with exit code {kept.exit_code}"
             + (f" ({kept.reason})" if kept.reason else "")
         )
     steps = _steps(snapshot, advice)
@@ -104,6 +104,12 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
         doom = candidate.doomed
         why = "cannot be tried here and now" if doom.environment else "is judged bad"
         return doom.reason, f"{_named(candidate)} {why} and is being taken back", doom.message
+    if snapshot.sent_back and status.pin is not None and candidate is None:
+        return (
+            "RolledBackTo",
+            f"{serves}, asked for by `undo` instead of {status.pin.against}",
+            status.message,
+        )
     if entry is not None and status.phase is Phase.ROLLED_BACK:
         return (
             entry.reason,
@@ -137,7 +143,7 @@ def _named(revision: object) -> str:
 
 def _facts(snapshot: Snapshot, entry: RejectedRevision | None, now: datetime) -> list[str]:
     status = snapshot.status
-    facts = []
+    facts = [] if snapshot.observed else ["the operator has not acted on the newest spec yet"]
     if entry is not None:
         facts.append(
             f"seen {entry.detect_seconds:g} s after the rollout began; "

@@ -127,7 +127,7 @@ async def _request(session: Session, name: str, verb: Verb, arguments: Arguments
     taken_up = None
     if asked.patch:
         await cluster.merge(MARAUDERSMAP, namespace, name, asked.patch)
-        if arguments.wait:
+        if arguments.wait and asked.at_once:
             taken_up = await _taken_up(session, name, lambda s: acted_upon(asked, s), arguments.wait)
     if output.format is Format.JSON:
         told = {"namespace": namespace, "name": name, "verb": str(verb), "token": asked.token or None}

@@ -101,14 +101,21 @@ class Snapshot:
         return self.status.observed_generation >= self.generation
 
     @property
+    def sent_back(self) -> bool:
+        """True when an earlier revision serves because `rollback-to` asked for it."""
+        pin, stable = self.status.pin, self.status.stable
+        return pin is not None and stable is not None and pin.revision == stable.revision
+
+    @property
     def rejection(self) -> RejectedRevision | None:
-        """The ledger's entry of the revision that the spec asks for; None unless it is rejected."""
+        """The ledger's entry of the revision that is asked for now; None unless it is rejected."""
         condition = self.status.condition(ConditionType.ROLLED_BACK)
         if condition is None or condition.status != "True":
             return None
-        entries = self.status.rejected
-        exact = (e for e in entries if e.image == self.image and e.reason == condition.reason)
-        return next(exact, entries[0] if entries else None)
+        told = [
+            e for e in self.status.rejected if (e.reason, e.message) == (condition.reason, condition.message)
+        ]
+        return next((e for e in told if e.image == self.image), told[0] if told else None)
 
     @property
     def contender(self) -> str:
@@ -118,6 +125,8 @@ class Snapshot:
             return status.candidate.revision
         if status.hold is not None:
             return status.hold.revision
+        if status.pin is not None:
+            return status.pin.against
         return self.rejection.revision if self.rejection is not None else ""
 
     def record(self, revision: str) -> Record | None:

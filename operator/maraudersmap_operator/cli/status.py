@@ -31,6 +31,9 @@ def status_tree(snapshot: Snapshot, now: datetime) -> Node:
         parts.append(node(Span("the operator has not acted on the newest spec yet", Tone.WARN)))
     if snapshot.deleting:
         parts.append(node(Span("it is being deleted", Tone.WARN)))
+    if (pin := status.pin) is not None and not snapshot.sent_back:
+        instead = f"{pin.revision} is wanted instead of {pin.against}, until the spec's pods change (undo)"
+        parts.append(node(Span(instead, Tone.WARN)))
     if status.url:
         parts.append(node(Span("reachable at ", Tone.DIM), status.url))
     if status.conditions:
@@ -46,7 +49,12 @@ def status_tree(snapshot: Snapshot, now: datetime) -> Node:
 def revisions(snapshot: Snapshot) -> list[str]:
     """Those that matter now: stable, the one the spec asks for, the serving one, any with pods; oldest first."""
     status = snapshot.status
-    named = [status.stable.revision if status.stable else "", status.serving, snapshot.contender]
+    named = [
+        status.stable.revision if status.stable else "",
+        status.serving,
+        snapshot.contender,
+        status.pin.revision if status.pin else "",
+    ]
     found = dict.fromkeys(r for r in (*named, *(p.revision for p in snapshot.pods or ())) if r)
     last = len(found) + max((r.number for r in snapshot.records or ()), default=0)
     numbers = {r.revision: r.number for r in snapshot.records or ()}
@@ -70,6 +78,10 @@ def roles(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
         found.append(f"rejected: {entry.reason}")
     if status.hold is not None and status.hold.revision == revision:
         found.append(f"held: {status.hold.reason}")
+    if status.pin is not None and status.pin.revision == revision:
+        found.append("asked for by undo")
+    if status.pin is not None and status.pin.against == revision:
+        found.append("asked for by the spec")
     return tuple(found) or ("retired",)
 
 

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
-from maraudersmap_operator.resource.names import GROUP
-from maraudersmap_operator.resource.status import Outcome
+from maraudersmap_operator.resource.names import (
+    ANNOTATION_ABORT,
+    ANNOTATION_PROMOTE,
+    ANNOTATION_RESTART,
+    ANNOTATION_RETRY,
+    ANNOTATION_ROLLBACK_TO,
+)
+from maraudersmap_operator.resource.status import ConditionType, Outcome, Step
 
 from .snapshot import Record, Snapshot
 
@@ -24,6 +30,16 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RESTART = "restart"
+
+
+# Annotation -> the field of status.tokens with the last value acted upon.
+TOKENS = {
+    ANNOTATION_PROMOTE: "promote",
+    ANNOTATION_ABORT: "abort",
+    ANNOTATION_RETRY: "retry",
+    ANNOTATION_ROLLBACK_TO: "rollbackTo",
+    ANNOTATION_RESTART: "restart",
+}
 
 
 class CannotAct(Exception):
@@ -40,6 +56,7 @@ class Request:
         ""  # field of status.tokens that shows that the operator acted; empty for a change of the spec
     )
     token: str = ""
+    at_once: bool = True  # False: the operator takes it up only when the rollout has come to it
 
 
 def request(verb: Verb, snapshot: Snapshot, token: str, to: str | None = None) -> Request:
@@ -74,22 +91,13 @@ def acted_upon(asked: Request, snapshot: Snapshot) -> bool:
 
 def pending(snapshot: Snapshot) -> bool:
     """True while a request by annotation waits for the operator, or the spec is newer than the status."""
-    names = {
-        "promote": "promote",
-        "abort": "abort",
-        "retry": "retry",
-        "rollback-to": "rollbackTo",
-        "restart": "restart",
-    }
-    asked = {field: snapshot.annotations.get(f"{GROUP}/{name}", "") for name, field in names.items()}
-    waits = (value and not value.endswith(str(snapshot.tokens.get(f) or "\0")) for f, value in asked.items())
-    return not snapshot.observed or any(waits)
+    asked = {field: snapshot.annotations.get(annotation, "") for annotation, field in TOKENS.items()}
+    return not snapshot.observed or any(v and v != snapshot.tokens.get(f) for f, v in asked.items())
 
 
-def _ask(annotation: str, value: str, message: str, token_name: str, token: str) -> Request:
-    return Request(
-        {"metadata": {"annotations": {f"{GROUP}/{annotation}": value}}}, message, token_name, token
-    )
+def _ask(annotation: str, value: str, message: str, token: str, *, at_once: bool = True) -> Request:
+    patch = {"metadata": {"annotations": {annotation: value}}}
+    return Request(patch, message, TOKENS[annotation], token, at_once)
 
 
 def _promote(snapshot: Snapshot, token: str) -> Request:
@@ -101,8 +109,14 @@ def _promote(snapshot: Snapshot, token: str) -> Request:
             f"{candidate.revision} ({candidate.image}) is being taken back for {candidate.doomed.reason}: "
             f"{candidate.doomed.message}"
         )
+    if snapshot.paused:
+        raise CannotAct(f"{snapshot.full_name} is paused, and so is every promotion: `resume` it first")
     message = f"asked to promote {candidate.revision} ({candidate.image}) from step {candidate.step}"
-    return _ask("promote", token, message, "promote", token)
+    ready = snapshot.status.condition(ConditionType.READY)
+    at_once = candidate.step is Step.BAKING or (ready is not None and ready.reason == "WaitingForPromotion")
+    if not at_once:
+        message += "; it counts once all its pods have proven themselves out of traffic"
+    return _ask(ANNOTATION_PROMOTE, token, message, token, at_once=at_once)
 
 
 def _abort(snapshot: Snapshot, token: str) -> Request:
@@ -117,7 +131,7 @@ def _abort(snapshot: Snapshot, token: str) -> Request:
     if candidate.doomed is not None:
         raise CannotAct(f"{candidate.revision} is being taken back already, for {candidate.doomed.reason}")
     message = f"asked to take {candidate.revision} ({candidate.image}) back; {stable.image} serves"
-    return _ask("abort", token, message, "abort", token)
+    return _ask(ANNOTATION_ABORT, token, message, token)
 
 
 def _retry(snapshot: Snapshot, token: str) -> Request:
@@ -125,10 +139,13 @@ def _retry(snapshot: Snapshot, token: str) -> Request:
     entry = snapshot.rejection
     if entry is not None:
         message = f"asked to try {entry.revision} ({entry.image}) again; it was rejected for {entry.reason}"
-        return _ask("retry", token, message, "retry", token)
+        return _ask(ANNOTATION_RETRY, token, message, token)
     if status.hold is not None:
         message = f"asked to try {status.hold.revision} again now; it is held for {status.hold.reason}"
-        return _ask("retry", token, message, "retry", token)
+        return _ask(ANNOTATION_RETRY, token, message, token)
+    if (pin := status.pin) is not None:
+        message = f"asked to go on with {pin.against}, which the spec asks for, instead of {pin.revision}"
+        return _ask(ANNOTATION_RETRY, token, message, token)
     others = ", ".join(f"{r.revision} ({r.image})" for r in status.rejected)
     hint = f". Rejected earlier: {others}; set the spec back to one of them first" if others else ""
     raise CannotAct(
@@ -147,10 +164,14 @@ def _undo(snapshot: Snapshot, token: str, to: str | None) -> Request:
             f"{status.candidate.revision} is still on trial: `abort` takes it back, `undo --to` names another goal"
         )
     record = find_record(snapshot, to) if to is not None else _previous(snapshot)
-    if record.revision == status.stable.revision and status.serving == record.revision:
+    if status.candidate is not None and status.candidate.revision == record.revision:
+        raise CannotAct(f"{record.revision} ({record.image}) is on trial already")
+    if status.candidate is None and record.revision == status.stable.revision == status.serving:
         raise CannotAct(f"{record.revision} ({record.image}) is the stable revision already")
     message = f"asked to go back to {record.revision} (number {record.number}, {record.image})"
-    return _ask("rollback-to", f"{record.revision}/{token}", message, "rollbackTo", token)
+    if (entry := next((r for r in status.rejected if r.revision == record.revision), None)) is not None:
+        message += f"; it was rejected for {entry.reason} and is tried anew"
+    return _ask(ANNOTATION_ROLLBACK_TO, f"{record.revision}/{token}", message, token)
 
 
 def find_record(snapshot: Snapshot, wanted: str) -> Record:
@@ -193,7 +214,7 @@ def _restart(snapshot: Snapshot, token: str) -> Request:
     if snapshot.status.stable is None and snapshot.status.candidate is None:
         raise CannotAct(f"{snapshot.full_name} has no pods yet: {_situation(snapshot)}")
     message = f"asked to replace the pods of {snapshot.full_name} one after the other"
-    return _ask("restart", token, message, "restart", token)
+    return _ask(ANNOTATION_RESTART, token, message, token)
 
 
 def _situation(snapshot: Snapshot) -> str:
@@ -202,6 +223,8 @@ def _situation(snapshot: Snapshot) -> str:
     if snapshot.rejection is not None:
         entry = snapshot.rejection
         return f"{entry.revision} ({entry.image}) was rejected for {entry.reason}; `retry` tries it again"
+    if status.pin is not None:
+        return f"{status.pin.revision} is wanted by an earlier `undo`; `retry` goes on with what the spec asks for"
     if status.hold is not None:
         return f"{status.hold.revision} is held for {status.hold.reason}; `retry` tries it at once"
     if status.stable is not None and status.phase is not None and not status.message:

@@ -64,9 +64,15 @@ def _holds(snapshot: Snapshot, kind: ConditionType) -> bool:
 
 
 async def watch(
-    read: Callable[[], Awaitable[list[Snapshot]]], output: Output, goal: Goal | None, patience: float | None
+    read: Callable[[], Awaitable[list[Snapshot]]],
+    output: Output,
+    goal: Goal | None,
+    patience: float | None,
+    interval: float = INTERVAL_SECONDS,
 ) -> Progress:
     """Show what `read` gives until the goal is decided or `patience` seconds are over; OPEN then.
+
+    `interval`: seconds between two looks.
 
     Raises what `read` raises, Unavailable only when it lasts.
     """
@@ -93,7 +99,7 @@ async def watch(
                 outcome = progress(goal, snapshots[0])
             if outcome is not Progress.OPEN or (end is not None and loop.time() >= end):
                 return outcome
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(interval)
 
 
 def _tell_changes(
