@@ -64,7 +64,9 @@ def status() -> int:
     """Say how things are; 0 when the cluster is ready."""
     named = named_kubeconfig()
     if named:
-        return 0 if succeeds(["kubectl", "--kubeconfig", str(named), "get", "nodes"]) else 1
+        answers = succeeds(["kubectl", "--kubeconfig", str(named), "get", "nodes", "--request-timeout=10s"])
+        say(f"the cluster of {named} {'answers' if answers else 'does not answer'}")
+        return 0 if answers else 1
     if not daemon.reachable():
         say("no Docker daemon answers; `make cluster` starts what is needed")
         return 1
@@ -100,6 +102,7 @@ def _use_named(kubeconfig: Path) -> None:
         "kubectl_bin": kubectl,
         "kind_bin": None,
         "kind_image": None,
+        "docker_network": None,
         "registry_push": None,
         "registry_pull": None,
         "postgres_image": base_images.PUBLIC.postgres,
