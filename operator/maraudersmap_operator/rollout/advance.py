@@ -15,7 +15,18 @@ from .steady import clear_others, hold_stable, resize, restore_traffic
 from .strategy import Stage, stage_of, stage_size, wanted_size
 from .turn import SOON, Turn
 from .verbs import take_promote
-from .verdict import Case, Doomed, Environment, Healthy, Pending, Verdict, blameless, classify, keeps_ending
+from .verdict import (
+    Case,
+    Doomed,
+    Environment,
+    Healthy,
+    Pending,
+    Verdict,
+    blameless,
+    classify,
+    keeps_ending,
+    why_waiting,
+)
 from .words import Trouble, pod_trouble
 
 HALF_DOWN_PATIENCE = timedelta(seconds=5)
@@ -243,7 +254,9 @@ def _migrated(turn: Turn) -> bool:
             turn.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:
-            turn.block("Migrating", f"migrations Job, attempt {migration.attempt}, is running")
+            # Without a pod of its own, the Job's message is what quota or admission said.
+            why = why_waiting(migration.pods) or migration.message or "is running"
+            turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
                 _deploy(turn, candidate, stage_of(turn.spec.rollout.strategy, Step.WITNESSES))

@@ -229,13 +229,18 @@ def why_not_ready(facts: RevisionFacts, wanted: int) -> str:
     """One sentence with the first cause found, the most telling kind first."""
     if facts.create_error:
         return shorten(facts.create_error)
-    for pod in facts.active:
+    return why_waiting(facts.active) or f"{facts.ready} of {wanted} pods are ready"
+
+
+def why_waiting(pods: tuple[PodFacts, ...]) -> str:
+    """What the scheduler or the kubelet has against the first pod in trouble; empty when none is."""
+    for pod in pods:
         if pod.unschedulable:
             return shorten(f"pod {pod.name} cannot be scheduled: {pod.unschedulable}")
-    for pod in facts.active:
+    for pod in pods:
         if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
             return shorten(f"pod {pod.name}: {pod.waiting_reason}: {pod.waiting_message}")
-    return f"{facts.ready} of {wanted} pods are ready"
+    return ""
 
 
 def shorten(text: str) -> str:

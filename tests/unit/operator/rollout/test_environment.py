@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maraudersmap_operator.resource.status import Outcome, Phase
+from maraudersmap_operator.rollout import PodFacts
 
 from .world import START, Behaviour, World
 
@@ -125,3 +126,17 @@ def test_slow_missing_image_with_one_pod_waits_for_the_second_pull() -> None:
     assert world.rejections() == []
     world.run(8)
     assert world.rejections() == ["ImageNotFound"]
+
+
+def test_a_migrations_job_that_cannot_start_says_why() -> None:
+    """A registry that is down holds the rollout at its first step; the status has the kubelet's words."""
+    world = ready_world().edit(image=NEXT)
+    world.run(0.5)
+    waiting = PodFacts(
+        "job", "job", world.now, waiting_reason="ErrImagePull", waiting_message="503 Service Unavailable"
+    )
+    revision = world.revision(NEXT)
+    world.jobs[revision] = replace(world.jobs[revision], finished_at=None, pods=(waiting,))
+    world.run(5)
+    assert "503 Service Unavailable" in world.status.message
+    assert world.status.rejected == ()
