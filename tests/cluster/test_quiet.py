@@ -16,7 +16,10 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def _metrics(kubectl: Kubectl) -> tuple[dict[str, float], float]:
-    """Writes sent to the API server by method and answer, and passes made, by the leader; the Lease is not counted."""
+    """Writes that the API server took from the leader, by method and answer, and its passes. Not the Lease.
+
+    Refused writes are left out: on a cluster that others use, a resource of theirs may be in trouble meanwhile.
+    """
     name = leader(kubectl)
     assert name is not None
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:8080/proxy/metrics"
@@ -24,8 +27,9 @@ def _metrics(kubectl: Kubectl) -> tuple[dict[str, float], float]:
     passes = 0.0
     for family in text_string_to_metric_families(kubectl("get", "--raw", path)):
         for sample in family.samples:
-            if sample.name == "rest_client_requests_total" and sample.labels["method"] in WRITES:
-                writes[f"{sample.labels['method']} {sample.labels['code']}"] = sample.value
+            method, code = sample.labels.get("method", ""), sample.labels.get("code", "")
+            if sample.name == "rest_client_requests_total" and method in WRITES and code.startswith("2"):
+                writes[f"{method} {code}"] = sample.value
             if sample.name == "controller_runtime_reconcile_total":
                 passes += sample.value
     return writes, passes
