@@ -11,7 +11,8 @@ from .verbs import Verb
 from .watch import Goal
 
 DEFAULT_TIMEOUT = 300.0
-DEFAULT_WAIT = 10.0
+# Another replica of the operator takes over once the lease of 15 s has run out, and reads everything first.
+DEFAULT_WAIT = 30.0
 EPILOG = """\
 exit codes: 0 done; 1 not found, refused, or not reached; 2 wrong usage; 130 interrupted
 """
