@@ -65,6 +65,10 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 .PHONY: test
 test: lint test-unit test-component test-cluster ## everything
 
+.PHONY: mutants
+mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
+	@$(PY) bench/mutants.py
+
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
