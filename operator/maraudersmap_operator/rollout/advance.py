@@ -7,7 +7,7 @@ from typing import assert_never
 
 from maraudersmap_operator.resource.status import CandidateRevision, Outcome, StableRevision, Step
 
-from .facts import JobState, MigrationFacts
+from .facts import JobState, MigrationFacts, RevisionFacts
 from .memory import FRESH_ATTEMPT, controls, remember
 from .plan import Deploy, MarkMigrated, Migrate, NoteType, Record, ScaleTo
 from .retreat import condemn
@@ -84,7 +84,7 @@ def _walk(turn: Turn, stable: StableRevision) -> None:
     hold_stable(turn, stable)
     wanted = _deploy(turn, candidate, stage)
     # Until the bake, traffic belongs to stable, whoever moved the selector.
-    restore_traffic(turn, stable)
+    restore_traffic(turn, stable.revision)
     clear_others(turn, keep={stable.revision, candidate.revision})
     verdict = _judge(turn, wanted)
     if not isinstance(verdict, Healthy):
@@ -131,8 +131,7 @@ def _first_deployment(turn: Turn) -> None:
 def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> None:
     """Users are on the candidate; stable stands by at full size."""
     facts = turn.facts(candidate.revision)
-    if turn.serving != candidate.revision:
-        turn.route(candidate.revision)
+    restore_traffic(turn, candidate.revision)
     resize(turn, candidate.revision)
     clear_others(turn, keep={stable.revision, candidate.revision})
     half_down = facts.ready * 2 < facts.size
@@ -143,8 +142,7 @@ def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> N
     end = candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)
     looping = keeps_ending(_case(turn, facts.size))
     if turn.stable_facts.ready and facts.size and fallen:
-        message = f"{facts.ready} of {facts.size} pods ready under traffic"
-        _condemn(turn, Doomed("NotReadyAfterPromotion", message))
+        _condemn(turn, _fallen(candidate, facts))
     elif turn.stable_facts.ready and looping:
         _condemn(turn, looping)
     elif (turn.promote and not turn.spec.rollout.paused) or turn.now >= end:
@@ -157,6 +155,16 @@ def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> N
         turn.wake_at(end)
         if since is not None:
             turn.wake_at(since + HALF_DOWN_PATIENCE)
+
+
+def _fallen(candidate: CandidateRevision, facts: RevisionFacts) -> Doomed | Environment:
+    """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
+    message = f"{facts.ready} of {facts.size} pods ready under traffic"
+    switched = candidate.step_started_at
+    blamed = [p for p in facts.active if not (p.ready or p.disrupted or p.created_at > switched)]
+    if len(blamed) * 2 >= facts.size:
+        return Doomed("NotReadyAfterPromotion", message)
+    return Environment("PodsLost", f"{message}; the others were lost with their nodes, evicted or deleted")
 
 
 def _promote(turn: Turn, candidate: CandidateRevision) -> None:
@@ -200,6 +208,7 @@ def _case(turn: Turn, wanted: int) -> Case:
         rollout=rollout,
         wanted=wanted,
         now=turn.now,
+        first=turn.status.stable is None,
     )
 
 
@@ -254,12 +263,16 @@ def _migrated(turn: Turn) -> bool:
             turn.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:
+            turn.update_candidate(migration_attempt=migration.attempt)
             # Without a pod of its own, the Job's message is what quota or admission said.
             why = why_waiting(migration.pods) or migration.message or "is running"
             turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
                 _deploy(turn, candidate, stage_of(turn.spec.rollout.strategy, Step.WITNESSES))
+        case JobState.FAILED if migration.attempt > candidate.migration_attempt:
+            # Left by an earlier try of the same revision, before somebody asked for another.
+            _migrate(turn, migration.attempt + 1)
         case JobState.FAILED:
             _repeat_migration(turn, migration)
     return False
@@ -276,7 +289,7 @@ def _repeat_migration(turn: Turn, migration: MigrationFacts) -> None:
     turn.block(
         reason, f"migrations, attempt {migration.attempt}: {migration.message or 'failed'}; next try follows"
     )
-    if turn.now >= due:
+    if turn.now >= due or turn.retry:
         _migrate(turn, migration.attempt + 1)
     else:
         turn.wake_at(due)

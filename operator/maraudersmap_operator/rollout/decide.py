@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase
+from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase, Step
 
 from .advance import advance, start
 from .facts import Observed
@@ -89,11 +89,14 @@ def _suspend(turn: Turn) -> None:
 
 
 def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
-    """The candidate at the same step with its clocks and counts started over: suspended time is not held against it."""
+    """The candidate with its clocks and counts started over: suspended time is not held against it.
+
+    Out of a bake it goes back a step: nobody has been ready meanwhile, and traffic belongs to whoever is first.
+    """
     return CandidateRevision(
         revision=candidate.revision,
         image=candidate.image,
-        step=candidate.step,
+        step=Step.FULL_SIZE if candidate.step is Step.BAKING else candidate.step,
         started_at=now,
         step_started_at=now,
         progressed_at=now,

@@ -20,7 +20,7 @@ from maraudersmap_operator.resource.status import (
 
 from .memory import disturbed
 from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
-from .steady import hold_stable
+from .steady import hold_stable, may_take_traffic
 from .turn import SOON, Turn, seconds
 from .verdict import Doomed, Environment
 
@@ -55,7 +55,6 @@ def roll_back(turn: Turn) -> None:
     assert candidate is not None
     assert candidate.doomed is not None
     assert stable is not None
-    hold_stable(turn, stable)
     if not _traffic_is_on(turn, stable, candidate):
         return
     doom = candidate.doomed
@@ -155,9 +154,10 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
 
 def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
+    hold_stable(turn, stable)
     if turn.serving != stable.revision:
         facts, serving = turn.stable_facts, turn.facts(turn.serving)
-        if facts.ready == 0 and serving.ready > 0:
+        if not may_take_traffic(turn, stable.revision):
             turn.block(
                 "StableNotReady", f"the stable revision {stable.revision} has no ready pod to go back to"
             )

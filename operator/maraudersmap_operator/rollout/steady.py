@@ -15,7 +15,7 @@ def keep_stable(turn: Turn) -> None:
     if stable is None:
         return
     hold_stable(turn, stable)
-    restore_traffic(turn, stable)
+    restore_traffic(turn, stable.revision)
     clear_others(turn, keep={stable.revision})
 
 
@@ -28,11 +28,16 @@ def hold_stable(turn: Turn, stable: StableRevision) -> None:
         resize(turn, stable.revision)
 
 
-def restore_traffic(turn: Turn, stable: StableRevision) -> None:
-    """Put a moved selector back on stable; not on unready pods while anybody else is ready."""
-    others = (f for f in turn.observed.revisions.values() if f.revision != stable.revision)
-    if turn.stable_facts.ready or not any(f.ready for f in others):
-        turn.route(stable.revision)
+def restore_traffic(turn: Turn, revision: str) -> None:
+    """Put a moved selector back on the revision that traffic belongs to."""
+    if may_take_traffic(turn, revision):
+        turn.route(revision)
+
+
+def may_take_traffic(turn: Turn, revision: str) -> bool:
+    """It is ready, or nobody else is either: traffic never goes from, or past, ready pods to unready ones."""
+    others = (f for f in turn.observed.revisions.values() if f.revision != revision)
+    return turn.facts(revision).ready > 0 or not any(f.ready for f in others)
 
 
 def resize(turn: Turn, revision: str) -> None:

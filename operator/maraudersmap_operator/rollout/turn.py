@@ -34,6 +34,7 @@ class Turn:
     now: datetime
     status: MaraudersMapStatus
     serving: str  # where traffic points once the actions so far have run
+    retry: bool = False  # somebody asked for another try: waiting times are over
     promote: str = ""  # new value of the promote annotation that nobody has taken yet
     abort: str = ""  # likewise
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does

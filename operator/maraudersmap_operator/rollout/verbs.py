@@ -39,12 +39,11 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
         _stored(turn, restart=token)
     turn.abort = _new(annotations, ANNOTATION_ABORT, turn.status.tokens.abort)
     turn.promote = _new(annotations, ANNOTATION_PROMOTE, turn.status.tokens.promote)
-    if turn.status.candidate is None:
-        for reason, token in (("NothingToAbort", turn.abort), ("NothingToPromote", turn.promote)):
-            if token:
-                turn.note(NoteType.NORMAL, reason, "No rollout is on")
-        take_abort(turn)
-        take_promote(turn)
+    # What cannot act now is spent: an old token must not hit a later rollout.
+    if turn.status.candidate is None and take_promote(turn):
+        turn.note(NoteType.NORMAL, "NothingToPromote", "No rollout is on")
+    if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
+        turn.note(NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to")
     _follow_pin(turn)
 
 
@@ -78,6 +77,7 @@ def _retry(turn: Turn) -> None:
     kept = tuple(r for r in turn.status.rejected if r.revision != target)
     if len(kept) != len(turn.status.rejected) or turn.status.hold or turn.status.pin:
         turn.note(NoteType.NORMAL, "Retry", f"Revision {target} gets another try")
+    turn.retry = True
     turn.update(rejected=kept, hold=None, pin=None)
 
 

@@ -71,10 +71,13 @@ class Case:
     rollout: Rollout
     wanted: int
     now: datetime
+    first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
 def classify(case: Case) -> Verdict:
     """Judge the candidate. The order of the checks is the order of how certain they are."""
+    if case.first and _settled(case):
+        return Healthy()
     for check in (_image_unobtainable, _config_invalid, _pods_refused, _keeps_ending, _migration_failed):
         if found := check(case):
             return _unless_disturbed(case, found)
@@ -173,6 +176,8 @@ def _migration_failed(case: Case) -> Doomed | None:
     migration = case.migration
     if migration is None or migration.state is not JobState.FAILED or blameless(migration):
         return None
+    if migration.attempt != case.candidate.migration_attempt:
+        return None  # an earlier attempt's; the next one has just been asked for
     return Doomed("MigrationFailed", shorten(f"exit code {migration.exit_code}: {migration.message}"))
 
 

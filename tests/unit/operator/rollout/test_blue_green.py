@@ -226,6 +226,12 @@ def test_first_revision_that_is_bad_enters_no_ledger_and_heals() -> None:
     assert world.phase() is Phase.READY
 
 
+def test_first_revision_that_crashed_often_is_promoted_once_it_stays_up() -> None:
+    """What it did before has no earlier revision to be compared with."""
+    world = World().behave(GOOD, CRASHES).run(60).behave(GOOD, Behaviour()).run(60)
+    assert world.phase() is Phase.READY
+
+
 def test_bad_first_revision_is_replaced_by_a_corrected_spec() -> None:
     """Its Deployment goes once the new one serves."""
     world = World(image=BAD).behave(BAD, CRASHES).run(30).edit(image=GOOD).run(40)
@@ -261,6 +267,14 @@ def test_failed_migration_rejects_the_revision() -> None:
     world = ready_world().behave(BAD, Behaviour(migration_exit=1)).edit(image=BAD).run(5)
     assert world.status.rejected[0].reason == "MigrationFailed"
     assert set(world.sizes) == {world.serving}
+
+
+def test_retry_after_a_failed_migration_runs_it_again() -> None:
+    """The failed Job of the first try is no verdict on the second."""
+    world = ready_world().behave(BAD, Behaviour(migration_exit=1)).edit(image=BAD).run(5)
+    world.behave(BAD, Behaviour()).annotate("retry", "1").run(90)
+    assert world.phase() is Phase.READY
+    assert world.jobs[world.revision(BAD)].attempt == 2
 
 
 def test_unreachable_database_is_not_the_revisions_fault() -> None:

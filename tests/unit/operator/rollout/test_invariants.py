@@ -11,7 +11,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo
 
@@ -36,7 +36,12 @@ MAX_STATUS_BYTES = 30_000
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
 STEPS = 40
 # Shrinking a long story can take minutes: only where somebody waits for it.
-PHASES = (Phase.explicit, Phase.generate, *((Phase.shrink,) if os.environ.get("INVARIANT_SHRINK") else ()))
+PHASES = (
+    Phase.explicit,
+    Phase.reuse,
+    Phase.generate,
+    *((Phase.shrink,) if os.environ.get("INVARIANT_SHRINK") else ()),
+)
 
 
 def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[str, str]) -> None:
@@ -54,10 +59,9 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
             case RouteTo(revision=revision):
                 others = [r for r in seen.revisions.values() if r.revision != revision]
                 ready = seen.revision(revision).ready
-                # 1: only where somebody answers, unless nobody answers anywhere (the first deployment).
-                assert ready or not any(r.ready for r in others), (
-                    "1: traffic to a revision that was not ready"
-                )
+                # 1: only where somebody answers, unless nobody answers anywhere; the first deployment excepted.
+                elsewhere = before.stable is not None and any(r.ready for r in others)
+                assert ready or not elsewhere, "1: traffic to a revision that was not ready"
                 if before.stable and seen.revision(before.stable.revision).ready:
                     assert ready, "2: a ready stable revision lost its traffic to nothing"
                 serving = revision
@@ -99,7 +103,9 @@ class Machine(RuleBasedStateMachine):
         world = self.world
         seen = world.observed()
         if stale and self.stale is not None:
+            # Watches may lag, but what has been seen once is never unseen: the store does not go back.
             seen = world.with_stale_pods(seen, self.stale)
+        self.stale = seen
         tokens_were = world.status.tokens.retry, world.status.tokens.rollback_to
         decision = world.turn_without_acting(seen)
         check(world, seen, decision, tokens_were)
@@ -108,18 +114,39 @@ class Machine(RuleBasedStateMachine):
         else:
             world.carry_out(decision, only=min(keep, len(decision.actions)))
 
-    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 10.0, 31.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.stale = self.world.observed()
+    def live(self, seconds: float) -> None:
         for _ in range(int(seconds * 2)):
             self.world.tick(0.5)
             self.one_pass()
 
-    @rule()
-    def cluster_moves_on_alone(self) -> None:
+    @initialize(first=st.sampled_from(BEHAVIOURS), ready=st.sampled_from([True, True, True, False]))
+    def begin(self, first: Behaviour, ready: bool) -> None:
+        """Most stories begin with a stable revision: without one there is little to lose."""
+        self.world.behave(IMAGES[0], Behaviour() if ready else first)
+        self.live(20)
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 10.0, 31.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.live(seconds)
+
+    @rule(image=st.sampled_from(IMAGES), behaviour=st.sampled_from(BEHAVIOURS), seconds=st.integers(0, 30))
+    def a_revision_is_rolled_out(self, image: str, behaviour: Behaviour, seconds: int) -> None:
+        if image != self.stable_image():
+            self.world.behave(image, behaviour)
+        self.world.edit(image=image)
+        self.live(seconds)
+
+    @rule(behaviour=st.sampled_from(BEHAVIOURS), seconds=st.integers(0, 10))
+    def the_served_image_changes_behaviour(self, behaviour: Behaviour, seconds: int) -> None:
+        """A dependency fails, or heals."""
+        if self.world.serving in self.world.recorded:
+            self.world.behave(self.world.image(self.world.serving), behaviour)
+        self.live(seconds)
+
+    @rule(seconds=st.integers(1, 3))
+    def cluster_moves_on_alone(self, seconds: int) -> None:
         """The operator is dead or slow."""
-        self.stale = self.world.observed()
-        self.world.tick(2)
+        self.world.tick(seconds)
 
     @rule(keep=st.integers(0, 3))
     def operator_dies_in_the_middle(self, keep: int) -> None:
@@ -133,10 +160,6 @@ class Machine(RuleBasedStateMachine):
     def edit_image(self, image: str) -> None:
         self.world.edit(image=image)
 
-    @rule(image=st.sampled_from(IMAGES), behaviour=st.sampled_from(BEHAVIOURS))
-    def image_changes_behaviour(self, image: str, behaviour: Behaviour) -> None:
-        self.world.behave(image, behaviour)
-
     @rule(replicas=st.integers(1, 6))
     def edit_replicas(self, replicas: int) -> None:
         self.world.edit(replicas=replicas)
@@ -145,13 +168,17 @@ class Machine(RuleBasedStateMachine):
     def edit_autoscaling(self, on: bool) -> None:
         self.world.edit(autoscaling={"enabled": on})
 
-    @rule(on=st.booleans())
-    def edit_suspend(self, on: bool) -> None:
-        self.world.edit(suspend=on)
+    @rule(seconds=st.sampled_from([1, 5, 40]))
+    def suspended_for_a_while(self, seconds: int) -> None:
+        self.world.edit(suspend=True)
+        self.live(seconds)
+        self.world.edit(suspend=False)
 
-    @rule(on=st.booleans())
-    def edit_paused(self, on: bool) -> None:
-        self.world.edit(rollout=QUICK | {"paused": on})
+    @rule(seconds=st.sampled_from([1, 10, 40]))
+    def paused_for_a_while(self, seconds: int) -> None:
+        self.world.edit(rollout=QUICK | {"paused": True})
+        self.live(seconds)
+        self.world.edit(rollout=QUICK)
 
     @rule()
     def ask_for_retry(self) -> None:
@@ -174,9 +201,17 @@ class Machine(RuleBasedStateMachine):
     def a_node_is_lost(self) -> None:
         self.world.lose_a_node()
 
-    @rule(full=st.booleans())
-    def quota_fills_and_empties(self, full: bool) -> None:
-        self.world.create_error = "exceeded quota: all" if full else ""
+    @rule(seconds=st.integers(1, 20))
+    def quota_is_full_for_a_while(self, seconds: int) -> None:
+        self.world.create_error = "exceeded quota: all"
+        self.live(seconds)
+        self.world.create_error = ""
+
+    @rule(seconds=st.integers(1, 20))
+    def database_is_away_for_a_while(self, seconds: int) -> None:
+        self.world.set_database(False)
+        self.live(seconds)
+        self.world.set_database(True)
 
     @precondition(lambda self: self.world.serving in self.world.sizes and self.world.autoscaled)
     @rule(size=st.integers(3, 8))
@@ -184,18 +219,22 @@ class Machine(RuleBasedStateMachine):
         if self.world.sizes[self.world.serving]:
             self.world.sizes[self.world.serving] = size
 
-    @rule()
-    def somebody_moves_the_selector(self) -> None:
+    @rule(with_stable=st.booleans(), seconds=st.integers(0, 6))
+    def somebody_moves_the_selector(self, with_stable: bool, seconds: int) -> None:
+        """And perhaps deletes the stable Deployment as well."""
         self.world.serving = "nobody00"
+        stable = self.world.status.stable
+        if with_stable and stable:
+            self.world.sizes.pop(stable.revision, None)
+        self.live(seconds)
 
     @precondition(lambda self: bool(self.world.sizes))
     @rule(data=st.data())
     def somebody_deletes_a_deployment(self, data: st.DataObject) -> None:
         self.world.sizes.pop(data.draw(st.sampled_from(sorted(self.world.sizes))))
 
-    @rule(ready=st.booleans())
-    def database_comes_and_goes(self, ready: bool) -> None:
-        self.world.set_database(ready)
+    def stable_image(self) -> str:
+        return self.world.status.stable.image if self.world.status.stable else ""
 
     @invariant()
     def ledger_and_history_are_bounded(self) -> None:
@@ -209,7 +248,7 @@ class Machine(RuleBasedStateMachine):
             world.behave(image, Behaviour())
         world.set_database(True)
         world.create_error = ""
-        world.annotations.pop("hogwarts.edu/rollback-to", None)
+        world.annotations.clear()
         self.tokens += 1
         world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=QUICK)
         settle(world)

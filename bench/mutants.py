@@ -1,0 +1,146 @@
+"""Does the property test catch a broken engine? `make mutants`
+
+For each invariant of DESIGN.md section 5 the engine is broken on purpose, in a copy, by the patches below; the property
+test must fail on every one, and pass on the unbroken copy. Exit 1 names the survivors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "operator" / "maraudersmap_operator"
+TEST = "tests/unit/operator/rollout/test_invariants.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`old` must stand exactly once in `file`."""
+
+    invariant: int
+    what: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        1,
+        "traffic moves to the candidate without waiting for its pods",
+        "rollout/advance.py",
+        "    if not isinstance(verdict, Healthy):\n        return\n    if turn.spec.rollout.paused:",
+        "    if turn.status.candidate is None:\n        return\n    if turn.spec.rollout.paused:",
+    ),
+    Mutant(
+        2,
+        "a moved selector is put back on stable even while only others are ready",
+        "rollout/steady.py",
+        "    return turn.facts(revision).ready > 0 or not any(f.ready for f in others)",
+        "    return others is not None",
+    ),
+    Mutant(
+        3,
+        "the ledger is forgotten",
+        "rollout/decide.py",
+        "    elif any(r.revision == target.revision for r in status.rejected):",
+        "    elif target.revision == 'none':",
+    ),
+    Mutant(
+        4,
+        "pods go while the endpoints still name them",
+        "rollout/turn.py",
+        "        return not (pods & self.observed.ready_endpoints)",
+        "        return pods is not None",
+    ),
+    Mutant(
+        5,
+        "a spec that goes back leaves the candidate's traffic where it is",
+        "rollout/retreat.py",
+        "    if stable is not None and not _traffic_is_on(turn, stable, candidate):\n        return\n"
+        "    turn.close(candidate, outcome)",
+        "    turn.close(candidate, outcome)",
+    ),
+    Mutant(
+        6,
+        "leftovers of other revisions are never cleared away",
+        "rollout/steady.py",
+        "        if turn.endpoints_left(name):\n            turn.act(Retire(name))",
+        "        if turn.endpoints_left(name):\n            continue",
+    ),
+    Mutant(
+        6,
+        "every pass scales the serving revision again",
+        "rollout/steady.py",
+        "    if size != wanted:\n        turn.act(ScaleTo(revision, wanted))",
+        "    turn.act(ScaleTo(revision, wanted))",
+    ),
+    Mutant(
+        7,
+        "the operator writes replicas that the autoscaler owns",
+        "rollout/steady.py",
+        "    if turn.spec.autoscaling.enabled and size > 0 and not turn.spec.suspend:\n        return\n",
+        "",
+    ),
+    Mutant(
+        8,
+        "the history grows without bound",
+        "rollout/turn.py",
+        "history=(entry, *self.status.history)[:MAX_HISTORY]",
+        "history=(entry, *self.status.history) * 9",
+    ),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--examples", type=int, default=300, help="stories per mutant (default 300)")
+    examples = parser.parse_args().examples
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "maraudersmap_operator"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if not _passes(folder, examples=20):
+            print("the unbroken engine fails its own property test: mend that first")
+            return 1
+        for mutant in MUTANTS:
+            path = copy / mutant.file
+            text = path.read_text()
+            if text.count(mutant.old) != 1:
+                print(
+                    f"patch does not apply: {mutant.what} ({mutant.file}): the engine has changed, renew the patch"
+                )
+                return 1
+            path.write_text(text.replace(mutant.old, mutant.new))
+            began = time.monotonic()
+            caught = not _passes(folder, examples)
+            path.write_text(text)
+            verdict = "caught" if caught else "SURVIVED"
+            seconds = time.monotonic() - began
+            print(f"{verdict:9} invariant {mutant.invariant}: {mutant.what} ({seconds:.0f} s)", flush=True)
+            if not caught:
+                survivors.append(mutant)
+    return 1 if survivors else 0
+
+
+def _passes(package_root: str, examples: int) -> bool:
+    environment = {**os.environ, "PYTHONPATH": package_root, "INVARIANT_EXAMPLES": str(examples)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", TEST]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"pytest could not run:\n{run.stdout}{run.stderr}")
+    return run.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
