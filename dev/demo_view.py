@@ -169,7 +169,7 @@ def _line(snapshot: Snapshot) -> str:
 def _render(snapshot: Snapshot, what: str, elapsed: float) -> RenderableType:
     table = Table(title=f"{what} ({elapsed:.0f} s)", title_justify="left")
     for column in ("revision", "image", "role", "pods ready", ""):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for r in snapshot.revisions:
         table.add_row(r.revision, r.image, r.role, f"{r.ready}/{r.total}", Text(r.trouble, style="red"))
     phase = Text(f"{snapshot.phase or '...'} {snapshot.step}", style=_COLOURS.get(snapshot.phase, "cyan"))
