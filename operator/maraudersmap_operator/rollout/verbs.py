@@ -43,7 +43,9 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
     if turn.status.candidate is None and take_promote(turn):
         turn.note(NoteType.NORMAL, "NothingToPromote", "No rollout is on")
     if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
-        turn.note(NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to")
+        turn.note(
+            NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to"
+        )
     _follow_pin(turn)
 
 
