@@ -20,9 +20,12 @@ VENV_STAMP := $(VENV)/.stamp-$(shell cat requirements/dev.txt pyproject.toml 2>/
 .PHONY: venv
 venv: $(VENV_STAMP) ## the Python environment of this checkout
 
-$(VENV_STAMP):
+.PHONY: python3
+python3: # a fresh Debian has none; everything below needs one
 	@command -v python3 >/dev/null && python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "installing python3 and python3-venv (missing)"; apt-get update -qq && apt-get install -y -qq python3 python3-venv; }
+
+$(VENV_STAMP): | python3
 	@rm -f $(VENV)/.stamp-*
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt

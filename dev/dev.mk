@@ -2,23 +2,23 @@
 CLUSTER := python3 -m dev.cluster
 
 .PHONY: cluster
-cluster: ## a Kubernetes of this checkout (kind), or the one that KUBECONFIG names
+cluster: python3 ## a Kubernetes of this checkout (kind), or the one that KUBECONFIG names
 	@$(CLUSTER) up
 
 .PHONY: cluster-down
-cluster-down: ## remove it; what was costly to make stays for the next time
+cluster-down: python3 ## remove it; what was costly to make stays for the next time
 	@$(CLUSTER) down
 
 .PHONY: cluster-status
-cluster-status: ## say how it is; fails when it is not ready
+cluster-status: python3 ## say how it is; fails when it is not ready
 	@$(CLUSTER) status
 
 .PHONY: node-image
-node-image: ## build the node image (only where the public one cannot be pulled)
+node-image: python3 ## build the node image (only where the public one cannot be pulled)
 	@$(CLUSTER) node-image
 
 .PHONY: base-images
-base-images: ## build the base images (only where the public ones cannot be pulled)
+base-images: python3 ## build the base images (only where the public ones cannot be pulled)
 	@$(CLUSTER) base-images
 
 .PHONY: images
@@ -26,5 +26,5 @@ images: cluster ## build the API's and the operator's image and push them to the
 	@$(CLUSTER) build api operator
 
 .PHONY: clean-all
-clean-all: ## leave nothing: no cluster, daemon, mount, interface or cache of ours, and no .state or .venv
+clean-all: python3 ## leave nothing: no cluster, daemon, mount, interface or cache of ours, and no .state or .venv
 	@$(CLUSTER) clean-all
