@@ -8,7 +8,7 @@ has always been true of etcd.)
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from .client import Listing, Manifest
 from .kinds import MARAUDERSMAP, Kind
 
 LABEL_INSTANCE = "app.kubernetes.io/instance"
+# Deleted UIDs remembered; a late event comes within seconds.
+MAX_GONE = 10_000
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -32,6 +34,7 @@ class Store:
         self._kind: dict[str, Kind] = {}
         self._by_owner: defaultdict[Key, dict[str, None]] = defaultdict(dict)
         self._resources: dict[Key, str] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -40,6 +43,8 @@ class Store:
         """Remember the object as it is now; False when something as new is known already."""
         meta = obj["metadata"]
         uid: str = meta["uid"]
+        if uid in self._gone:
+            return False  # an event from before its deletion
         known = self._objects.get(uid)
         if known is not None and version(known) >= version(obj):
             return False
@@ -52,7 +57,10 @@ class Store:
         return True
 
     def remove(self, obj_uid: str) -> None:
-        """Forget an object that was deleted."""
+        """Forget an object that was deleted, by us or by others; late events do not bring it back."""
+        self._gone[obj_uid] = None
+        if len(self._gone) > MAX_GONE:
+            self._gone.popitem(last=False)
         obj = self._objects.pop(obj_uid, None)
         kind = self._kind.pop(obj_uid, None)
         if obj is None:

@@ -136,6 +136,8 @@ class Hands:
     async def _delete(self, kind: Any, obj: Manifest) -> None:
         meta = obj["metadata"]
         await self._cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
+        # The next pass must not take it for alive because no watch has told yet.
+        self._store.remove(meta["uid"])
 
 
 def _failed(job: Manifest) -> bool:

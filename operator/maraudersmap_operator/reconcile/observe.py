@@ -125,7 +125,7 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
             RevisionFacts(
                 revision=revision,
                 size=int(deployment["spec"].get("replicas", 1)),
-                pods=_pods(pods, Component.API, revision, lost),
+                pods=_pods(pods, deployment, revision, lost),
                 create_error=_create_error(deployment),
                 deleting="deletionTimestamp" in deployment["metadata"],
             )
@@ -133,8 +133,18 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
     return found
 
 
-def _pods(pods: list[Manifest], component: Component, revision: str, lost: set[str]) -> tuple[PodFacts, ...]:
-    own = (p for p in pods if component_of(p) == component and revision_of(p) == revision)
+def _pods(pods: list[Manifest], deployment: Manifest, revision: str, lost: set[str]) -> tuple[PodFacts, ...]:
+    """The Deployment's own pods. One that is older is of an earlier Deployment of the same revision, retired a moment
+    ago: it looks ready, and is about to go."""
+    since = deployment["metadata"]["creationTimestamp"]
+    own = (
+        p
+        for p in pods
+        # RFC 3339 in UTC to the second: text sorts as time does.
+        if component_of(p) == Component.API
+        and revision_of(p) == revision
+        and p["metadata"]["creationTimestamp"] >= since
+    )
     return tuple(pod_facts(p, lost) for p in own)
 
 

@@ -59,7 +59,7 @@ async def prune(
                 continue  # the rollout engine's
             if kind is CONFIG_MAP and f'"{name}"' in templates:
                 continue  # a revision that can be restored reads it
-            await _delete(cluster, kind, obj)
+            await _delete(cluster, store, kind, obj)
 
 
 async def _prune_records(
@@ -74,13 +74,13 @@ async def _prune_records(
     gone = {revision_of(r) for r in idle[: max(0, len(idle) - limit)]}
     for record in idle:
         if revision_of(record) in gone:
-            await _delete(cluster, CONTROLLER_REVISION, record)
+            await _delete(cluster, store, CONTROLLER_REVISION, record)
     jobs = sorted(store.children(key, JOB), key=attempt_of)
     newest = {revision_of(j): j["metadata"]["name"] for j in jobs}
     for job in jobs:
         revision = revision_of(job)
         if _ours(job, owner) and (revision in gone or newest[revision] != job["metadata"]["name"]):
-            await _delete(cluster, JOB, job)
+            await _delete(cluster, store, JOB, job)
 
 
 def _ours(obj: Manifest, owner: Owner) -> bool:
@@ -91,6 +91,7 @@ def _ours(obj: Manifest, owner: Owner) -> bool:
     )
 
 
-async def _delete(cluster: Cluster, kind: Kind, obj: Manifest) -> None:
+async def _delete(cluster: Cluster, store: Store, kind: Kind, obj: Manifest) -> None:
     meta = obj["metadata"]
     await cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
+    store.remove(meta["uid"])

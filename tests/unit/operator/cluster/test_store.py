@@ -95,3 +95,12 @@ def test_pods_are_kept_slim() -> None:
     assert "managedFields" not in kept["metadata"]
     assert kept["metadata"]["annotations"] == {"own": "1"}
     assert "managedFields" in pod["metadata"]
+
+
+def test_late_events_do_not_bring_back_what_was_deleted() -> None:
+    """Our own deletion is known before the watch tells of the changes that came before it."""
+    store = Store()
+    store.put(POD, obj("a", 1))
+    store.remove("a")
+    assert not store.put(POD, obj("a", 2))
+    assert store.children(KEY, POD) == []
