@@ -15,6 +15,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Refused, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD
+from maraudersmap_operator.cluster.store import version
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
 from maraudersmap_operator.resource.status import Evidence, Phase
@@ -172,7 +173,8 @@ class Reconciler:
             self._store.put(POD, pod)
         present = {p["metadata"]["uid"] for p in listing.items}
         for pod in self._store.children(key, POD):
-            if pod["metadata"]["uid"] not in present:
+            # Newer than the LIST: created while it ran.
+            if pod["metadata"]["uid"] not in present and version(pod) <= listing.resource_version:
                 self._store.remove(pod["metadata"]["uid"])
 
     async def _report(self, key: Key, resource: MaraudersMap, decision: Decision, now: datetime) -> None:
