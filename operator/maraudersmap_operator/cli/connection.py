@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ async def connect(
     if in_cluster() and kubeconfig is None and context is None:
         api, default = await open_api(), own_namespace()
     else:
+        # The library also warns on standard error of a missing file; the exception says enough.
+        logging.getLogger("kubernetes").addHandler(logging.NullHandler())
         configuration = Configuration()
         await config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=kubeconfig, context=context, client_configuration=configuration
