@@ -37,7 +37,6 @@ def small_spec(image: str) -> Object:
         "cache": {"disabled": True},
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
         "probes": {"readiness": {"initialDelaySeconds": 0, "periodSeconds": 1}},
-        "availability": {"drainSeconds": 3},
         "rollout": {"minReadySeconds": 2, "bakeSeconds": 4},
     }
 

@@ -191,6 +191,7 @@ class RejectedRevision(StatusModel):
         default=0,
         description="Seconds from the start of the rollout until all traffic was on stable for certain.",
     )
+    evidence: Evidence | None = Field(default=None, description="What was saved of a failing pod.")
 
 
 class Outcome(StrEnum):

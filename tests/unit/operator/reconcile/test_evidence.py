@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from maraudersmap_operator.reconcile.evidence import mask
+from maraudersmap_operator.reconcile.reconciler import with_evidence
+from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.status import Evidence, RejectedRevision
 
 
 @pytest.mark.parametrize(
@@ -32,3 +37,18 @@ def test_the_rest_stays_readable() -> None:
         == "connect to postgresql://app:***@db:5432/x failed"
     )
     assert mask("ValueError: bad thing", {"a"}) == "ValueError: bad thing"
+
+
+def test_evidence_reaches_the_stored_status() -> None:
+    """Through the JSON that the API server gets, and back."""
+    entry = RejectedRevision(
+        revision="abc",
+        image="app:2",
+        reason="CrashLoop",
+        message="m",
+        rejected_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    status = MaraudersMapStatus(rejected=(entry,))
+    kept = with_evidence(status, {"abc": Evidence(pod="p", exit_code=3, reason="Error", logs=("boom",))})
+    stored = MaraudersMapStatus.model_validate(kept.model_dump(mode="json", by_alias=True, exclude_none=True))
+    assert stored.rejected[0].evidence == Evidence(pod="p", exit_code=3, reason="Error", logs=("boom",))
