@@ -113,7 +113,8 @@ def _remove_interfaces() -> None:
 def leftovers(listed: str) -> tuple[list[list[str]], list[str]]:
     """The rules to delete, as arguments after -D, and the chains to drop, from the text of `iptables -S`.
 
-    Ours are Docker's chains, every rule that names one, and every rule about its bridges.
+    Ours are Docker's chains, every rule that names one, every rule about its bridges, and the one that lets a container
+    reach its own published port: that names no bridge, only the container's address twice.
     """
     words = [line.split() for line in listed.splitlines()]
     chains = [w[1] for w in words if w[0] == "-N" and w[1].startswith("DOCKER")]
@@ -121,7 +122,9 @@ def leftovers(listed: str) -> tuple[list[list[str]], list[str]]:
     for line in words:
         if line[0] != "-A" or line[1] in chains:
             continue
-        if any(w in chains or w == "docker0" or w.startswith("br-") for w in line[2:]):
+        about_bridges = any(w in chains or w == "docker0" or w.startswith("br-") for w in line[2:])
+        to_itself = line[-1] == "MASQUERADE" and line[2] == "-s" and line[4:6] == ["-d", line[3]]
+        if about_bridges or to_itself:
             rules.append(line[1:])
     return rules, chains
 

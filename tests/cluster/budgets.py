@@ -34,5 +34,4 @@ AT_REST: Final = 20.0
 """How long the operator is watched writing nothing."""
 
 AIM_DETECT_TAG: Final = 15.0
-AIM_DETECT_CRASH: Final = 25.0
-"""The aim is 20 s on an idle machine: the third attempt of a container starts about 19 s after the first."""
+AIM_DETECT_CRASH: Final = 20.0

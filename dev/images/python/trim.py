@@ -51,7 +51,6 @@ UNWANTED = (
     "/usr/share/binfmts",
     "/usr/share/debconf",
     "/var/lib/dpkg",
-    "/usr/lib/python3.13/_pyrepl",
     "/usr/lib/python3.13/ensurepip",
     "/usr/lib/python3.13/idlelib",
     "/usr/lib/python3.13/lib2to3",

@@ -14,6 +14,9 @@ LISTED = """\
 -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
 -A FORWARD -i eth0 -o tun0 -j ACCEPT
 -A DOCKER-USER -j RETURN
+-A POSTROUTING -s 10.70.0.0/24 ! -o br-42a337ed3d92 -j MASQUERADE
+-A POSTROUTING -s 10.70.0.4/32 -d 10.70.0.4/32 -p tcp -m tcp --dport 6443 -j MASQUERADE
+-A POSTROUTING -s 10.8.0.0/24 -o eth0 -j MASQUERADE
 """
 
 
@@ -25,6 +28,8 @@ def test_only_dockers_rules_and_chains_go() -> None:
         ["FORWARD", "-j", "DOCKER-USER"],
         ["FORWARD", "-o", "br-42a337ed3d92"],
         ["FORWARD", "-i", "docker0"],
+        ["POSTROUTING", "-s", "10.70.0.0/24"],
+        ["POSTROUTING", "-s", "10.70.0.4/32"],
     ]
 
 
