@@ -25,7 +25,7 @@ from maraudersmap_operator.rollout import (
     StoreStatus,
 )
 
-from .desired import traffic
+from .desired import routing
 from .ensure import Ensurer
 from .evidence import gather
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
@@ -78,7 +78,7 @@ class Hands:
                 await self._cluster.scale(DEPLOYMENT, self._owner.namespace, name, replicas)
             case RouteTo(revision=revision):
                 self.serving = revision
-                for manifest in traffic(self._owner, self._spec, revision, preview=""):
+                for manifest in routing(self._owner, self._spec, revision):
                     await self._ensurer.ensure(manifest)
             case KeepEvidence(revision=revision):
                 self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)

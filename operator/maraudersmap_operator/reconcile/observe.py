@@ -19,7 +19,13 @@ from maraudersmap_operator.cluster.kinds import (
     STATEFUL_SET,
 )
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION, NO_REVISION, Component
+from maraudersmap_operator.resource.names import (
+    LABEL_COMPONENT,
+    LABEL_REVISION,
+    NO_REVISION,
+    SHARED,
+    Component,
+)
 from maraudersmap_operator.rollout import (
     JobState,
     MigrationFacts,
@@ -92,11 +98,11 @@ def component_of(obj: Manifest) -> str:
 
 
 def serving_revision(store: Store, key: Key) -> str:
-    """The revision in the Service's selector; empty for none."""
+    """The revision in the Service's selector; empty for none, SHARED for every one."""
     service = store.find(key, SERVICE, children.names.service(key.name))
     if service is None:
         return ""
-    revision = str(service["spec"].get("selector", {}).get(LABEL_REVISION, ""))
+    revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
     return "" if revision == NO_REVISION else revision
 
 

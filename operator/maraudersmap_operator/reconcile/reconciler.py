@@ -24,7 +24,7 @@ from maraudersmap_operator.telemetry import Metrics, logger
 
 from .announce import announce
 from .carry_out import Hands
-from .desired import foundation, traffic
+from .desired import foundation, routing, surroundings
 from .ensure import Ensurer, OwnedByAnother, StillLeaving
 from .nodes import Nodes
 from .observe import Observation, observe
@@ -151,7 +151,10 @@ class Reconciler:
             await hands.deploy(revision)
         candidate = status.candidate.revision if status.candidate else ""
         preview = candidate if candidate != hands.serving else ""
-        for manifest in traffic(owner, spec, hands.serving, preview):
+        for manifest in (
+            *routing(owner, spec, hands.serving),
+            *surroundings(owner, spec, decision.autoscaled, preview),
+        ):
             await ensurer.ensure(manifest)
         if status.candidate is None and status.phase in (Phase.READY, Phase.SUSPENDED):
             limit = spec.rollout.revision_history_limit

@@ -27,6 +27,9 @@ LABEL_REVISION: Final = f"{GROUP}/revision"
 NO_REVISION: Final = "none"
 """Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
+SHARED: Final = "shared"
+"""`status.serving` while the Service selects the pods of stable and candidate alike. No revision: those have no vowels."""
+
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"

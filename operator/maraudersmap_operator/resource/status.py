@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from .policy import Strategy
+
 MAX_REJECTED = 10
 MAX_HISTORY = 20
 MAX_TERMINATION_RECORDS = 30
@@ -68,6 +70,7 @@ class Step(StrEnum):
 
     MIGRATING = "Migrating"
     WITNESSES = "Witnesses"
+    SHARING = "Sharing"
     FULL_SIZE = "FullSize"
     BAKING = "Baking"
 
@@ -110,12 +113,29 @@ class ControlPod(StatusModel):
 class CandidateRevision(StatusModel):
     revision: str = Field(description="Hash of the revision on trial.")
     image: str = Field(description="Its image.")
-    step: Step = Field(description="Where it stands: Migrating, Witnesses, FullSize or Baking.")
+    step: Step = Field(description="Where it stands: Migrating, Witnesses, Sharing, FullSize or Baking.")
+    strategy: Strategy = Field(
+        default=Strategy.BLUE_GREEN, description="How it gets its traffic; the spec's at its start."
+    )
+    canary_step: int = Field(default=0, description="While Sharing: which of rollout.steps, from 0.")
+    full_size: int = Field(
+        default=0,
+        description="Pods that served when traffic was first shared; what an exchange has to end at.",
+    )
     started_at: MicroTime = Field(description="When the operator first acted on it.")
     step_started_at: MicroTime = Field(description="When the step began.")
+    settled_at: MicroTime | None = Field(
+        default=None, description="Since when the step has all the pods that it wants, ready for long enough."
+    )
+    held_seconds: float = Field(
+        default=0, description="Seconds that it was healthy and had to wait; no deadline counts them."
+    )
     ready_high_water: int = Field(default=0, description="The most pods that were ready at once.")
+    proven_at: MicroTime | None = Field(
+        default=None, description="When that number last grew: pods made later have proven nothing yet."
+    )
     progressed_at: MicroTime = Field(
-        description="When that number last grew; the progress deadline counts from here."
+        description="When pods last became ready, or the step began; the progress deadline counts from here."
     )
     first_failure_at: Time | None = Field(default=None, description="When the first container of it ended.")
     late_failure: bool = Field(
@@ -246,7 +266,9 @@ class MaraudersMapStatus(StatusModel):
         default=None, description="The last revision that came through its bake."
     )
     candidate: CandidateRevision | None = Field(default=None, description="The revision on trial.")
-    serving: str = Field(default="", description="Hash of the revision that traffic points to.")
+    serving: str = Field(
+        default="", description="Hash of the revision that traffic points to; `shared` while two share it."
+    )
     rejected: tuple[RejectedRevision, ...] = Field(
         default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
     )

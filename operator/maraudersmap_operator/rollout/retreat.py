@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
     CandidateRevision,
@@ -18,6 +20,7 @@ from maraudersmap_operator.resource.status import (
     StableRevision,
 )
 
+from .exchange import exchange_back
 from .memory import disturbed
 from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .steady import hold_stable, may_take_traffic
@@ -154,7 +157,11 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
 
 def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
-    hold_stable(turn, stable)
+    if candidate.strategy is Strategy.ROLLING and turn.serving in (SHARED, candidate.revision):
+        if not exchange_back(turn, candidate, stable):
+            return False
+    else:
+        hold_stable(turn, stable)
     if turn.serving != stable.revision:
         facts, serving = turn.stable_facts, turn.facts(turn.serving)
         if not may_take_traffic(turn, stable.revision):

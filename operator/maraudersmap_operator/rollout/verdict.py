@@ -194,7 +194,7 @@ def _settled(case: Case) -> bool:
 def _out_of_time(case: Case) -> Doomed | Environment | None:
     why = why_not_ready(case.facts, case.wanted)
     rollout, candidate = case.rollout, case.candidate
-    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds):
+    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds):
         return _late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
     if case.facts.ready >= case.wanted:
         return None
@@ -216,7 +216,7 @@ def _next_moment(case: Case) -> datetime:
     candidate, rollout = case.candidate, case.rollout
     moments = [
         candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
-        candidate.started_at + timedelta(seconds=rollout.timeout_seconds),
+        candidate.started_at + timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds),
         candidate.step_started_at + CREATE_PATIENCE,
         *_settled_at(case),
         *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),

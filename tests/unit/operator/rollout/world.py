@@ -13,8 +13,10 @@ from itertools import count
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.rollout import (
+    Autoscaled,
     Decision,
     Deploy,
     JobState,
@@ -87,6 +89,7 @@ class World:
         self.behaviours: dict[str, Behaviour] = {}
         self.status = MaraudersMapStatus()
         self.serving = ""
+        self.autoscaler = Autoscaled()
         self.endpoints: frozenset[str] = frozenset()
         self.sizes: dict[str, int] = {}
         self.pods: list[Pod] = []
@@ -153,7 +156,8 @@ class World:
         for pod in self.pods:
             self._live(pod)
         self._migrate()
-        self.endpoints = frozenset(p.uid for p in self.pods if p.revision == self.serving and self._ready(p))
+        selected = (p for p in self.pods if self.serving in (p.revision, SHARED))
+        self.endpoints = frozenset(p.uid for p in selected if self._ready(p))
 
     def turn(self) -> Decision:
         """One pass of the operator."""
@@ -178,6 +182,7 @@ class World:
             self.actions.append(action)
             self._apply(action, decision)
         if only is None:
+            self.autoscaler = decision.autoscaled
             self.status = decision.status
             self.reasons.update(n.reason for n in decision.notes)
 
@@ -270,10 +275,12 @@ class World:
 
     def _autoscale(self) -> None:
         """The autoscaler keeps its bounds; zero switches it off."""
-        size = self.sizes.get(self.serving, 0)
+        target = self.autoscaler.revision
+        size = self.sizes.get(target, 0)
         scaling = self.resource_spec.autoscaling
-        if scaling.enabled and size:
-            self.sizes[self.serving] = min(max(size, scaling.min_replicas), scaling.max_replicas)
+        if scaling.enabled and size and not self.autoscaler.held:
+            least = max(scaling.min_replicas, self.autoscaler.least)
+            self.sizes[target] = min(max(size, least), scaling.max_replicas)
 
     def _behaviour(self, revision: str) -> Behaviour:
         return self.behaviours.get(self.image(revision), Behaviour())
