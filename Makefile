@@ -72,6 +72,10 @@ test: lint test-unit test-component test-cluster ## everything
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
 	@$(PY) bench/mutants.py
 
+.PHONY: bench-decide
+bench-decide: venv ## how long a decision takes with 200 pods
+	@$(PY) bench/decide.py
+
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes

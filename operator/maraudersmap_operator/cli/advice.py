@@ -121,12 +121,24 @@ ADVICE: dict[str, Advice] = {
         ("let it go on: `kubectl marauders resume {name} -n {namespace}`",),
     ),
     "WaitingForPromotion": Advice(
-        "spec.rollout.autoPromote is false: the full new set is ready, out of traffic, and waits for a person",
+        "the new revision is ready for the next step and waits for a person (spec.rollout.autoPromote, or a canary's pause)",
         (
             "try it out: `kubectl port-forward service/{name}-api-preview 8080:80 -n {namespace}`",
             "take it: `kubectl marauders promote {name} -n {namespace}`",
             "or leave it: `kubectl marauders abort {name} -n {namespace}`",
         ),
+    ),
+    "IrreversibleMigration": Advice(
+        "the candidate is bad, but its migrations changed the schema past what the stable revision can work with",
+        (
+            "correct the cause in a new image and set spec.image: it goes forward from here",
+            "if you know that the old one still works, back: `kubectl marauders abort {name} -n {namespace}`",
+        ),
+    ),
+    "GoingBack": Advice("the exchange of pods is being undone in batches; the old revision comes back"),
+    "PodsLost": Advice(
+        "pods were lost with their nodes, evicted or deleted, so the revision cannot be blamed",
+        ("see the nodes: `kubectl get nodes`; it is tried again by itself",),
     ),
     "RolledBackTo": Advice(
         "an earlier revision was asked for; that lasts until the spec asks for other pods",

@@ -10,7 +10,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB
-from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.status import Evidence, rfc3339
 from maraudersmap_operator.rollout import (
     Action,
@@ -43,7 +43,7 @@ class Hands:
         spec: MaraudersMapSpec,
         observation: Observation,
         store_status: Callable[[], Awaitable[None]],
-        restart: str,
+        status: MaraudersMapStatus,
         now: datetime,
     ) -> None:
         self._cluster = cluster
@@ -53,7 +53,7 @@ class Hands:
         self._spec = spec
         self._observation = observation
         self._store_status = store_status
-        self._restart = restart
+        self._status = status
         self._now = now
         self._key = Key(owner.namespace, owner.name)
         self.serving = observation.observed.serving
@@ -92,7 +92,13 @@ class Hands:
     async def deploy(self, revision: str) -> None:
         """Write the revision's Deployment as its ControllerRevision has it; also how drift in one is repaired."""
         await self._ensurer.ensure(
-            children.deployment(self._owner, revision, self._template(revision), self._restart)
+            children.deployment(
+                self._owner,
+                revision,
+                self._template(revision),
+                restart=self._status.tokens.restart,
+                secrets=self._status.secrets.restarted_for,
+            )
         )
 
     async def _record(self, revision: str) -> None:

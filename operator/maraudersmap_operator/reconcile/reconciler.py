@@ -35,6 +35,8 @@ from .settings import Settings
 # A missing Secret or ConfigMap is looked for again after this long, less and less often: no watch tells of it.
 MISSING_FIRST = timedelta(seconds=5)
 MISSING_MOST = timedelta(seconds=60)
+# A changed Secret neither: there is no watch on Secrets, so that the operator's rights end at reading named ones.
+SECRETS_POLL = timedelta(seconds=60)
 # Everything is looked at again after this long, whatever the watches say.
 RESYNC = timedelta(minutes=10)
 LEAVING_RETRY = timedelta(seconds=1)
@@ -132,7 +134,7 @@ class Reconciler:
             spec,
             observation,
             store_status,
-            status.tokens.restart,
+            status,
             now,
         )
         for action in decision.actions:
@@ -210,7 +212,7 @@ class Reconciler:
     def _next_look(
         self, references: References, resource: MaraudersMap, decision: Decision, now: datetime
     ) -> timedelta:
-        looks = [RESYNC]
+        looks = [SECRETS_POLL if references.secrets else RESYNC]
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if not references.need.ready:

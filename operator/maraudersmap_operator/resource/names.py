@@ -36,6 +36,7 @@ ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"
 ANNOTATION_ABORT: Final = f"{GROUP}/abort"
 ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
 ANNOTATION_RESTART: Final = f"{GROUP}/restart"
+ANNOTATION_SECRETS: Final = f"{GROUP}/secrets"
 
 NAME_MAX: Final = 40
 """Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""

@@ -78,6 +78,11 @@ class Migrations(Model):
     """The Job that brings the database's schema up to a revision before its first pod starts."""
 
     enabled: bool = Field(default=True, description="Off: somebody else migrates the database.")
+    reversible: bool = Field(
+        default=True,
+        description="Off: the previous revision cannot work with the new schema. Once the Job has changed it, nothing is "
+        "rolled back by itself; the status says so and waits for a person.",
+    )
     timeout_seconds: int = Field(
         default=600, ge=10, le=86400, description="Seconds one attempt may take before it counts as failed."
     )

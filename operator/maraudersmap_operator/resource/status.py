@@ -239,6 +239,19 @@ class Pin(StatusModel):
     against: str = Field(description="Hash of the spec's revision when it was asked for.")
 
 
+class SecretsSeen(StatusModel):
+    """What the referenced Secrets looked like. The digests are short on purpose: enough to see a change, too little to
+    try passwords against."""
+
+    digests: dict[str, str] = Field(default={}, description="Digest of each referenced Secret, by name.")
+    changed_at: MicroTime | None = Field(
+        default=None, description="When they last changed without the pods having been restarted for it."
+    )
+    restarted_for: str = Field(
+        default="", description="Digest of the change that pods were last restarted for."
+    )
+
+
 class Replicas(StatusModel):
     desired: int = Field(default=0, description="Pods that the serving revision should have.")
     ready: int = Field(default=0, description="Of those, ready.")
@@ -279,6 +292,11 @@ class MaraudersMapStatus(StatusModel):
     history: tuple[HistoryEntry, ...] = Field(
         default=(), max_length=MAX_HISTORY, description="Past rollouts, the newest first."
     )
+    barrier: str = Field(
+        default="",
+        description="Hash of a revision whose migrations changed the schema so that stable cannot be gone back to.",
+    )
+    secrets: SecretsSeen = Field(default=SecretsSeen(), description="The Secrets that pods read.")
     replicas: Replicas = Field(default=Replicas(), description="Pods of the serving revision.")
     url: str = Field(
         default="", description="Where the API can be reached inside the cluster or from outside."

@@ -150,11 +150,12 @@ def _first_deployment(turn: Turn) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
     wanted = staff(turn, candidate, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
-    if turn.facts(turn.serving).ready <= turn.facts(candidate.revision).ready:
+    healthy = isinstance(judge(turn, wanted), Healthy)
+    # One that the spec has moved on from may still serve, with more pods than are wanted by now.
+    if healthy or turn.facts(turn.serving).ready <= turn.facts(candidate.revision).ready:
         turn.route(candidate.revision)
     clear_others(turn, keep={candidate.revision})
-    verdict = judge(turn, wanted)
-    if isinstance(verdict, Healthy) and turn.serving == candidate.revision:
+    if healthy:
         promote(turn, candidate)
 
 

@@ -38,8 +38,6 @@ def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> No
 def promote(turn: Turn, candidate: CandidateRevision) -> None:
     """The candidate is the stable revision from now on."""
     turn.close(candidate, Outcome.PROMOTED)
-    turn.update(
-        hold=None, stable=StableRevision(revision=candidate.revision, image=candidate.image, since=turn.now)
-    )
+    turn.settle_on(candidate)
     turn.note(NoteType.NORMAL, "Promoted", f"Revision {candidate.revision} ({candidate.image}) is stable")
     turn.wake(SOON)

@@ -18,6 +18,7 @@ from .facts import Observed
 from .plan import Autoscaled, Decision, ScaleTo
 from .report import report
 from .retreat import abandon, condemn, roll_back
+from .secrets import follow_secrets
 from .steady import keep_stable
 from .turn import Turn
 from .verbs import take_abort, take_verbs
@@ -36,6 +37,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         serving=observed.serving,
     )
     take_verbs(turn, resource.annotations)
+    follow_secrets(turn)
     if observed.conflict:
         turn.block("Conflict", observed.conflict)
     elif turn.spec.suspend:

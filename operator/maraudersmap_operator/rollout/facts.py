@@ -80,6 +80,7 @@ class MigrationFacts:
     state: JobState
     exit_code: int | None = None
     message: str = ""
+    unchanged: bool = False  # complete, and it says that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
 
@@ -122,6 +123,9 @@ class Observed:
     migration: MigrationFacts | None = None  # of the target
     references: Need = Need(True, "Found")
     database: Need = Need(True, "Ready")
+    secrets: dict[str, str] = field(
+        default_factory=dict
+    )  # digest of each referenced Secret that could be read
     conflict: str = ""  # an object of our name that somebody else controls
 
     def revision(self, name: str) -> RevisionFacts:

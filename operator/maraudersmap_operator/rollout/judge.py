@@ -52,6 +52,13 @@ def sentence(turn: Turn, verdict: Doomed | Environment) -> None:
         turn.block(
             verdict.reason, f"{verdict.message}; spec.rollout.rollback.enabled is false, so nothing is undone"
         )
+    elif turn.status.barrier:
+        turn.block(
+            "IrreversibleMigration",
+            f"{verdict.reason}: {verdict.message}; the migrations of {turn.status.barrier} changed the schema and "
+            "spec.migrations.reversible is false, so nothing is rolled back by itself. Go forward with a corrected spec, "
+            "or go back all the same with a new value of hogwarts.edu/abort",
+        )
     else:
         condemn(turn, candidate, verdict)
 

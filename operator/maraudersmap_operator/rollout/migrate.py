@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from .facts import JobState, MigrationFacts
-from .plan import MarkMigrated, Migrate
+from .plan import MarkMigrated, Migrate, StoreStatus
 from .strategy import stages
 from .trial import staff
 from .turn import Turn
@@ -29,6 +29,10 @@ def migrated(turn: Turn) -> bool:
         return False
     match migration.state:
         case JobState.COMPLETE:
+            if not turn.spec.migrations.reversible and not migration.unchanged:
+                turn.update(barrier=candidate.revision)
+                # Before the mark: after it, nobody asks the Job again.
+                turn.act(StoreStatus())
             turn.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:

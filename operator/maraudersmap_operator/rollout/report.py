@@ -25,7 +25,7 @@ from .turn import Turn
 # Reasons that no waiting cures: somebody must change something.
 NEEDS_A_PERSON = frozenset(
     {"Conflict", "SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ImageNotFound", "CrashLoop"}
-    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout"}
+    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout", "IrreversibleMigration"}
 )
 
 

@@ -141,6 +141,13 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
     """The spec has moved on from the candidate: leave it, without a word in the ledger."""
     candidate, stable = turn.status.candidate, turn.status.stable
     assert candidate is not None
+    if turn.status.barrier and turn.serving == candidate.revision:
+        # There is no way back past its schema: what serves is what the next revision is measured against.
+        turn.close(candidate, outcome)
+        turn.settle_on(candidate)
+        turn.act(StoreStatus())
+        turn.wake(SOON)
+        return
     if stable is not None and not _traffic_is_on(turn, stable, candidate):
         return
     turn.close(candidate, outcome)

@@ -13,7 +13,9 @@ from .turn import Turn
 def staff(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
     """Have the stage's pods; how many that is."""
     facts = turn.facts(candidate.revision)
-    serving_size = turn.stable_facts.size if turn.status.stable else facts.size
+    serving_size = (
+        turn.stable_facts.size if turn.status.stable else max(facts.size, turn.facts(turn.serving).size)
+    )
     wanted = stage_size(stage, turn.spec, serving_size)
     pods = wanted
     first = candidate.first_failure_at

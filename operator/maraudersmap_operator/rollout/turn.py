@@ -18,6 +18,7 @@ from maraudersmap_operator.resource.status import (
     HistoryEntry,
     MaraudersMapStatus,
     Outcome,
+    StableRevision,
 )
 
 from .facts import Observed, RevisionFacts
@@ -107,6 +108,11 @@ class Turn:
             duration_seconds=seconds(self.now - candidate.started_at),
         )
         self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
+
+    def settle_on(self, candidate: CandidateRevision) -> None:
+        """The candidate is the stable revision from now on, and what is gone back to."""
+        stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
+        self.update(hold=None, barrier="", stable=stable)
 
     def decision(self, autoscaled: Autoscaled) -> Decision:
         return Decision(

@@ -57,6 +57,7 @@ class Behaviour:
     )
     image_missing: bool = False
     migration_exit: int = 0
+    migration_unchanged: bool = False
     pull_denied: bool = False
     unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
     terminations_reason: str = "Error"
@@ -98,6 +99,7 @@ class World:
         self.jobs: dict[str, MigrationFacts] = {}
         self.references = Need(True, "Found")
         self.database = Need(True, "Ready")
+        self.secrets: dict[str, str] = {}
         self.create_error = ""  # no further pod can be created: quota, admission
         self.disrupted: set[str] = set()  # pods on a lost node
         self.actions: list[Any] = []
@@ -214,6 +216,7 @@ class World:
             migration=self.jobs.get(self.target),
             references=self.references,
             database=self.database,
+            secrets=dict(self.secrets),
         )
 
     @property
@@ -354,6 +357,7 @@ class World:
                     pods=(),
                     state=state,
                     exit_code=behaviour.migration_exit,
+                    unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
                     message="as told",
                 )
