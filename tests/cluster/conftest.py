@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from dev.broken_image import ensure_broken_image
 from dev.cluster.console import Problem
 from dev.cluster.paths import STATE
 from dev.images_built import image_of
 from dev.kube import Kubectl, connect, summary
+from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import NAMESPACE as OPERATOR_NAMESPACE
 from dev.operator_install import SELECTOR, images_in_use, install
 from pytest_kind import KindCluster
