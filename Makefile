@@ -65,6 +65,10 @@ test-component: venv ## the API against a real PostgreSQL and Redis
 test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster
 
+.PHONY: zoo
+zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]
+	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
+
 .PHONY: test
 test: lint test-unit test-component test-cluster ## everything
 

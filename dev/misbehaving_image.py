@@ -25,7 +25,12 @@ def ensure_misbehaving_image() -> str:
     return _ensure("marauders-map-misbehaving", "")
 
 
-def _ensure(repository: str, default: str) -> str:
+def ensure_image_without_program() -> str:
+    """One whose entry point does not exist: the kubelet can pull it, but not start it."""
+    return _ensure("marauders-map-empty", "", target="without-program")
+
+
+def _ensure(repository: str, default: str, target: str = "misbehaving") -> str:
     api = image_of("api")
     sources = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file())
     tag = f"{api.rpartition(':')[2]}-{hashlib.sha256(sources).hexdigest()[:8]}"
@@ -39,14 +44,14 @@ def _ensure(repository: str, default: str) -> str:
         )
     # The older builder is in every Docker; a missing buildx is an error with the newer one.
     builder = {} if succeeds(["docker", "buildx", "version"]) else {"DOCKER_BUILDKIT": "0"}
-    arguments = [f"--build-arg=API={base}", f"--build-arg=MISBEHAVE={default}"]
+    arguments = [f"--target={target}", f"--build-arg=API={base}", f"--build-arg=MISBEHAVE={default}"]
     run(["docker", "build", "-q", "-t", local, *arguments, str(FOLDER)], env=builder)
     if state["registry_push"]:
         return registry.push(cluster_name(), local, repository, tag)
-    target = os.environ.get("MARAUDERS_REGISTRY")
-    if not target:
+    named = os.environ.get("MARAUDERS_REGISTRY")
+    if not named:
         raise Problem("the named cluster needs a registry that it can pull from", "set MARAUDERS_REGISTRY")
-    reference = f"{target.rstrip('/')}/{local}"
+    reference = f"{named.rstrip('/')}/{local}"
     run(["docker", "tag", local, reference])
     run(["docker", "push", "-q", reference])
     return reference

@@ -1,4 +1,5 @@
-"""The API with something wrong, chosen by the variable MISBEHAVE (`word` or `word:number`); empty: nothing is.
+"""The API with something wrong, chosen by the variable MISBEHAVE: `word` or `word:number`, several with commas; empty:
+nothing is.
 
 crash              ends at once
 crash-ready:S      ends S seconds after it was first ready, for ever
@@ -12,6 +13,7 @@ hangs:N            answers nothing any more after N users' requests, probes incl
 locks              takes every table of the database for itself
 migrate-fails      the migrations end with exit code 1
 migrate-away       the migrations say that the database cannot be reached (exit code 75)
+migrate-changes    the migrations say that they changed the schema
 """
 
 import asyncio
@@ -29,8 +31,16 @@ from typing import Any
 BORN = Path("/tmp/born")  # noqa: S108 (an emptyDir of the pod)
 CHUNK_BYTES = 16 << 20
 
-word, _, number = os.environ.get("MISBEHAVE", "").partition(":")
-amount = float(number or 0)
+TERMINATION_LOG = Path("/dev/termination-log")
+
+
+def faults() -> dict[str, float]:
+    """{word: number}"""
+    parts = [part.partition(":") for part in os.environ.get("MISBEHAVE", "").split(",") if part]
+    return {word: float(number or 0) for word, _, number in parts}
+
+
+wrong = faults()
 
 
 def end(reason: str) -> None:
@@ -75,41 +85,41 @@ def interfere(app: Any) -> None:
         probe = request.path.startswith(("/health", "/metrics"))
         if not probe:
             state["users"] += 1
-        if word == "hangs" and state["users"] > amount:
+        if "hangs" in wrong and state["users"] > wrong["hangs"]:
             await asyncio.sleep(3600)
-        if word == "never-ready" and request.path == "/health/ready":
+        if "never-ready" in wrong and request.path == "/health/ready":
             return web.json_response({"status": "not_ready"}, status=503)
-        if word == "errors" and not probe and random.random() * 100 < amount:  # noqa: S311 (a fault, not a secret)
+        if "errors" in wrong and not probe and random.random() * 100 < wrong["errors"]:  # noqa: S311 (a fault, not a secret)
             return web.json_response({"error": {"code": "INTERNAL", "message": "torn"}}, status=500)
-        if word == "slow" and not probe:
-            await asyncio.sleep(amount / 1000)
+        if "slow" in wrong and not probe:
+            await asyncio.sleep(wrong["slow"] / 1000)
         answer = await handler(request)
         if (
-            word == "crash-ready"
+            "crash-ready" in wrong
             and request.path == "/health/ready"
             and answer.status == 200
             and not state["doomed"]
         ):
             state["doomed"] = True
-            end_soon(amount)
+            end_soon(wrong["crash-ready"])
         return answer
 
     app.middlewares.append(fault)
 
 
 def serve() -> None:
-    if word == "crash":
+    if "crash" in wrong:
         sys.exit("the map is torn: this build ends at once, on purpose")
-    if word == "recovers":
+    if "recovers" in wrong:
         if not BORN.exists():
             BORN.write_text(str(time.time()))
-        if time.time() - float(BORN.read_text()) < amount:
+        if time.time() - float(BORN.read_text()) < wrong["recovers"]:
             sys.exit("the map is still folded")
-    if word == "slow-start":
-        time.sleep(amount)
-    if word == "oom":
+    if "slow-start" in wrong:
+        time.sleep(wrong["slow-start"])
+    if "oom" in wrong:
         threading.Thread(target=take_memory, daemon=True).start()
-    if word == "locks":
+    if "locks" in wrong:
         threading.Thread(target=lambda: asyncio.run(lock_tables()), daemon=True).start()
     import maraudersmap_api.serve
 
@@ -126,11 +136,15 @@ def serve() -> None:
 
 
 def migrate() -> None:
-    if word == "migrate-fails":
+    if "migrate-fails" in wrong:
         sys.exit('relation "secrets" does not exist: this migration fails on purpose')
-    if word == "migrate-away":
+    if "migrate-away" in wrong:
         sys.exit(75)
-    runpy.run_module("maraudersmap_api", run_name="__main__")
+    try:
+        runpy.run_module("maraudersmap_api", run_name="__main__")
+    finally:
+        if "migrate-changes" in wrong:
+            TERMINATION_LOG.write_text("applied 99", encoding="utf-8")
 
 
 if __name__ == "__main__":
