@@ -8,9 +8,9 @@ For one stream of requests, each failing with the chance p, the ratio
 
     integral over q of q^k (1-q)^(n-k) dPrior(q)  /  p^k (1-p)^(n-k)          k of n failed
 
-is a martingale that starts at 1 (Robbins' method of mixtures), under any prior: one that fits only speeds things up. So is the product
-of the control's and the trial's, in whatever order their requests come. Taking the smallest value over all pairs of
-chances that are allowed gives a number that is below that martingale for the true pair, whichever that is.
+is a martingale that starts at 1 (Robbins' method of mixtures), under any prior: one that fits only speeds things up. So
+is the product of the control's and the trial's, in whatever order their requests come. Taking the smallest value over all
+pairs of chances that are allowed gives a number that is below that martingale for the true pair, whichever that is.
 """
 
 from __future__ import annotations
