@@ -2,8 +2,18 @@
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.owner import Manifest, Owner
-from maraudersmap_operator.resource.names import API_PORT_NAME, NO_REVISION, SHARED, Component
+from maraudersmap_operator.resource.names import (
+    API_PORT_NAME,
+    LABEL_NAME,
+    MANAGER,
+    NO_REVISION,
+    SHARED,
+    Component,
+)
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
+
+# Where the shipped manifests install the operator.
+OPERATOR_NAMESPACE = "marauders-system"
 
 
 def service_account(owner: Owner) -> Manifest:
@@ -112,10 +122,12 @@ def disruption_budget(owner: Owner, spec: MaraudersMapSpec, serving: str | None)
     }
 
 
-def network_policy(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
-    """Only the API's port, from whom the resource allows; None when switched off.
+def network_policy(
+    owner: Owner, spec: MaraudersMapSpec, operator_namespace: str = OPERATOR_NAMESPACE
+) -> Manifest | None:
+    """Only the API's port, from whom the resource allows and from the operator, which compares the pods' metrics.
 
-    Outgoing connections stay free: where an external database or cache lives is not known here.
+    None when switched off. Outgoing connections stay free: where an external database or cache lives is not known here.
     """
     if not spec.network_policy.enabled:
         return None
@@ -126,6 +138,12 @@ def network_policy(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
             for namespace in namespaces
         ]
+        rule["from"].append(
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
+                "podSelector": {"matchLabels": {LABEL_NAME: MANAGER}},
+            }
+        )
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

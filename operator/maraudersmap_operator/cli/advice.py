@@ -75,9 +75,24 @@ ADVICE: dict[str, Advice] = {
         ("make the pod template satisfy the policy that the message names, or have the policy changed", CHANGE, RETRY),
     ),
     "Aborted": Advice("somebody aborted its rollout", (RETRY, CHANGE)),
-    "AnalysisFailed": Advice(
-        "its error rate or latency was worse than that of the stable pods beside it",
+    "ErrorRate": Advice(
+        "more of its answers were errors (5xx) than of the stable pods'",
         ("compare the two revisions: `kubectl marauders diff {name} -n {namespace}`", CHANGE, RETRY),
+    ),
+    "Latency": Advice(
+        "its answers took longer than those of the stable pods",
+        (
+            "slower on purpose? raise spec.rollout.analysis.latency.maxRatio",
+            "compare the two revisions: `kubectl marauders diff {name} -n {namespace}`",
+            RETRY,
+        ),
+    ),
+    "Query": Advice(
+        "a query of spec.rollout.analysis.prometheus gave a number out of its bounds", (CHANGE, RETRY)
+    ),
+    "AnalysisInconclusive": Advice(
+        "it had too little traffic to be judged, and spec.rollout.analysis.onInconclusive is Fail",
+        ("lower spec.rollout.analysis.minRequests, or watch longer (bakeSeconds, steps)", RETRY),
     ),
     # The environment: nothing is held against the revision, it is tried again by itself.
     "ImagePullDenied": Advice(

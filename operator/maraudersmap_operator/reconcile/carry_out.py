@@ -11,7 +11,8 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
-from maraudersmap_operator.resource.status import Evidence, rfc3339
+from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
     Action,
     Deploy,

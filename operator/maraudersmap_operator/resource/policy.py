@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
+from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.model import Model, Rule
 from maraudersmap_operator.resource.quantity import IntOrPercent
 
@@ -171,6 +172,10 @@ class Rollout(Model):
         le=86400,
         description="Seconds an image may be missing from its registry before the revision is given up; for "
         "tags that are pushed after the resource.",
+    )
+    analysis: Analysis = Field(
+        default=Analysis(),
+        description="Comparing the answers of the new revision with those of the stable one, once it has traffic.",
     )
     auto_promote: bool = Field(
         default=True,

@@ -6,14 +6,13 @@ is kept in memory only. Every list is bounded, so the object stays far below the
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from .comparison import Comparison
 from .policy import Strategy
+from .status_model import MicroTime, StatusModel, Time
 
 MAX_REJECTED = 10
 MAX_HISTORY = 20
@@ -23,20 +22,6 @@ MAX_LOG_LINES = 12
 MAX_LOG_LINE = 240
 MAX_POD_EVENTS = 5
 MAX_MESSAGE = 1024
-
-
-def rfc3339(moment: datetime) -> str:
-    """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def rfc3339_micro(moment: datetime) -> str:
-    """metav1.MicroTime: for moments whose difference is reported to the user."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
-MicroTime = Annotated[AwareDatetime, PlainSerializer(rfc3339_micro, when_used="json")]
 
 
 class Phase(StrEnum):
@@ -73,10 +58,6 @@ class Step(StrEnum):
     SHARING = "Sharing"
     FULL_SIZE = "FullSize"
     BAKING = "Baking"
-
-
-class StatusModel(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
 
 class Condition(StatusModel):
@@ -156,6 +137,9 @@ class CandidateRevision(StatusModel):
     )
     controls_hurt_since: MicroTime | None = Field(
         default=None, description="Since when a pod of the control group is unready or has restarted."
+    )
+    analysis: Comparison | None = Field(
+        default=None, description="Its answers beside those of the stable revision; see docs/analysis.md."
     )
     migration_attempt: int = Field(default=0, description="Attempts of the migrations Job so far.")
     doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")

@@ -6,8 +6,9 @@ from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision, StableRevision, Step
 
 from .bake import bake, promote
+from .compare import enough, follow, start_anew
 from .exchange import exchanged
-from .judge import judge, unsettle
+from .judge import judge, sentence, unsettle
 from .memory import controls, remember
 from .migrate import migrated
 from .plan import NoteType, Record, ScaleTo
@@ -17,7 +18,7 @@ from .strategy import Stage, Traffic, position, stages, wanted_size
 from .trial import staff
 from .turn import SOON, Turn
 from .verbs import take_promote
-from .verdict import Healthy
+from .verdict import Doomed, Healthy
 
 
 def start(turn: Turn) -> None:
@@ -48,6 +49,7 @@ def advance(turn: Turn) -> None:
     assert candidate is not None
     facts = turn.facts(candidate.revision)
     turn.update(candidate=remember(candidate, facts, turn.stable_facts, turn.observed.migration, turn.now))
+    follow(turn)
     if candidate.revision not in turn.observed.recorded:
         turn.act(Record(candidate.revision))
     if candidate.step is Step.MIGRATING and not migrated(turn):
@@ -124,7 +126,11 @@ def _may_go_on(turn: Turn, stage: Stage) -> bool:
     if held and not take_promote(turn):
         turn.wake_at(candidate.settled_at + stage.hold)
         return False
-    return True
+    known = enough(turn) if stage.hold else True
+    if isinstance(known, Doomed):
+        sentence(turn, known)
+        return False
+    return known
 
 
 def _take_all_traffic(turn: Turn, stable: StableRevision, pods: int) -> None:
@@ -174,3 +180,5 @@ def _enter(turn: Turn, step: Step, canary_step: int = 0) -> None:
         progressed_at=turn.now,
         half_down_since=None,
     )
+    if step in (Step.SHARING, Step.BAKING):
+        start_anew(turn)

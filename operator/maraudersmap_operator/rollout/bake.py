@@ -7,11 +7,13 @@ from datetime import timedelta
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import CandidateRevision, Outcome, StableRevision
 
+from .compare import enough
 from .judge import judge_under_traffic, sentence
 from .plan import NoteType
 from .steady import clear_others, resize, restore_traffic
 from .turn import SOON, Turn
 from .verbs import take_promote
+from .verdict import Doomed
 
 
 def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> None:
@@ -25,14 +27,18 @@ def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> No
     end = candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)
     if verdict and way_back:
         sentence(turn, verdict)
-    elif (turn.promote and not turn.spec.rollout.paused) or turn.now >= end:
-        take_promote(turn)
-        if facts.ready >= facts.size > 0:
-            promote(turn, candidate)
-        else:
-            turn.wake(SOON)
-    else:
+    elif turn.now < end and not (turn.promote and not turn.spec.rollout.paused):
         turn.wake_at(end)
+    elif facts.ready < max(facts.size, 1):
+        turn.wake(SOON)
+    elif take_promote(turn):
+        promote(turn, candidate)
+    else:
+        known = enough(turn) if turn.spec.rollout.bake_seconds else True
+        if isinstance(known, Doomed) and way_back:
+            sentence(turn, known)
+        elif known is True:
+            promote(turn, candidate)
 
 
 def promote(turn: Turn, candidate: CandidateRevision) -> None:

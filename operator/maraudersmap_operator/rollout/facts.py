@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from maraudersmap_operator.resource.comparison import Comparison
+
 
 @dataclass(frozen=True, slots=True)
 class Termination:
@@ -126,6 +128,7 @@ class Observed:
     secrets: dict[str, str] = field(
         default_factory=dict
     )  # digest of each referenced Secret that could be read
+    comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
     conflict: str = ""  # an object of our name that somebody else controls
 
     def revision(self, name: str) -> RevisionFacts:

@@ -7,10 +7,21 @@ from typing import assert_never
 
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
+from .compare import worse
 from .facts import RevisionFacts
 from .retreat import condemn
 from .turn import SOON, Turn, seconds
-from .verdict import Case, Doomed, Environment, Healthy, Pending, Verdict, classify, keeps_ending
+from .verdict import (
+    Case,
+    Doomed,
+    Environment,
+    Healthy,
+    Pending,
+    Verdict,
+    classify,
+    keeps_ending,
+    unless_disturbed,
+)
 
 # Without anything to go back to, the same verdict is looked at again after this long.
 NO_WAY_BACK = timedelta(seconds=5)
@@ -80,7 +91,11 @@ def judge_under_traffic(turn: Turn) -> Doomed | Environment | None:
         if alone or turn.now - since >= HALF_DOWN_PATIENCE:
             return _fallen(candidate, facts, proven)
         turn.wake_at(since + HALF_DOWN_PATIENCE)
-    return keeps_ending(_case(turn, facts.size))
+    case = _case(turn, facts.size)
+    if ends := keeps_ending(case):
+        return ends
+    found = worse(turn)
+    return unless_disturbed(case, found) if found else None
 
 
 def _fallen(candidate: CandidateRevision, facts: RevisionFacts, proven: int) -> Doomed | Environment:

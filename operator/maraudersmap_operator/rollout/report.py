@@ -19,6 +19,7 @@ from maraudersmap_operator.resource.status import (
     Step,
 )
 
+from .compare import told
 from .strategy import wanted_size
 from .turn import Turn
 
@@ -80,6 +81,10 @@ def _serving(turn: Turn) -> Serving:
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
     wanted = candidate.full_size if candidate and exchange else sum(f.size for f in both)
     return Serving(sum(f.ready for f in both), wanted)
+
+
+def _compared(turn: Turn) -> str:
+    return f"; {words}" if (words := told(turn)) else ""
 
 
 def _shared(turn: Turn, candidate: CandidateRevision) -> str:
@@ -184,9 +189,9 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
         return f"{_stable_image(status)} serves, asked for by hogwarts.edu/rollback-to, until the spec's pods change"
     candidate = status.candidate
     if candidate and candidate.step is Step.BAKING:
-        return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired"
+        return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired{_compared(turn)}"
     if candidate and candidate.step is Step.SHARING:
-        return f"{candidate.image} {_shared(turn, candidate)}"
+        return f"{candidate.image} {_shared(turn, candidate)}{_compared(turn)}"
     if candidate:
         return f"{candidate.image} is on trial: {candidate.step}"
     if phase is Phase.SUSPENDED:

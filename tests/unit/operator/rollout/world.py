@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from maraudersmap_operator import analysis
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
+from maraudersmap_operator.resource.comparison import Bucket, Comparison, Tally
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.rollout import (
@@ -61,6 +63,8 @@ class Behaviour:
     pull_denied: bool = False
     unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
     terminations_reason: str = "Error"
+    errors_percent: int = 0  # of users' requests
+    slow: bool = False  # five times as slow
 
 
 @dataclass(slots=True)
@@ -100,6 +104,7 @@ class World:
         self.references = Need(True, "Found")
         self.database = Need(True, "Ready")
         self.secrets: dict[str, str] = {}
+        self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
         self.disrupted: set[str] = set()  # pods on a lost node
         self.actions: list[Any] = []
@@ -208,6 +213,7 @@ class World:
 
     def observed(self) -> Observed:
         return Observed(
+            comparison=self._look(),
             target=Target(self.target, self.spec["image"]),
             serving=self.serving,
             ready_endpoints=self.endpoints,
@@ -275,6 +281,40 @@ class World:
                 self.sizes.pop(revision, None)
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
                     del self.jobs[revision]
+
+    def _look(self) -> Comparison | None:
+        """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
+        candidate, policy = self.status.candidate, self.resource_spec.rollout.analysis
+        if (
+            candidate is None
+            or candidate.analysis is None
+            or analysis.wait(candidate.analysis, policy, self.now)
+        ):
+            return None
+        since = candidate.analysis.looked_at or candidate.started_at
+        requests = int(self.requests_per_second * (self.now - since).total_seconds())
+        served = Counter(p.revision for p in self.pods if p.uid in self.endpoints)
+        stable = self.status.stable.revision if self.status.stable else ""
+        control, trial = (
+            self._answers(revision, requests * served[revision] // max(served.total(), 1))
+            for revision in (stable, candidate.revision)
+        )
+        return analysis.record(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+
+    def _answers(self, revision: str, requests: int) -> Tally:
+        if not requests:
+            return Tally()
+        behaviour = self._behaviour(revision)
+        quick = {0.01: 0.5, 0.05: 0.9, 0.1: 1.0, 0.5: 1.0}
+        slow = {0.01: 0.0, 0.05: 0.4, 0.1: 0.5, 0.5: 1.0}
+        shares = slow if behaviour.slow else quick
+        return Tally(
+            requests=requests,
+            errors=requests * behaviour.errors_percent // 100,
+            timed=requests,
+            seconds=requests * (0.15 if behaviour.slow else 0.03),
+            buckets=tuple(Bucket(le=le, count=int(requests * share)) for le, share in shares.items()),
+        )
 
     def _autoscale(self) -> None:
         """The autoscaler keeps its bounds; zero switches it off."""
