@@ -90,19 +90,21 @@ class Trial:
         status = self.cage.until_phase("Ready", seconds)
         assert status["stable"]["revision"] != self.stable
         assert status["rejected"] == self.cage.ledger
-        self.outcome = "promoted"
+        traffic = self.timeline.first(lambda s: s.get("serving") == status["serving"], since=self.edited_at)
+        assert traffic is not None
+        self.outcome = f"promoted, all traffic after {traffic - self.edited_at:.1f} s"
         return status
 
     @property
     def detect(self) -> float | None:
         """When the operator knew: the verdict in the status."""
         found = self.timeline.first(_judged, since=self.edited_at)
-        return None if found is None or self.outcome == "promoted" else found - self.edited_at
+        return None if found is None or self.outcome.startswith("promoted") else found - self.edited_at
 
     @property
     def restore(self) -> float | None:
         """When all traffic was on stable for certain; of a promotion, when the new revision was stable."""
-        if self.outcome == "promoted":
+        if self.outcome.startswith("promoted"):
             found = self.timeline.first(lambda s: _stable(s) not in ("", self.stable), since=self.edited_at)
         else:
             known = self.timeline.first(_judged, since=self.edited_at)

@@ -37,7 +37,11 @@ OUT_OF_TRAFFIC = (
     ),
     Case("migrations fail", "migrate-fails", "MigrationFailed", 15),
 )
+# Long enough under traffic for fifty answers of the candidate at ten requests a second, and for a second look at them.
+WATCHED: Object = {"rollout": {"bakeSeconds": 40}}
 UNDER_TRAFFIC = (
+    Case("errors in 20 % of answers", "errors:20", "ErrorRate", 60, failed_percent=20, change=WATCHED),
+    Case("answers take 80 ms longer", "slow:80", "Latency", 60, change=WATCHED),
     # All of it on the candidate until readiness is lost: one failure threshold of the probe, and what is in flight.
     Case("hangs under traffic", "hangs:20", "NotReadyAfterPromotion", 60, failed_percent=20),
 )
