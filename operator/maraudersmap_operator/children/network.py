@@ -2,8 +2,18 @@
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.owner import Manifest, Owner
-from maraudersmap_operator.resource.names import API_PORT_NAME, NO_REVISION, Component
+from maraudersmap_operator.resource.names import (
+    API_PORT_NAME,
+    LABEL_NAME,
+    MANAGER,
+    NO_REVISION,
+    SHARED,
+    Component,
+)
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
+
+# Where the shipped manifests install the operator.
+OPERATOR_NAMESPACE = "marauders-system"
 
 
 def service_account(owner: Owner) -> Manifest:
@@ -17,7 +27,7 @@ def service_account(owner: Owner) -> Manifest:
 
 
 def service(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manifest:
-    """The Service of users' requests; its selector is where traffic points. None: nowhere."""
+    """The Service of users' requests; its selector is where traffic points. None: nowhere; SHARED: every revision."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -26,10 +36,14 @@ def service(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manife
         ),
         "spec": {
             "type": spec.service.type.value,
-            "selector": owner.selector(Component.API, serving or NO_REVISION),
+            "selector": _selected(owner, serving or NO_REVISION),
             "ports": [_port(spec.service.port)],
         },
     }
+
+
+def _selected(owner: Owner, serving: str) -> dict[str, str]:
+    return owner.selector(Component.API, None if serving == SHARED else serving)
 
 
 def preview_service(owner: Owner, spec: MaraudersMapSpec, revision: str | None) -> Manifest:
@@ -101,17 +115,19 @@ def disruption_budget(owner: Owner, spec: MaraudersMapSpec, serving: str | None)
         "metadata": owner.metadata_for(names.disruption_budget(owner.name), component=Component.API),
         "spec": {
             "maxUnavailable": most if most.endswith("%") else int(most),
-            "selector": {"matchLabels": owner.selector(Component.API, serving)},
+            "selector": {"matchLabels": _selected(owner, serving)},
             # A pod that is running but not ready protects nothing: it may always go.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }
 
 
-def network_policy(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
-    """Only the API's port, from whom the resource allows; None when switched off.
+def network_policy(
+    owner: Owner, spec: MaraudersMapSpec, operator_namespace: str = OPERATOR_NAMESPACE
+) -> Manifest | None:
+    """Only the API's port, from whom the resource allows and from the operator, which compares the pods' metrics.
 
-    Outgoing connections stay free: where an external database or cache lives is not known here.
+    None when switched off. Outgoing connections stay free: where an external database or cache lives is not known here.
     """
     if not spec.network_policy.enabled:
         return None
@@ -122,6 +138,12 @@ def network_policy(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
             for namespace in namespaces
         ]
+        rule["from"].append(
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
+                "podSelector": {"matchLabels": {LABEL_NAME: MANAGER}},
+            }
+        )
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

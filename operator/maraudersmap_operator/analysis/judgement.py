@@ -1,0 +1,30 @@
+"""What a comparison can come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Compared, and nothing against the candidate so far."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The candidate is worse. `reason`: ErrorRate, Latency or Query."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """Not enough data to say; the user's `onInconclusive` decides."""
+
+    message: str
+
+
+Judgement = Passed | Failed | Inconclusive

@@ -1,0 +1,94 @@
+"""Counting requests: sums over pods, differences over time, and shares of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
+
+from .evidence import Share
+
+
+def plus(left: Tally, right: Tally) -> Tally:
+    """Both together. Of the histogram only the bounds that both know are kept; one without requests knows all."""
+    if not left.timed:
+        buckets = right.buckets
+    elif not right.timed:
+        buckets = left.buckets
+    else:
+        counts = {bucket.le: bucket.count for bucket in right.buckets}
+        buckets = tuple(
+            Bucket(le=bucket.le, count=bucket.count + counts[bucket.le])
+            for bucket in left.buckets
+            if bucket.le in counts
+        )
+    return Tally(
+        requests=left.requests + right.requests,
+        errors=left.errors + right.errors,
+        timed=left.timed + right.timed,
+        seconds=round(left.seconds + right.seconds, 6),
+        buckets=buckets,
+    )
+
+
+def increase(before: Tally, after: Tally) -> Tally:
+    """What one pod's counters have gained; never negative.
+
+    A counter that went down, or other bounds, mean a container that started anew: then all it has counted is gain.
+    """
+    if _started_anew(before, after):
+        return after
+    return Tally(
+        requests=after.requests - before.requests,
+        errors=after.errors - before.errors,
+        timed=after.timed - before.timed,
+        seconds=round(after.seconds - before.seconds, 6),
+        buckets=tuple(
+            Bucket(le=new.le, count=new.count - old.count)
+            for old, new in zip(before.buckets, after.buckets, strict=True)
+        ),
+    )
+
+
+def thinned(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
+    """At most MAX_BUCKETS of them, spread evenly; the same bounds give the same choice on every pod."""
+    if len(buckets) <= MAX_BUCKETS:
+        return tuple(buckets)
+    last = len(buckets) - 1
+    return tuple(buckets[round(i * last / (MAX_BUCKETS - 1))] for i in range(MAX_BUCKETS))
+
+
+def errors(tally: Tally) -> Share:
+    """Answers with a status of 500 or more."""
+    return Share(tally.errors, tally.requests)
+
+
+def slower_than(tally: Tally, bound: float) -> Share:
+    """Requests that took longer than `bound` seconds, which must be one of the histogram's."""
+    within = next(bucket.count for bucket in tally.buckets if bucket.le == bound)
+    return Share(tally.timed - within, tally.timed)
+
+
+def common_bounds(control: Tally, trial: Tally) -> tuple[float, ...]:
+    """Bounds that both histograms have, ascending."""
+    known = {bucket.le for bucket in control.buckets}
+    return tuple(bucket.le for bucket in trial.buckets if bucket.le in known)
+
+
+def mean(tally: Tally) -> float:
+    """Seconds a request took on average; 0 without requests."""
+    return tally.seconds / tally.timed if tally.timed else 0.0
+
+
+def _started_anew(before: Tally, after: Tally) -> bool:
+    if [bucket.le for bucket in before.buckets] != [bucket.le for bucket in after.buckets]:
+        return True
+    return any(new < old for old, new in zip(_parts(before), _parts(after), strict=True))
+
+
+def _parts(tally: Tally) -> list[float]:
+    """What can only grow by itself: sums alone could hide that one part of them went down."""
+    within = [0, *(bucket.count for bucket in tally.buckets), tally.timed]
+    between = (upper - lower for lower, upper in pairwise(within))
+    return [tally.errors, tally.requests - tally.errors, tally.seconds, *between]

@@ -1,0 +1,77 @@
+"""Asking pods for their metrics. A pod that does not answer, or not sensibly, is a fact and no error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from maraudersmap_operator.resource.comparison import Tally
+from maraudersmap_operator.resource.names import API_PORT
+
+from .exposition import read_tally
+
+SECONDS = 1.0
+MAX_BYTES = 2_000_000
+AT_ONCE = 10
+
+
+class Target(NamedTuple):
+    """A pod: its UID and its address, IPv4 or IPv6."""
+
+    uid: str
+    ip: str
+
+
+async def scrape(
+    targets: Iterable[Target], port: int = API_PORT, path: str = "/metrics", seconds: float = SECONDS
+) -> dict[str, Tally | None]:
+    """What each pod has answered since it started, by UID; None where that could not be found out in `seconds`."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with _session(seconds) as session:
+
+        async def one(target: Target) -> Tally | None:
+            async with gate:
+                return await _read(session, target.ip, port, path)
+
+        asked = tuple(targets)
+        tallies = await asyncio.gather(*(one(target) for target in asked))
+    return {target.uid: tally for target, tally in zip(asked, tallies, strict=True)}
+
+
+def _session(seconds: float) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        # A connection that is kept would hold up a pod that drains.
+        connector=aiohttp.TCPConnector(force_close=True, limit=AT_ONCE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Else a few bytes of gzip could become more than MAX_BYTES.
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity"},
+    )
+
+
+async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Tally | None:
+    try:
+        url = URL.build(scheme="http", host=ip, port=port, path=path)  # brackets IPv6
+        async with session.get(url, allow_redirects=False) as response:
+            body = await bounded(response, MAX_BYTES) if response.status == 200 else None
+        if body is None:
+            return None
+        # In a thread: 2 MB would stop the loop for a second.
+        return await asyncio.to_thread(read_tally, body.decode("utf-8", errors="replace"))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):  # ValueError: no address, or no metrics
+        return None
+
+
+async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The body; None when it is longer than `most` bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)

@@ -1,0 +1,125 @@
+"""Looking at the pods of both revisions while a candidate gets users' requests.
+
+Pods count from their own start, the comparison from the start of the trial: what lies between two looks is the difference
+of a pod's counters. The last ones seen are all that is kept in memory. An operator that starts anew goes on from the
+comparison in the status and misses what happened between its last look and its first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from maraudersmap_operator.analysis import Look, increase, plus, record
+from maraudersmap_operator.cluster import Key, Store
+from maraudersmap_operator.cluster.kinds import POD
+from maraudersmap_operator.cluster.prometheus import ask
+from maraudersmap_operator.cluster.scrape import Target, scrape
+from maraudersmap_operator.resource.analysis import Analysis
+from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer, Tally
+from maraudersmap_operator.resource.names import API_PORT, Component
+
+from .observe import component_of, revision_of
+from .pods import pod_facts
+
+# Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
+MAX_PODS = 10
+# Pods come and go; one that was away for a while must be known when it is back.
+MAX_REMEMBERED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Ready pods that receive users' requests, and what the queries' placeholders stand for.
+
+    `control`: of the stable revision; `trial`: of the candidate. `words`: namespace, name, candidate, stable.
+    """
+
+    control: tuple[Target, ...]
+    trial: tuple[Target, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+class Analyst:
+    """One for the whole operator; `key` names a resource."""
+
+    def __init__(self, port: int = API_PORT) -> None:
+        self._port = port
+        self._seen: dict[Hashable, dict[str, Tally]] = {}
+
+    async def look(
+        self, key: Hashable, before: Comparison, sides: Sides, analysis: Analysis, now: datetime
+    ) -> Comparison:
+        """`before` and what both sides have answered since the last look. Takes 2 s at the most; raises nothing.
+
+        A pod of the candidate counts from its own start, for it is on trial from there; one of the stable revision, with
+        its days of history, from when it is first seen.
+        """
+        restarted = key not in self._seen and before.looked_at is not None
+        seen = self._seen.setdefault(key, {})
+        control, trial = self._chosen(seen, sides.control), self._chosen(seen, sides.trial)
+        counters, answers = await asyncio.gather(
+            scrape((*control, *trial), self._port), self._answers(analysis, sides)
+        )
+        gained = Look(
+            control=_gain(seen, counters, control, from_start=False),
+            trial=_gain(seen, counters, trial, from_start=not restarted),
+            queries=answers,
+        )
+        self._remember(seen, counters)
+        return record(before, gained, analysis, now)
+
+    def forget(self, key: Hashable) -> None:
+        """The resource has no candidate any more, or is gone."""
+        self._seen.pop(key, None)
+
+    def _chosen(self, seen: Mapping[str, Tally], targets: Iterable[Target]) -> tuple[Target, ...]:
+        """At most MAX_PODS, always the same ones as long as they are there."""
+        return tuple(sorted(targets, key=lambda target: (target.uid not in seen, target.uid))[:MAX_PODS])
+
+    async def _answers(self, analysis: Analysis, sides: Sides) -> tuple[QueryAnswer, ...]:
+        return await ask(analysis.prometheus, sides.words) if analysis.prometheus else ()
+
+    def _remember(self, seen: dict[str, Tally], counters: Mapping[str, Tally | None]) -> None:
+        for uid, tally in counters.items():
+            if tally is not None:
+                seen.pop(uid, None)  # so that the last ones seen stand last
+                seen[uid] = tally
+        for uid in list(seen)[:-MAX_REMEMBERED]:
+            del seen[uid]
+
+
+def targets(store: Store, key: Key, revision: str) -> tuple[Target, ...]:
+    """Ready pods of the revision, by their addresses."""
+    pods = (
+        p for p in store.children(key, POD) if component_of(p) == Component.API and revision_of(p) == revision
+    )
+    return tuple(
+        Target(p["metadata"]["uid"], p["status"]["podIP"])
+        for p in pods
+        if (p.get("status") or {}).get("podIP")
+        and pod_facts(p).ready
+        and "deletionTimestamp" not in p["metadata"]
+    )
+
+
+def _gain(
+    seen: Mapping[str, Tally],
+    counters: Mapping[str, Tally | None],
+    targets: tuple[Target, ...],
+    *,
+    from_start: bool,
+) -> Tally:
+    """What the pods have answered since each was seen last."""
+    gain = Tally()
+    for target in targets:
+        after = counters[target.uid]
+        if after is None:
+            continue
+        if target.uid in seen:
+            gain = plus(gain, increase(seen[target.uid], after))
+        elif from_start:
+            gain = plus(gain, after)
+    return gain

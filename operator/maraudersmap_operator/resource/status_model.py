@@ -1,0 +1,29 @@
+"""What every part of `.status` is made of: the frozen base, and times as Kubernetes writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def rfc3339(moment: datetime) -> str:
+    """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc3339_micro(moment: datetime) -> str:
+    """metav1.MicroTime: for moments whose difference is reported to the user."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
+MicroTime = Annotated[AwareDatetime, PlainSerializer(rfc3339_micro, when_used="json")]
+
+
+class StatusModel(BaseModel):
+    """Unknown fields are ignored: an older operator may read what a newer one wrote."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
