@@ -75,7 +75,9 @@ def roles(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
         )
     if status.serving == revision:
         found.append("serving")
-    elif status.serving == SHARED and revision in (r.revision for r in (status.stable, status.candidate) if r):
+    elif status.serving == SHARED and revision in (
+        r.revision for r in (status.stable, status.candidate) if r
+    ):
         found.append("serving a share")
     if (entry := next((r for r in status.rejected if r.revision == revision), None)) is not None:
         found.append(f"rejected: {entry.reason}")
