@@ -356,3 +356,14 @@ def test_waking_up_is_planned_for_every_deadline() -> None:
     decision = world.turn()
     assert decision.wake_after is not None
     assert timedelta(0) < decision.wake_after <= timedelta(seconds=300)
+
+
+def test_what_the_candidate_waited_for_is_forgotten_with_its_verdict() -> None:
+    """In the very pass that rejects it, the phase is RolledBack, not what the migrations were about."""
+    world = ready_world().behave(BAD, MISSING).edit(image=BAD)
+    phases = []
+    for _ in range(20):
+        world.run(0.5)
+        if world.rejections():
+            phases.append(world.phase())
+    assert set(phases) == {Phase.ROLLED_BACK}
