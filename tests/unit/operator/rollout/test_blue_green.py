@@ -367,12 +367,3 @@ def test_what_the_candidate_waited_for_is_forgotten_with_its_verdict() -> None:
         if world.rejections():
             phases.append(world.phase())
     assert set(phases) == {Phase.ROLLED_BACK}
-
-
-def test_one_short_outage_that_ends_long_running_pods_twice_is_no_crash_loop() -> None:
-    """In a long bake every pod dies, its restart dies a second later, and the next one lives: a blip, not the revision."""
-    world = ready_world(rollout={"bakeSeconds": 600, "minReadySeconds": 3}).edit(image=NEXT).run(120)
-    assert world.phase() is Phase.BAKING
-    world.behave(NEXT, Behaviour(ready_after=1, dies_after=0.3)).run(2)
-    world.behave(NEXT, Behaviour(ready_after=1)).run(60)
-    assert "CrashLoop" not in world.rejections()
