@@ -43,7 +43,7 @@ def increase(before: Tally, after: Tally) -> Tally:
         requests=after.requests - before.requests,
         errors=after.errors - before.errors,
         timed=after.timed - before.timed,
-        seconds=round(after.seconds - before.seconds, 6),
+        seconds=max(round(after.seconds - before.seconds, 6), 0.0),
         buckets=tuple(
             Bucket(le=new.le, count=new.count - old.count)
             for old, new in zip(before.buckets, after.buckets, strict=True)
@@ -87,8 +87,8 @@ def _started_anew(before: Tally, after: Tally) -> bool:
     return any(new < old for old, new in zip(_parts(before), _parts(after), strict=True))
 
 
-def _parts(tally: Tally) -> list[float]:
+def _parts(tally: Tally) -> list[int]:
     """What can only grow by itself: sums alone could hide that one part of them went down."""
     within = [0, *(bucket.count for bucket in tally.buckets), tally.timed]
     between = (upper - lower for lower, upper in pairwise(within))
-    return [tally.errors, tally.requests - tally.errors, tally.seconds, *between]
+    return [tally.errors, tally.requests - tally.errors, *between]

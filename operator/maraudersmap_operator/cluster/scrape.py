@@ -56,8 +56,7 @@ def _session(seconds: float) -> aiohttp.ClientSession:
 
 async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Tally | None:
     try:
-        url = URL.build(scheme="http", host=ip, port=port, path=path)  # brackets IPv6
-        async with session.get(url, allow_redirects=False) as response:
+        async with session.get(metrics_url(ip, port, path), allow_redirects=False) as response:
             body = await bounded(response, MAX_BYTES) if response.status == 200 else None
         if body is None:
             return None
@@ -65,6 +64,11 @@ async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -
         return await asyncio.to_thread(read_tally, body.decode("utf-8", errors="replace"))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):  # ValueError: no address, or no metrics
         return None
+
+
+def metrics_url(ip: str, port: int, path: str) -> URL:
+    """Where a pod shows its metrics; an IPv6 address gets its brackets. Raises ValueError for no address."""
+    return URL.build(scheme="http", host=ip, port=port, path=path)
 
 
 async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
