@@ -1,7 +1,7 @@
 """Counting: pods start anew, histograms differ, nothing is ever negative."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.operator.analysis.given import answered
 
@@ -30,12 +30,14 @@ def is_sane(tally: Tally) -> bool:
 
 
 @given(tallies(), tallies())
+@settings(deadline=None)
 def test_an_increase_is_never_negative_in_any_part(before: Tally, after: Tally) -> None:
     """Not even when each sum grew although the pod started anew."""
     assert is_sane(increase(before, after))
 
 
 @given(tallies(), tallies())
+@settings(deadline=None)
 def test_what_is_added_is_what_increased(before: Tally, gained: Tally) -> None:
     counts = increase(before, plus(before, gained)).model_dump(exclude={"seconds"})
     assert counts == gained.model_dump(exclude={"seconds"})
