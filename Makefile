@@ -65,12 +65,20 @@ test-component: venv ## the API against a real PostgreSQL and Redis
 test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster
 
+.PHONY: zoo
+zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]
+	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
+
 .PHONY: test
 test: lint test-unit test-component test-cluster ## everything
 
 .PHONY: mutants
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
 	@$(PY) bench/mutants.py
+
+.PHONY: bench-decide
+bench-decide: venv ## how long a decision takes with 200 pods
+	@$(PY) bench/decide.py
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo

@@ -36,9 +36,23 @@ MUTANTS = (
     Mutant(
         1,
         "traffic moves to the candidate without waiting for its pods",
-        "rollout/advance.py",
-        "    if not isinstance(verdict, Healthy):\n        return\n    if turn.spec.rollout.paused:",
-        "    if turn.status.candidate is None:\n        return\n    if turn.spec.rollout.paused:",
+        "rollout/verdict.py",
+        "    return 0 < case.wanted <= len(moments) and moments[case.wanted - 1] <= case.now",
+        "    return case.wanted > 0 or not moments",
+    ),
+    Mutant(
+        1,
+        "traffic is shared while a third revision still has pods",
+        "rollout/share.py",
+        "        if strays or facts.ready",
+        "        if facts.ready",
+    ),
+    Mutant(
+        2,
+        "an exchange takes old pods away for new ones that are not ready",
+        "rollout/exchange.py",
+        "    left = max(full - new.ready, 0)",
+        "    left = max(full - new.size, 0)",
     ),
     Mutant(
         2,
@@ -89,6 +103,13 @@ MUTANTS = (
         "rollout/steady.py",
         "    if turn.spec.autoscaling.enabled and size > 0 and not turn.spec.suspend:\n        return\n",
         "",
+    ),
+    Mutant(
+        7,
+        "the autoscaler goes on while pods are exchanged",
+        "rollout/decide.py",
+        "        held=candidate is not None and candidate.strategy is Strategy.ROLLING,",
+        "        held=False,",
     ),
     Mutant(
         8,

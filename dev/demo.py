@@ -14,12 +14,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dev.broken_image import ensure_broken_image
 from dev.cluster.console import Problem, say, step
 from dev.cluster.paths import CHECKOUT, write_whole
 from dev.demo_view import Snapshot, short, watch
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, state_folder, tell
+from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import images_in_use, install
 from dev.prober import Prober
 

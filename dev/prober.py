@@ -50,6 +50,9 @@ class Prober:
     namespace: str
     resource: str
     image: str
+    signed_in_only: bool = (
+        False  # every request reads incidents: what analysis counts, and what a fault can spoil
+    )
 
     @property
     def name(self) -> str:
@@ -114,6 +117,8 @@ class Prober:
 
     def _pod(self) -> dict[str, Any]:
         environment = {"TARGET": f"{self.resource}-api", "PROBER_EMAIL": EMAIL, "PROBER_PASSWORD": PASSWORD}
+        if self.signed_in_only:
+            environment["SIGNED_IN_EVERY"] = "1"
         return {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -4,6 +4,7 @@ import argparse
 import getpass
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import asyncpg
 
@@ -17,6 +18,7 @@ from maraudersmap_api.infra import migrate as migrations
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_database_settings
 
+TERMINATION_LOG = Path("/dev/termination-log")  # where Kubernetes reads a container's last words, by default
 UNREACHABLE: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
@@ -44,7 +46,14 @@ async def migrate(environ: Mapping[str, str]) -> int:
         log.error("Migration failed", exc_info=error)
         return exit_codes.FAILED
     log.info("Schema is up to date", extra={"context": {"applied": applied}})
+    _leave_message("applied " + ", ".join(map(str, applied)) if applied else "nothing to do")
     return exit_codes.OK
+
+
+def _leave_message(text: str) -> None:
+    """In a pod, tell Kubernetes (and whoever waits for the Job there) what was done; elsewhere nobody asks."""
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_text(text, encoding="utf-8")
 
 
 async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace) -> int:

@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from dev.broken_image import ensure_broken_image
 from dev.cluster.console import Problem
 from dev.cluster.paths import STATE
 from dev.images_built import image_of
 from dev.kube import Kubectl, connect, summary
+from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import NAMESPACE as OPERATOR_NAMESPACE
 from dev.operator_install import SELECTOR, images_in_use, install
 from pytest_kind import KindCluster
@@ -79,7 +79,7 @@ def crashing_image(operator: str) -> str:
 
 
 @contextlib.contextmanager
-def _namespace(kubectl: Kubectl) -> Iterator[str]:
+def own_namespace(kubectl: Kubectl) -> Iterator[str]:
     name = f"mm-test-{uuid.uuid4().hex[:8]}"
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     try:
@@ -91,14 +91,14 @@ def _namespace(kubectl: Kubectl) -> Iterator[str]:
 @pytest.fixture
 def scenario(kubectl: Kubectl, good_image: str) -> Iterator[Scenario]:
     """A namespace of the test's own, without a resource yet."""
-    with _namespace(kubectl) as name:
+    with own_namespace(kubectl) as name:
         yield Scenario(kubectl, name, good_image)
 
 
 @pytest.fixture(scope="module")
 def small(kubectl: Kubectl, good_image: str) -> Iterator[Scenario]:
     """A small resource that the tests of a module share; start each with `small.is_ready()`."""
-    with _namespace(kubectl) as name:
+    with own_namespace(kubectl) as name:
         shared = Scenario(kubectl, name, good_image)
         shared.resource_exists(small_spec(good_image))
         yield shared
@@ -107,7 +107,7 @@ def small(kubectl: Kubectl, good_image: str) -> Iterator[Scenario]:
 @pytest.fixture(scope="module")
 def plain(kubectl: Kubectl, good_image: str) -> Iterator[Scenario]:
     """A plain resource, only an image and a database given, that the tests of a module share."""
-    with _namespace(kubectl) as name:
+    with own_namespace(kubectl) as name:
         shared = Scenario(kubectl, name, good_image)
         shared.resource_exists({"image": good_image, "database": {"evaluation": {}}})
         yield shared

@@ -11,6 +11,7 @@ from maraudersmap_operator.children.security import container_security, pod_secu
 from maraudersmap_operator.resource.names import (
     ANNOTATION_IMAGE,
     ANNOTATION_RESTART,
+    ANNOTATION_SECRETS,
     API_PORT,
     API_PORT_NAME,
     LABEL_REVISION,
@@ -46,14 +47,18 @@ def pod_template(
     return {"metadata": metadata, "spec": _pod(owner, spec, revision, copies)}
 
 
-def deployment(owner: Owner, revision: str, template: Manifest, restart: str = "") -> Manifest:
+def deployment(
+    owner: Owner, revision: str, template: Manifest, restart: str = "", secrets: str = ""
+) -> Manifest:
     """Deployment of a revision. It has no `replicas`: only the scale subresource writes that.
 
-    A new value of `restart` exchanges its pods one at a time; it is no part of the revision.
+    A new value of `restart` (somebody asked) or `secrets` (one has changed) exchanges its pods one at a time; neither is
+    a part of the revision.
     """
     template = deepcopy(template)
-    if restart:
-        template["metadata"].setdefault("annotations", {})[ANNOTATION_RESTART] = restart
+    for annotation, value in ((ANNOTATION_RESTART, restart), (ANNOTATION_SECRETS, secrets)):
+        if value:
+            template["metadata"].setdefault("annotations", {})[annotation] = value
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -6,10 +6,13 @@ from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
 
 
-def autoscaler(owner: Owner, spec: MaraudersMapSpec, target_revision: str | None) -> Manifest | None:
+def autoscaler(
+    owner: Owner, spec: MaraudersMapSpec, target_revision: str | None, least: int = 0, held: bool = False
+) -> Manifest | None:
     """HorizontalPodAutoscaler on the revision (CPU in % of the request); None when off or nothing serves.
 
-    Its name never changes: retargeted, it keeps its history of recommendations.
+    Its name never changes: retargeted, it keeps its history of recommendations. `least`: pods that it never goes below,
+    beside the spec's minimum. `held`: it moves nothing, because an exchange of revisions decides about pods.
     """
     scaling = spec.autoscaling
     if not scaling.enabled or target_revision is None:
@@ -20,7 +23,8 @@ def autoscaler(owner: Owner, spec: MaraudersMapSpec, target_revision: str | None
             "kind": "Deployment",
             "name": names.deployment(owner.name, target_revision),
         },
-        "minReplicas": scaling.min_replicas,
+        # While held, the target may have any number of pods: a bound would move it.
+        "minReplicas": 1 if held else min(max(scaling.min_replicas, least), scaling.max_replicas),
         "maxReplicas": scaling.max_replicas,
         "metrics": [
             {
@@ -35,7 +39,9 @@ def autoscaler(owner: Owner, spec: MaraudersMapSpec, target_revision: str | None
             }
         ],
     }
-    if scaling.behavior is not None:
+    if held:
+        body["behavior"] = {side: {"selectPolicy": "Disabled"} for side in ("scaleUp", "scaleDown")}
+    elif scaling.behavior is not None:
         behavior = scaling.behavior.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         if behavior:
             body["behavior"] = behavior

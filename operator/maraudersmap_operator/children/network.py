@@ -2,7 +2,14 @@
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.owner import Manifest, Owner
-from maraudersmap_operator.resource.names import API_PORT_NAME, LABEL_NAME, MANAGER, NO_REVISION, Component
+from maraudersmap_operator.resource.names import (
+    API_PORT_NAME,
+    LABEL_NAME,
+    MANAGER,
+    NO_REVISION,
+    SHARED,
+    Component,
+)
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
 
 # Where the shipped manifests install the operator.
@@ -20,7 +27,7 @@ def service_account(owner: Owner) -> Manifest:
 
 
 def service(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manifest:
-    """The Service of users' requests; its selector is where traffic points. None: nowhere."""
+    """The Service of users' requests; its selector is where traffic points. None: nowhere; SHARED: every revision."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -29,10 +36,14 @@ def service(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manife
         ),
         "spec": {
             "type": spec.service.type.value,
-            "selector": owner.selector(Component.API, serving or NO_REVISION),
+            "selector": _selected(owner, serving or NO_REVISION),
             "ports": [_port(spec.service.port)],
         },
     }
+
+
+def _selected(owner: Owner, serving: str) -> dict[str, str]:
+    return owner.selector(Component.API, None if serving == SHARED else serving)
 
 
 def preview_service(owner: Owner, spec: MaraudersMapSpec, revision: str | None) -> Manifest:
@@ -104,7 +115,7 @@ def disruption_budget(owner: Owner, spec: MaraudersMapSpec, serving: str | None)
         "metadata": owner.metadata_for(names.disruption_budget(owner.name), component=Component.API),
         "spec": {
             "maxUnavailable": most if most.endswith("%") else int(most),
-            "selector": {"matchLabels": owner.selector(Component.API, serving)},
+            "selector": {"matchLabels": _selected(owner, serving)},
             # A pod that is running but not ready protects nothing: it may always go.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },

@@ -75,9 +75,24 @@ ADVICE: dict[str, Advice] = {
         ("make the pod template satisfy the policy that the message names, or have the policy changed", CHANGE, RETRY),
     ),
     "Aborted": Advice("somebody aborted its rollout", (RETRY, CHANGE)),
-    "AnalysisFailed": Advice(
-        "its error rate or latency was worse than that of the stable pods beside it",
+    "ErrorRate": Advice(
+        "more of its answers were errors (5xx) than of the stable pods'",
         ("compare the two revisions: `kubectl marauders diff {name} -n {namespace}`", CHANGE, RETRY),
+    ),
+    "Latency": Advice(
+        "its answers took longer than those of the stable pods",
+        (
+            "slower on purpose? raise spec.rollout.analysis.latency.maxRatio",
+            "compare the two revisions: `kubectl marauders diff {name} -n {namespace}`",
+            RETRY,
+        ),
+    ),
+    "Query": Advice(
+        "a query of spec.rollout.analysis.prometheus gave a number out of its bounds", (CHANGE, RETRY)
+    ),
+    "AnalysisInconclusive": Advice(
+        "it had too little traffic to be judged, and spec.rollout.analysis.onInconclusive is Fail",
+        ("lower spec.rollout.analysis.minRequests, or watch longer (bakeSeconds, steps)", RETRY),
     ),
     # The environment: nothing is held against the revision, it is tried again by itself.
     "ImagePullDenied": Advice(
@@ -121,12 +136,24 @@ ADVICE: dict[str, Advice] = {
         ("let it go on: `kubectl marauders resume {name} -n {namespace}`",),
     ),
     "WaitingForPromotion": Advice(
-        "spec.rollout.autoPromote is false: the full new set is ready, out of traffic, and waits for a person",
+        "the new revision is ready for the next step and waits for a person (spec.rollout.autoPromote, or a canary's pause)",
         (
             "try it out: `kubectl port-forward service/{name}-api-preview 8080:80 -n {namespace}`",
             "take it: `kubectl marauders promote {name} -n {namespace}`",
             "or leave it: `kubectl marauders abort {name} -n {namespace}`",
         ),
+    ),
+    "IrreversibleMigration": Advice(
+        "the candidate is bad, but its migrations changed the schema past what the stable revision can work with",
+        (
+            "correct the cause in a new image and set spec.image: it goes forward from here",
+            "if you know that the old one still works, back: `kubectl marauders abort {name} -n {namespace}`",
+        ),
+    ),
+    "GoingBack": Advice("the exchange of pods is being undone in batches; the old revision comes back"),
+    "PodsLost": Advice(
+        "pods were lost with their nodes, evicted or deleted, so the revision cannot be blamed",
+        ("see the nodes: `kubectl get nodes`; it is tried again by itself",),
     ),
     "RolledBackTo": Advice(
         "an earlier revision was asked for; that lasts until the spec asks for other pods",

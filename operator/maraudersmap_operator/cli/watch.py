@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from maraudersmap_operator.cluster import Unavailable
-from maraudersmap_operator.resource.status import ConditionType, Phase, rfc3339
+from maraudersmap_operator.resource.status import ConditionType, Phase
+from maraudersmap_operator.resource.status_model import rfc3339
 
 from .output import Format, Output
 from .snapshot import Snapshot

@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from maraudersmap_operator.analysis import Look, increase, plus, record
+from maraudersmap_operator.cluster import Key, Store
+from maraudersmap_operator.cluster.kinds import POD
 from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.cluster.scrape import Target, scrape
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer, Tally
-from maraudersmap_operator.resource.names import API_PORT
+from maraudersmap_operator.resource.names import API_PORT, Component
+
+from .observe import component_of, revision_of
+from .pods import pod_facts
 
 # Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
 MAX_PODS = 10
@@ -84,6 +89,20 @@ class Analyst:
                 seen[uid] = tally
         for uid in list(seen)[:-MAX_REMEMBERED]:
             del seen[uid]
+
+
+def targets(store: Store, key: Key, revision: str) -> tuple[Target, ...]:
+    """Ready pods of the revision, by their addresses."""
+    pods = (
+        p for p in store.children(key, POD) if component_of(p) == Component.API and revision_of(p) == revision
+    )
+    return tuple(
+        Target(p["metadata"]["uid"], p["status"]["podIP"])
+        for p in pods
+        if (p.get("status") or {}).get("podIP")
+        and pod_facts(p).ready
+        and "deletionTimestamp" not in p["metadata"]
+    )
 
 
 def _gain(

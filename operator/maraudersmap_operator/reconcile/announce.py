@@ -9,7 +9,7 @@ from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Manif
 from maraudersmap_operator.cluster.kinds import EVENT
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import API_VERSION, KIND, MANAGER
-from maraudersmap_operator.resource.status import rfc3339
+from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import Note
 from maraudersmap_operator.telemetry import logger
 

@@ -10,8 +10,9 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB
-from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.status import Evidence, rfc3339
+from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
+from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
     Action,
     Deploy,
@@ -25,7 +26,7 @@ from maraudersmap_operator.rollout import (
     StoreStatus,
 )
 
-from .desired import traffic
+from .desired import routing
 from .ensure import Ensurer
 from .evidence import gather
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
@@ -43,7 +44,7 @@ class Hands:
         spec: MaraudersMapSpec,
         observation: Observation,
         store_status: Callable[[], Awaitable[None]],
-        restart: str,
+        status: MaraudersMapStatus,
         now: datetime,
     ) -> None:
         self._cluster = cluster
@@ -53,7 +54,7 @@ class Hands:
         self._spec = spec
         self._observation = observation
         self._store_status = store_status
-        self._restart = restart
+        self._status = status
         self._now = now
         self._key = Key(owner.namespace, owner.name)
         self.serving = observation.observed.serving
@@ -78,7 +79,7 @@ class Hands:
                 await self._cluster.scale(DEPLOYMENT, self._owner.namespace, name, replicas)
             case RouteTo(revision=revision):
                 self.serving = revision
-                for manifest in traffic(self._owner, self._spec, revision, preview=""):
+                for manifest in routing(self._owner, self._spec, revision):
                     await self._ensurer.ensure(manifest)
             case KeepEvidence(revision=revision):
                 self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
@@ -92,7 +93,13 @@ class Hands:
     async def deploy(self, revision: str) -> None:
         """Write the revision's Deployment as its ControllerRevision has it; also how drift in one is repaired."""
         await self._ensurer.ensure(
-            children.deployment(self._owner, revision, self._template(revision), self._restart)
+            children.deployment(
+                self._owner,
+                revision,
+                self._template(revision),
+                restart=self._status.tokens.restart,
+                secrets=self._status.secrets.restarted_for,
+            )
         )
 
     async def _record(self, revision: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Manifest, Owner
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.rollout import Autoscaled
 
 
 def foundation(
@@ -21,11 +22,20 @@ def foundation(
     yield from _present(children.network_policy(owner, spec))
 
 
-def traffic(owner: Owner, spec: MaraudersMapSpec, serving: str, preview: str) -> Iterator[Manifest]:
-    """What moves with the serving revision: the Service first, since it is what users notice. Empty: none."""
+def routing(owner: Owner, spec: MaraudersMapSpec, serving: str) -> Iterator[Manifest]:
+    """What points at the serving revision: the Service first, since it is what users notice. Empty: none."""
     yield children.service(owner, spec, serving or None)
-    yield from _present(children.autoscaler(owner, spec, serving or None))
     yield from _present(children.disruption_budget(owner, spec, serving or None))
+
+
+def surroundings(
+    owner: Owner, spec: MaraudersMapSpec, autoscaled: Autoscaled, preview: str
+) -> Iterator[Manifest]:
+    """What stands around the revisions. `preview`: the revision of the preview Service; empty: none."""
+    scaler = children.autoscaler(
+        owner, spec, autoscaled.revision or None, least=autoscaled.least, held=autoscaled.held
+    )
+    yield from _present(scaler)
     yield children.preview_service(owner, spec, preview or None)
     yield from _present(children.ingress(owner, spec))
 

@@ -19,7 +19,13 @@ from maraudersmap_operator.cluster.kinds import (
     STATEFUL_SET,
 )
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION, NO_REVISION, Component
+from maraudersmap_operator.resource.names import (
+    LABEL_COMPONENT,
+    LABEL_REVISION,
+    NO_REVISION,
+    SHARED,
+    Component,
+)
 from maraudersmap_operator.rollout import (
     JobState,
     MigrationFacts,
@@ -38,6 +44,8 @@ from .pods import pod_facts, time_of
 from .references import References
 
 ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
+# What `migrate` of the API leaves as its termination message when the schema was up to date already.
+NOTHING_TO_MIGRATE = "nothing to do"
 LABEL_SERVICE = "kubernetes.io/service-name"
 
 
@@ -77,6 +85,7 @@ async def observe(
         recorded={r.revision: r for r in map(_recorded, recorded)},
         migration=await _migration(cluster, store, key, target, pods, lost),
         references=references.need,
+        secrets=references.secrets,
         database=await _database(cluster, store, key, resource, owner, pods),
     )
     copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
@@ -92,11 +101,11 @@ def component_of(obj: Manifest) -> str:
 
 
 def serving_revision(store: Store, key: Key) -> str:
-    """The revision in the Service's selector; empty for none."""
+    """The revision in the Service's selector; empty for none, SHARED for every one."""
     service = store.find(key, SERVICE, children.names.service(key.name))
     if service is None:
         return ""
-    revision = str(service["spec"].get("selector", {}).get(LABEL_REVISION, ""))
+    revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
     return "" if revision == NO_REVISION else revision
 
 
@@ -187,6 +196,7 @@ async def _migration(
         revision=revision,
         attempt=attempt_of(newest),
         state=state,
+        unchanged=state is JobState.COMPLETE and message == NOTHING_TO_MIGRATE,
         exit_code=ends[-1].exit_code if ends else None,
         message=message,
         finished_at=finished_at,

@@ -12,19 +12,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator import children
+from maraudersmap_operator.analysis import wait
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Refused, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD
 from maraudersmap_operator.cluster.store import version
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
-from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, SHARED, Component
 from maraudersmap_operator.resource.status import Evidence, Phase
 from maraudersmap_operator.rollout import Decision, decide, report_refusal
 from maraudersmap_operator.telemetry import Metrics, logger
 
+from .analyst import Analyst, Sides, targets
 from .announce import announce
 from .carry_out import Hands
-from .desired import foundation, traffic
+from .desired import foundation, routing, surroundings
 from .ensure import Ensurer, OwnedByAnother, StillLeaving
 from .nodes import Nodes
 from .observe import Observation, observe
@@ -35,6 +37,8 @@ from .settings import Settings
 # A missing Secret or ConfigMap is looked for again after this long, less and less often: no watch tells of it.
 MISSING_FIRST = timedelta(seconds=5)
 MISSING_MOST = timedelta(seconds=60)
+# A changed Secret neither: there is no watch on Secrets, so that the operator's rights end at reading named ones.
+SECRETS_POLL = timedelta(seconds=60)
 # Everything is looked at again after this long, whatever the watches say.
 RESYNC = timedelta(minutes=10)
 LEAVING_RETRY = timedelta(seconds=1)
@@ -57,6 +61,7 @@ class Reconciler:
         self._cluster = cluster
         self._store = store
         self._nodes = Nodes(cluster)
+        self._analyst = Analyst()
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -69,6 +74,7 @@ class Reconciler:
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._metrics.forget(key)
+            self._analyst.forget(key)
             return None
         try:
             resource = parse(obj)
@@ -85,6 +91,7 @@ class Reconciler:
         if resource.status.candidate is not None:
             await self._refresh_pods(key)
         observation = await observe(self._cluster, self._store, self._nodes, key, resource, owner, references)
+        observation = await self._compare(key, resource, observation, now)
         try:
             await ensure_generated_secrets(self._cluster, owner, spec)
             for manifest in foundation(owner, spec, self._settings.images, references.config_maps):
@@ -104,6 +111,37 @@ class Reconciler:
             return REFUSED_RETRY
         await self._report(key, resource, decision, now)
         return self._next_look(references, resource, decision, now)
+
+    async def _compare(
+        self, key: Key, resource: MaraudersMap, observation: Observation, now: datetime
+    ) -> Observation:
+        """Ask the pods of both revisions what they have answered, when it is time for that."""
+        candidate, stable = resource.status.candidate, resource.status.stable
+        policy = resource.spec.rollout.analysis
+        if candidate is None:
+            self._analyst.forget(key)
+            return observation
+        if stable is None or candidate.analysis is None or candidate.doomed or not policy.enabled:
+            return observation
+        if wait(candidate.analysis, policy, now):
+            return observation
+        serving = observation.observed.serving
+        sides = Sides(
+            control=targets(self._store, key, stable.revision)
+            if serving in (stable.revision, SHARED)
+            else (),
+            trial=targets(self._store, key, candidate.revision)
+            if serving in (candidate.revision, SHARED)
+            else (),
+            words={
+                "namespace": key.namespace,
+                "name": key.name,
+                "candidate": candidate.revision,
+                "stable": stable.revision,
+            },
+        )
+        comparison = await self._analyst.look(key, candidate.analysis, sides, policy, now)
+        return replace(observation, observed=replace(observation.observed, comparison=comparison))
 
     async def _act(
         self,
@@ -132,7 +170,7 @@ class Reconciler:
             spec,
             observation,
             store_status,
-            status.tokens.restart,
+            status,
             now,
         )
         for action in decision.actions:
@@ -151,7 +189,10 @@ class Reconciler:
             await hands.deploy(revision)
         candidate = status.candidate.revision if status.candidate else ""
         preview = candidate if candidate != hands.serving else ""
-        for manifest in traffic(owner, spec, hands.serving, preview):
+        for manifest in (
+            *routing(owner, spec, hands.serving),
+            *surroundings(owner, spec, decision.autoscaled, preview),
+        ):
             await ensurer.ensure(manifest)
         if status.candidate is None and status.phase in (Phase.READY, Phase.SUSPENDED):
             limit = spec.rollout.revision_history_limit
@@ -207,7 +248,7 @@ class Reconciler:
     def _next_look(
         self, references: References, resource: MaraudersMap, decision: Decision, now: datetime
     ) -> timedelta:
-        looks = [RESYNC]
+        looks = [SECRETS_POLL if references.secrets else RESYNC]
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if not references.need.ready:

@@ -6,6 +6,9 @@ Nobody lists or watches Secrets here: each is read by its name, so the operator'
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
+import json
 import secrets
 from dataclasses import dataclass, field
 
@@ -22,10 +25,11 @@ PASSWORD_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What was found. `config_maps`: the user's ConfigMaps by name."""
+    """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each of their Secrets."""
 
     need: Need
     config_maps: dict[str, Manifest] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec) -> References:
@@ -40,6 +44,7 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
         if secret.key and secret.key not in (data.get("data") or {}):
             what = f"key {secret.key!r} of Secret {secret.name!r}"
             return References(_missing("SecretKeyNotFound", what, secret.field))
+    digests = {name: secret_digest(owner, data) for (_, name), data in found.items() if data is not None}
     config_maps: dict[str, Manifest] = {}
     for ref in children.referenced_config_maps(spec):
         if ref.name not in config_maps:
@@ -56,7 +61,14 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
         if ref.key and ref.key not in content:
             what = f"key {ref.key!r} of ConfigMap {ref.name!r}"
             return References(_missing("ConfigMapKeyNotFound", what, ref.field), config_maps)
-    return References(Need(True, "Found"), config_maps)
+    return References(Need(True, "Found"), config_maps, digests)
+
+
+def secret_digest(owner: Owner, secret: Manifest) -> str:
+    """Six hex digits over the content: enough to see a change, too little to try passwords against; salted, so that the
+    same password in two namespaces does not show."""
+    content = json.dumps(secret.get("data") or {}, sort_keys=True)
+    return hmac.new(owner.uid.encode(), content.encode(), hashlib.sha256).hexdigest()[:6]
 
 
 def _missing(reason: str, what: str, where: str) -> Need:

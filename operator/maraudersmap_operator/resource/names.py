@@ -27,12 +27,16 @@ LABEL_REVISION: Final = f"{GROUP}/revision"
 NO_REVISION: Final = "none"
 """Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
+SHARED: Final = "shared"
+"""`status.serving` while the Service selects the pods of stable and candidate alike. No revision: those have no vowels."""
+
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_PROMOTE: Final = f"{GROUP}/promote"
 ANNOTATION_ABORT: Final = f"{GROUP}/abort"
 ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
 ANNOTATION_RESTART: Final = f"{GROUP}/restart"
+ANNOTATION_SECRETS: Final = f"{GROUP}/secrets"
 
 NAME_MAX: Final = 40
 """Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""

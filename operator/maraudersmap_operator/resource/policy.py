@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
+from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.model import Model, Rule
 from maraudersmap_operator.resource.quantity import IntOrPercent
 
@@ -78,6 +79,11 @@ class Migrations(Model):
     """The Job that brings the database's schema up to a revision before its first pod starts."""
 
     enabled: bool = Field(default=True, description="Off: somebody else migrates the database.")
+    reversible: bool = Field(
+        default=True,
+        description="Off: the previous revision cannot work with the new schema. Once the Job has changed it, nothing is "
+        "rolled back by itself; the status says so and waits for a person.",
+    )
     timeout_seconds: int = Field(
         default=600, ge=10, le=86400, description="Seconds one attempt may take before it counts as failed."
     )
@@ -87,6 +93,27 @@ class Strategy(StrEnum):
     """How traffic moves to a new revision."""
 
     BLUE_GREEN = "BlueGreen"
+    CANARY = "Canary"
+    ROLLING = "Rolling"
+
+
+class CanaryStep(Model):
+    """One share of the traffic, and how long it is watched."""
+
+    share: int = Field(
+        ge=1,
+        le=50,
+        description="Percent of the traffic. Without a router it follows from the number of pods: rounded down to whole "
+        "pods, one at least.",
+    )
+    hold_seconds: int = Field(default=30, ge=0, le=86400, description="Seconds before the next step.")
+    pause: bool = Field(
+        default=False,
+        description="On: wait for a new value of the annotation hogwarts.edu/promote instead, however long.",
+    )
+
+
+DEFAULT_STEPS = (CanaryStep(share=10), CanaryStep(share=50))
 
 
 class Rollback(Model):
@@ -103,7 +130,16 @@ class Rollout(Model):
     strategy: Strategy = Field(
         default=Strategy.BLUE_GREEN,
         description="BlueGreen: two pods on trial without traffic, then a full second set, then all traffic "
-        "at once; the old set stays until the bake is over. Needs room for two sets of pods.",
+        "at once; the old set stays until the bake is over. Canary: after the trial growing shares of the traffic (`steps`), "
+        "then as BlueGreen. Both need room for two sets of pods. Rolling: after the trial the pods are exchanged in batches "
+        "of a quarter; needs room for one batch, and going back takes as long as going forward. A change acts on the next "
+        "rollout.",
+    )
+    steps: Annotated[tuple[CanaryStep, ...], Field(max_length=20)] = Field(
+        default=(),
+        description="Canary only: the shares of traffic, each larger than the one before. None: 10 and 50 percent, 30 "
+        "seconds each.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     min_ready_seconds: int = Field(
         default=10, ge=0, le=3600, description="Seconds the pods on trial must stay ready before they count."
@@ -137,9 +173,13 @@ class Rollout(Model):
         description="Seconds an image may be missing from its registry before the revision is given up; for "
         "tags that are pushed after the resource.",
     )
+    analysis: Analysis = Field(
+        default=Analysis(),
+        description="Comparing the answers of the new revision with those of the stable one, once it has traffic.",
+    )
     auto_promote: bool = Field(
         default=True,
-        description="Off: the full new set waits without traffic for a new value of the annotation "
+        description="Off: before the new revision gets all traffic, it waits for a new value of the annotation "
         "hogwarts.edu/promote.",
     )
     paused: bool = Field(
@@ -165,6 +205,18 @@ class Rollout(Model):
             "the deadline",
             holds=lambda rollout: rollout.progress_deadline_seconds <= rollout.timeout_seconds,
             field_path=".timeoutSeconds",
+        ),
+        Rule(
+            cel="!has(self.steps) || size(self.steps) == 0 || self.strategy == 'Canary'",
+            message="rollout.steps is for rollout.strategy Canary; remove the steps, or set the strategy",
+            holds=lambda rollout: not rollout.steps or rollout.strategy is Strategy.CANARY,
+            field_path=".steps",
+        ),
+        Rule(
+            cel="!has(self.steps) || self.steps.map(s, s.share).isSorted()",
+            message="rollout.steps must not give the new revision less traffic than the step before",
+            holds=lambda rollout: [s.share for s in rollout.steps] == sorted(s.share for s in rollout.steps),
+            field_path=".steps",
         ),
     )
 

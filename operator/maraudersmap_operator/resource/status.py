@@ -6,12 +6,13 @@ is kept in memory only. Every list is bounded, so the object stays far below the
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+
+from .comparison import Comparison
+from .policy import Strategy
+from .status_model import MicroTime, StatusModel, Time
 
 MAX_REJECTED = 10
 MAX_HISTORY = 20
@@ -21,20 +22,6 @@ MAX_LOG_LINES = 12
 MAX_LOG_LINE = 240
 MAX_POD_EVENTS = 5
 MAX_MESSAGE = 1024
-
-
-def rfc3339(moment: datetime) -> str:
-    """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def rfc3339_micro(moment: datetime) -> str:
-    """metav1.MicroTime: for moments whose difference is reported to the user."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
-MicroTime = Annotated[AwareDatetime, PlainSerializer(rfc3339_micro, when_used="json")]
 
 
 class Phase(StrEnum):
@@ -68,12 +55,9 @@ class Step(StrEnum):
 
     MIGRATING = "Migrating"
     WITNESSES = "Witnesses"
+    SHARING = "Sharing"
     FULL_SIZE = "FullSize"
     BAKING = "Baking"
-
-
-class StatusModel(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
 
 class Condition(StatusModel):
@@ -110,12 +94,29 @@ class ControlPod(StatusModel):
 class CandidateRevision(StatusModel):
     revision: str = Field(description="Hash of the revision on trial.")
     image: str = Field(description="Its image.")
-    step: Step = Field(description="Where it stands: Migrating, Witnesses, FullSize or Baking.")
+    step: Step = Field(description="Where it stands: Migrating, Witnesses, Sharing, FullSize or Baking.")
+    strategy: Strategy = Field(
+        default=Strategy.BLUE_GREEN, description="How it gets its traffic; the spec's at its start."
+    )
+    canary_step: int = Field(default=0, description="While Sharing: which of rollout.steps, from 0.")
+    full_size: int = Field(
+        default=0,
+        description="Pods that served when traffic was first shared; what an exchange has to end at.",
+    )
     started_at: MicroTime = Field(description="When the operator first acted on it.")
     step_started_at: MicroTime = Field(description="When the step began.")
+    settled_at: MicroTime | None = Field(
+        default=None, description="Since when the step has all the pods that it wants, ready for long enough."
+    )
+    held_seconds: float = Field(
+        default=0, description="Seconds that it was healthy and had to wait; no deadline counts them."
+    )
     ready_high_water: int = Field(default=0, description="The most pods that were ready at once.")
+    proven_at: MicroTime | None = Field(
+        default=None, description="When that number last grew: pods made later have proven nothing yet."
+    )
     progressed_at: MicroTime = Field(
-        description="When that number last grew; the progress deadline counts from here."
+        description="When pods last became ready, or the step began; the progress deadline counts from here."
     )
     first_failure_at: Time | None = Field(default=None, description="When the first container of it ended.")
     late_failure: bool = Field(
@@ -136,6 +137,9 @@ class CandidateRevision(StatusModel):
     )
     controls_hurt_since: MicroTime | None = Field(
         default=None, description="Since when a pod of the control group is unready or has restarted."
+    )
+    analysis: Comparison | None = Field(
+        default=None, description="Its answers beside those of the stable revision; see docs/analysis.md."
     )
     migration_attempt: int = Field(default=0, description="Attempts of the migrations Job so far.")
     doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")
@@ -219,6 +223,19 @@ class Pin(StatusModel):
     against: str = Field(description="Hash of the spec's revision when it was asked for.")
 
 
+class SecretsSeen(StatusModel):
+    """What the referenced Secrets looked like. The digests are short on purpose: enough to see a change, too little to
+    try passwords against."""
+
+    digests: dict[str, str] = Field(default={}, description="Digest of each referenced Secret, by name.")
+    changed_at: MicroTime | None = Field(
+        default=None, description="When they last changed without the pods having been restarted for it."
+    )
+    restarted_for: str = Field(
+        default="", description="Digest of the change that pods were last restarted for."
+    )
+
+
 class Replicas(StatusModel):
     desired: int = Field(default=0, description="Pods that the serving revision should have.")
     ready: int = Field(default=0, description="Of those, ready.")
@@ -246,7 +263,9 @@ class MaraudersMapStatus(StatusModel):
         default=None, description="The last revision that came through its bake."
     )
     candidate: CandidateRevision | None = Field(default=None, description="The revision on trial.")
-    serving: str = Field(default="", description="Hash of the revision that traffic points to.")
+    serving: str = Field(
+        default="", description="Hash of the revision that traffic points to; `shared` while two share it."
+    )
     rejected: tuple[RejectedRevision, ...] = Field(
         default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
     )
@@ -257,6 +276,11 @@ class MaraudersMapStatus(StatusModel):
     history: tuple[HistoryEntry, ...] = Field(
         default=(), max_length=MAX_HISTORY, description="Past rollouts, the newest first."
     )
+    barrier: str = Field(
+        default="",
+        description="Hash of a revision whose migrations changed the schema so that stable cannot be gone back to.",
+    )
+    secrets: SecretsSeen = Field(default=SecretsSeen(), description="The Secrets that pods read.")
     replicas: Replicas = Field(default=Replicas(), description="Pods of the serving revision.")
     url: str = Field(
         default="", description="Where the API can be reached inside the cluster or from outside."

@@ -14,6 +14,7 @@ from .facts import (
 )
 from .plan import (
     Action,
+    Autoscaled,
     Decision,
     Deploy,
     KeepEvidence,
@@ -32,6 +33,7 @@ from .revision import name_revision, revision_hash, revision_inputs
 
 __all__ = [
     "Action",
+    "Autoscaled",
     "Decision",
     "Deploy",
     "JobState",

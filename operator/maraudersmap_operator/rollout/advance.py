@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import assert_never
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.status import CandidateRevision, StableRevision, Step
 
-from maraudersmap_operator.resource.status import CandidateRevision, Outcome, StableRevision, Step
-
-from .facts import JobState, MigrationFacts, RevisionFacts
-from .memory import FRESH_ATTEMPT, controls, remember
-from .plan import Deploy, MarkMigrated, Migrate, NoteType, Record, ScaleTo
-from .retreat import condemn
-from .steady import clear_others, hold_stable, resize, restore_traffic
-from .strategy import Stage, stage_of, stage_size, wanted_size
+from .bake import bake, promote
+from .compare import enough, follow, start_anew
+from .exchange import exchanged
+from .judge import judge, sentence, unsettle
+from .memory import controls, remember
+from .migrate import migrated
+from .plan import NoteType, Record, ScaleTo
+from .share import share
+from .steady import clear_others, hold_stable, restore_traffic
+from .strategy import Stage, Traffic, position, stages, wanted_size
+from .trial import staff
 from .turn import SOON, Turn
 from .verbs import take_promote
-from .verdict import (
-    Case,
-    Doomed,
-    Environment,
-    Healthy,
-    Pending,
-    Verdict,
-    blameless,
-    classify,
-    keeps_ending,
-    why_waiting,
-)
-from .words import Trouble, pod_trouble
-
-HALF_DOWN_PATIENCE = timedelta(seconds=5)
-MIGRATION_BACKOFF = timedelta(seconds=5)
-MIGRATION_BACKOFF_MAX = timedelta(minutes=5)
+from .verdict import Doomed, Healthy
 
 
 def start(turn: Turn) -> None:
@@ -45,6 +32,7 @@ def start(turn: Turn) -> None:
         revision=target.revision,
         image=target.image,
         step=Step.MIGRATING,
+        strategy=turn.spec.rollout.strategy,
         started_at=turn.now,
         step_started_at=turn.now,
         progressed_at=turn.now,
@@ -61,10 +49,11 @@ def advance(turn: Turn) -> None:
     assert candidate is not None
     facts = turn.facts(candidate.revision)
     turn.update(candidate=remember(candidate, facts, turn.stable_facts, turn.observed.migration, turn.now))
+    follow(turn)
     if candidate.revision not in turn.observed.recorded:
         turn.act(Record(candidate.revision))
-    if candidate.step is Step.MIGRATING and not _migrated(turn):
-        _judge(turn, wanted=0)
+    if candidate.step is Step.MIGRATING and not migrated(turn):
+        judge(turn, wanted=0)
         return
     if turn.status.candidate and turn.status.candidate.step is Step.MIGRATING:
         _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
@@ -77,32 +66,80 @@ def advance(turn: Turn) -> None:
 def _walk(turn: Turn, stable: StableRevision) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
-    stage = stage_of(turn.spec.rollout.strategy, candidate.step)
-    if stage.takes_traffic:
-        _bake(turn, candidate, stable)
+    plan = stages(turn.spec.rollout, candidate.strategy)
+    here = position(plan, candidate)
+    stage = plan[here]
+    match stage.traffic:
+        case Traffic.CANDIDATE:
+            bake(turn, candidate, stable)
+            return
+        case Traffic.SHARED:
+            wanted = share(turn, stage, candidate, stable)
+        case Traffic.STABLE:
+            wanted = _out_of_traffic(turn, stage, candidate, stable)
+    arrived = stage.traffic is Traffic.STABLE or turn.serving == SHARED
+    if wanted is None or not isinstance(judge(turn, wanted, arrived), Healthy):
         return
-    hold_stable(turn, stable)
-    wanted = _deploy(turn, candidate, stage)
-    # Until the bake, traffic belongs to stable, whoever moved the selector.
-    restore_traffic(turn, stable.revision)
-    clear_others(turn, keep={stable.revision, candidate.revision})
-    verdict = _judge(turn, wanted)
-    if not isinstance(verdict, Healthy):
-        return
-    if turn.spec.rollout.paused:
-        turn.block("Paused", f"spec.rollout.paused is true: the rollout stays at {candidate.step}")
-        return
-    stable_is_down = turn.stable_facts.ready == 0
-    if candidate.step is Step.FULL_SIZE and not turn.spec.rollout.auto_promote and not take_promote(turn):
-        turn.block("WaitingForPromotion", "the full new set waits for a new value of hogwarts.edu/promote")
-        return
-    if candidate.step is Step.WITNESSES and not stable_is_down:
-        _enter(turn, Step.FULL_SIZE)
-        _walk(turn, stable)
+    if not _may_go_on(turn, stage):
         return
     # A stable revision without one ready pod has nothing to protect: a healthy candidate goes straight through.
-    if stable_is_down and (grown := wanted_size(turn.spec, turn.stable_facts.size)) > wanted:
-        turn.act(ScaleTo(candidate.revision, grown))
+    following = plan[-1] if turn.stable_facts.ready == 0 else plan[here + 1]
+    if following.traffic is Traffic.CANDIDATE:
+        _take_all_traffic(turn, stable, wanted)
+        return
+    _enter(turn, following.step, plan.index(following) - _first_of(plan, following.step))
+    _walk(turn, stable)
+
+
+def _first_of(plan: tuple[Stage, ...], step: Step) -> int:
+    return next(i for i, stage in enumerate(plan) if stage.step is step)
+
+
+def _out_of_traffic(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: StableRevision) -> int:
+    """Until a stage gives it some, traffic belongs to stable, whoever moved the selector."""
+    hold_stable(turn, stable)
+    wanted = staff(turn, candidate, stage)
+    restore_traffic(turn, stable.revision)
+    clear_others(turn, keep={stable.revision, candidate.revision})
+    return wanted
+
+
+def _may_go_on(turn: Turn, stage: Stage) -> bool:
+    """The stage has all it wanted: is it also over?"""
+    candidate = turn.status.candidate
+    assert candidate is not None
+    assert candidate.settled_at is not None
+    if stage.exchange and not exchanged(turn, candidate):
+        turn.wake(SOON)
+        return False
+    if turn.spec.rollout.paused:
+        turn.block("Paused", f"spec.rollout.paused is true: the rollout stays at {candidate.step}")
+        return False
+    if stage.gate:
+        if take_promote(turn):
+            return True
+        # The hold of a stage that a person ends is theirs to judge.
+        turn.block("WaitingForPromotion", f"{candidate.step} waits for a new value of hogwarts.edu/promote")
+        return False
+    # Nothing is gained by watching a part of the traffic when nobody else answers the rest.
+    held = turn.stable_facts.ready > 0 and turn.now < candidate.settled_at + stage.hold
+    if held and not take_promote(turn):
+        turn.wake_at(candidate.settled_at + stage.hold)
+        return False
+    known = enough(turn) if stage.hold else True
+    if isinstance(known, Doomed):
+        sentence(turn, known)
+        return False
+    return known
+
+
+def _take_all_traffic(turn: Turn, stable: StableRevision, pods: int) -> None:
+    candidate = turn.status.candidate
+    assert candidate is not None
+    full = candidate.full_size or wanted_size(turn.spec, turn.stable_facts.size)
+    if full > pods:
+        # Straight through, past the stage that would have grown it.
+        turn.act(ScaleTo(candidate.revision, full))
     turn.route(candidate.revision)
     _enter(turn, Step.BAKING)
     turn.note(
@@ -118,186 +155,30 @@ def _first_deployment(turn: Turn) -> None:
     """No revision has proven itself yet: the candidate takes traffic at once, and nothing is ever rejected."""
     candidate = turn.status.candidate
     assert candidate is not None
-    stage = Stage(Step.FULL_SIZE, size=None)
-    wanted = _deploy(turn, candidate, stage)
-    if turn.facts(turn.serving).ready <= turn.facts(candidate.revision).ready:
+    wanted = staff(turn, candidate, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
+    healthy = isinstance(judge(turn, wanted), Healthy)
+    # One that the spec has moved on from may still serve, with more pods than are wanted by now.
+    if healthy or turn.facts(turn.serving).ready <= turn.facts(candidate.revision).ready:
         turn.route(candidate.revision)
     clear_others(turn, keep={candidate.revision})
-    verdict = _judge(turn, wanted)
-    if isinstance(verdict, Healthy) and turn.serving == candidate.revision:
-        _promote(turn, candidate)
+    if healthy:
+        promote(turn, candidate)
 
 
-def _bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> None:
-    """Users are on the candidate; stable stands by at full size."""
-    facts = turn.facts(candidate.revision)
-    restore_traffic(turn, candidate.revision)
-    resize(turn, candidate.revision)
-    clear_others(turn, keep={stable.revision, candidate.revision})
-    half_down = facts.ready * 2 < facts.size
-    if half_down != (candidate.half_down_since is not None):
-        turn.update_candidate(half_down_since=turn.now if half_down else None)
-    since = turn.status.candidate.half_down_since if turn.status.candidate else None
-    fallen = facts.ready == 0 or (since is not None and turn.now - since >= HALF_DOWN_PATIENCE)
-    end = candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)
-    looping = keeps_ending(_case(turn, facts.size))
-    if turn.stable_facts.ready and facts.size and fallen:
-        _condemn(turn, _fallen(candidate, facts))
-    elif turn.stable_facts.ready and looping:
-        _condemn(turn, looping)
-    elif (turn.promote and not turn.spec.rollout.paused) or turn.now >= end:
-        take_promote(turn)
-        if facts.ready >= facts.size > 0:
-            _promote(turn, candidate)
-        else:
-            turn.wake(SOON)
-    else:
-        turn.wake_at(end)
-        if since is not None:
-            turn.wake_at(since + HALF_DOWN_PATIENCE)
-
-
-def _fallen(candidate: CandidateRevision, facts: RevisionFacts) -> Doomed | Environment:
-    """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
-    message = f"{facts.ready} of {facts.size} pods ready under traffic"
-    switched = candidate.step_started_at
-    blamed = [p for p in facts.active if not (p.ready or p.disrupted or p.created_at > switched)]
-    if len(blamed) * 2 >= facts.size:
-        return Doomed("NotReadyAfterPromotion", message)
-    return Environment("PodsLost", f"{message}; the others were lost with their nodes, evicted or deleted")
-
-
-def _promote(turn: Turn, candidate: CandidateRevision) -> None:
-    turn.close(candidate, Outcome.PROMOTED)
-    turn.update(
-        hold=None, stable=StableRevision(revision=candidate.revision, image=candidate.image, since=turn.now)
-    )
-    turn.note(NoteType.NORMAL, "Promoted", f"Revision {candidate.revision} ({candidate.image}) is stable")
-    turn.wake(SOON)
-
-
-def _deploy(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
-    """Have the stage's pods; how many that is. One fresh witness more when an early failure wants a second look."""
-    facts = turn.facts(candidate.revision)
-    serving_size = turn.stable_facts.size if turn.status.stable else facts.size
-    wanted = stage_size(stage, turn.spec, serving_size)
-    pods = wanted
-    first = candidate.first_failure_at
-    if first and stage.step is Step.WITNESSES and turn.now >= first + FRESH_ATTEMPT:
-        pods += 1
-    if candidate.revision not in turn.observed.revisions:
-        turn.act(Deploy(candidate.revision))
-    autoscaled = turn.spec.autoscaling.enabled and turn.serving == candidate.revision and facts.size > 0
-    if facts.size != pods and not autoscaled:
-        turn.act(ScaleTo(candidate.revision, pods))
-    return wanted
-
-
-def _case(turn: Turn, wanted: int) -> Case:
+def _enter(turn: Turn, step: Step, canary_step: int = 0) -> None:
+    unsettle(turn)
     candidate = turn.status.candidate
     assert candidate is not None
-    rollout = turn.spec.rollout
-    if candidate.step is Step.FULL_SIZE and turn.status.stable is not None:
-        # The witnesses have shown for min_ready_seconds that this code stays up; the others are the same code.
-        rollout = rollout.model_copy(update={"min_ready_seconds": 0})
-    return Case(
-        candidate=candidate,
-        facts=turn.facts(candidate.revision),
-        stable=turn.stable_facts,
-        migration=turn.observed.migration,
-        rollout=rollout,
-        wanted=wanted,
-        now=turn.now,
-        first=turn.status.stable is None,
+    full = candidate.full_size
+    if step is Step.SHARING and not full:
+        full = wanted_size(turn.spec, turn.stable_facts.size)
+    turn.update_candidate(
+        step=step,
+        canary_step=canary_step,
+        full_size=full,
+        step_started_at=turn.now,
+        progressed_at=turn.now,
+        half_down_since=None,
     )
-
-
-def _judge(turn: Turn, wanted: int) -> Verdict:
-    """The verdict on the candidate, already acted on when it is not Healthy."""
-    verdict = classify(_case(turn, wanted))
-    match verdict:
-        case Healthy():
-            pass
-        case Pending(until=until, message=message):
-            turn.wake_at(until)
-            if not turn.blocked:
-                turn.block("WaitingForPods", message)
-        case Doomed() | Environment():
-            _condemn(turn, verdict)
-        case unreachable:
-            assert_never(unreachable)
-    return verdict
-
-
-def _condemn(turn: Turn, verdict: Doomed | Environment) -> None:
-    candidate = turn.status.candidate
-    assert candidate is not None
-    if turn.status.stable is None:
-        turn.block(verdict.reason, f"{verdict.message}; there is no earlier revision to go back to")
-        turn.wake(MIGRATION_BACKOFF)
-    elif not turn.spec.rollout.rollback.enabled:
-        turn.block(
-            verdict.reason, f"{verdict.message}; spec.rollout.rollback.enabled is false, so nothing is undone"
-        )
-    else:
-        condemn(turn, candidate, verdict)
-
-
-def _enter(turn: Turn, step: Step) -> None:
-    turn.update_candidate(step=step, step_started_at=turn.now, progressed_at=turn.now)
-
-
-def _migrated(turn: Turn) -> bool:
-    """True when the schema is ready for the candidate. Otherwise starts, awaits or repeats the Job."""
-    candidate, migration = turn.status.candidate, turn.observed.migration
-    assert candidate is not None
-    recorded = turn.observed.recorded.get(candidate.revision)
-    pinned = turn.status.pin is not None and turn.status.pin.revision == candidate.revision
-    if not turn.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
-        return True
-    if migration is None:
-        _migrate(turn, candidate.migration_attempt + 1)
-        return False
-    match migration.state:
-        case JobState.COMPLETE:
-            turn.act(MarkMigrated(candidate.revision))
-            return True
-        case JobState.RUNNING:
-            turn.update_candidate(migration_attempt=migration.attempt)
-            # Without a pod of its own, the Job's message is what quota or admission said.
-            why = why_waiting(migration.pods) or migration.message or "is running"
-            turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
-            if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
-                # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
-                _deploy(turn, candidate, stage_of(turn.spec.rollout.strategy, Step.WITNESSES))
-        case JobState.FAILED if migration.attempt > candidate.migration_attempt:
-            # Left by an earlier try of the same revision, before somebody asked for another.
-            _migrate(turn, migration.attempt + 1)
-        case JobState.FAILED:
-            _repeat_migration(turn, migration)
-    return False
-
-
-def _repeat_migration(turn: Turn, migration: MigrationFacts) -> None:
-    """After a failure that is not held against the revision, try again with growing pauses."""
-    unreachable = blameless(migration)
-    if not unreachable and turn.status.stable is not None:
-        return
-    pause = min(MIGRATION_BACKOFF * 2 ** min(migration.attempt - 1, 10), MIGRATION_BACKOFF_MAX)
-    due = (migration.finished_at or turn.now) + pause
-    reason = "DatabaseUnreachable" if unreachable else "MigrationFailed"
-    turn.block(
-        reason, f"migrations, attempt {migration.attempt}: {migration.message or 'failed'}; next try follows"
-    )
-    if turn.now >= due or turn.retry:
-        _migrate(turn, migration.attempt + 1)
-    else:
-        turn.wake_at(due)
-
-
-def _migrate(turn: Turn, attempt: int) -> None:
-    candidate = turn.status.candidate
-    assert candidate is not None
-    turn.act(Migrate(candidate.revision, attempt))
-    turn.update_candidate(migration_attempt=attempt)
-    turn.block("Migrating", f"migrations Job, attempt {attempt}, starts")
+    if step in (Step.SHARING, Step.BAKING):
+        start_anew(turn)

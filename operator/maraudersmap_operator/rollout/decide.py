@@ -9,13 +9,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase, Step
 
 from .advance import advance, start
 from .facts import Observed
-from .plan import Decision, ScaleTo
+from .plan import Autoscaled, Decision, ScaleTo
 from .report import report
 from .retreat import abandon, condemn, roll_back
+from .secrets import follow_secrets
 from .steady import keep_stable
 from .turn import Turn
 from .verbs import take_abort, take_verbs
@@ -34,6 +37,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         serving=observed.serving,
     )
     take_verbs(turn, resource.annotations)
+    follow_secrets(turn)
     if observed.conflict:
         turn.block("Conflict", observed.conflict)
     elif turn.spec.suspend:
@@ -43,7 +47,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
             turn.update(candidate=anew(status.candidate, now))
         _roll(turn)
     report(turn, before=status)
-    return turn.decision()
+    return turn.decision(_autoscaled(turn))
 
 
 def _roll(turn: Turn) -> None:
@@ -81,6 +85,18 @@ def _roll(turn: Turn) -> None:
             start(turn)
 
 
+def _autoscaled(turn: Turn) -> Autoscaled:
+    """The autoscaler follows traffic. On shared traffic it stays with stable, and never below what served before."""
+    if turn.serving != SHARED:
+        return Autoscaled(turn.serving)
+    stable, candidate = turn.status.stable, turn.status.candidate
+    return Autoscaled(
+        stable.revision if stable else "",
+        least=candidate.full_size if candidate else 0,
+        held=candidate is not None and candidate.strategy is Strategy.ROLLING,
+    )
+
+
 def _suspend(turn: Turn) -> None:
     """No pods at all; everything else stays, so that resuming is quick."""
     for name, facts in sorted(turn.observed.revisions.items()):
@@ -91,12 +107,18 @@ def _suspend(turn: Turn) -> None:
 def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
     """The candidate with its clocks and counts started over: suspended time is not held against it.
 
-    Out of a bake it goes back a step: nobody has been ready meanwhile, and traffic belongs to whoever is first.
+    Once it has had traffic it goes back: nobody has been ready meanwhile, and traffic belongs to whoever is first.
     """
+    step = candidate.step
+    if candidate.strategy is Strategy.BLUE_GREEN:
+        step = Step.FULL_SIZE if step is Step.BAKING else step
+    elif step is not Step.MIGRATING:
+        step = Step.WITNESSES
     return CandidateRevision(
         revision=candidate.revision,
         image=candidate.image,
-        step=Step.FULL_SIZE if candidate.step is Step.BAKING else candidate.step,
+        step=step,
+        strategy=candidate.strategy,
         started_at=now,
         step_started_at=now,
         progressed_at=now,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from maraudersmap_operator.resource.comparison import Comparison
+
 
 @dataclass(frozen=True, slots=True)
 class Termination:
@@ -80,6 +82,7 @@ class MigrationFacts:
     state: JobState
     exit_code: int | None = None
     message: str = ""
+    unchanged: bool = False  # complete, and it says that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
 
@@ -122,6 +125,10 @@ class Observed:
     migration: MigrationFacts | None = None  # of the target
     references: Need = Need(True, "Found")
     database: Need = Need(True, "Ready")
+    secrets: dict[str, str] = field(
+        default_factory=dict
+    )  # digest of each referenced Secret that could be read
+    comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
     conflict: str = ""  # an object of our name that somebody else controls
 
     def revision(self, name: str) -> RevisionFacts:

@@ -40,7 +40,7 @@ def remember(
     if first and not candidate.late_failure and _failed_late(pods, first):
         changes["late_failure"] = True
     if facts.ready > candidate.ready_high_water:
-        changes |= {"ready_high_water": facts.ready, "progressed_at": now}
+        changes |= {"ready_high_water": facts.ready, "proven_at": now, "progressed_at": now}
     troubled = any(
         pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED)
         for p in starting_pods(facts, migration)

@@ -49,7 +49,7 @@ class ScaleTo:
 
 @dataclass(frozen=True, slots=True)
 class RouteTo:
-    """Point the Service, the autoscaler and the disruption budget at the revision, in this order."""
+    """Point the Service and the disruption budget at the revision, in this order, or at every one (names.SHARED)."""
 
     revision: str
 
@@ -91,6 +91,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Autoscaled:
+    """What the autoscaler is to do once the actions have run."""
+
+    revision: str = ""  # empty: there is none yet
+    least: int = 0  # never fewer pods than this; 0: as the spec has it
+    held: bool = False  # an exchange decides about pods: the autoscaler keeps its history and moves nothing
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do now.
 
@@ -102,3 +111,4 @@ class Decision:
     actions: tuple[Action, ...] = ()
     notes: tuple[Note, ...] = ()
     wake_after: timedelta | None = None
+    autoscaled: Autoscaled = Autoscaled()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_MESSAGE,
+    CandidateRevision,
     Condition,
     ConditionType,
     MaraudersMapStatus,
@@ -15,13 +19,14 @@ from maraudersmap_operator.resource.status import (
     Step,
 )
 
+from .compare import told
 from .strategy import wanted_size
 from .turn import Turn
 
 # Reasons that no waiting cures: somebody must change something.
 NEEDS_A_PERSON = frozenset(
     {"Conflict", "SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ImageNotFound", "CrashLoop"}
-    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout"}
+    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout", "IrreversibleMigration"}
 )
 
 
@@ -30,15 +35,14 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     phase = _phase(turn)
     rejected = _rejected(turn)
     message = _message(turn, phase, rejected)
-    serving = turn.facts(turn.serving)
+    serving = _serving(turn)
     target = turn.observed.target.revision
-    desired = wanted_size(turn.spec, serving.size)
     turn.update(
         observed_generation=turn.generation,
         phase=phase,
         message=message[:MAX_MESSAGE],
         serving=turn.serving,
-        replicas=Replicas(desired=desired, ready=serving.ready, updated=turn.facts(target).ready),
+        replicas=Replicas(desired=serving.wanted, ready=serving.ready, updated=turn.facts(target).ready),
     )
     reason = turn.blocked_reason or (
         rejected.reason if rejected and phase is Phase.ROLLED_BACK else str(phase)
@@ -58,6 +62,39 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
     ]  # fmt: skip
     turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Pods that users' requests may reach."""
+
+    ready: int
+    wanted: int
+
+
+def _serving(turn: Turn) -> Serving:
+    stable, candidate = turn.status.stable, turn.status.candidate
+    if turn.serving != SHARED:
+        facts = turn.facts(turn.serving)
+        return Serving(facts.ready, wanted_size(turn.spec, facts.size))
+    both = [turn.facts(r.revision) for r in (stable, candidate) if r]
+    exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
+    wanted = candidate.full_size if candidate and exchange else sum(f.size for f in both)
+    return Serving(sum(f.ready for f in both), wanted)
+
+
+def _compared(turn: Turn) -> str:
+    return f"; {words}" if (words := told(turn)) else ""
+
+
+def _shared(turn: Turn, candidate: CandidateRevision) -> str:
+    """How far the candidate has come among users."""
+    new, old = turn.facts(candidate.revision), turn.stable_facts
+    if turn.serving != SHARED:
+        return "is about to get a part of the traffic"
+    if candidate.strategy is Strategy.ROLLING:
+        return f"replaces {_stable_image(turn.status)} in batches: {new.ready} of {candidate.full_size} pods are ready"
+    return f"gets {100 * new.ready // max(new.ready + old.ready, 1)} % of the traffic, with {new.ready} ready pods"
 
 
 def _condition(
@@ -106,9 +143,12 @@ def _phase(turn: Turn) -> Phase:
         return Phase.ROLLED_BACK
     if status.stable.revision != target.revision:
         return Phase.ROLLED_BACK if _rejected(turn) else Phase.PENDING
-    serving = turn.facts(turn.serving)
-    wanted = wanted_size(turn.spec, serving.size)
-    if turn.serving != status.stable.revision or serving.ready < wanted or not turn.observed.database.ready:
+    serving = _serving(turn)
+    if (
+        turn.serving != status.stable.revision
+        or serving.ready < serving.wanted
+        or not turn.observed.database.ready
+    ):
         return Phase.DEGRADED
     return Phase.READY
 
@@ -149,7 +189,9 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
         return f"{_stable_image(status)} serves, asked for by hogwarts.edu/rollback-to, until the spec's pods change"
     candidate = status.candidate
     if candidate and candidate.step is Step.BAKING:
-        return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired"
+        return f"{candidate.image} has all traffic and is watched before {_stable_image(status)} is retired{_compared(turn)}"
+    if candidate and candidate.step is Step.SHARING:
+        return f"{candidate.image} {_shared(turn, candidate)}{_compared(turn)}"
     if candidate:
         return f"{candidate.image} is on trial: {candidate.step}"
     if phase is Phase.SUSPENDED:
@@ -164,9 +206,10 @@ def _stable_image(status: MaraudersMapStatus) -> str:
 
 
 def _served(turn: Turn) -> str:
-    facts = turn.facts(turn.serving)
-    wanted = wanted_size(turn.spec, facts.size)
-    return f"{facts.ready} of {wanted} pods of revision {turn.serving or '(none yet)'} are ready"
+    serving = _serving(turn)
+    if turn.serving == SHARED:
+        return f"{serving.ready} of {serving.wanted} pods are ready, of two revisions that share the traffic"
+    return f"{serving.ready} of {serving.wanted} pods of revision {turn.serving or '(none yet)'} are ready"
 
 
 def _migrations(turn: Turn) -> tuple[bool, str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
     CandidateRevision,
@@ -18,6 +20,7 @@ from maraudersmap_operator.resource.status import (
     StableRevision,
 )
 
+from .exchange import exchange_back
 from .memory import disturbed
 from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .steady import hold_stable, may_take_traffic
@@ -138,6 +141,13 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
     """The spec has moved on from the candidate: leave it, without a word in the ledger."""
     candidate, stable = turn.status.candidate, turn.status.stable
     assert candidate is not None
+    if turn.status.barrier and turn.serving == candidate.revision:
+        # There is no way back past its schema: what serves is what the next revision is measured against.
+        turn.close(candidate, outcome)
+        turn.settle_on(candidate)
+        turn.act(StoreStatus())
+        turn.wake(SOON)
+        return
     if stable is not None and not _traffic_is_on(turn, stable, candidate):
         return
     turn.close(candidate, outcome)
@@ -154,7 +164,11 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
 
 def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
-    hold_stable(turn, stable)
+    if candidate.strategy is Strategy.ROLLING and turn.serving in (SHARED, candidate.revision):
+        if not exchange_back(turn, candidate, stable):
+            return False
+    else:
+        hold_stable(turn, stable)
     if turn.serving != stable.revision:
         facts, serving = turn.stable_facts, turn.facts(turn.serving)
         if not may_take_traffic(turn, stable.revision):

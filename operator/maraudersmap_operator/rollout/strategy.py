@@ -1,38 +1,73 @@
-"""A strategy is data: the steps a candidate goes through, in order. One engine (decide.py) walks them."""
+"""A strategy is data: the stages a candidate goes through, in order. One engine (advance.py) walks them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 
 from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.status import Step
+from maraudersmap_operator.resource.policy import DEFAULT_STEPS, Rollout, Strategy
+from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 WITNESSES = 2
+# An exchange goes in this many batches, or one pod at a time where there are fewer pods.
+BATCHES = 4
+
+
+class Traffic(StrEnum):
+    """Whose pods the Service selects in a stage."""
+
+    STABLE = "Stable"
+    SHARED = "Shared"  # both: each gets as much as it has pods
+    CANDIDATE = "Candidate"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step. `size` None means as many pods as the serving revision has right now."""
+    """One step. Its size is `pods`, or follows from `share`, or is the serving revision's when neither is given."""
 
     step: Step
-    size: int | None
-    takes_traffic: bool = False
+    traffic: Traffic
+    pods: int | None = None
+    share: int | None = None  # percent of the traffic
+    exchange: bool = False  # stable shrinks as the candidate grows
+    hold: timedelta = timedelta(0)  # watched for so long before the next stage
+    gate: bool = False  # a person must ask for the next stage
 
 
-BLUE_GREEN = (
+def stages(rollout: Rollout, strategy: Strategy) -> tuple[Stage, ...]:
+    """The stages of a strategy. The first is always the trial out of traffic, the last always the bake."""
     # Two pods that no user meets: what kills a revision at once, kills it here.
-    Stage(Step.WITNESSES, size=WITNESSES),
-    Stage(Step.FULL_SIZE, size=None),
-    # One write of the Service's selector; stable stays at full size to go back to.
-    Stage(Step.BAKING, size=None, takes_traffic=True),
-)
+    trial = Stage(Step.WITNESSES, Traffic.STABLE, pods=WITNESSES)
+    # Stable stays at full size to go back to.
+    bake = Stage(Step.BAKING, Traffic.CANDIDATE)
+    gate = not rollout.auto_promote
+    match strategy:
+        case Strategy.BLUE_GREEN:
+            return trial, Stage(Step.FULL_SIZE, Traffic.STABLE, gate=gate), bake
+        case Strategy.CANARY:
+            steps = (
+                Stage(
+                    Step.SHARING,
+                    Traffic.SHARED,
+                    share=s.share,
+                    hold=timedelta(seconds=s.hold_seconds),
+                    gate=s.pause,
+                )
+                for s in rollout.steps or DEFAULT_STEPS
+            )
+            return trial, *steps, Stage(Step.FULL_SIZE, Traffic.SHARED, gate=gate), bake
+        case Strategy.ROLLING:
+            # One witness: there may be no room for two.
+            alone = Stage(Step.WITNESSES, Traffic.STABLE, pods=1, gate=gate)
+            return alone, Stage(Step.SHARING, Traffic.SHARED, exchange=True), bake
 
-STRATEGIES: dict[Strategy, tuple[Stage, ...]] = {Strategy.BLUE_GREEN: BLUE_GREEN}
 
-
-def stage_of(strategy: Strategy, step: Step) -> Stage:
-    return next(s for s in STRATEGIES[strategy] if s.step is step)
+def position(plan: tuple[Stage, ...], candidate: CandidateRevision) -> int:
+    """Where in the plan the candidate stands. The steps of a canary may have become fewer meanwhile."""
+    here = [i for i, stage in enumerate(plan) if stage.step is candidate.step]
+    return here[min(candidate.canary_step, len(here) - 1)] if here else 0
 
 
 def wanted_size(spec: MaraudersMapSpec, serving_size: int) -> int:
@@ -45,6 +80,14 @@ def wanted_size(spec: MaraudersMapSpec, serving_size: int) -> int:
 
 
 def stage_size(stage: Stage, spec: MaraudersMapSpec, serving_size: int) -> int:
-    """Pods the candidate should have in that stage."""
+    """Pods the candidate should have in that stage, beside `serving_size` pods of stable. Not for an exchange."""
     full = wanted_size(spec, serving_size)
-    return full if stage.size is None else min(stage.size, full)
+    if stage.share is not None:
+        # candidate / (stable + candidate) = share; never more than asked for, unless that is less than one pod.
+        return max(1, min(full, full * stage.share // (100 - stage.share)))
+    return full if stage.pods is None else min(stage.pods, full)
+
+
+def batch_size(full: int) -> int:
+    """Pods that an exchange moves at a time."""
+    return max(1, full // BATCHES)

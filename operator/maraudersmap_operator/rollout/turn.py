@@ -11,16 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import (
     MAX_HISTORY,
     CandidateRevision,
     HistoryEntry,
     MaraudersMapStatus,
     Outcome,
+    StableRevision,
 )
 
 from .facts import Observed, RevisionFacts
-from .plan import Action, Decision, Note, NoteType, RouteTo
+from .plan import Action, Autoscaled, Decision, Note, NoteType, RouteTo
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
@@ -79,9 +81,17 @@ class Turn:
         """Facts of the stable revision; empty ones without one."""
         return self.facts(self.status.stable.revision if self.status.stable else "")
 
+    def others(self, *kept: str) -> list[RevisionFacts]:
+        """Revisions besides those that have pods, or are about to."""
+        return [
+            f
+            for name, f in sorted(self.observed.revisions.items())
+            if name not in kept and (f.size or f.pods)
+        ]
+
     def endpoints_left(self, revision: str) -> bool:
         """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
-        if self.observed.serving == revision or self.serving != self.observed.serving:
+        if self.observed.serving in (revision, SHARED) or self.serving != self.observed.serving:
             return False
         pods = {p.name for p in self.facts(revision).pods}
         return not (pods & self.observed.ready_endpoints)
@@ -99,8 +109,15 @@ class Turn:
         )
         self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
 
-    def decision(self) -> Decision:
-        return Decision(self.status, tuple(self.actions), tuple(self.notes), min(self.wakes, default=None))
+    def settle_on(self, candidate: CandidateRevision) -> None:
+        """The candidate is the stable revision from now on, and what is gone back to."""
+        stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
+        self.update(hold=None, barrier="", stable=stable)
+
+    def decision(self, autoscaled: Autoscaled) -> Decision:
+        return Decision(
+            self.status, tuple(self.actions), tuple(self.notes), min(self.wakes, default=None), autoscaled
+        )
 
 
 def seconds(span: timedelta) -> float:

@@ -28,7 +28,9 @@ from .turn import Turn
 
 def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
     """Act on what is new, apart from `promote` and `abort`, which wait in the turn for the rollout to take them."""
-    if token := _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry):
+    token = _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry)
+    # Asked for in the middle of going back: what is to be tried again has to be over first.
+    if token and not (turn.status.candidate and turn.status.candidate.doomed):
         _retry(turn)
         _stored(turn, retry=token)
     if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):

@@ -80,7 +80,7 @@ def classify(case: Case) -> Verdict:
         return Healthy()
     for check in (_image_unobtainable, _config_invalid, _pods_refused, _keeps_ending, _migration_failed):
         if found := check(case):
-            return _unless_disturbed(case, found)
+            return unless_disturbed(case, found)
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
     since = case.candidate.controls_hurt_since
     if since is not None and case.now - since >= CONTROLS_PATIENCE:
@@ -94,10 +94,10 @@ def classify(case: Case) -> Verdict:
 def keeps_ending(case: Case) -> Doomed | Environment | None:
     """The crash-loop rule alone, for a candidate under traffic."""
     found = _keeps_ending(case)
-    return _unless_disturbed(case, found) if found else None
+    return unless_disturbed(case, found) if found else None
 
 
-def _unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
+def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
     """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template."""
     if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
         return found
@@ -194,7 +194,7 @@ def _settled(case: Case) -> bool:
 def _out_of_time(case: Case) -> Doomed | Environment | None:
     why = why_not_ready(case.facts, case.wanted)
     rollout, candidate = case.rollout, case.candidate
-    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds):
+    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds):
         return _late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
     if case.facts.ready >= case.wanted:
         return None
@@ -208,7 +208,7 @@ def _late(case: Case, reason: str, message: str) -> Doomed | Environment:
     """Out of time; for want of nodes, that is the cluster's fault."""
     if any(pod_trouble(p) is Trouble.NO_CAPACITY for p in case.facts.active):
         return Environment(str(Trouble.NO_CAPACITY), shorten(message))
-    return _unless_disturbed(case, Doomed(reason, shorten(message)))
+    return unless_disturbed(case, Doomed(reason, shorten(message)))
 
 
 def _next_moment(case: Case) -> datetime:
@@ -216,7 +216,7 @@ def _next_moment(case: Case) -> datetime:
     candidate, rollout = case.candidate, case.rollout
     moments = [
         candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
-        candidate.started_at + timedelta(seconds=rollout.timeout_seconds),
+        candidate.started_at + timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds),
         candidate.step_started_at + CREATE_PATIENCE,
         *_settled_at(case),
         *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.cli.snapshot import Snapshot, happening_of, pod_of, record_of, snapshot_of
-from maraudersmap_operator.resource.status import rfc3339, rfc3339_micro
+from maraudersmap_operator.resource.status_model import rfc3339, rfc3339_micro
 
 Object = dict[str, Any]
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo
 
 from .world import Behaviour, World
@@ -30,7 +31,18 @@ BEHAVIOURS = (
     Behaviour(migration_exit=75),
     Behaviour(pull_denied=True),
 )
-QUICK = {"minReadySeconds": 3, "bakeSeconds": 10, "progressDeadlineSeconds": 30, "timeoutSeconds": 120}
+QUICK: dict[str, object] = {
+    "minReadySeconds": 3,
+    "bakeSeconds": 10,
+    "progressDeadlineSeconds": 30,
+    "timeoutSeconds": 120,
+}
+STRATEGIES: tuple[dict[str, object], ...] = (
+    QUICK,
+    QUICK
+    | {"strategy": "Canary", "steps": [{"share": 10, "holdSeconds": 5}, {"share": 50, "holdSeconds": 5}]},
+    QUICK | {"strategy": "Rolling"},
+)
 MAX_STATUS_BYTES = 30_000
 # CI asks for more; a developer's run stays within the minute that unit tests may take.
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
@@ -56,6 +68,11 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
     serving = seen.serving
     for action in decision.actions:
         match action:
+            case RouteTo(revision=revision) if revision == SHARED:
+                ours = {r.revision for r in (before.stable, before.candidate) if r}
+                strays = [r for r in seen.revisions.values() if r.revision not in ours and (r.size or r.pods)]
+                assert not strays, "1: traffic shared with a revision that is neither stable nor candidate"
+                serving = revision
             case RouteTo(revision=revision):
                 others = [r for r in seen.revisions.values() if r.revision != revision]
                 ready = seen.revision(revision).ready
@@ -77,8 +94,20 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                     assert revision not in rejected or fresh_token, "3: a rejected revision came back"
                 if revision == serving and not world.spec.get("suspend") and world.autoscaled:
                     assert size == 0 or revision not in seen.revisions, "7: wrote what the autoscaler owns"
+                if (
+                    serving == SHARED
+                    and world.autoscaled
+                    and revision == decision.autoscaled.revision
+                    and size
+                ):
+                    held = decision.autoscaled.held or world.spec.get("suspend")
+                    assert held, "7: wrote what the autoscaler owns on shared traffic"
                 if replicas < size and revision == serving and not world.spec.get("suspend"):
                     assert replicas > 0, "4: scaled the serving revision to nothing"
+                if replicas < size and serving == SHARED and not world.spec.get("suspend"):
+                    rest = sum(r.ready for r in seen.revisions.values() if r.revision != revision)
+                    ready = seen.revision(revision).ready
+                    assert rest + min(ready, replicas) > 0 or ready == 0, "2: nobody is left to answer"
             case _:
                 pass
     size_of_status = len(
@@ -95,6 +124,7 @@ def settle(world: World) -> None:
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
+        self.rollout = QUICK
         self.world = World(image=IMAGES[0], rollout=QUICK)
         self.tokens = 0
         self.stale: Observed | None = None
@@ -119,9 +149,14 @@ class Machine(RuleBasedStateMachine):
             self.world.tick(0.5)
             self.one_pass()
 
-    @initialize(first=st.sampled_from(BEHAVIOURS), ready=st.sampled_from([True, True, True, False]))
-    def begin(self, first: Behaviour, ready: bool) -> None:
+    @initialize(
+        first=st.sampled_from(BEHAVIOURS),
+        ready=st.sampled_from([True, True, True, False]),
+        rollout=st.sampled_from(STRATEGIES),
+    )
+    def begin(self, first: Behaviour, ready: bool, rollout: dict[str, object]) -> None:
         """Most stories begin with a stable revision: without one there is little to lose."""
+        self.edit_strategy(rollout)
         self.world.behave(IMAGES[0], Behaviour() if ready else first)
         self.live(20)
 
@@ -156,6 +191,11 @@ class Machine(RuleBasedStateMachine):
     def pass_on_stale_pods(self) -> None:
         self.one_pass(stale=True)
 
+    @rule(rollout=st.sampled_from(STRATEGIES))
+    def edit_strategy(self, rollout: dict[str, object]) -> None:
+        self.rollout = rollout
+        self.world.edit(rollout=rollout)
+
     @rule(image=st.sampled_from(IMAGES))
     def edit_image(self, image: str) -> None:
         self.world.edit(image=image)
@@ -176,9 +216,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 10, 40]))
     def paused_for_a_while(self, seconds: int) -> None:
-        self.world.edit(rollout=QUICK | {"paused": True})
+        self.world.edit(rollout=self.rollout | {"paused": True})
         self.live(seconds)
-        self.world.edit(rollout=QUICK)
+        self.world.edit(rollout=self.rollout)
 
     @rule()
     def ask_for_retry(self) -> None:
@@ -250,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         world.create_error = ""
         world.annotations.clear()
         self.tokens += 1
-        world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=QUICK)
+        world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=self.rollout)
         settle(world)
         assert world.status.phase == "Ready", world.status.message
         assert world.serving == world.target, "6: not serving what the spec asks for"
@@ -273,16 +313,17 @@ TestInvariants = Machine.TestCase
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     behaviour=st.sampled_from(BEHAVIOURS),
+    rollout=st.sampled_from(STRATEGIES),
     seconds=st.integers(0, 60),
     edit=st.sampled_from(
         [{"image": "app:9"}, {"replicas": 5}, {"config": {"logLevel": "debug"}}, {"suspend": True}]
     ),
 )
 def test_edit_and_revert_end_in_the_same_children(
-    behaviour: Behaviour, seconds: int, edit: dict[str, object]
+    behaviour: Behaviour, rollout: dict[str, object], seconds: int, edit: dict[str, object]
 ) -> None:
     """5: from whatever point of the rollout the edit is taken back."""
-    world = World(image="app:1", rollout=QUICK).run(40)
+    world = World(image="app:1", rollout=rollout).run(40)
     before = (world.serving, dict(world.sizes))
     original = {k: world.spec.get(k, {"replicas": 3, "config": {}, "suspend": False}.get(k)) for k in edit}
     world.behave("app:9", behaviour).edit(**edit).run(seconds).edit(**original)

@@ -92,3 +92,27 @@ def test_rollback_to_an_unknown_revision_names_the_known_ones() -> None:
     world = ready_world().annotate("rollback-to", "nonsense/1").run(2)
     assert world.reasons["UnknownRevision"] == 1
     assert world.phase() is Phase.READY
+
+
+def test_retry_in_the_middle_of_going_back_waits_until_it_is_over() -> None:
+    """The token is not spent on a rejection that is yet to come: an exchange may take minutes to undo."""
+    world = World(rollout={"strategy": "Rolling", "minReadySeconds": 3}, replicas=8).run(15)
+    world.behave("app:2", Behaviour()).edit(image="app:2")
+    while world.sizes[world.revision("good:1")] > 4:
+        world.run(0.5)
+    world.behave("app:2", Behaviour(ready_after=None)).run(8)
+    assert world.status.candidate is not None
+    assert world.status.candidate.doomed is not None
+    world.annotate("retry", "again").behave("app:2", Behaviour()).run(120)
+    assert world.serving == world.revision("app:2")
+    assert world.phase() == "Ready"
+
+
+def test_first_deployment_follows_the_spec_past_a_revision_with_more_pods() -> None:
+    """Nothing is stable yet: what the spec has moved on from serves only until its successor is healthy."""
+    world = World(autoscaling={"minReplicas": 2, "maxReplicas": 10}, rollout={"minReadySeconds": 30}).run(10)
+    world.sizes[world.serving] = 8
+    world.run(5).edit(image="app:2").run(60)
+    assert world.serving == world.revision("app:2")
+    assert world.sizes == {world.serving: 8}
+    assert world.phase() == "Ready"

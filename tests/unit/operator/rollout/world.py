@@ -12,9 +12,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from maraudersmap_operator import analysis
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
+from maraudersmap_operator.resource.comparison import Bucket, Comparison, Tally
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.rollout import (
+    Autoscaled,
     Decision,
     Deploy,
     JobState,
@@ -55,9 +59,12 @@ class Behaviour:
     )
     image_missing: bool = False
     migration_exit: int = 0
+    migration_unchanged: bool = False
     pull_denied: bool = False
     unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
     terminations_reason: str = "Error"
+    errors_percent: int = 0  # of users' requests
+    slow: bool = False  # five times as slow
 
 
 @dataclass(slots=True)
@@ -87,6 +94,7 @@ class World:
         self.behaviours: dict[str, Behaviour] = {}
         self.status = MaraudersMapStatus()
         self.serving = ""
+        self.autoscaler = Autoscaled()
         self.endpoints: frozenset[str] = frozenset()
         self.sizes: dict[str, int] = {}
         self.pods: list[Pod] = []
@@ -95,6 +103,8 @@ class World:
         self.jobs: dict[str, MigrationFacts] = {}
         self.references = Need(True, "Found")
         self.database = Need(True, "Ready")
+        self.secrets: dict[str, str] = {}
+        self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
         self.disrupted: set[str] = set()  # pods on a lost node
         self.actions: list[Any] = []
@@ -153,7 +163,8 @@ class World:
         for pod in self.pods:
             self._live(pod)
         self._migrate()
-        self.endpoints = frozenset(p.uid for p in self.pods if p.revision == self.serving and self._ready(p))
+        selected = (p for p in self.pods if self.serving in (p.revision, SHARED))
+        self.endpoints = frozenset(p.uid for p in selected if self._ready(p))
 
     def turn(self) -> Decision:
         """One pass of the operator."""
@@ -178,6 +189,7 @@ class World:
             self.actions.append(action)
             self._apply(action, decision)
         if only is None:
+            self.autoscaler = decision.autoscaled
             self.status = decision.status
             self.reasons.update(n.reason for n in decision.notes)
 
@@ -201,6 +213,7 @@ class World:
 
     def observed(self) -> Observed:
         return Observed(
+            comparison=self._look(),
             target=Target(self.target, self.spec["image"]),
             serving=self.serving,
             ready_endpoints=self.endpoints,
@@ -209,6 +222,7 @@ class World:
             migration=self.jobs.get(self.target),
             references=self.references,
             database=self.database,
+            secrets=dict(self.secrets),
         )
 
     @property
@@ -268,12 +282,48 @@ class World:
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
                     del self.jobs[revision]
 
+    def _look(self) -> Comparison | None:
+        """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
+        candidate, policy = self.status.candidate, self.resource_spec.rollout.analysis
+        if (
+            candidate is None
+            or candidate.analysis is None
+            or analysis.wait(candidate.analysis, policy, self.now)
+        ):
+            return None
+        since = candidate.analysis.looked_at or candidate.started_at
+        requests = int(self.requests_per_second * (self.now - since).total_seconds())
+        served = Counter(p.revision for p in self.pods if p.uid in self.endpoints)
+        stable = self.status.stable.revision if self.status.stable else ""
+        control, trial = (
+            self._answers(revision, requests * served[revision] // max(served.total(), 1))
+            for revision in (stable, candidate.revision)
+        )
+        return analysis.record(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+
+    def _answers(self, revision: str, requests: int) -> Tally:
+        if not requests:
+            return Tally()
+        behaviour = self._behaviour(revision)
+        quick = {0.01: 0.5, 0.05: 0.9, 0.1: 1.0, 0.5: 1.0}
+        slow = {0.01: 0.0, 0.05: 0.4, 0.1: 0.5, 0.5: 1.0}
+        shares = slow if behaviour.slow else quick
+        return Tally(
+            requests=requests,
+            errors=requests * behaviour.errors_percent // 100,
+            timed=requests,
+            seconds=requests * (0.15 if behaviour.slow else 0.03),
+            buckets=tuple(Bucket(le=le, count=int(requests * share)) for le, share in shares.items()),
+        )
+
     def _autoscale(self) -> None:
         """The autoscaler keeps its bounds; zero switches it off."""
-        size = self.sizes.get(self.serving, 0)
+        target = self.autoscaler.revision
+        size = self.sizes.get(target, 0)
         scaling = self.resource_spec.autoscaling
-        if scaling.enabled and size:
-            self.sizes[self.serving] = min(max(size, scaling.min_replicas), scaling.max_replicas)
+        if scaling.enabled and size and not self.autoscaler.held:
+            least = max(scaling.min_replicas, self.autoscaler.least)
+            self.sizes[target] = min(max(size, least), scaling.max_replicas)
 
     def _behaviour(self, revision: str) -> Behaviour:
         return self.behaviours.get(self.image(revision), Behaviour())
@@ -347,6 +397,7 @@ class World:
                     pods=(),
                     state=state,
                     exit_code=behaviour.migration_exit,
+                    unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
                     message="as told",
                 )

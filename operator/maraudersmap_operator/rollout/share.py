@@ -1,0 +1,46 @@
+"""Traffic on both revisions: a canary's growing shares, or an exchange under way.
+
+The Service selects the pods of both, so each gets as much as it has pods, and the kubelet's readiness decides who answers.
+"""
+
+from __future__ import annotations
+
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
+
+from .exchange import exchange
+from .judge import judge_under_traffic, sentence
+from .plan import Retire
+from .steady import hold_stable
+from .strategy import Stage
+from .trial import staff
+from .turn import SOON, Turn
+
+
+def share(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: StableRevision) -> int | None:
+    """Have the stage's pods in traffic beside stable's; how many, or None when the stage has to wait or went wrong."""
+    _only(turn, stable.revision, candidate.revision)
+    if stage.exchange:
+        wanted = exchange(turn, candidate, stable)
+    else:
+        hold_stable(turn, stable)
+        wanted = staff(turn, candidate, stage)
+    facts = turn.facts(candidate.revision)
+    if turn.serving != SHARED:
+        strays = turn.others(stable.revision, candidate.revision)
+        # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
+        if strays or facts.ready < wanted or len(facts.pods) > wanted:
+            turn.wake(SOON)
+            return wanted
+        turn.route(SHARED)
+    if verdict := judge_under_traffic(turn):
+        sentence(turn, verdict)
+        return None
+    return wanted
+
+
+def _only(turn: Turn, *kept: str) -> None:
+    """While the Service selects every revision's pods, one that is neither cannot be taken out of traffic first."""
+    for facts in turn.others(*kept):
+        if turn.observed.serving == SHARED and not facts.deleting:
+            turn.act(Retire(facts.revision))

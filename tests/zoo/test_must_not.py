@@ -1,0 +1,141 @@
+"""What must not be rolled back, however bad it looks for a while: good revisions in bad weather."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from dev.cluster import registry
+from dev.kube import Kubectl, summary
+from tests.cluster import budgets
+from tests.cluster.scenario import NAME
+from tests.zoo.cage import Cage
+
+STRATEGIES = pytest.mark.parametrize("strategy", ["BlueGreen", "Canary", "Rolling"])
+
+
+@STRATEGIES
+def test_good_revision(zoo: Callable[[str], Cage], strategy: str) -> None:
+    with zoo(strategy).trial("good revision") as trial:
+        trial.misbehave("")
+        trial.until_promoted()
+
+
+@STRATEGIES
+def test_fails_for_its_first_six_seconds(zoo: Callable[[str], Cage], strategy: str) -> None:
+    with zoo(strategy).trial("fails for its first 6 s") as trial:
+        trial.misbehave("recovers:6")
+        trial.until_promoted()
+
+
+def test_starts_slowly(zoo: Callable[[str], Cage]) -> None:
+    with zoo("BlueGreen").trial("starts after 90 s") as trial:
+        trial.misbehave("slow-start:90")
+        trial.until_promoted(3 * budgets.PROMOTED)
+
+
+def test_new_spec_in_the_middle(zoo: Callable[[str], Cage]) -> None:
+    cage = zoo("Canary")
+    with cage.trial("another spec in the middle") as trial:
+        trial.misbehave("")
+        cage.until_step("Sharing")
+        trial.misbehave("")
+        status = trial.until_promoted()
+    assert [h["outcome"] for h in status["history"][:2]] == ["Promoted", "Superseded"]
+
+
+def test_more_pods_in_the_middle(zoo: Callable[[str], Cage]) -> None:
+    """As the autoscaler would: the new set is as large as what serves by then."""
+    cage = zoo("BlueGreen")
+    bounds = {"enabled": True, "minReplicas": 2, "maxReplicas": 6, "targetCPUUtilizationPercentage": 900}
+    scaling = {"autoscaling": bounds}
+    with cage.trial("scaled up in the middle", spec=scaling) as trial:
+        trial.misbehave("")
+        cage.until_step("Witnesses")
+        cage.do("scale", "deployment", f"{NAME}-api-{trial.stable}", "--replicas=5")
+        candidate = cage.until_step("Baking")
+        deployment = cage.get("deployment", f"{NAME}-api-{candidate['revision']}")
+        assert deployment is not None
+        assert deployment["spec"]["replicas"] == 5
+        trial.until_promoted()
+
+
+@pytest.fixture
+def drained(kubectl: Kubectl) -> Iterator[Callable[[str], None]]:
+    """Drains a node; afterwards it takes pods again."""
+    nodes: list[str] = []
+
+    def drain(node: str) -> None:
+        nodes.append(node)
+        force = ("--ignore-daemonsets", "--delete-emptydir-data", "--force")
+        kubectl("drain", node, *force, "--timeout=180s", "--pod-selector=app.kubernetes.io/component=api")
+
+    yield drain
+    for node in nodes:
+        kubectl("uncordon", node)
+
+
+def test_node_drained_in_the_middle(zoo: Callable[[str], Cage], drained: Callable[[str], None]) -> None:
+    cage = zoo("BlueGreen")
+    with cage.trial("node drained in the middle") as trial:
+        trial.misbehave("")
+        candidate = cage.until_step("Witnesses")
+        pods = cage.until(
+            lambda: [p for p in cage.pods(candidate["revision"]) if "nodeName" in p["spec"]], "a pod", 60
+        )
+        drained(pods[0]["spec"]["nodeName"])
+        trial.until_promoted()
+
+
+@pytest.fixture
+def database_stopped(kubectl: Kubectl) -> Iterator[Callable[[Cage, str], None]]:
+    """Stops (STOP) or goes on with (CONT) every process of the evaluation database; goes on in the end."""
+    touched: list[Cage] = []
+
+    def signal(cage: Cage, name: str) -> None:
+        touched.append(cage)
+        script = (
+            f"for p in /proc/[0-9]*; do grep -q postgres $p/comm && kill -{name} ${{p#/proc/}}; done; true"
+        )
+        cage.do("exec", f"{NAME}-postgres-0", "--", "sh", "-c", script)
+
+    yield signal
+    for cage in touched:
+        signal(cage, "CONT")
+
+
+def test_database_away_for_everybody(
+    zoo: Callable[[str], Cage], database_stopped: Callable[[Cage, str], None]
+) -> None:
+    """Stable suffers as well, so nothing is held against the candidate; it is tried again when the database is back."""
+    cage = zoo("BlueGreen")
+    with cage.trial("database away for everybody", failed_percent=100) as trial:
+        trial.misbehave("")
+        cage.until_step("Witnesses")
+        database_stopped(cage, "STOP")
+        hold = trial.until_withdrawn()
+        database_stopped(cage, "CONT")
+        trial.until_promoted()
+    assert hold["reason"] == "StableDisturbed"
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    name = summary()["name"]
+    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
+    yield str(name)
+    registry.heal(name)
+
+
+def test_registry_down_for_two_minutes(zoo: Callable[[str], Cage], cluster: str) -> None:
+    cage = zoo("BlueGreen")
+    repository, _, tag = cage.good.rpartition("/")[2].partition(":")
+    fresh = registry.push(cluster, f"{repository}:{tag}", repository, f"fresh-{uuid.uuid4().hex[:8]}")
+    with cage.trial("registry down for 2 min") as trial:
+        registry.stop(cluster)
+        trial.edit(image=fresh)
+        down_until = trial.timeline.now() + 120
+        cage.until_true(lambda: trial.timeline.now() > down_until, "two minutes", 180)
+        registry.heal(cluster)
+        trial.until_promoted(2 * budgets.PROMOTED)
