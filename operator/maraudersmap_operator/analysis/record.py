@@ -20,6 +20,8 @@ class Look:
     control: Tally
     trial: Tally
     queries: tuple[QueryAnswer, ...] = ()
+    disturbed: str = ""
+    """What the stable revision, without any traffic, cannot do now either; empty when all is well."""
 
 
 def begin(now: datetime) -> Comparison:
@@ -46,13 +48,21 @@ def wait(comparison: Comparison, analysis: Analysis, now: datetime) -> timedelta
 
 
 def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
-    """`before` and one more look."""
+    """`before` and one more look.
+
+    A look at a time when stable is ill as well says nothing. Nor do the bad ones before it: it took a while to notice.
+    """
+    if look.disturbed:
+        return before.model_copy(
+            update={"disturbed": look.disturbed, "error_looks": 0, "slow_looks": 0, "looked_at": now}
+        )
     start = _next_window(before, look, analysis, now) if now - before.window_started_at >= WINDOW else before
     after = start.model_copy(
         update={
             "control": plus(start.control, look.control),
             "trial": plus(start.trial, look.trial),
             "queries": queries.counted(before.queries, look.queries, analysis),
+            "disturbed": "",
             "looked_at": now,
         }
     )

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from maraudersmap_operator.resource.comparison import Tally
 from maraudersmap_operator.resource.names import API_PORT
 
-from .exposition import read_tally
+from .exposition import Reading, read_metrics
 
 SECONDS = 1.0
 MAX_BYTES = 2_000_000
@@ -28,18 +27,18 @@ class Target(NamedTuple):
 
 async def scrape(
     targets: Iterable[Target], port: int = API_PORT, path: str = "/metrics", seconds: float = SECONDS
-) -> dict[str, Tally | None]:
-    """What each pod has answered since it started, by UID; None where that could not be found out in `seconds`."""
+) -> dict[str, Reading | None]:
+    """What each pod says, by UID; None where that could not be found out in `seconds`."""
     gate = asyncio.Semaphore(AT_ONCE)
     async with _session(seconds) as session:
 
-        async def one(target: Target) -> Tally | None:
+        async def one(target: Target) -> Reading | None:
             async with gate:
                 return await _read(session, target.ip, port, path)
 
         asked = tuple(targets)
-        tallies = await asyncio.gather(*(one(target) for target in asked))
-    return {target.uid: tally for target, tally in zip(asked, tallies, strict=True)}
+        readings = await asyncio.gather(*(one(target) for target in asked))
+    return {target.uid: reading for target, reading in zip(asked, readings, strict=True)}
 
 
 def _session(seconds: float) -> aiohttp.ClientSession:
@@ -54,14 +53,14 @@ def _session(seconds: float) -> aiohttp.ClientSession:
     )
 
 
-async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Tally | None:
+async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Reading | None:
     try:
         async with session.get(metrics_url(ip, port, path), allow_redirects=False) as response:
             body = await bounded(response, MAX_BYTES) if response.status == 200 else None
         if body is None:
             return None
         # In a thread: 2 MB would stop the loop for a second.
-        return await asyncio.to_thread(read_tally, body.decode("utf-8", errors="replace"))
+        return await asyncio.to_thread(read_metrics, body.decode("utf-8", errors="replace"))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):  # ValueError: no address, or no metrics
         return None
 

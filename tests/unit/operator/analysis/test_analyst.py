@@ -30,8 +30,16 @@ class Pods:
     def answer(self, ip: str, times: int, status: int = 200) -> None:
         self.apps[ip].answer("/api/incidents", status, times=times)
 
-    def sides(self, control: tuple[str, ...] = (STABLE,), trial: tuple[str, ...] = (NEW,)) -> Sides:
-        return Sides(tuple(Target(ip, ip) for ip in control), tuple(Target(ip, ip) for ip in trial))
+    def sides(
+        self,
+        control: tuple[str, ...] = (STABLE,),
+        trial: tuple[str, ...] = (NEW,),
+        witnesses: tuple[str, ...] = (),
+    ) -> Sides:
+        control_, trial_, witnesses_ = (
+            tuple(Target(ip, ip) for ip in ips) for ips in (control, trial, witnesses)
+        )
+        return Sides(control_, trial_, witnesses=witnesses_)
 
 
 @pytest.fixture
@@ -158,6 +166,34 @@ async def test_a_bad_candidate_is_found_by_looking(pods: Pods) -> None:
     verdict = judge(comparison, POLICY)
     assert isinstance(verdict, Failed)
     assert verdict.message == "20.0 % of the candidate's 120 answers are errors, 0.0 % of stable's 150"
+
+
+async def test_what_stable_cannot_reach_either_is_not_the_candidates_fault(pods: Pods) -> None:
+    """BlueGreen: all traffic on the candidate, and the database goes away for everybody."""
+    analyst, comparison = Analyst(pods.port), begin(NOW)
+    for _ in range(4):
+        comparison = await look(analyst, comparison, pods.sides(trial=()))
+        pods.answer(STABLE, 30)
+    after_switch = pods.sides(control=(), witnesses=(STABLE, OLD))
+    for number in range(12):
+        down = 2 <= number < 8
+        for ip in (STABLE, OLD):  # two looks late: a pod takes a while to be sure
+            pods.apps[ip].up.labels("database").set(0 if 4 <= number < 8 else 1)
+        pods.answer(NEW, 30, status=503 if down else 200)
+        comparison = await look(analyst, comparison, after_switch)
+        assert not isinstance(judge(comparison, POLICY), Failed), number
+        assert comparison.disturbed == ("database" if 4 <= number < 8 else "")
+    # Two looks of the outage were counted, four were not.
+    assert requests(comparison) == (90, 8 * 30)
+
+
+async def test_one_witness_alone_excuses_nothing(pods: Pods) -> None:
+    pods.apps[OLD].up.labels("database").set(0)
+    comparison = await look(Analyst(pods.port), begin(NOW), pods.sides((), (NEW,), (STABLE, OLD)))
+    assert comparison.disturbed == ""
+    pods.away = {STABLE}
+    comparison = await look(Analyst(pods.port), begin(NOW), pods.sides((), (NEW,), (STABLE, OLD)))
+    assert comparison.disturbed == "database"
 
 
 async def test_queries_are_asked_in_the_same_look(pods: Pods) -> None:

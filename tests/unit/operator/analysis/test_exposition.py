@@ -3,10 +3,14 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from maraudersmap_operator.cluster.exposition import MAX_LINES, Unreadable, read_tally
+from maraudersmap_operator.cluster.exposition import MAX_LINES, Unreadable, read_metrics
 from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
+
+
+def read_tally(text: str) -> Tally:
+    return read_metrics(text).tally
 
 
 class App:
@@ -15,6 +19,7 @@ class App:
     def __init__(self, buckets: tuple[float, ...] = (0.1, 1.0)) -> None:
         self.registry = CollectorRegistry()
         labels = ("method", "path")
+        self.up = Gauge("dependency_up", "x", ("dependency",), registry=self.registry)
         self.requests = Counter("http_requests_total", "x", (*labels, "status"), registry=self.registry)
         self.durations = Histogram(
             "http_request_duration_seconds", "x", labels, buckets=buckets, registry=self.registry
@@ -68,6 +73,17 @@ def test_an_application_without_these_metrics_has_answered_nothing() -> None:
     assert read_tally("") == Tally()
     assert read_tally("# HELP up x\n# TYPE up gauge\nup 1\n") == Tally()
     assert read_tally(App().text) == Tally()
+
+
+def test_a_pod_says_what_it_cannot_reach() -> None:
+    app = App()
+    assert read_metrics(app.text).lacks == frozenset()
+    app.up.labels("database").set(0)
+    app.up.labels("cache").set(1)
+    app.answer("/api/incidents", 503)
+    reading = read_metrics(app.text)
+    assert reading.lacks == {"database"}
+    assert reading.tally.requests == 1
 
 
 def test_a_finer_histogram_is_cut_down() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.unit.operator.analysis.given import NOW, SECOND, after, analysis, answered
 
-from maraudersmap_operator.analysis import Look, Passed, anew, begin, judge, record, wait
+from maraudersmap_operator.analysis import Inconclusive, Look, Passed, anew, begin, judge, record, wait
 from maraudersmap_operator.resource.comparison import Comparison, Tally
 
 POLICY = analysis()
@@ -61,3 +61,15 @@ def test_what_is_kept_comes_back_from_the_status_as_it_was() -> None:
     comparison = after(*((GOOD, answered(30, errors=3)),) * 70, policy=POLICY)
     stored = comparison.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert Comparison.model_validate(stored) == comparison
+
+
+def test_looks_while_stable_is_ill_too_do_not_count_and_excuse_those_before() -> None:
+    ill = after(*((GOOD, answered(30, errors=30)),) * 2, policy=POLICY)
+    disturbed = record(
+        ill, Look(NOTHING, answered(30, errors=30), disturbed="database"), POLICY, NOW + 15 * SECOND
+    )
+    assert (disturbed.trial, disturbed.error_looks) == (ill.trial, 0)
+    assert judge(disturbed, POLICY) == Inconclusive(
+        "stable's pods cannot reach the database either: looks do not count"
+    )
+    assert after((GOOD, GOOD), policy=POLICY, start=disturbed).disturbed == ""

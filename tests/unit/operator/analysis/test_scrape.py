@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from tests.unit.operator.analysis.test_exposition import App
 
+from maraudersmap_operator.cluster.exposition import Reading
 from maraudersmap_operator.cluster.scrape import AT_ONCE, MAX_BYTES, Target, metrics_url, scrape
 from maraudersmap_operator.resource.comparison import Tally
 
@@ -47,7 +48,7 @@ def app_text(requests: int) -> str:
     return app.text
 
 
-async def scraped(handler: Handler, seconds: float = PATIENCE) -> Tally | None:
+async def scraped(handler: Handler, seconds: float = PATIENCE) -> Reading | None:
     async with serving(handler) as port:
         return (await scrape([Target("a", HERE)], port, seconds=seconds))["a"]
 
@@ -59,7 +60,7 @@ async def test_a_pod_tells_what_it_has_answered() -> None:
 
     found = await scraped(pod)
     assert found is not None
-    assert (found.requests, found.timed) == (4, 4)
+    assert (found.tally.requests, found.tally.timed) == (4, 4)
 
 
 async def test_what_a_bad_pod_says_is_no_data() -> None:
@@ -84,7 +85,7 @@ async def test_what_a_bad_pod_says_is_no_data() -> None:
     for pod in (broken, garbage, binary, elsewhere):
         assert await scraped(pod) is None
     # A bomb is not unpacked; what is left are bytes without any line of ours.
-    assert await scraped(packed) == Tally()
+    assert await scraped(packed) == Reading(Tally(), frozenset())
 
 
 async def test_an_endless_answer_is_cut_off() -> None:
