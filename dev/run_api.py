@@ -41,7 +41,9 @@ def main() -> int:
         return 1
     if not arguments.keep:
         shutil.rmtree(data, ignore_errors=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Both: a shell's background job starts with SIGINT ignored, and whoever sends one means it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     _say("starting PostgreSQL and Redis")
     with local_postgres(data) as postgres, local_redis() as redis:
         environment = {

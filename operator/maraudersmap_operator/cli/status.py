@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Condition, ConditionType, Phase
 
 from .ages import ago, short
@@ -51,7 +52,7 @@ def revisions(snapshot: Snapshot) -> list[str]:
     status = snapshot.status
     named = [
         status.stable.revision if status.stable else "",
-        status.serving,
+        "" if status.serving == SHARED else status.serving,
         snapshot.contender,
         status.pin.revision if status.pin else "",
     ]
@@ -74,6 +75,10 @@ def roles(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
         )
     if status.serving == revision:
         found.append("serving")
+    elif status.serving == SHARED and revision in (
+        r.revision for r in (status.stable, status.candidate) if r
+    ):
+        found.append("serving a share")
     if (entry := next((r for r in status.rejected if r.revision == revision), None)) is not None:
         found.append(f"rejected: {entry.reason}")
     if status.hold is not None and status.hold.revision == revision:
@@ -97,7 +102,7 @@ def _revision(snapshot: Snapshot, revision: str, now: datetime) -> Node:
     pods = snapshot.pods_of(revision)
     what = roles(snapshot, revision)
     bad = any(w.startswith(("rejected", "held")) or "being taken back" in w for w in what)
-    tone = Tone.BAD if bad else Tone.GOOD if "serving" in what else Tone.WARN
+    tone = Tone.BAD if bad else Tone.GOOD if any(w.startswith("serving") for w in what) else Tone.WARN
     active = [p for p in pods if not p.terminating]
     count = f"{sum(p.ready for p in active)} of {len(active)} pods ready" if active else "no pods"
     if snapshot.pods is None:

@@ -18,6 +18,8 @@ from .words import Trouble, pod_trouble
 
 # An attempt that begins this long after the first failure is no longer part of the same bad start.
 FRESH_ATTEMPT = timedelta(seconds=8)
+# A pod takes about this long from its creation to its first attempt; one that is too early is started again at once.
+FRESH_LEAD = timedelta(milliseconds=1500)
 TERMINATION_WINDOW = timedelta(minutes=10)
 
 

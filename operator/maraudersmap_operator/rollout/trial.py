@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
-from .memory import FRESH_ATTEMPT
+from .memory import FRESH_ATTEMPT, FRESH_LEAD
 from .plan import Deploy, ScaleTo
 from .strategy import Stage, stage_size
 from .turn import Turn
@@ -19,7 +19,7 @@ def staff(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
     wanted = stage_size(stage, turn.spec, serving_size)
     pods = wanted
     first = candidate.first_failure_at
-    if first and stage.step is Step.WITNESSES and turn.now >= first + FRESH_ATTEMPT:
+    if first and stage.step is Step.WITNESSES and turn.now >= first + FRESH_ATTEMPT - FRESH_LEAD:
         pods += 1
     have(turn, candidate, pods)
     return wanted

@@ -15,7 +15,7 @@ from maraudersmap_operator.resource.policy import Rollout
 from maraudersmap_operator.resource.status import MAX_MESSAGE, CandidateRevision
 
 from .facts import JobState, MigrationFacts, PodFacts, RevisionFacts
-from .memory import FRESH_ATTEMPT, disturbed, starting_pods, terminations
+from .memory import FRESH_ATTEMPT, FRESH_LEAD, disturbed, starting_pods, terminations
 from .words import Trouble, create_trouble, pod_trouble
 
 # With a single pod there is no second opinion: the kubelet's own second pull comes about 10 s after the first.
@@ -226,7 +226,10 @@ def _next_moment(case: Case) -> datetime:
     if candidate.controls_hurt_since:
         moments.append(candidate.controls_hurt_since + CONTROLS_PATIENCE)
     if candidate.first_failure_at:
-        moments.append(candidate.first_failure_at + FRESH_ATTEMPT)
+        moments += [
+            candidate.first_failure_at + FRESH_ATTEMPT - FRESH_LEAD,
+            candidate.first_failure_at + FRESH_ATTEMPT,
+        ]
     return min((m for m in moments if m > case.now), default=case.now + FRESH_ATTEMPT)
 
 
