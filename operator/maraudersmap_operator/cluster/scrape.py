@@ -44,8 +44,9 @@ async def scrape(
 def _session(seconds: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=seconds),
-        # A connection that is kept would hold up a pod that drains.
-        connector=aiohttp.TCPConnector(force_close=True, limit=AT_ONCE),
+        # A connection that is kept would hold up a pod that drains. The gate bounds their number: waiting for a free
+        # one here would use up the time to answer.
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Else a few bytes of gzip could become more than MAX_BYTES.
         auto_decompress=False,
