@@ -10,7 +10,7 @@ from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer, T
 
 from . import error_rate, latency, queries
 from .limits import WINDOW, comparable, scored
-from .tally import plus
+from .tally import halved, plus
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,11 @@ def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) ->
 def _next_window(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
     """Counting starts anew, unless a side is still too small to be judged.
 
-    A control group that gets no requests any more stays what it was.
+    A control group that gets no requests any more stays what it was. One that waits for a candidate without requests, for
+    somebody's promotion perhaps, slowly forgets: last night's answers are no measure for this morning's.
     """
+    if not before.trial.requests:
+        return before.model_copy(update={"control": halved(before.control), "window_started_at": now})
     if before.trial.requests < analysis.min_requests:
         return before
     if 0 < before.control.requests < analysis.min_requests:

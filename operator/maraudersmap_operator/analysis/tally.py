@@ -51,6 +51,17 @@ def increase(before: Tally, after: Tally) -> Tally:
     )
 
 
+def halved(tally: Tally) -> Tally:
+    """The same shares of half as many requests."""
+    return Tally(
+        requests=tally.requests // 2,
+        errors=tally.errors // 2,
+        timed=tally.timed // 2,
+        seconds=round(tally.seconds / 2, 6),
+        buckets=tuple(Bucket(le=bucket.le, count=bucket.count // 2) for bucket in tally.buckets),
+    )
+
+
 def thinned(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
     """At most MAX_BUCKETS of them, spread evenly; the same bounds give the same choice on every pod."""
     if len(buckets) <= MAX_BUCKETS:

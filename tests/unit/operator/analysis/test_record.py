@@ -41,6 +41,17 @@ def test_a_window_lasts_until_both_sides_can_be_judged() -> None:
     assert after(*((NOTHING, GOOD),) * 45, policy=POLICY, every=10 * SECOND).window == 2
 
 
+def test_a_control_group_that_waits_for_long_forgets_slowly() -> None:
+    """Last night all was well; since this morning a tenth fails, with or without the candidate."""
+    night = after(*((answered(30), NOTHING),) * 2000, policy=POLICY)
+    morning = after(*((answered(30, errors=3), NOTHING),) * 400, policy=POLICY, start=night)
+    assert morning.window == 1
+    assert 30 * 60 <= morning.control.requests <= 30 * 60 * 2
+    assert 0.09 < morning.control.errors / morning.control.requests <= 0.1
+    switched = after(*((NOTHING, answered(30, errors=3)),) * 100, policy=POLICY, start=morning)
+    assert isinstance(judge(switched, POLICY), Passed)
+
+
 def test_a_step_that_moves_traffic_must_earn_its_own_pass() -> None:
     before = after(*((GOOD, answered(30, errors=9)),) * 4, policy=POLICY)
     step = anew(before, NOW + 60 * SECOND)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.operator.analysis.given import answered
 
 from maraudersmap_operator.analysis import increase, plus, thinned
+from maraudersmap_operator.analysis.tally import halved
 from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
 
 BOUNDS = (0.1, 1.0)
@@ -34,6 +35,13 @@ def is_sane(tally: Tally) -> bool:
 def test_an_increase_is_never_negative_in_any_part(before: Tally, after: Tally) -> None:
     """Not even when each sum grew although the pod started anew."""
     assert is_sane(increase(before, after))
+
+
+@given(tallies())
+@settings(deadline=None)
+def test_half_of_it_is_as_sane(tally: Tally) -> None:
+    assert is_sane(halved(tally))
+    assert 2 * halved(tally).requests <= tally.requests
 
 
 @given(tallies(), tallies())
