@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import erf, exp, log, sqrt
+from math import erf, exp, log, log1p, sqrt
 from random import Random
 
 from maraudersmap_operator.resource.comparison import Bucket, Tally
@@ -56,31 +56,39 @@ def answers(rng: Random, requests: int, behaviour: Behaviour) -> Tally:
 
 
 def poisson(rng: Random, mean: float) -> int:
-    """Exact, by splitting: a sum of small ones is counted by waiting times."""
-    count, left = 0, mean
-    while left > 0:
-        part = min(left, 30.0)
-        product, limit = rng.random(), exp(-part)
-        while product > limit:
-            count += 1
-            product *= rng.random()
-        left -= part
+    """Exact. Large means are cut by a gamma variate (Devroye 1986, X.3.3), small ones counted by waiting times."""
+    count = 0
+    while mean > 12:
+        part = int(mean * 7 / 8)
+        waited = rng.gammavariate(part, 1.0)
+        if waited > mean:
+            return count + binomial(rng, part - 1, mean / waited)
+        count, mean = count + part, mean - waited
+    product, limit = rng.random(), exp(-mean)
+    while product > limit:
+        count, product = count + 1, product * rng.random()
     return count
 
 
 def binomial(rng: Random, total: int, chance: float) -> int:
-    """Exact: large totals are halved at their median by a beta variate (Devroye 1986, X.4.3), small ones tossed."""
-    hits, low, high = 0, 0.0, 1.0
-    while total > 16:
-        if chance <= low:
-            return hits
-        if chance >= high:
-            return hits + total
+    """Exact. Few hits are counted by the gaps between them; else the total is cut by a beta variate (Devroye, X.4.3)."""
+    if chance > 0.5:
+        return total - binomial(rng, total, 1 - chance)
+    hits = 0
+    while total * chance > 12:
         half = (total + 1) // 2
-        middle = low + (high - low) * rng.betavariate(half, total + 1 - half)
+        middle = rng.betavariate(half, total + 1 - half)
         if chance < middle:
-            total, high = half - 1, middle
+            total, chance = half - 1, chance / middle
         else:
-            hits, total, low = hits + half, total - half, middle
-    rest = (chance - low) / (high - low) if high > low else 0.0
-    return hits + sum(rng.random() < rest for _ in range(total))
+            hits, total, chance = hits + half, total - half, (chance - middle) / (1 - middle)
+        if chance > 0.5:
+            return hits + total - binomial(rng, total, 1 - chance)
+    if chance <= 0:
+        return hits
+    gone, scale = 0, log1p(-chance)
+    while True:
+        gone += int(log(1.0 - rng.random()) / scale) + 1
+        if gone > total:
+            return hits
+        hits += 1

@@ -16,10 +16,11 @@ pairs of chances that are allowed gives a number that is below that martingale f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma, log
+from math import lgamma, log, nextafter
 
 BISECTIONS = 40
 NONE = 0.0
+ALMOST_CERTAIN = nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def log_evidence(control: Share, trial: Share, margin: float, prior: Prior = ANY
         return NONE
     # The likelihood has its peak outside of what is allowed and is concave: within, it is highest at the edge.
     best = _peak(control, trial, margin)
-    allowed = _log_likelihood(control, best) + _log_likelihood(trial, best + margin)
+    allowed = _log_likelihood(control, best) + _log_likelihood(trial, _shifted(best, margin))
     return max(_log_mixture(control, prior) + _log_mixture(trial, ANYWHERE) - allowed, NONE)
 
 
@@ -98,9 +99,14 @@ def _peak(control: Share, trial: Share, margin: float) -> float:
     low, high = 0.0, 1.0 - margin
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        slope = _slope(control, middle) + _slope(trial, middle + margin)
+        slope = _slope(control, middle) + _slope(trial, _shifted(middle, margin))
         low, high = (middle, high) if slope > 0 else (low, middle)
     return (low + high) / 2
+
+
+def _shifted(chance: float, margin: float) -> float:
+    """Their sum, which rounding must not make 1."""
+    return min(chance + margin, ALMOST_CERTAIN)
 
 
 def _slope(share: Share, chance: float) -> float:

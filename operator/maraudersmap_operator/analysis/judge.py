@@ -14,6 +14,10 @@ from .limits import too_few
 
 def judge(comparison: Comparison, analysis: Analysis) -> Judgement:
     """Judge what has been counted. May be asked as often as one likes, with the same comparison or a newer one."""
+    if comparison.disturbed:
+        return Inconclusive(
+            f"stable's pods cannot reach the {comparison.disturbed} either: looks do not count"
+        )
     findings = tuple(_findings(comparison, analysis))
     for finding in findings:
         if isinstance(finding, Failed):

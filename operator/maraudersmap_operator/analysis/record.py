@@ -10,7 +10,7 @@ from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer, T
 
 from . import error_rate, latency, queries
 from .limits import WINDOW, comparable, scored
-from .tally import plus
+from .tally import halved, plus
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Look:
     control: Tally
     trial: Tally
     queries: tuple[QueryAnswer, ...] = ()
+    disturbed: str = ""
+    """What the stable revision, without any traffic, cannot do now either; empty when all is well."""
 
 
 def begin(now: datetime) -> Comparison:
@@ -46,13 +48,21 @@ def wait(comparison: Comparison, analysis: Analysis, now: datetime) -> timedelta
 
 
 def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
-    """`before` and one more look."""
+    """`before` and one more look.
+
+    A look at a time when stable is ill as well says nothing. Nor do the bad ones before it: it took a while to notice.
+    """
+    if look.disturbed:
+        return before.model_copy(
+            update={"disturbed": look.disturbed, "error_looks": 0, "slow_looks": 0, "looked_at": now}
+        )
     start = _next_window(before, look, analysis, now) if now - before.window_started_at >= WINDOW else before
     after = start.model_copy(
         update={
             "control": plus(start.control, look.control),
             "trial": plus(start.trial, look.trial),
             "queries": queries.counted(before.queries, look.queries, analysis),
+            "disturbed": "",
             "looked_at": now,
         }
     )
@@ -69,8 +79,11 @@ def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) ->
 def _next_window(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
     """Counting starts anew, unless a side is still too small to be judged.
 
-    A control group that gets no requests any more stays what it was.
+    A control group that gets no requests any more stays what it was. One that waits for a candidate without requests, for
+    somebody's promotion perhaps, slowly forgets: last night's answers are no measure for this morning's.
     """
+    if not before.trial.requests:
+        return before.model_copy(update={"control": halved(before.control), "window_started_at": now})
     if before.trial.requests < analysis.min_requests:
         return before
     if 0 < before.control.requests < analysis.min_requests:

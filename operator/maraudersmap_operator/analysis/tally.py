@@ -43,11 +43,22 @@ def increase(before: Tally, after: Tally) -> Tally:
         requests=after.requests - before.requests,
         errors=after.errors - before.errors,
         timed=after.timed - before.timed,
-        seconds=round(after.seconds - before.seconds, 6),
+        seconds=max(round(after.seconds - before.seconds, 6), 0.0),
         buckets=tuple(
             Bucket(le=new.le, count=new.count - old.count)
             for old, new in zip(before.buckets, after.buckets, strict=True)
         ),
+    )
+
+
+def halved(tally: Tally) -> Tally:
+    """The same shares of half as many requests."""
+    return Tally(
+        requests=tally.requests // 2,
+        errors=tally.errors // 2,
+        timed=tally.timed // 2,
+        seconds=round(tally.seconds / 2, 6),
+        buckets=tuple(Bucket(le=bucket.le, count=bucket.count // 2) for bucket in tally.buckets),
     )
 
 
@@ -87,8 +98,8 @@ def _started_anew(before: Tally, after: Tally) -> bool:
     return any(new < old for old, new in zip(_parts(before), _parts(after), strict=True))
 
 
-def _parts(tally: Tally) -> list[float]:
+def _parts(tally: Tally) -> list[int]:
     """What can only grow by itself: sums alone could hide that one part of them went down."""
     within = [0, *(bucket.count for bucket in tally.buckets), tally.timed]
     between = (upper - lower for lower, upper in pairwise(within))
-    return [tally.errors, tally.requests - tally.errors, tally.seconds, *between]
+    return [tally.errors, tally.requests - tally.errors, *between]

@@ -14,7 +14,8 @@ from maraudersmap_operator.resource.comparison import Bucket, Tally
 
 REQUESTS = "http_requests_total"
 DURATIONS = "http_request_duration_seconds"
-# The API has some 700 lines of the two; the parser takes 15 us for one.
+DEPENDENCY_UP = "dependency_up"
+# The API has some 700 lines of these; the parser takes 15 us for one.
 MAX_LINES = 20_000
 MAX_LINE = 2_000
 # Far above what a pod can count; sums of it still fit into the status' 64 bits.
@@ -33,13 +34,26 @@ class Series(NamedTuple):
     value: float
 
 
-def read_tally(text: str) -> Tally:
-    """All users' requests that a pod has answered since it started. Raises Unreadable.
+class Reading(NamedTuple):
+    """What a pod says of itself."""
+
+    tally: Tally
+    lacks: frozenset[str]
+    """Dependencies that it cannot reach: `database`, `cache`."""
+
+
+def read_metrics(text: str) -> Reading:
+    """All users' requests that a pod has answered since it started, and what it lacks. Raises Unreadable.
 
     Health checks and scrapes are left out. Routes that upgrade connections (101) are left out of the durations: how long
     a WebSocket stays open says nothing of how fast it is served.
     """
-    series = [one for one in _series(text) if not _is_for_machines(one.labels.get("path", ""))]
+    everything = tuple(_series(text))
+    series = [
+        one
+        for one in everything
+        if one.name != DEPENDENCY_UP and not _is_for_machines(one.labels.get("path", ""))
+    ]
     requests: Counter[str] = Counter()
     for one in series:
         if one.name == REQUESTS:
@@ -47,17 +61,19 @@ def read_tally(text: str) -> Tally:
     upgrades = {one.labels.get("path") for one in series if one.labels.get("status") == "101"}
     durations = [one for one in series if one.name != REQUESTS and one.labels.get("path") not in upgrades]
     timed = sum(int(one.value) for one in durations if one.name == f"{DURATIONS}_count")
-    return Tally(
+    tally = Tally(
         requests=requests.total(),
         errors=sum(count for status, count in requests.items() if _is_error(status)),
         timed=timed,
         seconds=sum(one.value for one in durations if one.name == f"{DURATIONS}_sum"),
         buckets=thinned(_buckets(durations, timed)),
     )
+    down = (one for one in everything if one.name == DEPENDENCY_UP and one.value == 0)
+    return Reading(tally, frozenset(one.labels.get("dependency", "") for one in down))
 
 
 def _series(text: str) -> Iterator[Series]:
-    lines = [line for line in text.splitlines() if line.startswith((REQUESTS, DURATIONS))]
+    lines = [line for line in text.splitlines() if line.startswith((REQUESTS, DURATIONS, DEPENDENCY_UP))]
     if len(lines) > MAX_LINES or any(len(line) > MAX_LINE for line in lines):
         raise Unreadable("more metrics than the API has")
     try:

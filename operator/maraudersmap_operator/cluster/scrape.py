@@ -9,10 +9,9 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from maraudersmap_operator.resource.comparison import Tally
 from maraudersmap_operator.resource.names import API_PORT
 
-from .exposition import read_tally
+from .exposition import Reading, read_metrics
 
 SECONDS = 1.0
 MAX_BYTES = 2_000_000
@@ -28,25 +27,26 @@ class Target(NamedTuple):
 
 async def scrape(
     targets: Iterable[Target], port: int = API_PORT, path: str = "/metrics", seconds: float = SECONDS
-) -> dict[str, Tally | None]:
-    """What each pod has answered since it started, by UID; None where that could not be found out in `seconds`."""
+) -> dict[str, Reading | None]:
+    """What each pod says, by UID; None where that could not be found out in `seconds`."""
     gate = asyncio.Semaphore(AT_ONCE)
     async with _session(seconds) as session:
 
-        async def one(target: Target) -> Tally | None:
+        async def one(target: Target) -> Reading | None:
             async with gate:
                 return await _read(session, target.ip, port, path)
 
         asked = tuple(targets)
-        tallies = await asyncio.gather(*(one(target) for target in asked))
-    return {target.uid: tally for target, tally in zip(asked, tallies, strict=True)}
+        readings = await asyncio.gather(*(one(target) for target in asked))
+    return {target.uid: reading for target, reading in zip(asked, readings, strict=True)}
 
 
 def _session(seconds: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=seconds),
-        # A connection that is kept would hold up a pod that drains.
-        connector=aiohttp.TCPConnector(force_close=True, limit=AT_ONCE),
+        # A connection that is kept would hold up a pod that drains. The gate bounds their number: waiting for a free
+        # one here would use up the time to answer.
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Else a few bytes of gzip could become more than MAX_BYTES.
         auto_decompress=False,
@@ -54,17 +54,21 @@ def _session(seconds: float) -> aiohttp.ClientSession:
     )
 
 
-async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Tally | None:
+async def _read(session: aiohttp.ClientSession, ip: str, port: int, path: str) -> Reading | None:
     try:
-        url = URL.build(scheme="http", host=ip, port=port, path=path)  # brackets IPv6
-        async with session.get(url, allow_redirects=False) as response:
+        async with session.get(metrics_url(ip, port, path), allow_redirects=False) as response:
             body = await bounded(response, MAX_BYTES) if response.status == 200 else None
         if body is None:
             return None
         # In a thread: 2 MB would stop the loop for a second.
-        return await asyncio.to_thread(read_tally, body.decode("utf-8", errors="replace"))
+        return await asyncio.to_thread(read_metrics, body.decode("utf-8", errors="replace"))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):  # ValueError: no address, or no metrics
         return None
+
+
+def metrics_url(ip: str, port: int, path: str) -> URL:
+    """Where a pod shows its metrics; an IPv6 address gets its brackets. Raises ValueError for no address."""
+    return URL.build(scheme="http", host=ip, port=port, path=path)
 
 
 async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:

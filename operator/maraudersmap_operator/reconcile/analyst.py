@@ -14,18 +14,20 @@ from datetime import datetime
 
 from maraudersmap_operator.analysis import Look, increase, plus, record
 from maraudersmap_operator.cluster import Key, Store
+from maraudersmap_operator.cluster.exposition import Reading
 from maraudersmap_operator.cluster.kinds import POD
 from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.cluster.scrape import Target, scrape
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer, Tally
-from maraudersmap_operator.resource.names import API_PORT, Component
+from maraudersmap_operator.resource.comparison import MAX_DISTURBED, Comparison, QueryAnswer, Tally
+from maraudersmap_operator.resource.names import API_PORT, SHARED, Component
 
 from .observe import component_of, revision_of
 from .pods import pod_facts
 
 # Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
 MAX_PODS = 10
+MAX_WITNESSES = 3
 # Pods come and go; one that was away for a while must be known when it is back.
 MAX_REMEMBERED = 200
 
@@ -40,6 +42,9 @@ class Sides:
     control: tuple[Target, ...]
     trial: tuple[Target, ...]
     words: Mapping[str, str] = field(default_factory=dict)
+    witnesses: tuple[Target, ...] = ()
+    """Pods of the stable revision out of traffic, ready or not: what they cannot reach either is not the candidate's
+    fault. For when there is no control group that gets requests at the same time."""
 
 
 class Analyst:
@@ -60,13 +65,16 @@ class Analyst:
         restarted = key not in self._seen and before.looked_at is not None
         seen = self._seen.setdefault(key, {})
         control, trial = self._chosen(seen, sides.control), self._chosen(seen, sides.trial)
-        counters, answers = await asyncio.gather(
-            scrape((*control, *trial), self._port), self._answers(analysis, sides)
+        witnesses = sides.witnesses[:MAX_WITNESSES]
+        readings, answers = await asyncio.gather(
+            scrape((*control, *trial, *witnesses), self._port), self._answers(analysis, sides)
         )
+        counters = {uid: reading.tally for uid, reading in readings.items() if reading is not None}
         gained = Look(
             control=_gain(seen, counters, control, from_start=False),
             trial=_gain(seen, counters, trial, from_start=not restarted),
             queries=answers,
+            disturbed=_lacking([readings[witness.uid] for witness in witnesses]),
         )
         self._remember(seen, counters)
         return record(before, gained, analysis, now)
@@ -82,17 +90,26 @@ class Analyst:
     async def _answers(self, analysis: Analysis, sides: Sides) -> tuple[QueryAnswer, ...]:
         return await ask(analysis.prometheus, sides.words) if analysis.prometheus else ()
 
-    def _remember(self, seen: dict[str, Tally], counters: Mapping[str, Tally | None]) -> None:
+    def _remember(self, seen: dict[str, Tally], counters: Mapping[str, Tally]) -> None:
         for uid, tally in counters.items():
-            if tally is not None:
-                seen.pop(uid, None)  # so that the last ones seen stand last
-                seen[uid] = tally
+            seen.pop(uid, None)  # so that the last ones seen stand last
+            seen[uid] = tally
         for uid in list(seen)[:-MAX_REMEMBERED]:
             del seen[uid]
 
 
-def targets(store: Store, key: Key, revision: str) -> tuple[Target, ...]:
-    """Ready pods of the revision, by their addresses."""
+def sides_of(store: Store, key: Key, stable: str, candidate: str, serving: str) -> Sides:
+    """Who is asked: the pods of both revisions, as far as users' requests reach them."""
+    return Sides(
+        control=_pods(store, key, stable) if serving in (stable, SHARED) else (),
+        trial=_pods(store, key, candidate) if serving in (candidate, SHARED) else (),
+        words={"namespace": key.namespace, "name": key.name, "candidate": candidate, "stable": stable},
+        witnesses=_pods(store, key, stable, ready=False) if serving == candidate else (),
+    )
+
+
+def _pods(store: Store, key: Key, revision: str, ready: bool = True) -> tuple[Target, ...]:
+    """The revision's pods by their addresses. `ready`: only those."""
     pods = (
         p for p in store.children(key, POD) if component_of(p) == Component.API and revision_of(p) == revision
     )
@@ -100,14 +117,20 @@ def targets(store: Store, key: Key, revision: str) -> tuple[Target, ...]:
         Target(p["metadata"]["uid"], p["status"]["podIP"])
         for p in pods
         if (p.get("status") or {}).get("podIP")
-        and pod_facts(p).ready
         and "deletionTimestamp" not in p["metadata"]
+        and (pod_facts(p).ready or not ready)
     )
+
+
+def _lacking(witnesses: list[Reading | None]) -> str:
+    """What every one of them that answers cannot reach."""
+    lacks = [witness.lacks for witness in witnesses if witness is not None]
+    return " and the ".join(sorted(frozenset.intersection(*lacks)))[:MAX_DISTURBED] if lacks else ""
 
 
 def _gain(
     seen: Mapping[str, Tally],
-    counters: Mapping[str, Tally | None],
+    counters: Mapping[str, Tally],
     targets: tuple[Target, ...],
     *,
     from_start: bool,
@@ -115,7 +138,7 @@ def _gain(
     """What the pods have answered since each was seen last."""
     gain = Tally()
     for target in targets:
-        after = counters[target.uid]
+        after = counters.get(target.uid)
         if after is None:
             continue
         if target.uid in seen:

@@ -18,12 +18,12 @@ from maraudersmap_operator.cluster import Cluster, Key, Refused, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD
 from maraudersmap_operator.cluster.store import version
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
-from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, SHARED, Component
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
 from maraudersmap_operator.resource.status import Evidence, Phase
 from maraudersmap_operator.rollout import Decision, decide, report_refusal
 from maraudersmap_operator.telemetry import Metrics, logger
 
-from .analyst import Analyst, Sides, targets
+from .analyst import Analyst, sides_of
 from .announce import announce
 from .carry_out import Hands
 from .desired import foundation, routing, surroundings
@@ -125,21 +125,7 @@ class Reconciler:
             return observation
         if wait(candidate.analysis, policy, now):
             return observation
-        serving = observation.observed.serving
-        sides = Sides(
-            control=targets(self._store, key, stable.revision)
-            if serving in (stable.revision, SHARED)
-            else (),
-            trial=targets(self._store, key, candidate.revision)
-            if serving in (candidate.revision, SHARED)
-            else (),
-            words={
-                "namespace": key.namespace,
-                "name": key.name,
-                "candidate": candidate.revision,
-                "stable": stable.revision,
-            },
-        )
+        sides = sides_of(self._store, key, stable.revision, candidate.revision, observation.observed.serving)
         comparison = await self._analyst.look(key, candidate.analysis, sides, policy, now)
         return replace(observation, observed=replace(observation.observed, comparison=comparison))
 

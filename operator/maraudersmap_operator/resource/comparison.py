@@ -11,6 +11,7 @@ from maraudersmap_operator.resource.status_model import MicroTime, StatusModel
 
 MAX_BUCKETS = 12
 MAX_QUERY_ERROR = 256
+MAX_DISTURBED = 64
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -57,6 +58,11 @@ class Comparison(StatusModel):
         default=0,
         le=3,
         description="Looks of late with too many slow answers of the candidate, less those without; 3 at most.",
+    )
+    disturbed: str = Field(
+        default="",
+        max_length=MAX_DISTURBED,
+        description="What stable's pods, out of traffic, cannot reach now; such looks do not count.",
     )
     queries: tuple[QueryAnswer, ...] = Field(
         default=(), max_length=MAX_QUERIES, description="What Prometheus said last."
