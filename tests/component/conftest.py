@@ -254,7 +254,8 @@ async def program(command: str, variables: dict[str, str], stdin: str = "") -> A
         given.seek(0)
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "maraudersmap_api", *command.split()),
-            env={"PATH": os.environ["PATH"], **variables},
+            # The tree under test, where that is not the one installed.
+            env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | variables,
             stdin=given,
             stdout=out,
             stderr=err,
