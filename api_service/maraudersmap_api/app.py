@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from maraudersmap_api.auth.handlers import add_auth_routes, identify, signed_in
+from maraudersmap_api.auth.handlers import add_auth_routes, caller, identify
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens
-from maraudersmap_api.http.callers import rate_limit
+from maraudersmap_api.http.api import Api
+from maraudersmap_api.http.callers import address_of, rate_limit
 from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
+from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.incidents.handlers import add_incident_routes
@@ -39,6 +41,7 @@ class Service:
     server: HttpServer
     board: HealthBoard
     auth: AuthService
+    api: Api
 
 
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
@@ -75,9 +78,11 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
-    add_service_routes(app.router, board, metrics)
-    add_auth_routes(app.router, auth)
-    add_incident_routes(app.router, incidents, signed_in(auth))
+    api = Api(app.router, providers=(caller(auth), address_of(settings.trusted_proxies)))
+    add_service_routes(api, board, metrics)
+    add_auth_routes(api, auth)
+    add_incident_routes(api, incidents)
+    add_document_route(api)
     app.on_response_prepare.append(edge.on_prepare)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
@@ -94,7 +99,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
-    return Service(app, server, board, auth)
+    return Service(app, server, board, auth, api)
 
 
 async def drain(service: Service, seconds: float) -> bool:

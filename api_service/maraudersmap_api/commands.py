@@ -9,10 +9,10 @@ import asyncpg
 
 from maraudersmap_api import exit_codes
 from maraudersmap_api.auth import repository
-from maraudersmap_api.auth.handlers import parse_registration
-from maraudersmap_api.auth.models import Role
+from maraudersmap_api.auth.models import Registration, Role
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.errors import Conflict, ValidationError
+from maraudersmap_api.http.models import model
 from maraudersmap_api.infra import migrate as migrations
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_database_settings
@@ -62,10 +62,14 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     }
     passwords = Passwords()
     try:
-        new, password = parse_registration(values, role=Role(arguments.role))
+        registration = model(Registration).from_object(values)
         connection = await asyncpg.connect(settings.url, timeout=10)
         try:
-            user = await repository.insert_user(connection, new, await passwords.hash(password))
+            user = await repository.insert_user(
+                connection,
+                registration.new_user(Role(arguments.role)),
+                await passwords.hash(registration.password),
+            )
         finally:
             await connection.close()
     except ValidationError as error:
