@@ -10,6 +10,7 @@ from maraudersmap_api.auth.handlers import add_auth_routes, caller, identify
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
 from maraudersmap_api.http.callers import address_of, rate_limit
 from maraudersmap_api.http.cors import cors
@@ -18,8 +19,6 @@ from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
-from maraudersmap_api.incidents.handlers import add_incident_routes
-from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
@@ -64,7 +63,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     passwords = Passwords()
     tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
     auth = AuthService(db, passwords, tokens)
-    incidents = IncidentService(db, metrics)
+    domain = Domain(db, metrics)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
     limiter = RateLimiter(
@@ -81,7 +80,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     api = Api(app.router, providers=(caller(auth), address_of(settings.trusted_proxies)))
     add_service_routes(api, board, metrics)
     add_auth_routes(api, auth)
-    add_incident_routes(api, incidents)
+    domain.add_routes(api)
     add_document_route(api)
     app.on_response_prepare.append(edge.on_prepare)
 

@@ -213,7 +213,7 @@ async def test_filters_are_or_inside_and_and_across(api: Api) -> None:
     assert await titles("dateFrom=2026-01-05&dateTo=2026-01-06") == ["one"]
     assert await titles("sort=severity") == ["one", "three", "two"]
     assert await titles("sort=reportedAt&order=asc") == ["one", "two", "three"]
-    assert await titles("sort=status&order=asc") == ["three", "one", "two"]
+    assert await titles("sort=status&order=asc") == ["one", "three", "two"]
 
 
 async def test_a_partial_word_matches_and_titles_weigh_more(api: Api) -> None:
