@@ -1,4 +1,4 @@
-"""`python -m maraudersmap_api`: serve (the default), migrate, create-user, version.
+"""`python -m maraudersmap_api`: serve (the default), migrate, accounts, keys, version; `--help` lists them.
 
 Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cannot be reached (try again).
 """
@@ -26,6 +26,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from maraudersmap_api.commands import create_user
 
                 return asyncio.run(create_user(os.environ, arguments))
+            case "set-role":
+                from maraudersmap_api.commands import set_role
+
+                return asyncio.run(set_role(os.environ, arguments))
+            case "deactivate" | "activate":
+                from maraudersmap_api.commands import set_active
+
+                active = arguments.command == "activate"
+                return asyncio.run(set_active(os.environ, arguments, active=active))
+            case "generate-jwt-key":
+                from maraudersmap_api.commands import generate_jwt_key
+
+                return generate_jwt_key()
             case "version":
                 print(f"{SERVICE_NAME} {__version__}")  # noqa: T201 - the command's output
                 return exit_codes.OK
@@ -58,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--first-name", default="", help="default: taken from the e-mail address")
     create.add_argument("--last-name", default="", help="default: taken from the e-mail address")
     create.add_argument("--house", choices=["GRYFFINDOR", "SLYTHERIN", "RAVENCLAW", "HUFFLEPUFF"])
+    role = commands.add_parser("set-role", help="change an account's role; it has to refresh its session")
+    role.add_argument("--email", required=True)
+    role.add_argument("--role", required=True, choices=["STUDENT", "PREFECT", "AUROR"])
+    for name, effect in (
+        ("deactivate", "ends its sessions within 5 s"),
+        ("activate", "it may sign in again"),
+    ):
+        commands.add_parser(name, help=f"{name} an account: {effect}").add_argument("--email", required=True)
+    commands.add_parser(
+        "generate-jwt-key", help="a new key for JWT_SECRET on standard output, its name on standard error"
+    )
     commands.add_parser("version", help="print the version")
     return parser
 

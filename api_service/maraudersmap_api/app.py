@@ -9,7 +9,8 @@ from aiohttp import web
 from maraudersmap_api.auth.handlers import add_auth_routes, caller, identify
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
-from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
+from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
 from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
 from maraudersmap_api.http.callers import address_of, rate_limit
@@ -47,7 +48,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
     db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
-    redis = Redis(settings.redis_url) if settings.redis_url else None
+    redis = Redis(settings.redis_url, metrics) if settings.redis_url else None
 
     def on_change(dependency: Dependency, health: Health) -> None:
         healthy = health is Health.HEALTHY
@@ -62,18 +63,16 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     passwords = Passwords()
     tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
-    auth = AuthService(db, passwords, tokens)
+    refresh_tokens = RefreshTokens(settings.jwt_secret, settings.jwt_verify_secrets)
+    throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
+    auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
     domain = Domain(db, metrics)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    limiter = RateLimiter(
-        LocalCounter(settings.rate_limits.window_seconds),
-        RedisCounter(redis, settings.rate_limits.window_seconds) if redis else None,
-        shared_usable=lambda: board.checks()[Dependency.CACHE] is Health.HEALTHY,
-    )
+    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
-        identify(tokens),
+        identify(tokens, refresh_tokens),
         rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
@@ -99,6 +98,11 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     app.cleanup_ctx.append(resources)
     server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
     return Service(app, server, board, auth, api)
+
+
+def _limiter(window_seconds: float, redis: Redis | None, metrics: Metrics) -> RateLimiter:
+    shared = RedisCounter(redis, window_seconds) if redis is not None else None
+    return RateLimiter(LocalCounter(window_seconds), shared, metrics)
 
 
 async def drain(service: Service, seconds: float) -> bool:

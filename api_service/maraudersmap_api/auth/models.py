@@ -104,6 +104,21 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """The token that came with the last sign-in or refresh."""
+
+    refresh_token: Annotated[str, Text(most=256, strip=False, secret=True)] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """The password of now, and that of from now on."""
+
+    current_password: Annotated[str, Text(most=1024, strip=False, secret=True)] = field(repr=False)
+    new_password: Annotated[str, Text(least=8, most=128, strip=False, secret=True)] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What a login gives."""
 

@@ -63,6 +63,35 @@ class Metrics:
             ("dependency",),
             registry=self.registry,
         )
+        self.breaker_state = Gauge(
+            "circuit_breaker_state",
+            "1 for the state that the breaker is in: closed, open or half_open.",
+            ("dependency", "state"),
+            registry=self.registry,
+        )
+        self.breaker_turns = Counter(
+            "circuit_breaker_transitions_total",
+            "Turns of a breaker into a state.",
+            ("dependency", "state"),
+            registry=self.registry,
+        )
+        self.breaker_refused = Counter(
+            "circuit_breaker_refused_total",
+            "Calls that were not made because the circuit was open.",
+            ("dependency",),
+            registry=self.registry,
+        )
+        self.limits_counted_locally = Counter(
+            "rate_limit_local_fallbacks_total",
+            "Counts that should have been in Redis and were local, because it was away.",
+            registry=self.registry,
+        )
+        self.cache_reads = Counter(
+            "read_cache_reads_total",
+            "Cached reads by where the answer came from: local, shared, loaded, joined or stale.",
+            ("source",),
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
