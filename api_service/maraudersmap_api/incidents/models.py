@@ -163,6 +163,10 @@ class Visibility:
     user_id: UUID
     up_to: Severity
 
+    def sees(self, severity: Severity, reporter: UUID) -> bool:
+        """The same for one incident; filtering.py has it as SQL."""
+        return severity <= self.up_to or reporter == self.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -178,8 +182,8 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
-    """The query string of a list. `page` is for people, `cursor` for whoever reads it all."""
+class FilterQuery:
+    """The part of a query string that says which incidents."""
 
     search: Annotated[str, Text(most=200, blank=True)] = ""
     severity: tuple[Severity, ...] = ()
@@ -188,6 +192,25 @@ class ListQuery:
     reported_by: UUID | Unset = UNSET
     date_from: datetime | Unset = UNSET
     date_to: datetime | Unset = UNSET
+
+    @property
+    def filters(self) -> "Filters":
+        """The same, as the repository takes it."""
+        return Filters(
+            search=self.search,
+            severities=self.severity,
+            locations=self.location,
+            statuses=self.status,
+            reported_by=None if isinstance(self.reported_by, Unset) else self.reported_by,
+            date_from=None if isinstance(self.date_from, Unset) else self.date_from,
+            date_to=None if isinstance(self.date_to, Unset) else self.date_to,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery(FilterQuery):
+    """The query string of a list. `page` is for people, `cursor` for whoever reads it all."""
+
     sort: Sort | Unset = UNSET
     order: Order = Order.DESC
     page: Annotated[int, Whole(1, 1_000_000)] = 1
@@ -210,19 +233,6 @@ class ListQuery:
         if isinstance(self.sort, Sort):
             return self.sort
         return Sort.RELEVANCE if self.search else Sort.REPORTED_AT
-
-    @property
-    def filters(self) -> "Filters":
-        """Which incidents it asks for."""
-        return Filters(
-            search=self.search,
-            severities=self.severity,
-            locations=self.location,
-            statuses=self.status,
-            reported_by=None if isinstance(self.reported_by, Unset) else self.reported_by,
-            date_from=None if isinstance(self.date_from, Unset) else self.date_from,
-            date_to=None if isinstance(self.date_to, Unset) else self.date_to,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from maraudersmap_api.auth.models import House, Role, User
-from maraudersmap_api.errors import Conflict, Forbidden
+from maraudersmap_api.errors import Conflict, Forbidden, NotFound
 from maraudersmap_api.incidents.models import Change, Incident, IncidentPatch, Severity, Status, Visibility
 
 _VIEW_UP_TO = {
@@ -41,17 +41,17 @@ class Scope:
 
 def visibility(user: User) -> Visibility:
     """What `user` may view, in a form that a query can use."""
-    return Visibility(user.id, _VIEW_UP_TO[user.role])
+    return visibility_of(user.id, user.role)
+
+
+def visibility_of(user_id: UUID, role: Role) -> Visibility:
+    """The same for whoever is not at hand as a whole."""
+    return Visibility(user_id, _VIEW_UP_TO[role])
 
 
 def may_view(user: User, incident: Incident) -> bool:
     """The same rule for one incident."""
-    return sees(user, incident.severity, incident.reported_by.id)
-
-
-def sees(user: User, severity: Severity, reporter: UUID) -> bool:
-    """The same rule for whoever has only these two facts."""
-    return severity <= _VIEW_UP_TO[user.role] or reporter == user.id
+    return visibility(user).sees(incident.severity, incident.reported_by.id)
 
 
 def may_edit(user: User, incident: Incident) -> bool:
@@ -166,3 +166,12 @@ def _transition(now: Status, to: Status) -> str:
 
 def _word(status: Status) -> str:
     return status.value.lower().replace("_", " ")
+
+
+def visible(incident: Incident | None, viewer: User) -> Incident:
+    """The incident, if there is one and `viewer` may see it. Raises NotFound, or Forbidden without any detail."""
+    if incident is None:
+        raise NotFound("There is no such incident")
+    if not may_view(viewer, incident):
+        raise Forbidden("You may not see this incident")
+    return incident

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from maraudersmap_api.auth.models import User
-from maraudersmap_api.errors import Forbidden, NotFound, PreconditionFailed
+from maraudersmap_api.errors import Forbidden, PreconditionFailed
 from maraudersmap_api.idempotency.once import Keeper, NoKey
 from maraudersmap_api.incidents import announcements, repository, rules
 from maraudersmap_api.incidents.listing import list_page
@@ -74,7 +74,7 @@ class IncidentService:
 
     async def get(self, incident_id: int, *, viewer: User) -> Incident:
         """One incident. Raises NotFound, or Forbidden without naming title or severity; Unavailable."""
-        return _visible(await repository.find(self._db, incident_id), viewer)
+        return rules.visible(await repository.find(self._db, incident_id), viewer)
 
     async def list(self, query: ListQuery, *, viewer: User) -> Page:
         """A part of what `viewer` may see; counts included. Raises ValidationError, Unavailable."""
@@ -83,7 +83,7 @@ class IncidentService:
     async def history(self, incident_id: int, paging: Paging, *, viewer: User) -> HistoryPage:
         """What happened to it, oldest first. Raises NotFound, Forbidden, Unavailable."""
         async with self._db.connection() as connection:
-            _visible(await repository.find(connection, incident_id), viewer)
+            rules.visible(await repository.find(connection, incident_id), viewer)
             entries, total = await repository.history(
                 connection, incident_id, limit=paging.limit, offset=paging.offset
             )
@@ -168,7 +168,7 @@ class IncidentService:
     @asynccontextmanager
     async def _changing(self, incident_id: int, actor: User) -> AsyncIterator[tuple[Executor, Incident]]:
         async with self._db.transaction() as tx:
-            yield tx, _visible(await repository.lock(tx, incident_id), actor)
+            yield tx, rules.visible(await repository.lock(tx, incident_id), actor)
 
     async def _recorded(
         self,
@@ -190,14 +190,6 @@ class IncidentService:
             payload["severityBefore"] = int(before.severity)  # tells whom it has become invisible to
         event = await outbox.add_event(tx, kind, incident.id, payload)
         return (event, *await outbox.add_notifications(tx, tuple(notices)))
-
-
-def _visible(incident: Incident | None, viewer: User) -> Incident:
-    if incident is None:
-        raise NotFound("There is no such incident")
-    if not rules.may_view(viewer, incident):
-        raise Forbidden("You may not see this incident")
-    return incident
 
 
 def _match(incident: Incident, allows: Allows) -> None:

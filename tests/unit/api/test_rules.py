@@ -1,7 +1,9 @@
 """Who may do what, as tables: role by action by severity; and which states follow which."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -127,10 +129,10 @@ def test_closed_incidents_are_read_only_but_can_be_reopened(status: Status) -> N
     closed = status in (Status.RESOLVED, Status.ARCHIVED)
     at_hand = incident(Severity.MISCHIEF, status=status)
     edit = IncidentPatch(title="other").changes(at_hand)
-    refused_when_closed = (
-        lambda: rules.check_patch(at_hand, edit),
-        lambda: rules.check_open(at_hand),
-        lambda: rules.check_resolvable(at_hand),
+    refused_when_closed: tuple[Callable[[], None], ...] = (
+        partial(rules.check_patch, at_hand, edit),
+        partial(rules.check_open, at_hand),
+        partial(rules.check_resolvable, at_hand),
     )
 
     for attempt in refused_when_closed:
