@@ -20,6 +20,7 @@ from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
@@ -66,7 +67,8 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     refresh_tokens = RefreshTokens(settings.jwt_secret, settings.jwt_verify_secrets)
     throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
-    domain = Domain(db, metrics)
+    cache = ReadCache(redis, metrics)
+    domain = Domain(db, cache, metrics)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
     limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
@@ -76,7 +78,9 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
-    api = Api(app.router, providers=(caller(auth), address_of(settings.trusted_proxies)))
+    api = Api(
+        app.router, providers=(caller(auth), address_of(settings.trusted_proxies)), after_write=cache.settled
+    )
     add_service_routes(api, board, metrics)
     add_auth_routes(api, auth)
     domain.add_routes(api)
@@ -85,12 +89,14 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await db.open()
+        cache.start()
         for monitor in monitors:
             monitor.start()
         yield
         for monitor in monitors:
             await monitor.stop()
         passwords.close()
+        await cache.stop()
         if redis is not None:
             await redis.close()
         await db.close()

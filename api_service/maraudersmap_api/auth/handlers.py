@@ -109,7 +109,7 @@ def caller(auth: AuthService) -> Provider[User]:
         claims: Claims | None = request.get(CLAIMS)
         if claims is None:
             raise Unauthorized("Sign in to see the map: the access token is missing, expired or not valid")
-        return await auth.user_of(claims)
+        return await auth.user_of(claims, reading=request.method in ("GET", "HEAD"))
 
     return Provider(User, get, signs_in=True)
 

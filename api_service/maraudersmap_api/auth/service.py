@@ -17,12 +17,13 @@ from maraudersmap_api.auth.tokens import (
     RefreshTokens,
     refresh_hash,
 )
-from maraudersmap_api.errors import Unauthorized, ValidationError
+from maraudersmap_api.errors import Unauthorized, Unavailable, ValidationError
 from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import log
 
 USER_CACHE_SECONDS = 5.0
+USER_STALE_SECONDS = 60.0
 USER_CACHE_SIZE = 10_000
 
 
@@ -116,17 +117,27 @@ class AuthService:
         self.forget(user.id)
         return Session(changed, self._tokens.issue(changed, now), token)
 
-    async def user_of(self, claims: Claims) -> User:
-        """Who presents these claims, as of at most 5 s ago.
+    async def user_of(self, claims: Claims, *, reading: bool = False) -> User:
+        """Who presents these claims, as of at most 5 s ago; while the database is away and for `reading`, of 60 s.
 
         Raises Unauthorized when the account is gone, inactive, or has ended its tokens; Unavailable.
         """
-        user = self._cached(claims.user_id)
+        user = self._cached(claims.user_id, USER_CACHE_SECONDS)
         if user is None or user.token_version < claims.version:
             # A token newer than the copy: issued on another pod a moment ago.
-            user = await repository.find_user(self._db, claims.user_id)
+            try:
+                user = await repository.find_user(self._db, claims.user_id)
+            except Unavailable:
+                # Nobody can be deactivated either while the database is away: what was true still is.
+                user = self._cached(claims.user_id, USER_STALE_SECONDS) if reading else None
+                if user is None:
+                    raise
+                return self._entitled(user, claims)
             if user is not None:
                 self._remember(user)
+        return self._entitled(user, claims)
+
+    def _entitled(self, user: User | None, claims: Claims) -> User:
         if user is None or not user.is_active or user.token_version != claims.version:
             raise Unauthorized("This session has ended: sign in again")
         return user
@@ -139,14 +150,14 @@ class AuthService:
         """Look everybody up anew."""
         self._users.clear()
 
-    def _cached(self, user_id: UUID) -> User | None:
+    def _cached(self, user_id: UUID, seconds: float) -> User | None:
         entry = self._users.get(user_id)
-        if entry is None or entry[0] < self._monotonic():
+        if entry is None or self._monotonic() - entry[0] > seconds:
             return None
         return entry[1]
 
     def _remember(self, user: User) -> None:
-        self._users[user.id] = (self._monotonic() + USER_CACHE_SECONDS, user)
+        self._users[user.id] = (self._monotonic(), user)
         self._users.move_to_end(user.id)
         if len(self._users) > USER_CACHE_SIZE:
             self._users.popitem(last=False)

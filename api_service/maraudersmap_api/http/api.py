@@ -135,10 +135,19 @@ class Operation:
 
 
 class Api:
-    """Registers handlers with aiohttp's router and remembers what they are."""
+    """Registers handlers with aiohttp's router and remembers what they are.
 
-    def __init__(self, router: web.UrlDispatcher, providers: tuple[Provider[Any], ...] = ()) -> None:
+    `after_write` is awaited between a handler that may have changed something and its answer.
+    """
+
+    def __init__(
+        self,
+        router: web.UrlDispatcher,
+        providers: tuple[Provider[Any], ...] = (),
+        after_write: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._router = router
+        self._after_write = after_write
         self._providers = {provider.kind: provider for provider in providers}
         self.operations: list[Operation] = []
 
@@ -151,7 +160,8 @@ class Api:
     ) -> None:
         """Compile and register one handler."""
         plan = _Plan(handler, operation, self._providers)
-        answer = _compiled(handler, plan, operation, cache)
+        after = None if operation.method == "GET" else self._after_write
+        answer = _compiled(handler, plan, operation, cache, after)
         if operation.method == "GET":
             self._router.add_get(operation.path, answer)  # HEAD comes with it
         else:
@@ -310,7 +320,11 @@ class _Plan:
 
 
 def _compiled(
-    handler: Callable[..., Awaitable[Any]], plan: _Plan, operation: Operation, cache: Mapping[str, str]
+    handler: Callable[..., Awaitable[Any]],
+    plan: _Plan,
+    operation: Operation,
+    cache: Mapping[str, str],
+    after_write: Callable[[], Awaitable[None]] | None,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The handler that aiohttp calls."""
     head = {"Content-Type": _content_type(operation.produces), **cache}
@@ -329,6 +343,8 @@ def _compiled(
         for name, provide in plan.later:
             arguments[name] = await provide(request)
         result = await handler(**arguments)
+        if after_write is not None:
+            await after_write()
         if result is None:
             return web.Response(status=status, headers=bodiless)
         if not isinstance(result, Answer):

@@ -4,6 +4,7 @@ from maraudersmap_api.auth.models import User
 from maraudersmap_api.errors import Conflict, Forbidden, NotFound
 from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, RequestId
 from maraudersmap_api.idempotency.once import Once
+from maraudersmap_api.incidents.cached import CachedReads
 from maraudersmap_api.incidents.models import (
     Incident,
     IncidentPatch,
@@ -19,13 +20,12 @@ from maraudersmap_api.incidents.shapes import (
     IncidentPageJson,
     history_page_json,
     incident_json,
-    page_json,
 )
 
 _REFUSES_CHANGE = (Forbidden, NotFound, Conflict)
 
 
-def add_incident_routes(api: Api, incidents: IncidentService, once: Once) -> None:
+def add_incident_routes(api: Api, incidents: IncidentService, once: Once, reads: CachedReads) -> None:
     """Reporting, finding, changing."""
     routes = api.tagged("incidents")
 
@@ -53,12 +53,12 @@ def add_incident_routes(api: Api, incidents: IncidentService, once: Once) -> Non
         Comma lists are OR inside and AND across. Beyond 10,000 rows go on with `nextCursor`, which belongs to its
         filters and order.
         """
-        return Answer(page_json(await incidents.list(query, viewer=caller)))
+        return await reads.index(query, caller)
 
     @routes.get("/api/incidents/{id}", refuses=(Forbidden, NotFound), sends=("ETag",))
     async def show(id: int, caller: User) -> Answer[IncidentJson]:  # noqa: A002 - the name in the path
         """View one incident."""
-        return _shown(await incidents.get(id, viewer=caller))
+        return await reads.show(id, caller)
 
     async def update(
         id: int,  # noqa: A002 - the name in the path
