@@ -2,7 +2,7 @@
 
 import re
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import Any
 from uuid import UUID
 
 from maraudersmap_api import __version__
@@ -62,19 +62,13 @@ _PROBLEM: Schema = {
 }
 
 
-class OpenApiJson(TypedDict):
-    """An OpenAPI 3.1 document."""
-
-    openapi: str
-
-
 def add_document_route(api: Api) -> None:
     """`/api/openapi.json`; made at the first request, when every route is there."""
     routes = api.tagged("service", needs_database=False)
     made: list[Encoded] = []
 
     @routes.get("/api/openapi.json", cache=NO_STORE)
-    async def openapi() -> Answer[OpenApiJson]:
+    async def openapi() -> Answer[dict[str, Any]]:
         """This document."""
         if not made:
             made.append(encode(document(api.operations)))
