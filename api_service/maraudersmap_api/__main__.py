@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cann
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -42,6 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "version":
                 print(f"{SERVICE_NAME} {__version__}")  # noqa: T201 - the command's output
                 return exit_codes.OK
+            case "demo-data":
+                from maraudersmap_api.demo import load_demo_data
+
+                return asyncio.run(load_demo_data(os.environ, arguments))
+            case "serve" if arguments.workers > 1:
+                from maraudersmap_api.workers import serve_with_workers
+
+                return serve_with_workers(arguments.workers, _worker)
             case _:
                 from maraudersmap_api.serve import serve
 
@@ -52,6 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_codes.CONFIGURATION
 
 
+def _worker(listener: socket.socket) -> int:
+    from maraudersmap_api.serve import serve
+
+    return asyncio.run(serve(os.environ, listener))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m maraudersmap_api",
@@ -60,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 failed, 2 wrong configuration, 75 database unreachable",
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
+    serve = commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
+    serve.add_argument(
+        "--workers", type=int, default=1, choices=range(1, 65), metavar="1..64", help="processes (default: 1)"
+    )
     commands.add_parser("migrate", help="bring the database's schema up to date, then exit")
     create = commands.add_parser(
         "create-user",
@@ -82,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "generate-jwt-key", help="a new key for JWT_SECRET on standard output, its name on standard error"
     )
+    demo = commands.add_parser(
+        "demo-data", help="fill the database with users and incidents to try things out"
+    )
+    demo.add_argument("--incidents", type=int, default=10_000, help="how many (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=7, help="the same seed gives the same data (default: 7)")
     commands.add_parser("version", help="print the version")
     return parser
 

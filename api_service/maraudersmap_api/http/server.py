@@ -10,6 +10,7 @@ let go here, one by one, as they become idle.
 import asyncio
 import random
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -65,14 +66,23 @@ class Connection(web.RequestHandler):
 class HttpServer:
     """One listening socket for one application."""
 
-    def __init__(self, app: web.Application, edge: Edge, *, max_age: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        edge: Edge,
+        *,
+        max_age: float,
+        goodbye: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`goodbye` ends what would never become idle by itself: WebSockets."""
+        self._goodbye = goodbye
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
         self._listener: asyncio.Server | None = None
 
-    async def start(self, host: str | None, port: int) -> int:
-        """Listen; returns the port (chosen by the system when 0). Raises OSError."""
+    async def start(self, host: str | None, port: int, listener: socket.socket | None = None) -> int:
+        """Listen, on `listener` if there is one; returns the port (chosen by the system when 0). Raises OSError."""
         await self._runner.setup()
         server = self._runner.server
         if server is None:
@@ -83,7 +93,12 @@ class HttpServer:
         def connect() -> Connection:
             return Connection(server, self._edge, max_age=self._max_age, loop=loop)
 
-        self._listener = await loop.create_server(connect, host, port, backlog=BACKLOG, reuse_address=True)
+        if listener is not None:
+            self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
+        else:
+            self._listener = await loop.create_server(
+                connect, host, port, backlog=BACKLOG, reuse_address=True
+            )
         bound: socket.socket = self._listener.sockets[0]
         return int(bound.getsockname()[1])
 
@@ -91,6 +106,8 @@ class HttpServer:
         """Stop accepting, let requests finish, close. True when none had to be cut off."""
         if self._listener is not None:
             self._listener.close()
+        if self._goodbye is not None:
+            await self._goodbye()
         finished = await self._let_go(IN_FLIGHT_SECONDS)
         for connection in self._connections():
             connection.force_close()

@@ -6,9 +6,10 @@ read. A write calls `invalidate(tags)` after its commit, which takes effect in t
 waits until Redis and, through pub/sub, the other processes know, and is awaited before the write is answered.
 Generations are random, because Redis may evict one: a counter that begins anew would revive old entries.
 
-In-process entries live for LOCAL_SECONDS, so even a lost message costs no more than that, and all go when a
-subscription comes back. Readers of the same missing entry share one query. When the database is away, an entry whose
-generation stands may be served beyond its time, marked stale. Redis away: only this process's tier, nothing fails.
+In-process entries live for LOCAL_SECONDS, so even a lost message costs no more than that; none is used without a
+subscription, and all go when one comes back. Readers of the same missing entry share one query. When the database is
+away, an entry whose generation stands may be served beyond its time, marked stale. Redis away or none: readers at the
+same moment still share a query, and nothing fails.
 """
 
 import asyncio
@@ -105,7 +106,7 @@ class ReadCache:
         entry = self._entries.get(key)
         if entry is not None:
             age = self._clock() - entry.stored_at
-            if age < LOCAL_SECONDS and entry.generations == self._of(tags):
+            if age < self._fresh_seconds() and entry.generations == self._of(tags):
                 self._count("local")
                 return Hit(entry.value)
         # Only readers who began after the last invalidation may share a flight.
@@ -185,6 +186,10 @@ class ReadCache:
             raise error
         self._count("stale")
         return Hit(entry.value, stale=True, age=int(age))
+
+    def _fresh_seconds(self) -> float:
+        """Nothing is fresh while nobody could tell us that it changed: other processes may be writing."""
+        return LOCAL_SECONDS if self._subscriber is not None and self._subscriber.subscribed else 0.0
 
     def _of(self, tags: tuple[str, ...]) -> tuple[int, ...]:
         return (self._epoch, *(self._generations.get(tag, 0) for tag in tags))

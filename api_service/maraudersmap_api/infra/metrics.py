@@ -1,5 +1,7 @@
 """Prometheus metrics. One registry per application, so tests do not share counters."""
 
+import os
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -9,9 +11,13 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's variable: where several workers keep their values. Must be set before it is first imported."""
 
 UNMATCHED = "unmatched"
 """The `path` of every request that no route knows: raw paths would be labels without end."""
@@ -43,7 +49,10 @@ class Metrics:
             "incidents_created_total", "Incidents stored.", registry=self.registry
         )
         self.websockets = Gauge(
-            "active_websocket_connections", "WebSockets open now.", registry=self.registry
+            "active_websocket_connections",
+            "WebSockets open now.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
         )
         self.query_duration = Histogram(
             "database_query_duration_seconds",
@@ -61,12 +70,14 @@ class Metrics:
             "dependency_up",
             "1 while the dependency is healthy, as the background check sees it.",
             ("dependency",),
+            multiprocess_mode="livemin",
             registry=self.registry,
         )
         self.breaker_state = Gauge(
             "circuit_breaker_state",
             "1 for the state that the breaker is in: closed, open or half_open.",
             ("dependency", "state"),
+            multiprocess_mode="livemax",
             registry=self.registry,
         )
         self.breaker_turns = Counter(
@@ -92,15 +103,22 @@ class Metrics:
             ("source",),
             registry=self.registry,
         )
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        if MULTIPROCESS not in os.environ:
+            ProcessCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
 
     def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request; `path` is a route template or UNMATCHED."""
         method = method if method in _METHODS else "OTHER"
         self.requests.labels(method, path, str(status)).inc()
+        if status == 101:
+            return  # a WebSocket: how long somebody stayed says nothing about how fast we are
         self.request_duration.labels(method, path).observe(seconds)
 
     def render(self) -> bytes:
-        """The text exposition format."""
+        """The text exposition format; of all workers together when there are several (see workers.py)."""
+        if MULTIPROCESS in os.environ:
+            together = CollectorRegistry()
+            MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+            return generate_latest(together)
         return generate_latest(self.registry)

@@ -28,8 +28,7 @@ async def test_a_writer_reads_what_was_written_and_other_processes_follow(
         made = await one.report("moody", title="before")
         path = f"/api/incidents/{made['id']}"
         for api in (one, two):
-            for _ in range(2):
-                assert (await api.call("GET", path, user="moody")).body["title"] == "before"
+            assert (await api.call("GET", path, user="moody")).body["title"] == "before"
             assert (await api.call("GET", "/api/incidents", user="moody")).body["total"] == 1
 
         for number in range(20):
@@ -48,7 +47,12 @@ async def test_a_writer_reads_what_was_written_and_other_processes_follow(
         await until(followed)
         await one.report("moody", title="another")
         assert (await one.call("GET", "/api/incidents", user="moody")).body["total"] == 2
-        assert await cache_reads(one, "local") + await cache_reads(two, "local") > 0
+
+        async def served_from_memory() -> bool:
+            await one.call("GET", path, user="moody")
+            return await cache_reads(one, "local") > 0
+
+        await until(served_from_memory)
 
 
 async def test_a_cached_incident_is_judged_for_each_reader(api: Api) -> None:
@@ -71,18 +75,22 @@ async def test_a_cached_incident_is_judged_for_each_reader(api: Api) -> None:
     assert (await api.call("GET", path, user="harry")).status == 404
 
 
-async def test_readers_share_a_query_but_not_across_what_they_may_view(api: Api) -> None:
-    for name, role in (("harry", "STUDENT"), ("ron", "STUDENT"), ("moody", "AUROR"), ("tonks", "AUROR")):
-        await api.person(name, role)
-    await api.report("harry", severity="DANGEROUS")
+async def test_readers_share_a_query_but_not_across_what_they_may_view(
+    database: str, redis: LocalRedis
+) -> None:
+    async with running_api(database, REDIS_URL=redis.url) as api:
+        await readiness(api, 200, cache="healthy")
+        for name, role in (("harry", "STUDENT"), ("ron", "STUDENT"), ("moody", "AUROR"), ("tonks", "AUROR")):
+            await api.person(name, role)
+        await api.report("harry", severity="DANGEROUS")
 
-    totals = {
-        name: (await api.call("GET", "/api/incidents", user=name)).body["total"]
-        for name in ("moody", "harry", "ron", "tonks")
-    }
+        totals = {
+            name: (await api.call("GET", "/api/incidents", user=name)).body["total"]
+            for name in ("moody", "harry", "ron", "tonks")
+        }
 
-    assert totals == {"moody": 1, "harry": 1, "ron": 0, "tonks": 1}
-    assert (await cache_reads(api, "loaded"), await cache_reads(api, "local")) == (3, 1)
+        assert totals == {"moody": 1, "harry": 1, "ron": 0, "tonks": 1}
+        assert await cache_reads(api, "loaded") == 3
 
 
 async def test_while_the_database_is_away_known_reads_are_served_marked_stale(

@@ -174,6 +174,14 @@ async def test_without_redis_it_goes_on_and_catches_up(server: LocalRedis) -> No
         await until(delivered)
 
 
+async def test_alone_it_keeps_nothing_because_others_may_be_writing() -> None:
+    store, cache = Store(), ReadCache(None, Metrics())
+
+    for expected in (1, 2):
+        assert (await cache.get("k", LISTS, store.load)).value == b"first"
+        assert store.asked == expected
+
+
 async def test_when_the_database_is_away_what_stands_is_served_marked_stale() -> None:
     store, clock = Store(), Clock()
     cache = ReadCache(None, Metrics(), clock)
