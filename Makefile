@@ -72,6 +72,18 @@ test: lint test-unit test-component test-cluster ## everything
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
 	@$(PY) bench/mutants.py
 
+.PHONY: chromium
+chromium: # a real browser looks at the docs page
+	@command -v chromium >/dev/null || { echo "installing chromium (missing)"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+.PHONY: test-browser
+test-browser: venv chromium ## the docs page in a real browser, one request executed
+	@$(PY) -m pytest tests/browser
+
+.PHONY: swagger-ui
+swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrade it; needs npm)
+	@$(PY) -m dev.swagger_ui
+
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes

@@ -15,6 +15,7 @@ from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
 from maraudersmap_api.http.callers import address_of, rate_limit
 from maraudersmap_api.http.cors import cors
+from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
@@ -85,6 +86,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     add_auth_routes(api, auth)
     domain.add_routes(api)
     add_document_route(api)
+    add_docs_page(api)
     app.on_response_prepare.append(edge.on_prepare)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
