@@ -22,6 +22,9 @@ from maraudersmap_api.infra.logs import log
 IN_FLIGHT_SECONDS = 15.0
 CUT_OFF_SECONDS = 1.0  # what a request gets beyond that to notice that it was cancelled
 KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle connection
+HEAD_SECONDS = (
+    20.0  # until the head of a connection's first request is there; later ones have KEEPALIVE_SECONDS
+)
 BACKLOG = 1024
 
 
@@ -42,6 +45,15 @@ class Connection(web.RequestHandler):
         # Spread, or all connections of a load balancer opened together would be made anew together.
         self._closes_at = loop.time() + max_age * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
         self.answering = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Whoever connects has HEAD_SECONDS to say what for."""
+        super().connection_made(transport)
+        self._loop.call_later(HEAD_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self._request_count == 0 and self.transport is not None:
+            self.force_close()
 
     @property
     def expired(self) -> bool:
