@@ -44,6 +44,7 @@ class Service:
     board: HealthBoard
     auth: AuthService
     api: Api
+    domain: Domain
 
 
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
@@ -69,7 +70,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
     cache = ReadCache(redis, metrics)
-    domain = Domain(db, cache, metrics)
+    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
     limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
@@ -92,11 +93,13 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await db.open()
         cache.start()
+        domain.start()
         for monitor in monitors:
             monitor.start()
         yield
         for monitor in monitors:
             await monitor.stop()
+        await domain.stop()
         passwords.close()
         await cache.stop()
         if redis is not None:
@@ -104,8 +107,10 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         await db.close()
 
     app.cleanup_ctx.append(resources)
-    server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
-    return Service(app, server, board, auth, api)
+    server = HttpServer(
+        app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
+    )
+    return Service(app, server, board, auth, api, domain)
 
 
 def _limiter(window_seconds: float, redis: Redis | None, metrics: Metrics) -> RateLimiter:

@@ -1,5 +1,7 @@
 """The subjects of the service, wired: what they need comes in, what they offer are routes and background work."""
 
+from maraudersmap_api.auth.service import AuthService
+from maraudersmap_api.auth.tokens import AccessTokens
 from maraudersmap_api.comments.handlers import add_comment_routes
 from maraudersmap_api.comments.service import CommentService
 from maraudersmap_api.http.api import Api
@@ -10,21 +12,44 @@ from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.notifications.handlers import add_notification_routes
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.realtime.handlers import add_realtime_routes
+from maraudersmap_api.realtime.service import Realtime
 from maraudersmap_api.search.handlers import add_search_routes
 
 
 class Domain:
     """Incidents and everything about them."""
 
-    def __init__(self, db: Database, cache: ReadCache, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        db: Database,
+        cache: ReadCache,
+        redis: Redis | None,
+        auth: AuthService,
+        tokens: AccessTokens,
+        metrics: Metrics,
+        origins: tuple[str, ...],
+    ) -> None:
         self._db = db
+        self._metrics = metrics
+        self._origins = origins
         self._publisher = Publisher()
         self._once = Once()
         self._incidents = IncidentService(db, metrics, self._publisher)
         self._reads = CachedReads(db, self._incidents, cache, self._publisher)
         self._comments = CommentService(db, self._publisher)
+        self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher)
+
+    def start(self) -> None:
+        """Begin the background work."""
+        self.realtime.start()
+
+    async def stop(self) -> None:
+        """End it."""
+        await self.realtime.stop()
 
     def add_routes(self, api: Api) -> None:
         """All of them. What is fixed comes before `{id}`: the router takes the first that fits."""
@@ -32,3 +57,4 @@ class Domain:
         add_incident_routes(api, self._incidents, self._once, self._reads)
         add_comment_routes(api, self._comments, self._once)
         add_notification_routes(api, self._db)
+        add_realtime_routes(api, self.realtime, self._metrics, self._origins)

@@ -40,6 +40,16 @@ async def find(db: Executor, incident_id: int, comment_id: int) -> Comment | Non
     return None if row is None else _comment(row)
 
 
+async def find_all(db: Executor, ids: Sequence[int]) -> list[Comment]:
+    """Those of these that are not deleted."""
+    rows = await db.fetch(
+        f"""{_SELECT} FROM comments c JOIN users u ON u.id = c.author_id
+             WHERE c.id = ANY($1::bigint[]) AND c.deleted_at IS NULL""",
+        ids,
+    )
+    return [_comment(row) for row in rows]
+
+
 async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
     """A part of an incident's comments, oldest first, and how many there are."""
     rows = await db.fetch(
@@ -55,13 +65,20 @@ async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tu
     return [_comment(row) for row in rows], total
 
 
-async def soft_delete(tx: Executor, comment_id: int) -> bool:
-    """Hide it; False when somebody else did it a moment before."""
+async def soft_delete(tx: Executor, incident_id: int, comment_id: int) -> bool:
+    """Hide it, and what notifications quote of it; False when somebody else did it a moment before."""
     hidden = await tx.fetchval(
         """UPDATE comments SET deleted_at = now(), updated_at = now()
             WHERE id = $1 AND deleted_at IS NULL RETURNING true""",
         comment_id,
     )
+    if hidden:
+        await tx.execute(
+            """UPDATE notifications SET message = ''
+                WHERE incident_id = $1 AND metadata @> jsonb_build_object('commentId', $2::bigint)""",
+            incident_id,
+            comment_id,
+        )
     return bool(hidden)
 
 

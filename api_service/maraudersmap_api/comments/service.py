@@ -60,7 +60,7 @@ class CommentService:
             if not rules.may_delete_comment(actor, comment.author.id):
                 raise Forbidden("You may delete only your own comments")
             rules.check_open(incident)
-            if not await repository.soft_delete(tx, comment_id):
+            if not await repository.soft_delete(tx, incident_id, comment_id):
                 raise NotFound("There is no such comment")
             payload = {"comment": comment_id, "actor": str(actor.id)}
             event = await outbox.add_event(tx, EventType.COMMENT_DELETED, incident_id, payload)

@@ -14,6 +14,7 @@ CREATE TABLE notifications (
     metadata     jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX notifications_of_user ON notifications (user_id, id DESC);
+CREATE INDEX notifications_of_incident ON notifications (incident_id);
 CREATE INDEX notifications_unread ON notifications (user_id, id DESC) WHERE read_at IS NULL;
 
 -- The active Aurors are asked for with each dangerous incident.

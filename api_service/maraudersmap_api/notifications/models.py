@@ -1,7 +1,7 @@
 """Notifications as their reader gets them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -25,6 +25,10 @@ class Notification:
     created_at: datetime
     read_at: datetime | None
     metadata: Mapping[str, Any]
+
+    def withheld(self) -> "Notification":
+        """What is left of it for a reader from whom the incident is hidden."""
+        return replace(self, title=WITHHELD, message="", metadata={})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """SQL of notifications, on the side of their reader. Every statement names the reader: an id alone opens nothing."""
 
 import json
+from collections.abc import Sequence
 from uuid import UUID
 
 from maraudersmap_api.incidents.models import Visibility
 from maraudersmap_api.infra.db import Executor, Row
-from maraudersmap_api.notifications.models import WITHHELD, Notification, NotificationQuery
+from maraudersmap_api.notifications.models import Notification, NotificationQuery
 from maraudersmap_api.outbox.models import NotificationType
 
+COLUMNS = "n.id, n.user_id, n.type, n.title, n.message, n.incident_id, n.created_at, n.read_at, n.metadata"
 # $1 the reader, $2 the severity up to which they view others' incidents
-_SELECT = """
-SELECT n.id, n.user_id, n.type, n.title, n.message, n.incident_id, n.created_at, n.read_at, n.metadata,
+_SELECT = f"""
+SELECT {COLUMNS},
        i.deleted_at IS NULL AND (i.severity <= $2 OR i.reported_by = $1) AS visible
 """
 
@@ -25,19 +27,13 @@ async def listed(db: Executor, query: NotificationQuery, seen: Visibility) -> li
         int(seen.up_to),
         query.limit,
     )
-    return [_notification(row) for row in rows]
+    return [_judged(row) for row in rows]
 
 
-async def find(db: Executor, notification_id: int, seen: Visibility) -> Notification | None:
-    """One of the reader's, or None."""
-    row = await db.fetchrow(
-        f"""{_SELECT} FROM notifications n JOIN incidents i ON i.id = n.incident_id
-             WHERE n.id = $3 AND n.user_id = $1""",
-        seen.user_id,
-        int(seen.up_to),
-        notification_id,
-    )
-    return None if row is None else _notification(row)
+async def find_all(db: Executor, ids: Sequence[int]) -> list[Notification]:
+    """Those of these that there are, with everything they say: judging their readers is the caller's business."""
+    rows = await db.fetch(f"SELECT {COLUMNS} FROM notifications n WHERE n.id = ANY($1::bigint[])", ids)  # noqa: S608
+    return [notification(row) for row in rows]
 
 
 async def unread(db: Executor, user_id: UUID) -> int:
@@ -58,7 +54,7 @@ async def mark_read(db: Executor, notification_id: int, seen: Visibility) -> Not
         int(seen.up_to),
         notification_id,
     )
-    return None if row is None else _notification(row)
+    return None if row is None else _judged(row)
 
 
 async def mark_all_read(db: Executor, user_id: UUID) -> int:
@@ -79,16 +75,21 @@ async def delete(db: Executor, notification_id: int, user_id: UUID) -> bool:
     return bool(gone)
 
 
-def _notification(row: Row) -> Notification:
-    visible = row["visible"]
+def notification(row: Row) -> Notification:
+    """A row of COLUMNS, with everything it says."""
     return Notification(
         id=row["id"],
         user_id=row["user_id"],
         type=NotificationType(row["type"]),
-        title=row["title"] if visible else WITHHELD,
-        message=row["message"] if visible else "",
+        title=row["title"],
+        message=row["message"],
         incident_id=row["incident_id"],
         created_at=row["created_at"],
         read_at=row["read_at"],
-        metadata=json.loads(row["metadata"]) if visible else {},
+        metadata=json.loads(row["metadata"]),
     )
+
+
+def _judged(row: Row) -> Notification:
+    whole = notification(row)
+    return whole if row["visible"] else whole.withheld()

@@ -83,6 +83,18 @@ async def test_the_reporter_hears_of_comments_once(api: Api) -> None:
     assert await _told(api, "harry") == [("MENTION", "did you, @harry?"), ("COMMENT_ADDED", "I saw it too")]
 
 
+async def test_a_deleted_comment_is_quoted_nowhere(api: Api) -> None:
+    await api.person("harry")
+    await api.person("ron")
+    number = (await api.report("harry"))["id"]
+    regretted = (await _say(api, number, "ron", "I hate rats"))["id"]
+    await _say(api, number, "ron", "I like rats")
+
+    await api.call("DELETE", f"/api/incidents/{number}/comments/{regretted}", user="ron")
+
+    assert await _told(api, "harry") == [("COMMENT_ADDED", "I like rats"), ("COMMENT_ADDED", "")]
+
+
 async def test_a_wrong_comment_names_its_field(api: Api) -> None:
     await api.person("harry")
     number = (await api.report("harry"))["id"]
