@@ -93,7 +93,10 @@ class AccessTokens:
                 issuer=ISSUER,
                 options={"require": ["iss", "aud", "sub", "ver", "iat", "exp"]},
             )
-            return Claims(UUID(claims["sub"]), int(claims["ver"]), int(claims["exp"]))
+            found = Claims(UUID(claims["sub"]), int(claims["ver"]), int(claims["exp"]))
+            if found.expires_at - int(claims["iat"]) > ACCESS_LIFETIME.total_seconds():
+                raise jwt.InvalidTokenError  # nothing of ours lives that long, whoever has our key
+            return found
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
             raise Unauthorized(
                 "Sign in to see the map: the access token is missing, expired or not valid"
