@@ -1,5 +1,9 @@
 """The subjects of the service, wired: what they need comes in, what they offer are routes and background work."""
 
+from datetime import UTC, datetime
+
+from maraudersmap_api.analytics.handlers import add_analytics_routes
+from maraudersmap_api.analytics.service import AnalyticsService
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens
 from maraudersmap_api.comments.handlers import add_comment_routes
@@ -18,6 +22,7 @@ from maraudersmap_api.outbox.publisher import Publisher
 from maraudersmap_api.realtime.handlers import add_realtime_routes
 from maraudersmap_api.realtime.service import Realtime
 from maraudersmap_api.search.handlers import add_search_routes
+from maraudersmap_api.upkeep import Upkeep
 
 
 class Domain:
@@ -41,14 +46,18 @@ class Domain:
         self._incidents = IncidentService(db, metrics, self._publisher)
         self._reads = CachedReads(db, self._incidents, cache, self._publisher)
         self._comments = CommentService(db, self._publisher)
+        self._analytics = AnalyticsService(db, today=lambda: datetime.now(UTC).date())
+        self.upkeep = Upkeep(db)
         self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher)
 
     def start(self) -> None:
         """Begin the background work."""
         self.realtime.start()
+        self.upkeep.start()
 
     async def stop(self) -> None:
         """End it."""
+        await self.upkeep.stop()
         await self.realtime.stop()
 
     def add_routes(self, api: Api) -> None:
@@ -57,4 +66,5 @@ class Domain:
         add_incident_routes(api, self._incidents, self._once, self._reads)
         add_comment_routes(api, self._comments, self._once)
         add_notification_routes(api, self._db)
+        add_analytics_routes(api, self._analytics)
         add_realtime_routes(api, self.realtime, self._metrics, self._origins)
