@@ -80,6 +80,21 @@ chromium: # a real browser looks at the docs page
 test-browser: venv chromium ## the docs page in a real browser, one request executed
 	@$(PY) -m pytest tests/browser
 
+BENCH := bench/api
+$(BENCH)/express/node_modules: $(BENCH)/express/package-lock.json
+	@cd $(BENCH)/express && npm ci --silent && touch node_modules
+$(BENCH)/fastapi/.venv: $(BENCH)/fastapi/requirements.txt
+	@python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
+
+.PHONY: bench-api
+bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastapi/.venv ## ours beside an Express and a FastAPI peer (minutes; needs node and npm)
+	@command -v wrk >/dev/null || { echo "installing wrk (missing)"; apt-get update -qq && apt-get install -y -qq wrk; }
+	@PYTHONPATH=. $(PY) bench/api/run.py $(BENCH_FLAGS)
+
+.PHONY: fuzz-api
+fuzz-api: venv ## thousands of requests made from the served document (minutes)
+	@$(PY) -m dev.fuzz_api
+
 .PHONY: swagger-ui
 swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrade it; needs npm)
 	@$(PY) -m dev.swagger_ui

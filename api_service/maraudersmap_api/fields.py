@@ -100,7 +100,7 @@ class Text:
         return text
 
     def schema(self) -> Schema:
-        any_text = r"^[^\x00]*$" if self.blank else r"^[^\x00]*[^\s\x00][^\x00]*$"
+        any_text = r"^[^\x00]*$" if self.blank else r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
         schema: Schema = {"type": "string", "maxLength": self.most}
         if least := max(self.least, 0 if self.blank else 1):
             schema["minLength"] = least
@@ -116,7 +116,8 @@ class Url:
 
     most: int = 2048
 
-    _FORM = r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\x00]+[^\s\x00]*"
+    # The control characters by number: regular expressions differ in which of them they call white space.
+    _FORM = r"[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x20\x7f-\xa0\ufeff/?#]+[^\s\x00-\x20\x7f-\xa0\ufeff]*"
 
     def from_json(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -128,22 +129,24 @@ class Url:
             raise Wrong(problem)
         if len(text) > self.most:
             raise Wrong(f"must have at most {self.most} characters")
-        if not re.fullmatch(self._FORM, text.strip()):
+        if not re.fullmatch(self._FORM, text):
             raise Wrong("must be an http or https address")
-        return text.strip()
+        return text
 
     def schema(self) -> Schema:
-        return {"type": "string", "maxLength": self.most, "pattern": rf"^\s*{self._FORM}\s*$"}
+        return {"type": "string", "maxLength": self.most, "pattern": f"^{self._FORM}$"}
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number from `least` to `most`; 3.0 and true are none."""
+    """A whole number from `least` to `most`. In JSON 3.0 is one, as JSON Schema has it; true is none."""
 
     least: int
     most: int
 
     def from_json(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value <= self.most:
             raise Wrong(f"must be a whole number from {self.least} to {self.most}")
         return value

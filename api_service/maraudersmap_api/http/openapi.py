@@ -149,6 +149,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         schema = member.schema()
         parameter = {"name": member.wire, "in": "query", "required": member.required, "schema": schema}
         if schema.get("type") == "array":
+            schema["minItems"] = 1  # `status=` names no status
             parameter |= {"style": "form", "explode": False}
         found.append(parameter)
     if operation.if_match:

@@ -66,7 +66,7 @@ def test_every_wrong_field_is_named() -> None:
         ("evidenceUrls", ["ftp://x"]),
         ("evidenceUrls", ["https://"]),
         ("evidenceUrls", ["https://x.example/" + "a" * 2048]),
-        ("witnessCount", 1.0),
+        ("witnessCount", 1.5),
         ("witnessCount", True),
         ("witnessCount", "3"),
         ("witnessCount", 2**31),
