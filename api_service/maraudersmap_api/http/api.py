@@ -361,9 +361,13 @@ def _compiled(
     return answer
 
 
+# Made once: json.dumps makes a new encoder for each call that wants anything but the defaults.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def encode(value: Any) -> Encoded:
     """Compact UTF-8 JSON."""
-    return Encoded(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return Encoded(_to_json(value).encode())
 
 
 def _path_reader(wire: str, kind: Any) -> Reader:

@@ -4,6 +4,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -72,6 +73,7 @@ def _address(request: web.Request, trusted_proxies: int) -> str:
     return client_address(request.remote or "", forwarded, trusted_proxies)
 
 
+@lru_cache(maxsize=4096)
 def _bucket(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text.split("%")[0])

@@ -32,6 +32,8 @@ class Metrics:
         # Else each one has a second series that nobody asked for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        # Finding a series by its labels costs more than counting in it.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "http_requests_total",
             "Requests answered, by route template.",
@@ -109,11 +111,19 @@ class Metrics:
 
     def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request; `path` is a route template or UNMATCHED."""
-        method = method if method in _METHODS else "OTHER"
-        self.requests.labels(method, path, str(status)).inc()
-        if status == 101:
-            return  # a WebSocket: how long somebody stayed says nothing about how fast we are
-        self.request_duration.labels(method, path).observe(seconds)
+        key = (method, path, status)
+        series = self._series.get(key)
+        if series is None:
+            known = method if method in _METHODS else "OTHER"
+            series = (
+                self.requests.labels(known, path, str(status)),
+                self.request_duration.labels(known, path),
+            )
+            if known != "OTHER":  # what clients make up must not fill the memory
+                self._series[key] = series
+        series[0].inc()
+        if status != 101:  # a WebSocket: how long somebody stayed says nothing about how fast we are
+            series[1].observe(seconds)
 
     def render(self) -> bytes:
         """The text exposition format; of all workers together when there are several (see workers.py)."""
