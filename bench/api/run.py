@@ -127,14 +127,13 @@ def _measure(arguments: argparse.Namespace, folder: Path, database: str, redis: 
             script = folder / f"{scenario}.lua"
             head = f'wrk.headers["Authorization"] = "Bearer {token}"\n'
             script.write_text(head + SCENARIOS[scenario].format(incidents=arguments.incidents))
-            for number in range(arguments.rounds + 1):
-                for server in servers:
-                    if scenario == "same list" and server.name == "ours":
-                        continue  # without a cache it would be coalescing that is measured
-                    seconds = arguments.seconds if number > 0 else arguments.warm
-                    made = _round(server, script, seconds, arguments.connections)
-                    if number > 0:  # the first warms up
-                        server.rounds.setdefault(scenario, []).append(made)
+            measured = [s for s in servers if not (scenario == "same list" and s.name == "ours")]
+            for server in measured:  # without a cache, "same list" would measure coalescing
+                _warm_up(server, script, arguments)
+            for _ in range(arguments.rounds):
+                for server in measured:
+                    made = _round(server, script, arguments.seconds, arguments.connections)
+                    server.rounds.setdefault(scenario, []).append(made)
         _report(servers, arguments.only.split(","))
         if arguments.crowd:
             _crowd(servers, folder / f"{arguments.only.split(',')[0]}.lua", arguments)
@@ -231,6 +230,13 @@ def _servers(folder: Path, environment: dict[str, str], redis: str) -> Iterator[
             server.process.terminate()
         for server in servers:
             server.process.wait(timeout=30)
+
+
+def _warm_up(server: Server, script: Path, arguments: argparse.Namespace) -> None:
+    """Until enough requests were answered, however slow the machine is; at most a minute."""
+    answered, deadline = 0.0, time.monotonic() + 60
+    while answered < arguments.warm and time.monotonic() < deadline:
+        answered += 2 * _round(server, script, 2, arguments.connections).per_second
 
 
 def _round(server: Server, script: Path, seconds: int, connections: int) -> Round:
