@@ -25,7 +25,7 @@ _SEEN = "t.severity <= $2 AND t.house = coalesce($1, t.house)"
 
 
 def _counts(columns: str, *, condition: str, folded: str) -> str:
-    """Rows with `columns` of everything in scope that meets `condition`; `folded` picks the tallies' days."""
+    """Rows with `columns` of everything in scope that meets `condition`; `folded` picks the shape of tallies."""
     return f"""
         SELECT {columns} FROM incident_tallies t WHERE {_SEEN} AND {condition} AND {folded}
         UNION ALL SELECT {columns} FROM tally_changes t WHERE {_SEEN} AND {condition}
@@ -46,14 +46,18 @@ SELECT t.kind, t.severity, t.location, t.status, sum(t.n)::bigint AS n, sum(t.se
 
 TRENDS = f"""
 SELECT t.kind, t.day, t.severity, sum(t.n)::bigint AS n
-  FROM ({_counts("t.kind, t.day, t.severity, t.n", condition="t.day >= $4", folded="true")}) AS t
+  FROM ({_counts("t.kind, t.day, t.severity, t.n", condition="t.day >= $4", folded="t.location = '*'")}) AS t
  GROUP BY 1, 2, 3
 """  # noqa: S608 - constant text
 
 HEATMAP = f"""
 SELECT t.location, t.severity, sum(t.n)::bigint AS n
   FROM ({
-    _counts("t.location, t.severity, t.n", condition="t.kind = 'reported' AND t.day >= $4", folded="true")
+    _counts(
+        "t.location, t.severity, t.n",
+        condition="t.kind = 'reported' AND t.day >= $4",
+        folded="t.location <> '*' AND t.status = '*'",
+    )
 }) AS t
  GROUP BY 1, 2
 """  # noqa: S608 - constant text

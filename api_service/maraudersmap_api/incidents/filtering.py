@@ -29,6 +29,11 @@ class Where:
         self._conditions.append(condition)
 
     @property
+    def last(self) -> str:
+        """The newest of them."""
+        return self._conditions[-1]
+
+    @property
     def text(self) -> str:
         """All of them."""
         return " AND ".join(self._conditions)

@@ -8,7 +8,10 @@ from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
 from maraudersmap_api.infra.db import Database, Row
 
 EXACT_TOTAL = 10_000
-"""Counting further costs more than anyone gains; also how deep pages, and how far relevance, reach."""
+"""Counting further costs more than anyone gains; also how deep pages reach."""
+
+RANKED_OF_MANY = 2_000
+"""Where more than EXACT_TOTAL match, relevance ranks the newest so many: ranking reads each match's words."""
 
 STAGES = (Status.OPEN, Status.IN_PROGRESS, Status.RESOLVED, Status.ARCHIVED)
 STAGE = "(CASE i.status WHEN 'OPEN' THEN 1 WHEN 'IN_PROGRESS' THEN 2 WHEN 'RESOLVED' THEN 3 ELSE 4 END)"
@@ -31,6 +34,17 @@ async def list_page(db: Database, query: ListQuery, seen: Visibility) -> Page:
         statement, args = page_statement(query, seen, few=total <= EXACT_TOTAL)
         rows = await connection.fetch(statement, *args) if skipped < total else []
     return _page(query, rows, total)
+
+
+def _check_depth(skipped: int, sort: Sort) -> None:
+    """Of many matches pages show a part. Raises ValidationError that says how to get at the rest."""
+    if sort is Sort.RELEVANCE and skipped >= RANKED_OF_MANY:
+        hint = (
+            f"page reaches {RANKED_OF_MANY} rows deep by relevance: narrow the search, or sort by reportedAt"
+        )
+        raise ValidationError.of("page", hint)
+    if skipped >= EXACT_TOTAL:
+        raise ValidationError.of("page", f"page reaches {EXACT_TOTAL} rows deep: go on with nextCursor")
 
 
 def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
@@ -58,9 +72,8 @@ def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[st
     if not (made.terms and few):
         source = "incidents"
         if query.sorted_by is Sort.RELEVANCE:
-            # Ranking reads each match's words: bounded, or one common word would have the whole table read.
             source = "matches"
-            matches += f" ORDER BY i.reported_at DESC, i.id DESC LIMIT {EXACT_TOTAL}"
+            matches += f" ORDER BY i.reported_at DESC, i.id DESC LIMIT {RANKED_OF_MANY}"
     known = f"matches AS MATERIALIZED ({matches})," if source == "matches" else ""
     condition = "true" if source == "matches" else made.text
     limit, offset = made.bind(query.limit + 1), made.bind((query.page - 1) * query.limit)

@@ -4,12 +4,13 @@
 -- wait for every other. Readers sum tallies and changes; folding the latter into the former is only housekeeping.
 -- Writers wait while the existing incidents are counted (some seconds for a million).
 
+-- Three shapes, each as coarse as its readers allow: all days by location and status; each day; each day by location.
 CREATE TABLE incident_tallies (
     kind      text NOT NULL CHECK (kind IN ('reported', 'resolved')),  -- which of the two moments `day` is
-    day       date NOT NULL,                                           -- in UTC
+    day       date NOT NULL,                                           -- in UTC; '-infinity': all days
     severity  smallint NOT NULL,
-    location  text NOT NULL,
-    status    text NOT NULL,
+    location  text NOT NULL,                                           -- '*': everywhere
+    status    text NOT NULL,                                           -- '*': whatever it is
     house     text NOT NULL,                                           -- the reporter's; '' for none
     n         bigint NOT NULL,
     seconds   bigint NOT NULL,                                         -- from report to resolution, summed
@@ -82,8 +83,7 @@ CREATE TRIGGER incidents_tally_update AFTER UPDATE ON incidents
 CREATE TRIGGER incidents_tally_delete AFTER DELETE ON incidents
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION tally_deleted();
 
--- Moves some changes into the tallies; returns how many, or -1 while somebody else is at it. The day '-infinity' holds
--- the sum of all days.
+-- Moves some changes into the tallies; returns how many, or -1 while somebody else is at it.
 CREATE FUNCTION fold_tallies(most integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     folded integer;
@@ -96,8 +96,10 @@ BEGIN
         RETURNING kind, day, severity, location, status, house, reporter, n, seconds
     ), counted AS (
         INSERT INTO incident_tallies AS t (kind, day, severity, location, status, house, n, seconds)
-        SELECT m.kind, d.day, m.severity, m.location, m.status, m.house, sum(m.n), sum(m.seconds)
-          FROM moved m, LATERAL (VALUES (m.day), ('-infinity'::date)) AS d (day)
+        SELECT m.kind, shape.day, m.severity, shape.location, shape.status, m.house, sum(m.n), sum(m.seconds)
+          FROM moved m, LATERAL (VALUES ('-infinity'::date, m.location, m.status),
+                                        (m.day, '*', '*'),
+                                        (m.day, m.location, '*')) AS shape (day, location, status)
          GROUP BY 1, 2, 3, 4, 5, 6
         ON CONFLICT (kind, day, severity, location, status, house)
         DO UPDATE SET n = t.n + excluded.n, seconds = t.seconds + excluded.seconds

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from maraudersmap_api.incidents.filtering import search, search_terms, where
 from maraudersmap_api.incidents.listing import EXACT_TOTAL
 from maraudersmap_api.incidents.models import Filters, Location, Severity, Status, Visibility
-from maraudersmap_api.infra.db import Executor
+from maraudersmap_api.infra.db import Executor, Row
 
 MOST_SUGGESTED_FROM = 500
-"""Suggestions are the newest of at most so many matches: for one letter, sorting all of them would take seconds."""
+"""Suggestions are made of at most so many matches."""
+
+NEWEST_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,19 @@ async def facets(db: Executor, filters: Filters, seen: Visibility) -> Facets:
     return Facets(severity, status, location, min(total, EXACT_TOTAL), total <= EXACT_TOTAL)
 
 
-def autocomplete_statement(text: str, seen: Visibility, limit: int) -> tuple[str, list[object]]:
-    """Titles only (weight A)."""
+def autocomplete_statement(
+    text: str, seen: Visibility, limit: int, *, newest: int | None
+) -> tuple[str, list[object]]:
+    """Titles only (weight A). `newest`: look only at so many of the newest incidents, instead of asking the index."""
     made = where(Filters(), seen)
+    source = "incidents"
+    if newest is not None:
+        source = f"""(SELECT i.id, i.title, i.reported_at, i.search, i.deleted_at FROM incidents i WHERE {made.text}
+                      ORDER BY i.reported_at DESC, i.id DESC LIMIT {newest})"""  # noqa: S608 - constant text
     search(made, search_terms(text, weights="A"))
+    words = made.text if newest is None else made.last
     return (
-        f"""WITH matches AS MATERIALIZED (SELECT i.id, i.title, i.reported_at FROM incidents i WHERE {made.text}
+        f"""WITH matches AS MATERIALIZED (SELECT i.id, i.title, i.reported_at FROM {source} i WHERE {words}
                                           LIMIT {MOST_SUGGESTED_FROM})
             SELECT id, title FROM (SELECT DISTINCT ON (title) id, title, reported_at FROM matches
                                    ORDER BY title, reported_at DESC) AS titles
@@ -74,6 +83,15 @@ def autocomplete_statement(text: str, seen: Visibility, limit: int) -> tuple[str
 
 
 async def autocomplete(db: Executor, text: str, seen: Visibility, limit: int) -> list[Suggestion]:
-    """Titles that have every word, or begin it; the newest first, none twice."""
-    statement, args = autocomplete_statement(text, seen, limit)
-    return [Suggestion(row["id"], row["title"]) for row in await db.fetch(statement, *args)]
+    """Titles that have every word, or begin it; the newest first, none twice.
+
+    What is common is found among the newest; only what is not there is rare enough for the index, which reads every
+    match of one letter before it gives the first.
+    """
+    rows: list[Row] = []
+    for newest in (NEWEST_LOOKED_AT, None):
+        statement, args = autocomplete_statement(text, seen, limit, newest=newest)
+        rows = await db.fetch(statement, *args)
+        if len(rows) >= limit:
+            break
+    return [Suggestion(row["id"], row["title"]) for row in rows]
