@@ -69,7 +69,7 @@ class CachedReads:
     def _changed(self, events: Sequence[Event]) -> None:
         tags = {f"incident:{event.incident_id}" for event in events if event.type.startswith("incident:")}
         if tags:
-            self._cache.invalidate((*_LISTS, *sorted(tags)))
+            self._cache.invalidate(_LISTS, unshared=tags)
 
 
 def _age(hit: Hit) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class ReadCache:
         self._epoch = 0
         self._loading: dict[str, asyncio.Task[Hit]] = {}
         self._owed: set[str] = set()  # tags whose invalidation Redis has not heard of
+        self._owed_unshared: set[str] = set()
         self._sending = False
         self._waiters: list[asyncio.Future[None]] = []
         self._delivery: asyncio.Task[None] | None = None
@@ -121,19 +122,23 @@ class ReadCache:
         # Shielded: one reader who goes away must not take the others' answer along.
         return await asyncio.shield(task)
 
-    def invalidate(self, tags: Iterable[str]) -> None:
-        """These have changed, and the change is committed. In this process from now on; see `settled`."""
-        tags = tuple(tags)
-        self._bump(tags)
+    def invalidate(self, tags: Iterable[str], *, unshared: Iterable[str] = ()) -> None:
+        """These have changed, and the change is committed. In this process from now on; see `settled`.
+
+        `unshared`: tags of entries that are never in Redis; the other processes hear of them all the same.
+        """
+        tags, unshared = tuple(tags), tuple(unshared)
+        self._bump((*tags, *unshared))
         if self._redis is None:
             return
         self._owed.update(tags)
+        self._owed_unshared.update(unshared)
         if self._delivery is None or self._delivery.done():
             self._delivery = asyncio.create_task(self._deliver(self._redis))
 
     async def settled(self) -> None:
         """Wait until the others know; gives up soon when Redis is away. Costs nothing when nothing is owed."""
-        if self._redis is None or not (self._owed or self._sending):
+        if self._redis is None or not (self._owed or self._owed_unshared or self._sending):
             return
         if self._redis.breaker.state is not Circuit.CLOSED:
             return
@@ -202,7 +207,7 @@ class ReadCache:
             self._generations[tag] = self._turn
 
     def _keep(self, key: str, value: bytes, tags: tuple[str, ...], before: tuple[int, ...]) -> None:
-        """Store it unless a write, or a `clear`, has overtaken the query."""
+        """Store it. One that a write has overtaken would never be read, and must not push out a newer one."""
         if self._of(tags) != before:
             return
         old = self._entries.pop(key, None)
@@ -223,16 +228,18 @@ class ReadCache:
             self._bump(tags)
 
     async def _deliver(self, redis: Redis) -> None:
-        while self._owed or self._waiters:
+        while self._owed or self._owed_unshared or self._waiters:
             tags, self._owed = self._owed, set()
+            unshared, self._owed_unshared = self._owed_unshared, set()
             waiters, self._waiters = self._waiters, []
-            if tags:
+            if tags or unshared:
                 self._sending = True
-                payload = json.dumps([self._me, sorted(tags)])
+                payload = json.dumps([self._me, sorted(tags | unshared)])
                 try:
                     await redis.call(partial(_announce, tags=sorted(tags), payload=payload))
                 except CacheAway:
                     self._owed |= tags
+                    self._owed_unshared |= unshared
                     self._waiters = waiters + self._waiters
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
