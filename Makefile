@@ -66,7 +66,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster
 
 .PHONY: test
-test: lint test-unit test-component test-cluster ## everything
+test: lint test-unit test-component test-browser test-cluster ## everything
 
 .PHONY: mutants
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
