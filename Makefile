@@ -70,7 +70,7 @@ zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into 
 	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
 
 .PHONY: test
-test: lint test-unit test-component test-cluster ## everything
+test: lint test-unit test-component test-browser test-cluster ## everything
 
 .PHONY: mutants
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
@@ -79,6 +79,33 @@ mutants: venv ## break the rollout engine once per invariant: the property test 
 .PHONY: bench-decide
 bench-decide: venv ## how long a decision takes with 200 pods
 	@$(PY) bench/decide.py
+
+.PHONY: chromium
+chromium: # a real browser looks at the docs page
+	@command -v chromium >/dev/null || { echo "installing chromium (missing)"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+.PHONY: test-browser
+test-browser: venv chromium ## the docs page in a real browser, one request executed
+	@$(PY) -m pytest tests/browser
+
+BENCH := bench/api
+$(BENCH)/express/node_modules: $(BENCH)/express/package-lock.json
+	@cd $(BENCH)/express && npm ci --silent && touch node_modules
+$(BENCH)/fastapi/.venv: $(BENCH)/fastapi/requirements.txt
+	@python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
+
+.PHONY: bench-api
+bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastapi/.venv ## ours beside an Express and a FastAPI peer (minutes; needs node and npm)
+	@command -v wrk >/dev/null || { echo "installing wrk (missing)"; apt-get update -qq && apt-get install -y -qq wrk; }
+	@PYTHONPATH=. $(PY) bench/api/run.py $(BENCH_FLAGS)
+
+.PHONY: fuzz-api
+fuzz-api: venv ## thousands of requests made from the served document (minutes)
+	@$(PY) -m dev.fuzz_api
+
+.PHONY: swagger-ui
+swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrade it; needs npm)
+	@$(PY) -m dev.swagger_ui
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo

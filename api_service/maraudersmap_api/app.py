@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from maraudersmap_api.auth.handlers import add_auth_routes, identify, signed_in
+from maraudersmap_api.auth.handlers import add_auth_routes, caller, identify
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
-from maraudersmap_api.auth.tokens import AccessTokens
-from maraudersmap_api.http.callers import rate_limit
+from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
+from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
+from maraudersmap_api.domain import Domain
+from maraudersmap_api.http.api import Api
+from maraudersmap_api.http.callers import address_of, rate_limit
 from maraudersmap_api.http.cors import cors
+from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
+from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
-from maraudersmap_api.incidents.handlers import add_incident_routes
-from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
@@ -39,13 +43,15 @@ class Service:
     server: HttpServer
     board: HealthBoard
     auth: AuthService
+    api: Api
+    domain: Domain
 
 
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
     db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
-    redis = Redis(settings.redis_url) if settings.redis_url else None
+    redis = Redis(settings.redis_url, metrics) if settings.redis_url else None
 
     def on_change(dependency: Dependency, health: Health) -> None:
         healthy = health is Health.HEALTHY
@@ -60,41 +66,56 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     passwords = Passwords()
     tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
-    auth = AuthService(db, passwords, tokens)
-    incidents = IncidentService(db, metrics)
+    refresh_tokens = RefreshTokens(settings.jwt_secret, settings.jwt_verify_secrets)
+    throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
+    auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
+    cache = ReadCache(redis, metrics)
+    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    limiter = RateLimiter(
-        LocalCounter(settings.rate_limits.window_seconds),
-        RedisCounter(redis, settings.rate_limits.window_seconds) if redis else None,
-        shared_usable=lambda: board.checks()[Dependency.CACHE] is Health.HEALTHY,
-    )
+    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
-        identify(tokens),
+        identify(tokens, refresh_tokens),
         rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
-    add_service_routes(app.router, board, metrics)
-    add_auth_routes(app.router, auth)
-    add_incident_routes(app.router, incidents, signed_in(auth))
+    api = Api(
+        app.router, providers=(caller(auth), address_of(settings.trusted_proxies)), after_write=cache.settled
+    )
+    add_service_routes(api, board, metrics)
+    add_auth_routes(api, auth)
+    domain.add_routes(api)
+    add_document_route(api)
+    add_docs_page(api)
     app.on_response_prepare.append(edge.on_prepare)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await db.open()
+        cache.start()
+        domain.start()
         for monitor in monitors:
             monitor.start()
         yield
         for monitor in monitors:
             await monitor.stop()
+        await domain.stop()
         passwords.close()
+        await cache.stop()
         if redis is not None:
             await redis.close()
         await db.close()
 
     app.cleanup_ctx.append(resources)
-    server = HttpServer(app, edge, max_age=settings.connection_max_age_seconds)
-    return Service(app, server, board, auth)
+    server = HttpServer(
+        app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
+    )
+    return Service(app, server, board, auth, api, domain)
+
+
+def _limiter(window_seconds: float, redis: Redis | None, metrics: Metrics) -> RateLimiter:
+    shared = RedisCounter(redis, window_seconds) if redis is not None else None
+    return RateLimiter(LocalCounter(window_seconds), shared, metrics)
 
 
 async def drain(service: Service, seconds: float) -> bool:

@@ -1,19 +1,21 @@
-"""The commands that do one thing and exit: migrate and create-user."""
+"""The commands that do one thing and exit: the schema, accounts and keys."""
 
 import argparse
 import getpass
+import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncpg
 
 from maraudersmap_api import exit_codes
 from maraudersmap_api.auth import repository
-from maraudersmap_api.auth.handlers import parse_registration
-from maraudersmap_api.auth.models import Role
+from maraudersmap_api.auth.models import Registration, Role, User
 from maraudersmap_api.auth.passwords import Passwords
+from maraudersmap_api.auth.tokens import key_id
 from maraudersmap_api.errors import Conflict, ValidationError
+from maraudersmap_api.http.models import model
 from maraudersmap_api.infra import migrate as migrations
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_database_settings
@@ -71,10 +73,14 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     }
     passwords = Passwords()
     try:
-        new, password = parse_registration(values, role=Role(arguments.role))
+        registration = model(Registration).from_object(values)
         connection = await asyncpg.connect(settings.url, timeout=10)
         try:
-            user = await repository.insert_user(connection, new, await passwords.hash(password))
+            user = await repository.insert_user(
+                connection,
+                registration.new_user(Role(arguments.role)),
+                await passwords.hash(registration.password),
+            )
         finally:
             await connection.close()
     except ValidationError as error:
@@ -90,6 +96,62 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     return exit_codes.OK
 
 
-def _refuse(reason: str) -> int:
-    print(f"create-user: {reason}", file=sys.stderr)  # noqa: T201 - the command's output
+async def set_role(environ: Mapping[str, str], arguments: argparse.Namespace) -> int:
+    """Change an account's role: 0, or 75, or 1 with the reason. Raises SettingsError."""
+    role = Role(arguments.role)
+    return await _administer(
+        environ, "set-role", arguments.email, lambda user: f"{user.email} is now {role}", role=role
+    )
+
+
+async def set_active(environ: Mapping[str, str], arguments: argparse.Namespace, *, active: bool) -> int:
+    """Let an account sign in, or not: 0, or 75, or 1 with the reason. Raises SettingsError."""
+    verb = "activate" if active else "deactivate"
+    return await _administer(
+        environ, verb, arguments.email, lambda user: f"{verb}d {user.email}", active=active
+    )
+
+
+def generate_jwt_key() -> int:
+    """A key for JWT_SECRET on standard output; how to change keys on standard error."""
+    key = secrets.token_urlsafe(48)
+    print(key)  # noqa: T201 - the command's output
+    steps = (
+        f"kid {key_id(key)}",
+        "1. put it into JWT_VERIFY_SECRETS of every pod: all of them accept it",
+        "2. swap: it becomes JWT_SECRET, the old key goes to JWT_VERIFY_SECRETS",
+        "3. after 15 minutes, remove the old key",
+    )
+    print("\n".join(steps), file=sys.stderr)  # noqa: T201 - the command's output
+    return exit_codes.OK
+
+
+async def _administer(
+    environ: Mapping[str, str],
+    command: str,
+    email: str,
+    done: Callable[[User], str],
+    *,
+    role: Role | None = None,
+    active: bool | None = None,
+) -> int:
+    settings = load_database_settings(environ)
+    configure_logs(settings.environment, settings.log_level, sys.stderr)
+    try:
+        connection = await asyncpg.connect(settings.url, timeout=10)
+        try:
+            user = await repository.administer(connection, email.strip().lower(), role=role, active=active)
+        finally:
+            await connection.close()
+    except UNREACHABLE as error:
+        _refuse(f"the database cannot be reached ({type(error).__name__})", command)
+        return exit_codes.UNREACHABLE
+    if user is None:
+        return _refuse("there is no account with this e-mail address", command)
+    print(done(user))  # noqa: T201 - the command's output
+    return exit_codes.OK
+
+
+def _refuse(reason: str, command: str = "create-user") -> int:
+    print(f"{command}: {reason}", file=sys.stderr)  # noqa: T201 - the command's output
     return exit_codes.FAILED

@@ -7,6 +7,7 @@
     ├── NotFound
     ├── Conflict             right in itself, wrong for the present state
     ├── PreconditionFailed   If-Match names a version that has passed
+    ├── IdempotencyMisuse    one Idempotency-Key for two different requests
     ├── PayloadTooLarge, UnsupportedMediaType
     ├── RateLimited          carries when to come back
     └── Unavailable          a dependency is away; carries when to come back
@@ -35,6 +36,7 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     EXPECTATION_FAILED = "EXPECTATION_FAILED"
+    IDEMPOTENCY_MISUSE = "IDEMPOTENCY_MISUSE"
     RATE_LIMITED = "RATE_LIMITED"
     INTERNAL = "INTERNAL_ERROR"
     UNAVAILABLE = "SERVICE_UNAVAILABLE"
@@ -107,6 +109,12 @@ class PreconditionFailed(DomainError):
     """The caller's copy is older than what is stored."""
 
     code = ErrorCode.PRECONDITION_FAILED
+
+
+class IdempotencyMisuse(DomainError):
+    """This Idempotency-Key was used for a different request."""
+
+    code = ErrorCode.IDEMPOTENCY_MISUSE
 
 
 class PayloadTooLarge(DomainError):

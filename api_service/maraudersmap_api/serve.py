@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import Mapping
 
 from maraudersmap_api import __version__, exit_codes
@@ -11,8 +12,11 @@ from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_settings
 
 
-async def serve(environ: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code; raises SettingsError."""
+async def serve(environ: Mapping[str, str], listener: socket.socket | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code; raises SettingsError.
+
+    `listener` is a socket that is listened on already, shared with other workers.
+    """
     settings = load_settings(environ)
     configure_logs(settings.environment, settings.log_level)
     asked_to_stop = asyncio.Event()
@@ -22,7 +26,7 @@ async def serve(environ: Mapping[str, str]) -> int:
 
     service = build(settings)
     try:
-        port = await service.server.start(settings.host, settings.port)
+        port = await service.server.start(settings.host, settings.port, listener)
     except OSError as error:
         log.error("Cannot listen", extra={"context": {"port": settings.port, "reason": str(error)}})
         await service.server.stop()

@@ -18,8 +18,10 @@ import asyncpg
 import pytest
 from dev.local_services import LocalPostgres, LocalRedis, local_postgres, local_redis
 from multidict import CIMultiDictProxy
+from tests.component.conformance import Conformance
 
 from maraudersmap_api.app import Service, build
+from maraudersmap_api.http.openapi import document
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 from maraudersmap_api.settings import load_settings
 
@@ -105,6 +107,7 @@ class Api:
     http: aiohttp.ClientSession
     database_url: str
     tokens: dict[str, str] = field(default_factory=dict)
+    conformance: Conformance | None = None
 
     async def call(
         self,
@@ -120,11 +123,12 @@ class Api:
         if user is not None:
             sent["Authorization"] = f"Bearer {self.tokens[user]}"
         async with self.http.request(method, path, json=json, headers=sent) as response:
-            body = await response.read()
+            raw = await response.read()
             is_json = response.content_type == "application/json"
-            return Reply(
-                response.status, await response.json() if is_json and body else body, response.headers
-            )
+            body = await response.json() if is_json and raw else raw
+            if self.conformance is not None and method != "OPTIONS":
+                self.conformance.check(method, path, response.status, body)
+            return Reply(response.status, body, response.headers)
 
     async def person(self, name: str, role: str = "STUDENT", house: str = "GRYFFINDOR") -> str:
         """Register and sign in; returns the id."""
@@ -190,7 +194,8 @@ async def running_api(
     port = await service.server.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-            yield Api(service, http, database_url)
+            conformance = Conformance(document(service.api.operations))
+            yield Api(service, http, database_url, conformance=conformance)
     finally:
         await service.server.stop()
 
@@ -254,7 +259,8 @@ async def program(command: str, variables: dict[str, str], stdin: str = "") -> A
         given.seek(0)
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "maraudersmap_api", *command.split()),
-            env={"PATH": os.environ["PATH"], **variables},
+            # The tree under test, where that is not the one installed.
+            env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | variables,
             stdin=given,
             stdout=out,
             stderr=err,

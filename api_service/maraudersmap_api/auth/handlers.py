@@ -1,32 +1,77 @@
 """`/api/auth`: parse, call, shape."""
 
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypedDict
+from uuid import UUID
 
 from aiohttp import web
 
-from maraudersmap_api.auth.models import House, NewUser, Role, User, UserRef
+from maraudersmap_api.auth.models import (
+    ChangePassword,
+    Credentials,
+    House,
+    RefreshToken,
+    Registration,
+    Role,
+    Session,
+    User,
+    UserRef,
+)
 from maraudersmap_api.auth.service import AuthService
-from maraudersmap_api.auth.tokens import AccessTokens, Claims
-from maraudersmap_api.errors import Unauthorized
-from maraudersmap_api.http.answers import NO_STORE, json_response, rfc3339, rfc3339_or_none
+from maraudersmap_api.auth.tokens import AccessTokens, Claims, RefreshTokens
+from maraudersmap_api.errors import Conflict, DomainError, Unauthorized
+from maraudersmap_api.http.answers import NO_STORE, rfc3339, rfc3339_or_none
+from maraudersmap_api.http.api import Answer, Api, ClientAddress, Provider
 from maraudersmap_api.http.edge import USER_ID
-from maraudersmap_api.http.reading import Form, read_object
+from maraudersmap_api.http.outputs import Id, Timestamp
+from maraudersmap_api.http.reading import read_object
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-UserHandler = Callable[[web.Request, User], Awaitable[web.StreamResponse]]
-SignedIn = Callable[[UserHandler], Handler]
 
 CLAIMS = web.RequestKey("CLAIMS", Claims)
+REFRESH = "/api/auth/refresh"
 
-_EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@hogwarts\.edu")
+
+class UserRefJson(TypedDict):
+    """An account as others see it."""
+
+    id: Id
+    firstName: str
+    lastName: str
+    role: Role
+    house: House | None
 
 
-def identify(tokens: AccessTokens) -> Any:
+class UserJson(UserRefJson):
+    """An account as its owner sees it."""
+
+    email: str
+    avatarUrl: str | None
+    createdAt: Timestamp
+    updatedAt: Timestamp
+    lastLoginAt: Timestamp | None
+    isActive: bool
+
+
+class UserAnswerJson(TypedDict):
+    """One account."""
+
+    user: UserJson
+
+
+class SessionJson(TypedDict):
+    """What signing in gives."""
+
+    user: UserJson
+    accessToken: str
+    refreshToken: str
+
+
+def identify(tokens: AccessTokens, refresh_tokens: RefreshTokens) -> Any:
     """Middleware: verify the bearer token, if there is one, before anything else is done.
 
     A bad token is not refused here but where somebody has to be signed in: health and login do not care.
+    A request to refresh has no access token any more; it counts to the user whose refresh token it brings.
     """
 
     @web.middleware
@@ -40,84 +85,103 @@ def identify(tokens: AccessTokens) -> Any:
             else:
                 request[CLAIMS] = claims
                 request[USER_ID] = str(claims.user_id)
+        elif request.path == REFRESH and request.method == "POST":
+            owner = await _refreshing(request, refresh_tokens)
+            if owner is not None:
+                request[USER_ID] = str(owner)
         return await handler(request)
 
     return middleware
 
 
-def signed_in(auth: AuthService) -> SignedIn:
-    """Makes handlers that need a user: 401 comes before the body is even read."""
-
-    def wrap(handler: UserHandler) -> Handler:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            claims: Claims | None = request.get(CLAIMS)
-            if claims is None:
-                raise Unauthorized(
-                    "Sign in to see the map: the access token is missing, expired or not valid"
-                )
-            return await handler(request, await auth.user_of(claims))
-
-        return answer
-
-    return wrap
+async def _refreshing(request: web.Request, refresh_tokens: RefreshTokens) -> UUID | None:
+    try:
+        token = (await read_object(request)).get("refreshToken")
+    except DomainError:
+        return None  # the handler reads it again and says what is wrong
+    return refresh_tokens.claimed_by(token) if isinstance(token, str) else None
 
 
-def add_auth_routes(router: web.UrlDispatcher, auth: AuthService) -> None:
+def caller(auth: AuthService) -> Provider[User]:
+    """What handlers get for a parameter of type User: 401 comes before anything else is looked at."""
+
+    async def get(request: web.Request) -> User:
+        claims: Claims | None = request.get(CLAIMS)
+        if claims is None:
+            raise Unauthorized("Sign in to see the map: the access token is missing, expired or not valid")
+        return await auth.user_of(claims, reading=request.method in ("GET", "HEAD"))
+
+    return Provider(User, get, signs_in=True)
+
+
+def add_auth_routes(api: Api, auth: AuthService) -> None:
     """Accounts and sessions."""
-    needs_user = signed_in(auth)
+    routes = api.tagged("auth")
 
-    async def register(request: web.Request) -> web.Response:
-        """201 with the user; 400, 409."""
-        new, password = parse_registration(await read_object(request))
-        user = await auth.register(new, password)
-        return json_response({"user": user_json(user)}, status=201, headers=NO_STORE)
+    @routes.post("/api/auth/register", status=201, refuses=(Conflict,), cache=NO_STORE)
+    async def register(body: Registration) -> Answer[UserAnswerJson]:
+        """Create an account.
 
-    async def login(request: web.Request) -> web.Response:
-        """200 with the user and both tokens; 400, 401."""
-        form = Form(await read_object(request))
-        email = form.text("email", most=320, required=True).lower()
-        password = form.text("password", most=1024, required=True, strip=False)
-        form.finish()
-        session = await auth.login(email, password)
-        body = {
-            "user": user_json(session.user),
-            "accessToken": session.access_token,
-            "refreshToken": session.refresh_token,
-        }
-        return json_response(body, headers=NO_STORE)
+        Its role is always STUDENT; an administrator may change it.
+        """
+        user = await auth.register(body.new_user(Role.STUDENT), body.password)
+        return Answer({"user": user_json(user)})
 
-    async def me(_: web.Request, user: User) -> web.Response:
-        """200 with the user; 401."""
-        return json_response({"user": user_json(user)}, headers=NO_STORE)
+    @routes.post("/api/auth/login", refuses=(Unauthorized,), cache=NO_STORE)
+    async def login(body: Credentials, address: ClientAddress) -> Answer[SessionJson]:
+        """Sign in.
 
-    router.add_post("/api/auth/register", register)
-    router.add_post("/api/auth/login", login)
-    router.add_get("/api/auth/me", needs_user(me))
+        Five failures for an e-mail address, or fifty from one place, are followed by 429 until 15 minutes are over.
+        """
+        return Answer(session_json(await auth.login(body.email, body.password, address)))
+
+    @routes.post(REFRESH, refuses=(Unauthorized,), cache=NO_STORE)
+    async def refresh(body: RefreshToken) -> Answer[SessionJson]:
+        """Get the next pair of tokens.
+
+        Each refresh token works once; using one again ends the whole session.
+        """
+        return Answer(session_json(await auth.refresh(body.refresh_token)))
+
+    @routes.post("/api/auth/logout", cache=NO_STORE)
+    async def logout(body: RefreshToken) -> None:
+        """Sign out: the session's refresh tokens end. Repeating it is harmless."""
+        await auth.logout(body.refresh_token)
+
+    @routes.put("/api/auth/change-password", cache=NO_STORE)
+    async def change_password(
+        body: ChangePassword, caller: User, address: ClientAddress
+    ) -> Answer[SessionJson]:
+        """Set another password.
+
+        Every session ends; the answer opens a new one.
+        """
+        return Answer(session_json(await auth.change_password(caller, body, address)))
+
+    @routes.get("/api/auth/me", cache=NO_STORE)
+    async def me(caller: User) -> Answer[UserAnswerJson]:
+        """Who am I?"""
+        return Answer({"user": user_json(caller)})
 
 
-def parse_registration(values: dict[str, Any], role: Role = Role.STUDENT) -> tuple[NewUser, str]:
-    """A new user and the password; the role is the caller's choice, never the body's. Raises ValidationError."""
-    form = Form(values)
-    email = form.text("email", most=320, required=True).lower()
-    if email and not _EMAIL.fullmatch(email):
-        form.refuse("email", "Email must be an address that ends with @hogwarts.edu")
-    password = form.text("password", least=8, most=128, required=True, strip=False)
-    first_name = form.text("firstName", most=100, required=True)
-    last_name = form.text("lastName", most=100, required=True)
-    house = form.choice("house", House)
-    form.finish()
-    return NewUser(email, first_name, last_name, house, role), password
+def session_json(session: Session) -> SessionJson:
+    """A session as its owner gets it, once."""
+    return {
+        "user": user_json(session.user),
+        "accessToken": session.access_token,
+        "refreshToken": session.refresh_token,
+    }
 
 
-def user_json(user: User) -> dict[str, Any]:
+def user_json(user: User) -> UserJson:
     """An account as its owner sees it."""
     return {
         "id": str(user.id),
         "email": user.email,
-        "role": user.role.value,
+        "role": user.role,
         "firstName": user.first_name,
         "lastName": user.last_name,
-        "house": user.house.value if user.house else None,
+        "house": user.house,
         "avatarUrl": user.avatar_url,
         "createdAt": rfc3339(user.created_at),
         "updatedAt": rfc3339(user.updated_at),
@@ -126,12 +190,12 @@ def user_json(user: User) -> dict[str, Any]:
     }
 
 
-def user_ref_json(user: UserRef) -> dict[str, Any]:
+def user_ref_json(user: UserRef) -> UserRefJson:
     """An account as others see it."""
     return {
         "id": str(user.id),
         "firstName": user.first_name,
         "lastName": user.last_name,
-        "role": user.role.value,
-        "house": user.house.value if user.house else None,
+        "role": user.role,
+        "house": user.house,
     }

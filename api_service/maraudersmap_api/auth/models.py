@@ -1,9 +1,17 @@
 """People of the Ministry and of Hogwarts, as the service knows them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from maraudersmap_api.fields import Text
+
+_EMAIL = r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@hogwarts\.edu"
+_EMAIL_AS_SENT = (
+    r"^\s*[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[Hh][Oo][Gg][Ww][Aa][Rr][Tt][Ss]\.[Ee][Dd][Uu]\s*$"
+)
 
 
 class Role(StrEnum):
@@ -61,6 +69,53 @@ class NewUser:
     last_name: str
     house: House | None
     role: Role = Role.STUDENT
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Who wants an account. The password is not trimmed, and not shown."""
+
+    email: Annotated[
+        str,
+        Text(
+            most=320,
+            lower=True,
+            pattern=_EMAIL,
+            otherwise="must be an address that ends with @hogwarts.edu",
+            published_pattern=_EMAIL_AS_SENT,
+        ),
+    ]
+    password: Annotated[str, Text(least=8, most=128, strip=False, secret=True)] = field(repr=False)
+    first_name: Annotated[str, Text(most=100)]
+    last_name: Annotated[str, Text(most=100)]
+    house: House | None = None
+
+    def new_user(self, role: Role) -> NewUser:
+        """The account to be; the role is never the registrant's choice."""
+        return NewUser(self.email, self.first_name, self.last_name, self.house, role)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who wants to sign in. Looser than a registration: a wrong address is no more than a wrong address."""
+
+    email: Annotated[str, Text(most=320, lower=True)]
+    password: Annotated[str, Text(most=1024, strip=False, secret=True)] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """The token that came with the last sign-in or refresh."""
+
+    refresh_token: Annotated[str, Text(most=256, strip=False, secret=True)] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """The password of now, and that of from now on."""
+
+    current_password: Annotated[str, Text(most=1024, strip=False, secret=True)] = field(repr=False)
+    new_password: Annotated[str, Text(least=8, most=128, strip=False, secret=True)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ async def record_login(
     """Store a new refresh token and the time of the login, in one statement."""
     row = await db.fetchrow(
         f"""WITH token AS (
-                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at) VALUES ($2, $1, $3, $4))
+                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at) VALUES ($2, $1, $3, $4)),
+            outdated AS (DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at < now())
             UPDATE users SET last_login_at = now() WHERE id = $1 RETURNING {_COLUMNS}""",  # noqa: S608 - constant
         user_id,
         token_hash,
@@ -63,6 +64,119 @@ async def record_login(
         expires_at,
     )
     return _user(_present(row))
+
+
+async def spend(db: Executor, token_hash: bytes) -> tuple[User, UUID] | None:
+    """Use a refresh token up: its user and family, or None when it is unknown, expired, revoked or used already.
+
+    One conditional UPDATE: of two requests with the same token, the second waits for the first and finds it used.
+    """
+    row = await db.fetchrow(
+        f"""UPDATE refresh_tokens t SET revoked_at = now() FROM users u
+            WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now()
+              AND u.id = t.user_id AND u.is_active
+            RETURNING t.family, {_prefixed("u")}""",  # noqa: S608 - constant column list
+        token_hash,
+    )
+    return None if row is None else (_user(row), row["family"])
+
+
+async def replace_token(
+    db: Executor, used: bytes, user_id: UUID, token_hash: bytes, family: UUID, expires_at: datetime
+) -> None:
+    """Store the successor of a refresh token that was spent in the same transaction."""
+    await db.execute(
+        """WITH fresh AS (
+               INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at) VALUES ($1, $2, $3, $4))
+           UPDATE refresh_tokens SET replaced_by = $1 WHERE token_hash = $5""",
+        token_hash,
+        user_id,
+        family,
+        expires_at,
+        used,
+    )
+
+
+async def revoke_reused(db: Executor, token_hash: bytes) -> UUID | None:
+    """If this token was used before: end its family and its user's access tokens, and return the user.
+
+    Once the family has ended nothing happens any more, or whoever keeps an old token could lock its user out for ever.
+    """
+    row = await db.fetchrow(
+        """WITH used AS (
+               SELECT user_id, family FROM refresh_tokens WHERE token_hash = $1 AND replaced_by IS NOT NULL),
+           ended AS (
+               UPDATE refresh_tokens t SET revoked_at = now() FROM used
+               WHERE t.family = used.family AND t.revoked_at IS NULL RETURNING t.user_id)
+           UPDATE users SET token_version = token_version + 1, updated_at = now()
+           WHERE id IN (SELECT user_id FROM ended) RETURNING id""",
+        token_hash,
+    )
+    return None if row is None else row["id"]
+
+
+async def revoke_family(db: Executor, token_hash: bytes) -> None:
+    """End the session that a refresh token belongs to; nothing happens for one that is unknown."""
+    await db.execute(
+        """UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL
+           AND family = (SELECT family FROM refresh_tokens WHERE token_hash = $1)""",
+        token_hash,
+    )
+
+
+async def change_password(
+    db: Executor,
+    user_id: UUID,
+    old_hash: str,
+    new_hash: str,
+    token_hash: bytes,
+    family: UUID,
+    expires_at: datetime,
+) -> User | None:
+    """Set another password, end every session and open a new one; None when the old password is no longer that."""
+    row = await db.fetchrow(
+        f"""WITH changed AS (
+                UPDATE users SET password_hash = $3, token_version = token_version + 1, updated_at = now()
+                WHERE id = $1 AND password_hash = $2 AND is_active RETURNING {_COLUMNS}),
+            ended AS (
+                UPDATE refresh_tokens SET revoked_at = now() FROM changed
+                WHERE user_id = changed.id AND revoked_at IS NULL),
+            token AS (
+                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at)
+                SELECT $4, id, $5, $6 FROM changed)
+            SELECT {_COLUMNS} FROM changed""",  # noqa: S608 - constant column list
+        user_id,
+        old_hash,
+        new_hash,
+        token_hash,
+        family,
+        expires_at,
+    )
+    return None if row is None else _user(row)
+
+
+async def administer(
+    db: Executor, email: str, *, role: Role | None = None, active: bool | None = None
+) -> User | None:
+    """Change an account's role or whether it is active, and end its sessions; None when there is none."""
+    row = await db.fetchrow(
+        f"""WITH changed AS (
+                UPDATE users SET role = coalesce($2, role), is_active = coalesce($3, is_active),
+                                 token_version = token_version + 1, updated_at = now()
+                WHERE email = $1 RETURNING {_COLUMNS}),
+            ended AS (
+                UPDATE refresh_tokens SET revoked_at = now() FROM changed
+                WHERE user_id = changed.id AND revoked_at IS NULL AND NOT changed.is_active)
+            SELECT {_COLUMNS} FROM changed""",  # noqa: S608 - constant column list
+        email,
+        None if role is None else role.value,
+        active,
+    )
+    return None if row is None else _user(row)
+
+
+def _prefixed(alias: str) -> str:
+    return ", ".join(f"{alias}.{column.strip()}" for column in _COLUMNS.split(","))
 
 
 def _present(row: Row | None) -> Row:

@@ -1,4 +1,4 @@
-"""Registering, signing in, and telling who a token belongs to."""
+"""Registering, signing in and out, and telling who a token belongs to."""
 
 import time
 from collections import OrderedDict
@@ -7,13 +7,23 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from maraudersmap_api.auth import repository
-from maraudersmap_api.auth.models import NewUser, Session, User
+from maraudersmap_api.auth.models import ChangePassword, NewUser, Session, User
 from maraudersmap_api.auth.passwords import Passwords
-from maraudersmap_api.auth.tokens import REFRESH_LIFETIME, AccessTokens, Claims, new_refresh_token
-from maraudersmap_api.errors import Unauthorized
+from maraudersmap_api.auth.throttle import LoginThrottle
+from maraudersmap_api.auth.tokens import (
+    REFRESH_LIFETIME,
+    AccessTokens,
+    Claims,
+    RefreshTokens,
+    refresh_hash,
+)
+from maraudersmap_api.errors import Unauthorized, Unavailable, ValidationError
+from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.infra.db import Database
+from maraudersmap_api.infra.logs import log
 
 USER_CACHE_SECONDS = 5.0
+USER_STALE_SECONDS = 60.0
 USER_CACHE_SIZE = 10_000
 
 
@@ -30,12 +40,16 @@ class AuthService:
         db: Database,
         passwords: Passwords,
         tokens: AccessTokens,
+        refresh_tokens: RefreshTokens,
+        throttle: LoginThrottle,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = db
         self._passwords = passwords
         self._tokens = tokens
+        self._refresh_tokens = refresh_tokens
+        self._throttle = throttle
         self._clock = clock
         self._monotonic = monotonic
         self._users: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
@@ -44,31 +58,86 @@ class AuthService:
         """Create an account. Raises Conflict when the e-mail is taken, Unavailable."""
         return await repository.insert_user(self._db, new, await self._passwords.hash(password))
 
-    async def login(self, email: str, password: str) -> Session:
-        """Open a session. Raises Unauthorized with one and the same sentence for every cause."""
+    async def login(self, email: str, password: str, address: ClientAddress) -> Session:
+        """Open a session. Raises Unauthorized with one and the same sentence for every cause, RateLimited."""
+        await self._throttle.attempt(email, address)
         found = await repository.find_credentials(self._db, email)
         # No connection is held while hashing, and an unknown address costs the same time.
         fits = await self._passwords.verify(found[1] if found else None, password)
         if found is None or not fits or not found[0].is_active:
             raise Unauthorized("E-mail address or password is wrong")
+        await self._throttle.succeeded(email, address)
         now = self._clock()
-        refresh_token, token_hash = new_refresh_token()
+        token, token_hash = self._refresh_tokens.issue(found[0].id)
         user = await repository.record_login(
             self._db, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
         )
-        return Session(user, self._tokens.issue(user, now), refresh_token)
+        return Session(user, self._tokens.issue(user, now), token)
 
-    async def user_of(self, claims: Claims) -> User:
-        """Who presents these claims, as of at most 5 s ago.
+    async def refresh(self, token: str) -> Session:
+        """The next pair of tokens for the last one; each refresh token works once. Raises Unauthorized.
+
+        One that is used again was stolen, or its thief was faster: the whole family ends, and so do the access
+        tokens. That is committed before anybody is told.
+        """
+        now = self._clock()
+        used = refresh_hash(token)
+        async with self._db.transaction() as tx:
+            spent = await repository.spend(tx, used)
+            if spent is not None:
+                user, family = spent
+                fresh, fresh_hash = self._refresh_tokens.issue(user.id)
+                await repository.replace_token(tx, used, user.id, fresh_hash, family, now + REFRESH_LIFETIME)
+                return Session(user, self._tokens.issue(user, now), fresh)
+        victim = await repository.revoke_reused(self._db, used)
+        if victim is not None:
+            self.forget(victim)
+            log.warning("A refresh token was used twice", extra={"context": {"userId": str(victim)}})
+        raise Unauthorized("This session has ended: sign in again")
+
+    async def logout(self, token: str) -> None:
+        """End the session that this refresh token belongs to. Fine for any token, any number of times."""
+        await repository.revoke_family(self._db, refresh_hash(token))
+
+    async def change_password(self, user: User, change: ChangePassword, address: ClientAddress) -> Session:
+        """Set another password; every other session ends. Raises ValidationError, RateLimited, Unauthorized."""
+        await self._throttle.attempt(user.email, address)
+        found = await repository.find_credentials(self._db, user.email)
+        if found is None or not await self._passwords.verify(found[1], change.current_password):
+            raise ValidationError.of("currentPassword", "Current password is wrong")
+        await self._throttle.succeeded(user.email, address)
+        new_hash = await self._passwords.hash(change.new_password)
+        now = self._clock()
+        token, token_hash = self._refresh_tokens.issue(user.id)
+        changed = await repository.change_password(
+            self._db, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
+        )
+        if changed is None:  # somebody else changed it while we were hashing
+            raise Unauthorized("This session has ended: sign in again")
+        self.forget(user.id)
+        return Session(changed, self._tokens.issue(changed, now), token)
+
+    async def user_of(self, claims: Claims, *, reading: bool = False) -> User:
+        """Who presents these claims, as of at most 5 s ago; while the database is away and for `reading`, of 60 s.
 
         Raises Unauthorized when the account is gone, inactive, or has ended its tokens; Unavailable.
         """
-        user = self._cached(claims.user_id)
+        user = self._cached(claims.user_id, USER_CACHE_SECONDS)
         if user is None or user.token_version < claims.version:
             # A token newer than the copy: issued on another pod a moment ago.
-            user = await repository.find_user(self._db, claims.user_id)
+            try:
+                user = await repository.find_user(self._db, claims.user_id)
+            except Unavailable:
+                # Nobody can be deactivated either while the database is away: what was true still is.
+                user = self._cached(claims.user_id, USER_STALE_SECONDS) if reading else None
+                if user is None:
+                    raise
+                return self._entitled(user, claims)
             if user is not None:
                 self._remember(user)
+        return self._entitled(user, claims)
+
+    def _entitled(self, user: User | None, claims: Claims) -> User:
         if user is None or not user.is_active or user.token_version != claims.version:
             raise Unauthorized("This session has ended: sign in again")
         return user
@@ -81,14 +150,14 @@ class AuthService:
         """Look everybody up anew."""
         self._users.clear()
 
-    def _cached(self, user_id: UUID) -> User | None:
+    def _cached(self, user_id: UUID, seconds: float) -> User | None:
         entry = self._users.get(user_id)
-        if entry is None or entry[0] < self._monotonic():
+        if entry is None or self._monotonic() - entry[0] > seconds:
             return None
         return entry[1]
 
     def _remember(self, user: User) -> None:
-        self._users[user.id] = (self._monotonic() + USER_CACHE_SECONDS, user)
+        self._users[user.id] = (self._monotonic(), user)
         self._users.move_to_end(user.id)
         if len(self._users) > USER_CACHE_SIZE:
             self._users.popitem(last=False)

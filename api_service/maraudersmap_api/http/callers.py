@@ -4,11 +4,13 @@ import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from maraudersmap_api.errors import RateLimited
+from maraudersmap_api.http.api import ClientAddress, Provider
 from maraudersmap_api.http.edge import EXTRA_HEADERS, USER_ID
 from maraudersmap_api.infra.ratelimit import RateLimiter
 from maraudersmap_api.settings import RateLimits
@@ -29,8 +31,7 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
         if user_id is not None:
             allowance = await limiter.hit(f"user:{user_id}", limits.authenticated)
         else:
-            forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-            address = client_address(request.remote or "", forwarded, trusted_proxies)
+            address = _address(request, trusted_proxies)
             allowance = await limiter.hit(f"address:{address}", limits.anonymous)
         request.setdefault(EXTRA_HEADERS, {}).update(
             {
@@ -47,6 +48,15 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
     return middleware
 
 
+def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
+    """What handlers get for a parameter of type ClientAddress."""
+
+    async def get(request: web.Request) -> ClientAddress:
+        return ClientAddress(_address(request, trusted_proxies))
+
+    return Provider(ClientAddress, get)
+
+
 def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
     """The address that limits count by. Pure.
 
@@ -58,6 +68,12 @@ def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str
     return _bucket(chosen) or _bucket(peer) or "unknown"
 
 
+def _address(request: web.Request, trusted_proxies: int) -> str:
+    forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
+    return client_address(request.remote or "", forwarded, trusted_proxies)
+
+
+@lru_cache(maxsize=4096)
 def _bucket(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text.split("%")[0])

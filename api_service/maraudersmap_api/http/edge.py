@@ -84,7 +84,7 @@ class Edge:
         response.headers["X-Request-ID"] = request[REQUEST_ID]
         for name, value in request.get(EXTRA_HEADERS, {}).items():
             response.headers.setdefault(name, value)
-        if self._closing(request):
+        if response.status != 101 and self._closing(request):  # an upgrade's Connection header says "upgrade"
             response.force_close()
             response.headers["Connection"] = "close"
 

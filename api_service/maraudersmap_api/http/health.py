@@ -2,37 +2,70 @@
 
 import time
 from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
 
 from aiohttp import web
 
-from maraudersmap_api.http.answers import NO_STORE, json_response, rfc3339
-from maraudersmap_api.infra.health import HealthBoard, Readiness
+from maraudersmap_api.http.answers import NO_STORE, rfc3339
+from maraudersmap_api.http.api import Answer, Api
+from maraudersmap_api.http.outputs import Timestamp
+from maraudersmap_api.infra.health import Health, HealthBoard, Readiness
 from maraudersmap_api.infra.metrics import CONTENT_TYPE, Metrics
+from maraudersmap_api.settings import Dependency
 
 
-def add_service_routes(router: web.UrlDispatcher, board: HealthBoard, metrics: Metrics) -> None:
+class LivenessJson(TypedDict):
+    """How the process itself fares."""
+
+    status: str
+    timestamp: Timestamp
+    reason: NotRequired[str]
+
+
+class ChecksJson(TypedDict):
+    """Each dependency."""
+
+    database: Health
+    cache: Health
+
+
+class ReadinessJson(TypedDict):
+    """May traffic come?"""
+
+    status: Readiness
+    checks: ChecksJson
+    timestamp: Timestamp
+
+
+def add_service_routes(api: Api, board: HealthBoard, metrics: Metrics) -> None:
     """Routes for probes and scrapers."""
+    routes = api.tagged("service", limited=False, needs_database=False)
 
-    async def live(_: web.Request) -> web.Response:
+    @routes.get("/health", name="health", cache=NO_STORE, also={503: "The process itself is ill"})
+    @routes.get("/health/live", cache=NO_STORE, also={503: "The process itself is ill"})
+    async def live(_request: web.Request) -> Answer[LivenessJson]:
+        """Is the process itself well?
+
+        Dependencies do not count; `/health` is an alias of `/health/live`.
+        """
         problem = board.critical_failure(time.monotonic())
-        body = {"status": "alive" if problem is None else "failing", "timestamp": rfc3339(datetime.now(UTC))}
+        now = rfc3339(datetime.now(UTC))
         if problem is not None:
-            body["reason"] = problem
-        return json_response(body, status=200 if problem is None else 503, headers=NO_STORE)
+            return Answer({"status": "failing", "timestamp": now, "reason": problem}, status=503)
+        return Answer({"status": "alive", "timestamp": now})
 
-    async def ready(_: web.Request) -> web.Response:
-        status = board.readiness()
-        body = {
-            "status": status.value,
-            "checks": {dependency.value: health.value for dependency, health in board.checks().items()},
+    @routes.get("/health/ready", cache=NO_STORE, also={503: "Something this service requires is away"})
+    async def ready(_request: web.Request) -> Answer[ReadinessJson]:
+        """May traffic come?"""
+        status, checks = board.readiness(), board.checks()
+        body: ReadinessJson = {
+            "status": status,
+            "checks": {"database": checks[Dependency.DATABASE], "cache": checks[Dependency.CACHE]},
             "timestamp": rfc3339(datetime.now(UTC)),
         }
-        return json_response(body, status=503 if status is Readiness.NOT_READY else 200, headers=NO_STORE)
+        return Answer(body, status=503 if status is Readiness.NOT_READY else 200)
 
-    async def scrape(_: web.Request) -> web.Response:
+    @routes.get("/metrics", produces="text/plain")
+    async def scrape(_request: web.Request) -> web.StreamResponse:
+        """Prometheus metrics, as text."""
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE, **NO_STORE})
-
-    router.add_get("/health", live)
-    router.add_get("/health/live", live)
-    router.add_get("/health/ready", ready)
-    router.add_get("/metrics", scrape)

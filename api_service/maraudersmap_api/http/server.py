@@ -10,6 +10,7 @@ let go here, one by one, as they become idle.
 import asyncio
 import random
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,9 @@ from maraudersmap_api.infra.logs import log
 IN_FLIGHT_SECONDS = 15.0
 CUT_OFF_SECONDS = 1.0  # what a request gets beyond that to notice that it was cancelled
 KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle connection
+HEAD_SECONDS = (
+    20.0  # until the head of a connection's first request is there; later ones have KEEPALIVE_SECONDS
+)
 BACKLOG = 1024
 
 
@@ -41,6 +45,15 @@ class Connection(web.RequestHandler):
         # Spread, or all connections of a load balancer opened together would be made anew together.
         self._closes_at = loop.time() + max_age * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
         self.answering = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Whoever connects has HEAD_SECONDS to say what for."""
+        super().connection_made(transport)
+        self._loop.call_later(HEAD_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self._request_count == 0 and self.transport is not None:
+            self.force_close()
 
     @property
     def expired(self) -> bool:
@@ -65,14 +78,23 @@ class Connection(web.RequestHandler):
 class HttpServer:
     """One listening socket for one application."""
 
-    def __init__(self, app: web.Application, edge: Edge, *, max_age: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        edge: Edge,
+        *,
+        max_age: float,
+        goodbye: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`goodbye` ends what would never become idle by itself: WebSockets."""
+        self._goodbye = goodbye
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
         self._listener: asyncio.Server | None = None
 
-    async def start(self, host: str | None, port: int) -> int:
-        """Listen; returns the port (chosen by the system when 0). Raises OSError."""
+    async def start(self, host: str | None, port: int, listener: socket.socket | None = None) -> int:
+        """Listen, on `listener` if there is one; returns the port (chosen by the system when 0). Raises OSError."""
         await self._runner.setup()
         server = self._runner.server
         if server is None:
@@ -83,7 +105,12 @@ class HttpServer:
         def connect() -> Connection:
             return Connection(server, self._edge, max_age=self._max_age, loop=loop)
 
-        self._listener = await loop.create_server(connect, host, port, backlog=BACKLOG, reuse_address=True)
+        if listener is not None:
+            self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
+        else:
+            self._listener = await loop.create_server(
+                connect, host, port, backlog=BACKLOG, reuse_address=True
+            )
         bound: socket.socket = self._listener.sockets[0]
         return int(bound.getsockname()[1])
 
@@ -91,6 +118,8 @@ class HttpServer:
         """Stop accepting, let requests finish, close. True when none had to be cut off."""
         if self._listener is not None:
             self._listener.close()
+        if self._goodbye is not None:
+            await self._goodbye()
         finished = await self._let_go(IN_FLIGHT_SECONDS)
         for connection in self._connections():
             connection.force_close()

@@ -1,136 +1,136 @@
 """`/api/incidents`: parse, call, shape."""
 
-from typing import Any
-
-from aiohttp import web
-
-from maraudersmap_api.auth.handlers import SignedIn, user_ref_json
 from maraudersmap_api.auth.models import User
-from maraudersmap_api.http.answers import PRIVATE, json_response, rfc3339, rfc3339_or_none
-from maraudersmap_api.http.edge import REQUEST_ID
-from maraudersmap_api.http.query import Query
-from maraudersmap_api.http.reading import Form, path_id, read_object
+from maraudersmap_api.errors import Conflict, Forbidden, NotFound
+from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, RequestId
+from maraudersmap_api.idempotency.once import Once
+from maraudersmap_api.incidents.cached import CachedReads
 from maraudersmap_api.incidents.models import (
-    Filters,
     Incident,
-    Location,
+    IncidentPatch,
+    ListQuery,
     NewIncident,
-    Order,
-    PageRequest,
-    Severity,
-    Sort,
-    Status,
+    NoDetails,
+    Paging,
 )
 from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.incidents.shapes import (
+    HistoryPageJson,
+    IncidentJson,
+    IncidentPageJson,
+    history_page_json,
+    incident_json,
+)
 
-DEEPEST_PAGE = 1_000_000
-
-
-def add_incident_routes(router: web.UrlDispatcher, incidents: IncidentService, signed_in: SignedIn) -> None:
-    """Reporting and finding."""
-
-    async def create(request: web.Request, user: User) -> web.Response:
-        """201 with the incident and its Location; 400, 401."""
-        new = parse_new_incident(await read_object(request))
-        incident = await incidents.create(new, actor=user, request_id=request[REQUEST_ID])
-        headers = {**PRIVATE, "Location": f"/api/incidents/{incident.id}", "ETag": incident.etag}
-        return json_response(incident_json(incident), status=201, headers=headers)
-
-    async def index(request: web.Request, user: User) -> web.Response:
-        """200 with a page; 400, 401."""
-        filters, page = parse_list_query(request)
-        found = await incidents.list(filters, page, viewer=user)
-        body: dict[str, Any] = {
-            "data": [incident_json(incident) for incident in found.incidents],
-            "total": found.total,
-            "page": found.page,
-            "limit": found.limit,
-            "hasMore": found.has_more,
-        }
-        if not found.total_exact:
-            body["totalExact"] = False
-        return json_response(body, headers=PRIVATE)
-
-    async def show(request: web.Request, user: User) -> web.Response:
-        """200 with the incident, or 304; 400, 401, 403, 404."""
-        incident = await incidents.get(path_id(request), viewer=user)
-        headers = {**PRIVATE, "ETag": incident.etag}
-        if _matches(request.headers.get("If-None-Match", ""), incident.etag):
-            return web.Response(status=304, headers=headers)
-        return json_response(incident_json(incident), headers=headers)
-
-    router.add_post("/api/incidents", signed_in(create))
-    router.add_get("/api/incidents", signed_in(index))
-    router.add_get("/api/incidents/{id}", signed_in(show))
+_REFUSES_CHANGE = (Forbidden, NotFound, Conflict)
 
 
-def parse_new_incident(values: dict[str, Any]) -> NewIncident:
-    """A report. Raises ValidationError."""
-    form = Form(values)
-    title = form.text("title", most=255, required=True)
-    description = form.text("description", most=10_000)
-    severity = form.choice("severity", Severity, default=Severity.MISCHIEF)
-    location = form.choice("location", Location, required=True)
-    tags = form.texts("tags", most_items=20, most=50)
-    evidence_urls = form.texts("evidenceUrls", most_items=20, most=2048, url=True)
-    witness_count = form.count("witnessCount")
-    form.finish()
-    return NewIncident(
-        title=title,
-        description=description,
-        severity=severity or Severity.MISCHIEF,
-        location=location or Location.HOGWARTS,  # never the default: a missing location was refused above
-        tags=tuple(dict.fromkeys(tags)),
-        evidence_urls=evidence_urls,
-        witness_count=witness_count,
+def add_incident_routes(api: Api, incidents: IncidentService, once: Once, reads: CachedReads) -> None:
+    """Reporting, finding, changing."""
+    routes = api.tagged("incidents")
+
+    @routes.post("/api/incidents", status=201, sends=("ETag", "Location"))
+    async def create(
+        body: NewIncident, caller: User, request_id: RequestId, idempotency: Idempotency
+    ) -> Answer[IncidentJson]:
+        """Report an incident.
+
+        With an Idempotency-Key the same report is stored once, however often it is sent within 24 hours.
+        """
+        return await once.run(
+            idempotency,
+            lambda keeper: incidents.create(body, actor=caller, request_id=request_id, keeper=keeper),
+            _created,
+            caller=caller,
+            method="POST",
+            path="/api/incidents",
+        )
+
+    @routes.get("/api/incidents")
+    async def index(query: ListQuery, caller: User) -> Answer[IncidentPageJson]:
+        """List incidents that you may view.
+
+        Comma lists are OR inside and AND across. Beyond 10,000 rows go on with `nextCursor`, which belongs to its
+        filters and order.
+        """
+        return await reads.index(query, caller)
+
+    @routes.get("/api/incidents/{id}", refuses=(Forbidden, NotFound), sends=("ETag",))
+    async def show(id: int, caller: User) -> Answer[IncidentJson]:  # noqa: A002 - the name in the path
+        """View one incident."""
+        return await reads.show(id, caller)
+
+    async def update(
+        id: int,  # noqa: A002 - the name in the path
+        body: IncidentPatch,
+        caller: User,
+        if_match: IfMatch,
+        request_id: RequestId,
+    ) -> Answer[IncidentJson]:
+        """Change an incident.
+
+        What is not sent stays. Students edit their own reports; Prefects also raise the severity up to DANGEROUS and
+        move between OPEN and IN_PROGRESS; Aurors may do everything, and put RESOLVED incidents into the archive.
+        """
+        return _shown(
+            await incidents.update(id, body, actor=caller, allows=if_match.allows, request_id=request_id)
+        )
+
+    routes.patch("/api/incidents/{id}", refuses=_REFUSES_CHANGE, sends=("ETag",))(update)
+    routes.put("/api/incidents/{id}", refuses=_REFUSES_CHANGE, sends=("ETag",), name="replace")(update)
+
+    @routes.delete("/api/incidents/{id}", refuses=(Forbidden, NotFound))
+    async def delete(id: int, caller: User, if_match: IfMatch, request_id: RequestId) -> None:  # noqa: A002
+        """Delete an incident. Aurors only; nobody sees it any more."""
+        await incidents.delete(id, actor=caller, allows=if_match.allows, request_id=request_id)
+
+    async def resolve(
+        id: int,  # noqa: A002 - the name in the path
+        body: NoDetails,
+        caller: User,
+        if_match: IfMatch,
+        request_id: RequestId,
+    ) -> Answer[IncidentJson]:
+        """Resolve an incident. The second time is a conflict."""
+        return _shown(
+            await incidents.resolve(id, actor=caller, allows=if_match.allows, request_id=request_id)
+        )
+
+    async def reopen(
+        id: int,  # noqa: A002 - the name in the path
+        body: NoDetails,
+        caller: User,
+        if_match: IfMatch,
+        request_id: RequestId,
+    ) -> Answer[IncidentJson]:
+        """Reopen a resolved or archived incident."""
+        return _shown(await incidents.reopen(id, actor=caller, allows=if_match.allows, request_id=request_id))
+
+    for register, suffix in ((routes.post, ""), (routes.patch, "_by_patch")):
+        register(
+            "/api/incidents/{id}/resolve",
+            refuses=_REFUSES_CHANGE,
+            sends=("ETag",),
+            name=f"resolve{suffix}",
+        )(resolve)
+        register(
+            "/api/incidents/{id}/reopen", refuses=_REFUSES_CHANGE, sends=("ETag",), name=f"reopen{suffix}"
+        )(reopen)
+
+    @routes.get("/api/incidents/{id}/history", refuses=(Forbidden, NotFound))
+    async def history(id: int, query: Paging, caller: User) -> Answer[HistoryPageJson]:  # noqa: A002
+        """Show what happened to an incident, oldest first."""
+        return Answer(history_page_json(await incidents.history(id, query, viewer=caller)))
+
+
+def _created(incident: Incident) -> Answer[IncidentJson]:
+    return Answer(
+        incident_json(incident),
+        status=201,
+        etag=incident.etag,
+        headers={"Location": f"/api/incidents/{incident.id}"},
     )
 
 
-def parse_list_query(request: web.Request) -> tuple[Filters, PageRequest]:
-    """Filters and page. Raises ValidationError."""
-    query = Query(request.query)
-    filters = Filters(
-        search=query.text("search", most=200),
-        severities=query.choices("severity", Severity),
-        locations=query.choices("location", Location),
-        statuses=query.choices("status", Status),
-        reported_by=query.uuid("reportedBy"),
-        date_from=query.moment("dateFrom"),
-        date_to=query.moment("dateTo"),
-    )
-    page = PageRequest(
-        page=query.integer("page", default=1, least=1, most=DEEPEST_PAGE),
-        limit=query.integer("limit", default=20, least=1, most=100),
-        sort=query.one_of("sort", Sort, default=Sort.RELEVANCE if filters.search else Sort.REPORTED_AT),
-        order=query.one_of("order", Order, default=Order.DESC),
-    )
-    if page.sort is Sort.RELEVANCE and not filters.search:
-        query.refuse("sort", "Sort by relevance needs a search")
-    query.finish()
-    return filters, page
-
-
-def incident_json(incident: Incident) -> dict[str, Any]:
-    """An incident as clients see it."""
-    return {
-        "id": incident.id,
-        "title": incident.title,
-        "description": incident.description,
-        "severity": incident.severity.name,
-        "location": incident.location.value,
-        "status": incident.status.value,
-        "reportedBy": user_ref_json(incident.reported_by),
-        "reportedAt": rfc3339(incident.reported_at),
-        "updatedAt": rfc3339(incident.updated_at),
-        "resolvedAt": rfc3339_or_none(incident.resolved_at),
-        "resolvedBy": user_ref_json(incident.resolved_by) if incident.resolved_by else None,
-        "tags": list(incident.tags),
-        "evidenceUrls": list(incident.evidence_urls),
-        "witnessCount": incident.witness_count,
-        "version": incident.version,
-    }
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    candidates = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}
-    return etag in candidates or "*" in candidates
+def _shown(incident: Incident) -> Answer[IncidentJson]:
+    return Answer(incident_json(incident), etag=incident.etag)

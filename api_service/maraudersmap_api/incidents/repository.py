@@ -1,44 +1,31 @@
-"""SQL of incidents. Values always travel as parameters; only fixed text is put together."""
+"""SQL of one incident: reading, locking, changing, and its history. Values always travel as parameters."""
 
 import json
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from maraudersmap_api.auth.models import House, Role, User, UserRef
 from maraudersmap_api.incidents.models import (
-    Filters,
+    Change,
+    HistoryEntry,
     Incident,
     Location,
     NewIncident,
-    Order,
-    Page,
-    PageRequest,
     Severity,
-    Sort,
     Status,
-    Visibility,
 )
-from maraudersmap_api.infra.db import Database, Executor, Row
+from maraudersmap_api.infra.db import Executor, Row
 
-EXACT_TOTAL = 10_000  # counting further costs more than anyone gains
-
-_SELECT = """
+SELECT = """
 SELECT i.id, i.title, i.description, i.severity, i.location, i.status, i.reported_at, i.updated_at, i.resolved_at,
        i.tags, i.evidence_urls, i.witness_count, i.version,
        r.id AS r_id, r.first_name AS r_first, r.last_name AS r_last, r.role AS r_role, r.house AS r_house,
        s.id AS s_id, s.first_name AS s_first, s.last_name AS s_last, s.role AS s_role, s.house AS s_house
 """
-_PEOPLE = "JOIN users r ON r.id = i.reported_by LEFT JOIN users s ON s.id = i.resolved_by"
+PEOPLE = "JOIN users r ON r.id = i.reported_by LEFT JOIN users s ON s.id = i.resolved_by"
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field's step, for the history. Values are JSON-ready."""
-
-    field: str
-    old: Any
-    new: Any
+_RETURNED = """id, title, description, severity, location, status, reported_by, reported_at, updated_at, resolved_at,
+    resolved_by, tags, evidence_urls, witness_count, version"""
 
 
 async def insert(db: Executor, new: NewIncident, reporter: User) -> Incident:
@@ -47,8 +34,8 @@ async def insert(db: Executor, new: NewIncident, reporter: User) -> Incident:
         f"""WITH i AS (
                 INSERT INTO incidents (title, description, severity, location, reported_by, tags, evidence_urls,
                                        witness_count)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *)
-            {_SELECT} FROM i {_PEOPLE}""",  # noqa: S608 - constant text
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_RETURNED})
+            {SELECT} FROM i {PEOPLE}""",  # noqa: S608 - constant text
         new.title,
         new.description,
         int(new.severity),
@@ -58,144 +45,107 @@ async def insert(db: Executor, new: NewIncident, reporter: User) -> Incident:
         list(new.evidence_urls),
         new.witness_count,
     )
-    if row is None:
-        raise LookupError("the insert returned no row")
-    return _incident(row)
+    return incident(_present(row))
 
 
 async def record(
-    db: Executor, incident_id: int, changes: tuple[Change, ...], *, event: str, actor: User, request_id: str
+    tx: Executor, incident_id: int, changes: Iterable[Change], *, actor: User, request_id: str
 ) -> None:
-    """History rows and one event, in one round trip; the caller's transaction makes them one with the change."""
-    await db.execute(
-        """WITH past AS (
-               INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
-               SELECT $1, $2, c.field, c.old, c.new, $3
-               FROM unnest($4::text[], $5::jsonb[], $6::jsonb[]) AS c (field, old, new))
-           INSERT INTO events (type, incident_id, payload) VALUES ($7, $1, $8)""",
+    """History rows; the caller's transaction makes them one with the change."""
+    changes = tuple(changes)
+    await tx.execute(
+        """INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
+           SELECT $1, $2, c.field, c.old, c.new, $3
+           FROM unnest($4::text[], $5::jsonb[], $6::jsonb[]) AS c (field, old, new)""",
         incident_id,
         actor.id,
         request_id,
-        [change.field for change in changes],
+        [_camel(change.field) for change in changes],
         [_json(change.old) for change in changes],
         [_json(change.new) for change in changes],
-        event,
-        json.dumps({"actor": str(actor.id)}),
     )
 
 
 async def find(db: Executor, incident_id: int) -> Incident | None:
     """One incident that is not deleted, or None."""
     row = await db.fetchrow(
-        f"{_SELECT} FROM incidents i {_PEOPLE} WHERE i.id = $1 AND i.deleted_at IS NULL",
+        f"{SELECT} FROM incidents i {PEOPLE} WHERE i.id = $1 AND i.deleted_at IS NULL", incident_id
+    )
+    return None if row is None else incident(row)
+
+
+async def lock(tx: Executor, incident_id: int) -> Incident | None:
+    """The same, and nobody else changes it before this transaction ends."""
+    return await _locked(tx, incident_id, "FOR UPDATE OF i")
+
+
+async def hold(tx: Executor, incident_id: int) -> Incident | None:
+    """The same for those who add to it without changing it: they do not wait for each other, writers wait for them."""
+    return await _locked(tx, incident_id, "FOR SHARE OF i")
+
+
+async def update(tx: Executor, incident_id: int, changes: Iterable[Change]) -> Incident:
+    """Set the changed fields and the version; the row must be locked."""
+    columns: dict[str, Any] = {change.field: _stored(change) for change in changes}
+    sets = ", ".join(f"{column} = ${index}" for index, column in enumerate(columns, start=2))
+    return await _changed(tx, incident_id, sets, *columns.values())
+
+
+async def resolve(tx: Executor, incident_id: int, resolver: User) -> Incident:
+    """Set status, who and when."""
+    return await _changed(
+        tx, incident_id, "status = 'RESOLVED', resolved_at = now(), resolved_by = $2", resolver.id
+    )
+
+
+async def reopen(tx: Executor, incident_id: int) -> Incident:
+    """Back to OPEN, as if it had never been resolved."""
+    return await _changed(tx, incident_id, "status = 'OPEN', resolved_at = NULL, resolved_by = NULL")
+
+
+async def soft_delete(tx: Executor, incident_id: int) -> None:
+    """Out of everybody's sight; history keeps it."""
+    await _changed(tx, incident_id, "deleted_at = now()")
+
+
+async def history(
+    db: Executor, incident_id: int, *, limit: int, offset: int
+) -> tuple[list[HistoryEntry], int]:
+    """A part of what happened to it, oldest first, and how much there is."""
+    rows = await db.fetch(
+        """SELECT h.id, h.field, h.old_value, h.new_value, h.changed_at, h.request_id,
+                  u.id AS u_id, u.first_name AS u_first, u.last_name AS u_last, u.role AS u_role, u.house AS u_house
+             FROM incident_history h JOIN users u ON u.id = h.changed_by
+            WHERE h.incident_id = $1 ORDER BY h.id LIMIT $2 OFFSET $3""",
         incident_id,
+        limit,
+        offset,
     )
-    return None if row is None else _incident(row)
+    total = await db.fetchval("SELECT count(*) FROM incident_history WHERE incident_id = $1", incident_id)
+    return [_entry(row) for row in rows], total
 
 
-async def list_page(db: Database, filters: Filters, page: PageRequest, seen: Visibility) -> Page:
-    """Count and rows on one connection. A page past the end is empty."""
-    where = _where(filters, seen)
-    order = _order(page, where)
-    limit, offset = where.bind(page.limit), where.bind((page.page - 1) * page.limit)
-    # The ids first: joining people only for the rows shown keeps deep pages cheap.
-    query = f"""
-        WITH page AS (SELECT i.id, row_number() OVER (ORDER BY {order}) AS place FROM incidents i
-                      WHERE {where.text} ORDER BY {order} LIMIT {limit} OFFSET {offset})
-        {_SELECT} FROM page JOIN incidents i ON i.id = page.id {_PEOPLE} ORDER BY page.place"""  # noqa: S608
-    count = _where(filters, seen)
-    async with db.connection() as connection:
-        total = await connection.fetchval(
-            f"SELECT count(*) FROM (SELECT 1 FROM incidents i WHERE {count.text} LIMIT {EXACT_TOTAL + 1}) AS counted",  # noqa: S608
-            *count.args,
-        )
-        rows = await connection.fetch(query, *where.args) if (page.page - 1) * page.limit < total else []
-    return Page(
-        incidents=tuple(_incident(row) for row in rows),
-        total=min(total, EXACT_TOTAL),
-        total_exact=total <= EXACT_TOTAL,
-        page=page.page,
-        limit=page.limit,
+async def _locked(tx: Executor, incident_id: int, how: str) -> Incident | None:
+    row = await tx.fetchrow(
+        f"{SELECT} FROM incidents i {PEOPLE} WHERE i.id = $1 AND i.deleted_at IS NULL {how}", incident_id
     )
+    return None if row is None else incident(row)
 
 
-class _Where:
-    """Conditions with their parameters."""
-
-    def __init__(self) -> None:
-        self.args: list[Any] = []
-        self.terms: str | None = None  # the parameter that holds the search terms
-        self._conditions: list[str] = []
-
-    def bind(self, value: Any) -> str:
-        self.args.append(value)
-        return f"${len(self.args)}"
-
-    def add(self, condition: str) -> None:
-        self._conditions.append(condition)
-
-    @property
-    def text(self) -> str:
-        return " AND ".join(self._conditions)
+async def _changed(tx: Executor, incident_id: int, sets: str, *args: Any) -> Incident:
+    row = await tx.fetchrow(
+        f"""WITH i AS (
+                UPDATE incidents SET {sets}, version = version + 1, updated_at = now() WHERE id = $1
+                RETURNING {_RETURNED})
+            {SELECT} FROM i {PEOPLE}""",  # noqa: S608 - column names are ours
+        incident_id,
+        *args,
+    )
+    return incident(_present(row))
 
 
-def _where(filters: Filters, seen: Visibility) -> _Where:
-    where = _Where()
-    where.add("i.deleted_at IS NULL")
-    if seen.up_to is not Severity.UNFORGIVABLE:
-        where.add(
-            f"(i.severity <= {where.bind(int(seen.up_to))} OR i.reported_by = {where.bind(seen.user_id)})"
-        )
-    if filters.severities:
-        where.add(
-            f"i.severity = ANY({where.bind([int(severity) for severity in filters.severities])}::smallint[])"
-        )
-    if filters.locations:
-        where.add(
-            f"i.location = ANY({where.bind([location.value for location in filters.locations])}::text[])"
-        )
-    if filters.statuses:
-        where.add(f"i.status = ANY({where.bind([status.value for status in filters.statuses])}::text[])")
-    if filters.reported_by is not None:
-        where.add(f"i.reported_by = {where.bind(filters.reported_by)}")
-    if filters.date_from is not None:
-        where.add(f"i.reported_at >= {where.bind(filters.date_from)}")
-    if filters.date_to is not None:
-        where.add(f"i.reported_at < {where.bind(filters.date_to)}")
-    if filters.search:
-        terms = search_terms(filters.search)
-        where.terms = where.bind(terms) if terms else None
-        where.add(f"i.search @@ to_tsquery('simple', {where.terms})" if terms else "false")
-    return where
-
-
-def search_terms(text: str) -> str:
-    """Free text as a tsquery: every word must begin some word. Nothing of the query language gets through."""
-    words = re.findall(r"\w+", text, re.UNICODE)
-    return " & ".join(f"'{word}':*" for word in words[:16])
-
-
-def _order(page: PageRequest, where: _Where) -> str:
-    direction = "ASC" if page.order is Order.ASC else "DESC"
-    match page.sort:
-        case Sort.SEVERITY:
-            return f"i.severity {direction}, i.reported_at DESC, i.id DESC"
-        case Sort.STATUS:
-            stage = "array_position(ARRAY['OPEN','IN_PROGRESS','RESOLVED','ARCHIVED'], i.status)"
-            return f"{stage} {direction}, i.reported_at DESC, i.id DESC"
-        case Sort.RELEVANCE:
-            if where.terms is None:  # a search without any word finds nothing, in whatever order
-                return "i.id DESC"
-            return f"ts_rank(i.search, to_tsquery('simple', {where.terms})) {direction}, i.id DESC"
-        case Sort.REPORTED_AT:
-            return f"i.reported_at {direction}, i.id {direction}"
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value)
-
-
-def _incident(row: Row) -> Incident:
+def incident(row: Row) -> Incident:
+    """A row of SELECT."""
     return Incident(
         id=row["id"],
         title=row["title"],
@@ -203,11 +153,11 @@ def _incident(row: Row) -> Incident:
         severity=Severity(row["severity"]),
         location=Location(row["location"]),
         status=Status(row["status"]),
-        reported_by=_person(row, "r"),
+        reported_by=person(row, "r"),
         reported_at=row["reported_at"],
         updated_at=row["updated_at"],
         resolved_at=row["resolved_at"],
-        resolved_by=_person(row, "s") if row["s_id"] else None,
+        resolved_by=person(row, "s") if row["s_id"] else None,
         tags=tuple(row["tags"]),
         evidence_urls=tuple(row["evidence_urls"]),
         witness_count=row["witness_count"],
@@ -215,7 +165,8 @@ def _incident(row: Row) -> Incident:
     )
 
 
-def _person(row: Row, prefix: str) -> UserRef:
+def person(row: Row, prefix: str) -> UserRef:
+    """Columns `<prefix>_id`, `_first`, `_last`, `_role`, `_house`."""
     house = row[f"{prefix}_house"]
     return UserRef(
         id=row[f"{prefix}_id"],
@@ -224,3 +175,34 @@ def _person(row: Row, prefix: str) -> UserRef:
         role=Role(row[f"{prefix}_role"]),
         house=House(house) if house else None,
     )
+
+
+def _entry(row: Row) -> HistoryEntry:
+    return HistoryEntry(
+        id=row["id"],
+        field=row["field"],
+        old_value=None if row["old_value"] is None else json.loads(row["old_value"]),
+        new_value=None if row["new_value"] is None else json.loads(row["new_value"]),
+        changed_by=person(row, "u"),
+        changed_at=row["changed_at"],
+        request_id=row["request_id"],
+    )
+
+
+def _stored(change: Change) -> Any:
+    return int(Severity[change.new]) if change.field == "severity" else change.new
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _camel(column: str) -> str:
+    head, *rest = column.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def _present(row: Row | None) -> Row:
+    if row is None:
+        raise LookupError("a RETURNING clause gave no row")
+    return row

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 import asyncpg
 
 from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.infra.breaker import Breaker
 from maraudersmap_api.infra.metrics import Metrics
 
 Row: TypeAlias = Mapping[str, Any]
@@ -39,10 +40,15 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,  # password not yet rotated here
     asyncpg.InvalidCatalogNameError,  # database not yet created
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a failover left us on the replica
-    asyncpg.QueryCanceledError,  # statement_timeout
-    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 """What means "the database is away or of no use just now", as opposed to a mistake of ours."""
+
+NEUTRAL_ERRORS: tuple[type[BaseException], ...] = (
+    asyncpg.QueryCanceledError,  # statement_timeout
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+)
+"""What the database says when it is there but too slow for this one request: 503 too, but no sign of its death."""
 
 
 class Executor(Protocol):
@@ -64,6 +70,7 @@ class Database:
         self._turns = FairSemaphore(pool_size)
         self._pool: asyncpg.Pool | None = None
         self.available = False  # set by the health check: while False, requests are refused at once
+        self.breaker = Breaker("database", metrics)
 
     async def open(self) -> None:
         """Prepare the pool; connects to nothing."""
@@ -101,11 +108,11 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, *, urgent: bool = False) -> AsyncIterator["MeasuredConnection"]:
-        """A connection of one's own. `urgent` goes ahead of everyone waiting and ignores `available`.
+        """A connection of one's own. `urgent` goes ahead of everyone waiting and ignores `available` and the breaker.
 
         Raises Unavailable when the database is away or no turn came in time.
         """
-        if not (self.available or urgent):
+        if not urgent and not (self.available and self.breaker.allow()):
             raise _away()
         if self._pool is None:
             raise RuntimeError("Database.open() was not called")
@@ -125,14 +132,22 @@ class Database:
                     # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
                     connection.terminate()
                     raise
+            self.breaker.success()
+        except NEUTRAL_ERRORS as error:
+            raise _away() from error
         except asyncpg.ReadOnlySQLTransactionError as error:
+            self.breaker.failure()
             # Every pooled connection points at the same replica: make them all anew.
             await self.reconnect()
             raise _away() from error
         except AWAY_ERRORS as error:
             if isinstance(error, ValueError):
                 raise  # asyncpg's name for "this argument does not fit": our mistake, though an InterfaceError
+            self.breaker.failure()
             raise _away() from error
+        except Exception:
+            self.breaker.success()  # a refusal of ours, or one that only a living database can give
+            raise
         finally:
             self._turns.release()
 

@@ -44,6 +44,10 @@ def error_context(error: BaseException, *, frames: int | None = None) -> dict[st
     return {"name": type(error).__name__, "message": str(error), "stack": stack}
 
 
+# Made once: json.dumps makes a new encoder for each call that wants anything but the defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 class JsonLines(logging.Formatter):
     """`{timestamp, level, message, context{...}, service, environment}`."""
 
@@ -60,7 +64,7 @@ class JsonLines(logging.Formatter):
             "service": SERVICE_NAME,
             "environment": self._environment,
         }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 class _Readable(logging.Formatter):

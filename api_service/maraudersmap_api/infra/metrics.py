@@ -1,5 +1,7 @@
 """Prometheus metrics. One registry per application, so tests do not share counters."""
 
+import os
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -9,9 +11,13 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's variable: where several workers keep their values. Must be set before it is first imported."""
 
 UNMATCHED = "unmatched"
 """The `path` of every request that no route knows: raw paths would be labels without end."""
@@ -26,6 +32,8 @@ class Metrics:
         # Else each one has a second series that nobody asked for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        # Finding a series by its labels costs more than counting in it.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "http_requests_total",
             "Requests answered, by route template.",
@@ -43,7 +51,10 @@ class Metrics:
             "incidents_created_total", "Incidents stored.", registry=self.registry
         )
         self.websockets = Gauge(
-            "active_websocket_connections", "WebSockets open now.", registry=self.registry
+            "active_websocket_connections",
+            "WebSockets open now.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
         )
         self.query_duration = Histogram(
             "database_query_duration_seconds",
@@ -61,17 +72,63 @@ class Metrics:
             "dependency_up",
             "1 while the dependency is healthy, as the background check sees it.",
             ("dependency",),
+            multiprocess_mode="livemin",
             registry=self.registry,
         )
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.breaker_state = Gauge(
+            "circuit_breaker_state",
+            "1 for the state that the breaker is in: closed, open or half_open.",
+            ("dependency", "state"),
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.breaker_turns = Counter(
+            "circuit_breaker_transitions_total",
+            "Turns of a breaker into a state.",
+            ("dependency", "state"),
+            registry=self.registry,
+        )
+        self.breaker_refused = Counter(
+            "circuit_breaker_refused_total",
+            "Calls that were not made because the circuit was open.",
+            ("dependency",),
+            registry=self.registry,
+        )
+        self.limits_counted_locally = Counter(
+            "rate_limit_local_fallbacks_total",
+            "Counts that should have been in Redis and were local, because it was away.",
+            registry=self.registry,
+        )
+        self.cache_reads = Counter(
+            "read_cache_reads_total",
+            "Cached reads by where the answer came from: local, shared, loaded, joined or stale.",
+            ("source",),
+            registry=self.registry,
+        )
+        if MULTIPROCESS not in os.environ:
+            ProcessCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
 
     def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answered request; `path` is a route template or UNMATCHED."""
-        method = method if method in _METHODS else "OTHER"
-        self.requests.labels(method, path, str(status)).inc()
-        self.request_duration.labels(method, path).observe(seconds)
+        key = (method, path, status)
+        series = self._series.get(key)
+        if series is None:
+            known = method if method in _METHODS else "OTHER"
+            series = (
+                self.requests.labels(known, path, str(status)),
+                self.request_duration.labels(known, path),
+            )
+            if known != "OTHER":  # what clients make up must not fill the memory
+                self._series[key] = series
+        series[0].inc()
+        if status != 101:  # a WebSocket: how long somebody stayed says nothing about how fast we are
+            series[1].observe(seconds)
 
     def render(self) -> bytes:
-        """The text exposition format."""
+        """The text exposition format; of all workers together when there are several (see workers.py)."""
+        if MULTIPROCESS in os.environ:
+            together = CollectorRegistry()
+            MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+            return generate_latest(together)
         return generate_latest(self.registry)

@@ -3,17 +3,21 @@
 A file starts with header comments; everything else is plain SQL:
 
     -- serves code from: 1     least SCHEMA_VERSION of code that may still run on this schema (required)
-    -- transaction: none       for statements such as CREATE INDEX CONCURRENTLY (optional)
+    -- transaction: none       for statements such as CREATE INDEX CONCURRENTLY (optional); they are sent one by one,
+                               so each ends with a semicolon at the end of its line
+
+Beside each lies `<same name>.down.sql`, which takes it back: for developers and tests. A release that is rolled back
+keeps its schema, which is why nothing here is ever run down by the product.
 
 Two runners at once are safe: one works, the others poll a try-lock. A runner waiting *inside* pg_advisory_lock would
-hold a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn: a deadlock. Rolling back never migrates down.
+hold a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn: a deadlock.
 """
 
 import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -21,6 +25,7 @@ import asyncpg
 
 from maraudersmap_api.infra.logs import log
 
+DOWN = ".down.sql"
 LOCK_KEY = 0x4D41_5241_5544  # "MARAUD": one lock for this service in its database
 POLL_SECONDS = 0.2
 LOCK_PATIENCE_SECONDS = 600.0
@@ -40,6 +45,7 @@ class Migration:
     checksum: str
     serves_from: int
     in_transaction: bool
+    down: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,12 @@ class SchemaState:
 def shipped_migrations() -> tuple[Migration, ...]:
     """The files that came with this code, in order."""
     folder = resources.files("maraudersmap_api.migrations")
-    files = sorted(
-        (f.name, f.read_text(encoding="utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")
+    texts = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".sql")}
+    ups = sorted((name, text) for name, text in texts.items() if not name.endswith(DOWN))
+    return tuple(
+        replace(migration, down=texts.get(f"{migration.version:04d}_{migration.name}{DOWN}", ""))
+        for migration in parse_migrations(ups)
     )
-    return parse_migrations(files)
 
 
 def parse_migrations(files: Sequence[tuple[str, str]]) -> tuple[Migration, ...]:
@@ -132,6 +140,24 @@ def plan(migrations: Sequence[Migration], applied: dict[int, str]) -> list[Migra
     return pending
 
 
+async def revert(url: str, migrations: Sequence[Migration], *, to: int) -> list[int]:
+    """Take back what is newer than version `to`, newest first; returns the versions taken back.
+
+    Raises MigrationError. For developers and tests; data that only the newer schema can hold is lost.
+    """
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await _lock(connection)
+        done = {row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")}
+        taken = [m for m in reversed(migrations) if m.version > to and m.version in done]
+        for migration in taken:
+            forget = ("DELETE FROM schema_migrations WHERE version = $1", migration.version)
+            await _run(connection, migration, migration.down, forget)
+        return [migration.version for migration in taken]
+    finally:
+        await connection.close(timeout=5)  # and with it the lock
+
+
 async def read_schema(fetchrow: Callable[[str], Awaitable[Any]]) -> SchemaState:
     """What the database has. `fetchrow` runs one query; no ledger at all counts as nothing applied."""
     try:
@@ -182,18 +208,25 @@ async def _apply(connection: Any, migration: Migration) -> None:
         migration.checksum,
         migration.serves_from,
     )
+    await _run(connection, migration, migration.sql, record)
+    log.info("Migration applied", extra={"context": {"version": migration.version, "name": migration.name}})
+
+
+async def _run(connection: Any, migration: Migration, sql: str, record: tuple[Any, ...]) -> None:
+    """The statements of one file and its line in the ledger."""
     try:
         if migration.in_transaction:
             async with connection.transaction():
                 # DDL that waits for a lock makes every later query wait behind it: give up early instead.
                 await connection.execute("SET LOCAL lock_timeout = '5s'")
-                await connection.execute(migration.sql)
+                await connection.execute(sql)
                 await connection.execute(*record)
         else:
-            await connection.execute(migration.sql)
+            # Several statements sent as one would be one transaction after all.
+            for statement in filter(str.strip, re.split(r";[ \t]*$", sql, flags=re.MULTILINE)):
+                await connection.execute(statement)
             await connection.execute(*record)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.version:04d}_{migration.name}.sql failed: {error}") from error
-    log.info("Migration applied", extra={"context": {"version": migration.version, "name": migration.name}})

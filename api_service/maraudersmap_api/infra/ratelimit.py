@@ -1,8 +1,8 @@
 """Rate limits: so many requests to one caller in a window that starts with their first.
 
-The counters are in Redis, one atomic script per hit, so they are exact across pods. All hits of one turn of the event
-loop travel in one pipeline: a round trip each would halve the throughput. While Redis is away each pod counts on its
-own: limits are then looser by the number of pods, and no request fails for it.
+The counters are in Redis, one atomic script per batch, so they are exact across processes and pods. All hits of one
+turn of the event loop are one command: a round trip each would halve the throughput. While Redis is away each process
+counts on its own: limits are then looser by the number of processes, and no request fails for it.
 """
 
 import asyncio
@@ -10,23 +10,30 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from maraudersmap_api.infra.logs import log
-from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.redis import CacheAway, Redis
 
-REDIS_SECONDS = 0.5
 LOCAL_KEYS = 50_000
+MOST_IN_BATCH = 500  # keys of one script call: Redis does nothing else meanwhile
 
+# KEYS: one per hit; ARGV[1]: the window in ms. Gives hits and ms left, one after the other.
 _SCRIPT = """
-local hits = redis.call('INCR', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-  left = tonumber(ARGV[1])
+local found = {}
+for i, key in ipairs(KEYS) do
+  local hits = redis.call('INCR', key)
+  local left = redis.call('PTTL', key)
+  if left < 0 then
+    redis.call('PEXPIRE', key, ARGV[1])
+    left = tonumber(ARGV[1])
+  end
+  found[2 * i - 1] = hits
+  found[2 * i] = left
 end
-return {hits, left}
+return found
 """
+_REFUND = "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end return 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,16 @@ class Allowance:
 
 
 class Counter(Protocol):
-    """Counts one hit on `key`: hits in the present window, and seconds until it ends."""
+    """Counts hits on keys in windows."""
 
-    async def hit(self, key: str) -> tuple[int, float]: ...
+    async def hit(self, key: str) -> tuple[int, float]:
+        """Hits in the present window, this one included, and seconds until it ends."""
+
+    async def refund(self, key: str) -> None:
+        """Take one hit back."""
+
+    async def forget(self, key: str) -> None:
+        """Begin anew with the next hit."""
 
 
 class RateLimiter:
@@ -61,12 +75,12 @@ class RateLimiter:
         self,
         local: Counter,
         shared: Counter | None,
-        shared_usable: Callable[[], bool],
+        metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._local = local
         self._shared = shared
-        self._shared_usable = shared_usable
+        self._metrics = metrics
         self._clock = clock
 
     async def hit(self, key: str, limit: int) -> Allowance:
@@ -74,12 +88,30 @@ class RateLimiter:
         hits, left = await self._count(key)
         return Allowance(limit, hits, math.ceil(self._clock() + left))
 
+    async def refund(self, key: str) -> None:
+        """Take one hit back, wherever it was counted."""
+        await self._local.refund(key)
+        if self._shared is not None:
+            try:
+                await self._shared.refund(key)
+            except CacheAway:
+                self._metrics.limits_counted_locally.inc()
+
+    async def forget(self, key: str) -> None:
+        """Begin anew with the next hit."""
+        await self._local.forget(key)
+        if self._shared is not None:
+            try:
+                await self._shared.forget(key)
+            except CacheAway:
+                self._metrics.limits_counted_locally.inc()
+
     async def _count(self, key: str) -> tuple[int, float]:
-        if self._shared is not None and self._shared_usable():
+        if self._shared is not None:
             try:
                 return await self._shared.hit(key)
-            except Exception as error:  # noqa: BLE001 - whatever the client raises: a limit must not cost an answer
-                log.warning("Rate limit counted locally", extra={"context": {"reason": type(error).__name__}})
+            except CacheAway:
+                self._metrics.limits_counted_locally.inc()
         return await self._local.hit(key)
 
 
@@ -89,9 +121,8 @@ class LocalCounter:
     def __init__(self, window_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window = window_seconds
         self._clock = clock
-        self._windows: dict[
-            str, tuple[int, float]
-        ] = {}  # in order of their start, which is that of their end
+        # In order of their start, which is that of their end.
+        self._windows: dict[str, tuple[int, float]] = {}
 
     async def hit(self, key: str) -> tuple[int, float]:
         """Count one hit."""
@@ -100,11 +131,21 @@ class LocalCounter:
         if ends <= now:
             self._windows.pop(key, None)
             hits, ends = 0, now + self._window
-            self._forget(now)
+            self._make_room(now)
         self._windows[key] = (hits + 1, ends)
         return hits + 1, ends - now
 
-    def _forget(self, now: float) -> None:
+    async def refund(self, key: str) -> None:
+        """Take one hit back."""
+        hits, ends = self._windows.get(key, (0, 0.0))
+        if hits > 0:
+            self._windows[key] = (hits - 1, ends)
+
+    async def forget(self, key: str) -> None:
+        """Begin anew with the next hit."""
+        self._windows.pop(key, None)
+
+    def _make_room(self, now: float) -> None:
         while self._windows:
             oldest = next(iter(self._windows))
             if self._windows[oldest][1] > now and len(self._windows) < LOCAL_KEYS:
@@ -113,13 +154,14 @@ class LocalCounter:
 
 
 class RedisCounter:
-    """Windows that all pods share. Raises what the client raises, and TimeoutError."""
+    """Windows that all processes share. Raises CacheAway."""
 
     def __init__(self, redis: Redis, window_seconds: float) -> None:
         self._redis = redis
         self._milliseconds = int(window_seconds * 1000)
         self._waiting: list[tuple[str, asyncio.Future[tuple[int, float]]]] = []
         self._flushes: set[asyncio.Task[None]] = set()
+        self._script: Any = None
 
     async def hit(self, key: str) -> tuple[int, float]:
         """Count one hit, together with all others of this turn of the loop."""
@@ -130,24 +172,40 @@ class RedisCounter:
             loop.call_soon(self._start_flush)
         return await answer
 
+    async def refund(self, key: str) -> None:
+        """Take one hit back."""
+        await self._redis.call(lambda client: client.eval(_REFUND, 1, _name(key)))
+
+    async def forget(self, key: str) -> None:
+        """Begin anew with the next hit."""
+        await self._redis.call(lambda client: client.delete(_name(key)))
+
     def _start_flush(self) -> None:
         batch, self._waiting = self._waiting, []
-        task = asyncio.create_task(self._flush(batch))
-        self._flushes.add(task)  # the loop itself keeps only a weak reference
-        task.add_done_callback(self._flushes.discard)
+        for start in range(0, len(batch), MOST_IN_BATCH):
+            task = asyncio.create_task(self._flush(batch[start : start + MOST_IN_BATCH]))
+            self._flushes.add(task)  # the loop itself keeps only a weak reference
+            task.add_done_callback(self._flushes.discard)
 
     async def _flush(self, batch: list[tuple[str, asyncio.Future[tuple[int, float]]]]) -> None:
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
-                pipeline = self._redis.client.pipeline(transaction=False)
-                for key, _ in batch:
-                    pipeline.eval(_SCRIPT, 1, f"ratelimit:{key}", self._milliseconds)
-                results = await pipeline.execute()
-        except Exception as error:  # noqa: BLE001 - handed to everyone who waits
+            found = await self._redis.call(lambda client: self._run(client, [_name(key) for key, _ in batch]))
+        except CacheAway as error:  # handed to everyone who waits
             for _, answer in batch:
                 if not answer.done():
-                    answer.set_exception(error)
+                    answer.set_exception(CacheAway(str(error)))
             return
-        for (_, answer), (hits, left) in zip(batch, results, strict=True):
+        for index, (_, answer) in enumerate(batch):
             if not answer.done():
-                answer.set_result((int(hits), int(left) / 1000))
+                answer.set_result((int(found[2 * index]), int(found[2 * index + 1]) / 1000))
+
+    async def _run(self, client: Any, keys: list[str]) -> Any:
+        if self._script is None:
+            self._script = client.register_script(
+                _SCRIPT
+            )  # by its digest; loaded anew after a restart of Redis
+        return await self._script(keys=keys, args=[self._milliseconds])
+
+
+def _name(key: str) -> str:
+    return f"ratelimit:{key}"

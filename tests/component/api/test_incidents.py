@@ -60,6 +60,7 @@ async def test_a_report_is_stored_with_its_history_and_event(api: Api) -> None:
 async def test_nothing_is_half_written_when_the_event_fails(api: Api) -> None:
     await api.person("harry")
     await api.sql("ALTER TABLE events ADD CONSTRAINT never CHECK (false)")
+    api.conformance = None  # a 500 is a bug, and no document promises bugs
 
     reply = await api.call(
         "POST", "/api/incidents", user="harry", json={"title": "x", "location": "HOGWARTS"}
@@ -213,7 +214,7 @@ async def test_filters_are_or_inside_and_and_across(api: Api) -> None:
     assert await titles("dateFrom=2026-01-05&dateTo=2026-01-06") == ["one"]
     assert await titles("sort=severity") == ["one", "three", "two"]
     assert await titles("sort=reportedAt&order=asc") == ["one", "two", "three"]
-    assert await titles("sort=status&order=asc") == ["three", "one", "two"]
+    assert await titles("sort=status&order=asc") == ["one", "three", "two"]
 
 
 async def test_a_partial_word_matches_and_titles_weigh_more(api: Api) -> None:

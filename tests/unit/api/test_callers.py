@@ -2,9 +2,14 @@
 
 import pytest
 
+from maraudersmap_api.auth.throttle import LoginThrottle
+from maraudersmap_api.errors import RateLimited
+from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.http.callers import client_address
 from maraudersmap_api.infra import ratelimit
+from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter
+from maraudersmap_api.infra.redis import CacheAway
 
 
 @pytest.mark.parametrize(
@@ -39,7 +44,7 @@ class Clock:
 
 async def test_a_window_starts_with_the_first_request_and_reset_rounds_up() -> None:
     clock = Clock()
-    limiter = RateLimiter(LocalCounter(10, clock), None, lambda: True, clock)
+    limiter = RateLimiter(LocalCounter(10, clock), None, Metrics(), clock)
 
     first = await limiter.hit("a", 2)
     clock.now += 9
@@ -65,11 +70,43 @@ async def test_local_windows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_whatever_redis_does_the_request_is_counted() -> None:
-    class Broken:
+    class Broken(LocalCounter):
         async def hit(self, key: str) -> tuple[int, float]:
-            raise ConnectionError("gone")
+            raise CacheAway("gone")
 
-    clock = Clock()
-    limiter = RateLimiter(LocalCounter(10, clock), Broken(), lambda: True, clock)
+        async def refund(self, key: str) -> None:
+            raise CacheAway("gone")
+
+    clock, metrics = Clock(), Metrics()
+    limiter = RateLimiter(LocalCounter(10, clock), Broken(10), metrics, clock)
 
     assert [(await limiter.hit("a", 2)).exceeded for _ in range(3)] == [False, False, True]
+    await limiter.refund("a")
+    assert (await limiter.hit("a", 3)).exceeded is False
+    assert b"rate_limit_local_fallbacks_total 5.0" in metrics.render()
+
+
+async def test_a_guess_counts_until_it_has_succeeded() -> None:
+    """Counted before anything is hashed: otherwise a thousand guesses at once would all be let through."""
+    clock = Clock()
+    throttle = LoginThrottle(RateLimiter(LocalCounter(900, clock), None, Metrics(), clock), clock)
+    here, there = ClientAddress("1.2.3.4"), ClientAddress("5.6.7.8")
+
+    for _ in range(5):
+        await throttle.attempt("harry@hogwarts.edu", here)
+    with pytest.raises(RateLimited) as caught:
+        await throttle.attempt("harry@hogwarts.edu", here)
+    assert 0 < caught.value.retry_after <= 901
+    await throttle.attempt("harry@hogwarts.edu", there)
+    await throttle.attempt("ron@hogwarts.edu", here)
+    # success wipes the account's count, and takes back one of the address's
+    for _ in range(20):
+        await throttle.attempt("hermione@hogwarts.edu", there)
+        await throttle.succeeded("hermione@hogwarts.edu", there)
+    # fifty for an address, whatever the names
+    for number in range(50 - 7):
+        await throttle.attempt(f"user{number}@hogwarts.edu", here)
+    with pytest.raises(RateLimited):
+        await throttle.attempt("last@hogwarts.edu", here)
+    clock.now += 900
+    await throttle.attempt("harry@hogwarts.edu", here)

@@ -95,3 +95,18 @@ async def test_pipelined_requests_are_all_answered(tiny: TinyServer) -> None:
     await wire.send(b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
 
     assert [(await wire.answer()).status for _ in range(3)] == [200, 200, 200]
+
+
+async def test_a_client_that_never_finishes_its_head_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HEAD_SECONDS", 0.3)
+    tiny = await make_tiny()
+    try:
+        slow, busy = await tiny.connect(), await tiny.connect()
+        await slow.send(b"GET /ok HTTP/1.1\r\nHost: map\r\nX-Slow: ")
+        await busy.send(b"GET /slow HTTP/1.1\r\nHost: map\r\n\r\n")
+
+        assert await slow.closed()
+        tiny.release.set()
+        assert (await busy.answer()).status == 200  # it has said what it wants
+    finally:
+        await tiny.close()

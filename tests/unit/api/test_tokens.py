@@ -1,5 +1,6 @@
 """Access tokens: only what we signed, for us, in time."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ import jwt
 import pytest
 
 from maraudersmap_api.auth.models import House, Role, User
-from maraudersmap_api.auth.tokens import AUDIENCE, ISSUER, AccessTokens, key_id
+from maraudersmap_api.auth.tokens import AUDIENCE, ISSUER, AccessTokens, Claims, RefreshTokens, key_id
 from maraudersmap_api.errors import Unauthorized
 
 NOW = datetime.now(UTC)
@@ -97,3 +98,37 @@ def test_everything_else_is_refused_with_one_sentence(token: str) -> None:
 def test_a_forger_without_forgery_would_be_let_in() -> None:
     """The helper above makes good tokens, so each refusal is for its own reason."""
     assert AccessTokens(KEY).verify(forged()).user_id == replace(HARRY).id
+
+
+def test_a_refresh_token_names_its_user_to_us_alone() -> None:
+    token, token_hash = RefreshTokens(KEY).issue(HARRY.id)
+
+    assert (RefreshTokens(KEY).claimed_by(token), len(token_hash)) == (HARRY.id, 32)
+    assert RefreshTokens(OLD_KEY, (KEY,)).claimed_by(token) == HARRY.id
+    assert RefreshTokens(FOREIGN_KEY).claimed_by(token) is None
+    assert RefreshTokens(KEY).issue(HARRY.id)[0] != token
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t[:-1], lambda t: t + "A", lambda t: "B" + t[1:], lambda t: "\u00e4", str.upper]
+)
+def test_a_changed_refresh_token_names_nobody(change: Callable[[str], str]) -> None:
+    token, _ = RefreshTokens(KEY).issue(UUID("0123456789abcdef0123456789abcdef"))
+
+    assert RefreshTokens(KEY).claimed_by(change(token)) is None
+
+
+def test_a_verified_token_is_not_believed_beyond_its_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = AccessTokens(KEY)
+    token = tokens.issue(HARRY, NOW)
+    tokens.verify(token)
+    monkeypatch.setattr("time.time", lambda: NOW.timestamp() + 901)
+
+    # PyJWT reads another clock, so only the remembered copy could let it pass here.
+    monkeypatch.setattr(tokens, "_checked", _refuse)
+    with pytest.raises(Unauthorized):
+        tokens.verify(token)
+
+
+def _refuse(token: str) -> Claims:
+    raise Unauthorized("expired")

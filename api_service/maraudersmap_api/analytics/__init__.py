@@ -1,0 +1,1 @@
+"""Counting incidents, and taking them away as CSV."""

@@ -1,0 +1,99 @@
+"""SQL of comments."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from maraudersmap_api.auth.models import Role, User
+from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.incidents.repository import person
+from maraudersmap_api.infra.db import Executor, Row
+
+_SELECT = """
+SELECT c.id, c.incident_id, c.content, c.created_at, c.updated_at,
+       u.id AS u_id, u.first_name AS u_first, u.last_name AS u_last, u.role AS u_role, u.house AS u_house
+"""
+
+
+async def insert(tx: Executor, incident_id: int, author: User, content: str) -> Comment:
+    """Store a comment."""
+    row = await tx.fetchrow(
+        f"""WITH c AS (INSERT INTO comments (incident_id, author_id, content) VALUES ($1, $2, $3)
+                       RETURNING id, incident_id, author_id, content, created_at, updated_at)
+            {_SELECT} FROM c JOIN users u ON u.id = c.author_id""",  # noqa: S608 - constant text
+        incident_id,
+        author.id,
+        content,
+    )
+    if row is None:
+        raise LookupError("the insert returned no row")
+    return _comment(row)
+
+
+async def find(db: Executor, incident_id: int, comment_id: int) -> Comment | None:
+    """One comment of one incident that is not deleted, or None."""
+    row = await db.fetchrow(
+        f"""{_SELECT} FROM comments c JOIN users u ON u.id = c.author_id
+             WHERE c.id = $2 AND c.incident_id = $1 AND c.deleted_at IS NULL""",
+        incident_id,
+        comment_id,
+    )
+    return None if row is None else _comment(row)
+
+
+async def find_all(db: Executor, ids: Sequence[int]) -> list[Comment]:
+    """Those of these that are not deleted."""
+    rows = await db.fetch(
+        f"""{_SELECT} FROM comments c JOIN users u ON u.id = c.author_id
+             WHERE c.id = ANY($1::bigint[]) AND c.deleted_at IS NULL""",
+        ids,
+    )
+    return [_comment(row) for row in rows]
+
+
+async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
+    """A part of an incident's comments, oldest first, and how many there are."""
+    rows = await db.fetch(
+        f"""{_SELECT} FROM comments c JOIN users u ON u.id = c.author_id
+             WHERE c.incident_id = $1 AND c.deleted_at IS NULL ORDER BY c.id LIMIT $2 OFFSET $3""",
+        incident_id,
+        limit,
+        offset,
+    )
+    total = await db.fetchval(
+        "SELECT count(*) FROM comments WHERE incident_id = $1 AND deleted_at IS NULL", incident_id
+    )
+    return [_comment(row) for row in rows], total
+
+
+async def soft_delete(tx: Executor, incident_id: int, comment_id: int) -> bool:
+    """Hide it, and what notifications quote of it; False when somebody else did it a moment before."""
+    hidden = await tx.fetchval(
+        """UPDATE comments SET deleted_at = now(), updated_at = now()
+            WHERE id = $1 AND deleted_at IS NULL RETURNING true""",
+        comment_id,
+    )
+    if hidden:
+        await tx.execute(
+            """UPDATE notifications SET message = ''
+                WHERE incident_id = $1 AND metadata @> jsonb_build_object('commentId', $2::bigint)""",
+            incident_id,
+            comment_id,
+        )
+    return bool(hidden)
+
+
+async def active_users(tx: Executor, emails: Sequence[str]) -> list[tuple[UUID, Role]]:
+    """Who has one of these addresses."""
+    rows = await tx.fetch("SELECT id, role FROM users WHERE email = ANY($1::text[]) AND is_active", emails)
+    return [(row["id"], Role(row["role"])) for row in rows]
+
+
+def _comment(row: Row) -> Comment:
+    return Comment(
+        id=row["id"],
+        incident_id=row["incident_id"],
+        author=person(row, "u"),
+        content=row["content"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,94 @@
+"""Discussing an incident. Whoever may view it may read and write; what is closed is read-only."""
+
+from maraudersmap_api.auth.models import User
+from maraudersmap_api.comments import repository
+from maraudersmap_api.comments.models import Comment, CommentPage, NewComment, mentioned
+from maraudersmap_api.errors import Forbidden, NotFound
+from maraudersmap_api.idempotency.once import Keeper, NoKey
+from maraudersmap_api.incidents import repository as incidents
+from maraudersmap_api.incidents import rules
+from maraudersmap_api.incidents.models import Incident, Paging
+from maraudersmap_api.infra.db import Database, Executor
+from maraudersmap_api.outbox import repository as outbox
+from maraudersmap_api.outbox.models import EventType, NewNotification, NotificationType
+from maraudersmap_api.outbox.publisher import Publisher
+
+EXCERPT = 200  # characters of a comment that a notification shows
+
+
+class CommentService:
+    """Comments."""
+
+    def __init__(self, db: Database, publisher: Publisher) -> None:
+        self._db = db
+        self._publisher = publisher
+
+    async def page(self, incident_id: int, paging: Paging, *, viewer: User) -> CommentPage:
+        """A part of what was said. Raises NotFound, Forbidden, Unavailable."""
+        async with self._db.connection() as connection:
+            rules.visible(await incidents.find(connection, incident_id), viewer)
+            comments, total = await repository.page(
+                connection, incident_id, limit=paging.limit, offset=paging.offset
+            )
+        return CommentPage(tuple(comments), total, paging.page, paging.limit)
+
+    async def add(
+        self, incident_id: int, new: NewComment, *, actor: User, keeper: Keeper[Comment] | None = None
+    ) -> Comment:
+        """Say something. Raises NotFound, Forbidden, Conflict when the incident is closed, Unavailable."""
+        keeper = keeper or NoKey()
+        async with self._db.transaction() as tx:
+            await keeper.begin(tx)
+            # Held, not locked: two people may speak at once, but nobody while somebody resolves.
+            incident = rules.visible(await incidents.hold(tx, incident_id), actor)
+            rules.check_open(incident)
+            comment = await repository.insert(tx, incident_id, actor, new.content)
+            payload = {"comment": comment.id, "actor": str(actor.id)}
+            event = await outbox.add_event(tx, EventType.COMMENT_CREATED, incident_id, payload)
+            told = await outbox.add_notifications(tx, await _notices(tx, incident, comment, actor))
+            await keeper.finish(tx, comment)
+        self._publisher.publish((event, *told))
+        return comment
+
+    async def delete(self, incident_id: int, comment_id: int, *, actor: User) -> None:
+        """Hide a comment: one's own, or as an Auror. Raises NotFound, Forbidden, Conflict, Unavailable."""
+        async with self._db.transaction() as tx:
+            incident = rules.visible(await incidents.hold(tx, incident_id), actor)
+            comment = await repository.find(tx, incident_id, comment_id)
+            if comment is None:
+                raise NotFound("There is no such comment")
+            if not rules.may_delete_comment(actor, comment.author.id):
+                raise Forbidden("You may delete only your own comments")
+            rules.check_open(incident)
+            if not await repository.soft_delete(tx, incident_id, comment_id):
+                raise NotFound("There is no such comment")
+            payload = {"comment": comment_id, "actor": str(actor.id)}
+            event = await outbox.add_event(tx, EventType.COMMENT_DELETED, incident_id, payload)
+        self._publisher.publish((event,))
+
+
+async def _notices(tx: Executor, incident: Incident, comment: Comment, actor: User) -> list[NewNotification]:
+    """Who is named, if they may see the incident; and the reporter. Nobody twice, and never the author."""
+    emails = mentioned(comment.content)
+    named = await repository.active_users(tx, emails) if emails else []
+    readers = {
+        user_id: NotificationType.MENTION
+        for user_id, role in named
+        if rules.visibility_of(user_id, role).sees(incident.severity, incident.reported_by.id)
+    }
+    readers.setdefault(incident.reported_by.id, NotificationType.COMMENT_ADDED)
+    readers.pop(actor.id, None)
+    name = f"{actor.first_name} {actor.last_name}"
+    titles = {
+        NotificationType.MENTION: f"{name} mentioned you",
+        NotificationType.COMMENT_ADDED: f"{name} commented on your incident",
+    }
+    metadata = {"commentId": comment.id}
+    return [
+        NewNotification(reader, kind, titles[kind], _excerpt(comment.content), incident.id, metadata)
+        for reader, kind in readers.items()
+    ]
+
+
+def _excerpt(content: str) -> str:
+    return content if len(content) <= EXCERPT else content[: EXCERPT - 1] + "…"

@@ -1,0 +1,1 @@
+"""Idempotency-Key: the same request, sent again, is answered again and not done again."""

@@ -1,0 +1,78 @@
+"""Reads of incidents through the cache.
+
+A list depends on its query and on what its reader may view, so both are in its key; Aurors see all and share. One
+incident is kept once for everybody, with what it takes to judge each reader anew. Every change of any incident makes
+every list old: the map is read far more often than written.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from maraudersmap_api.auth.models import Role, User
+from maraudersmap_api.errors import Forbidden, NotFound
+from maraudersmap_api.http.api import Answer, Encoded, encode
+from maraudersmap_api.incidents import repository, rules
+from maraudersmap_api.incidents.models import ListQuery, Severity
+from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.incidents.shapes import IncidentJson, IncidentPageJson, incident_json, page_json
+from maraudersmap_api.infra.cache import Hit, ReadCache
+from maraudersmap_api.infra.db import Database
+from maraudersmap_api.outbox.models import Event
+from maraudersmap_api.outbox.publisher import Publisher
+
+_LISTS = ("lists",)
+
+
+class CachedReads:
+    """Answers of `show` and `index`. Hears of every change through the publisher, which tells before the answer."""
+
+    def __init__(
+        self, db: Database, incidents: IncidentService, cache: ReadCache, publisher: Publisher
+    ) -> None:
+        self._db = db
+        self._incidents = incidents
+        self._cache = cache
+        publisher.subscribe(self._changed)
+
+    async def index(self, query: ListQuery, viewer: User) -> Answer[IncidentPageJson]:
+        """A part of the list. Raises ValidationError, Unavailable."""
+
+        async def load() -> bytes:
+            return encode(page_json(await self._incidents.list(query, viewer=viewer)))
+
+        scope = "all" if viewer.role is Role.AUROR else f"{viewer.role}:{viewer.id}"
+        digest = hashlib.sha256(repr(query).encode()).hexdigest()[:32]
+        hit = await self._cache.get(f"list:{scope}:{digest}", _LISTS, load)
+        return Answer(Encoded(hit.value), headers=_age(hit))
+
+    async def show(self, incident_id: int, viewer: User) -> Answer[IncidentJson]:
+        """One incident. Raises NotFound, Forbidden, Unavailable."""
+
+        async def load() -> bytes:
+            incident = await repository.find(self._db, incident_id)
+            if incident is None:
+                raise NotFound("There is no such incident")
+            head = f"{int(incident.severity)} {incident.reported_by.id} {incident.etag}\n"
+            return head.encode() + encode(incident_json(incident))
+
+        key = f"incident:{incident_id}"
+        # Not in Redis: one row by its key is as cheap to ask PostgreSQL for.
+        hit = await self._cache.get(key, (key,), load, shared=False)
+        head, _, body = hit.value.partition(b"\n")
+        severity, reporter, etag = head.decode().split(" ")
+        if not rules.visibility(viewer).sees(Severity(int(severity)), UUID(reporter)):
+            raise Forbidden("You may not see this incident")
+        return Answer(Encoded(body), etag=etag, headers=_age(hit))
+
+    def _changed(self, events: Sequence[Event]) -> None:
+        tags = {f"incident:{event.incident_id}" for event in events if event.type.startswith("incident:")}
+        if tags:
+            self._cache.invalidate(_LISTS, unshared=tags)
+
+
+def _age(hit: Hit) -> dict[str, Any]:
+    if not hit.stale:
+        return {}
+    return {"Age": str(hit.age), "Warning": '110 - "Response is Stale"'}

@@ -1,0 +1,70 @@
+"""Cursors: where a reader stopped, bound to what was being read. Pure.
+
+A cursor is not secret and not signed: it only says "after this place", and whatever is read from there is filtered
+and judged like any other request. It is bound to its filters so that a client that changes them halfway gets an
+error instead of a list with holes.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from maraudersmap_api.errors import ValidationError
+from maraudersmap_api.fields import INT64_MAX
+from maraudersmap_api.incidents.models import Filters, ListQuery, Sort
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST = 253_000_000_000_000  # milliseconds: the year 9987
+_LARGEST_RANK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The last row that was read. `rank` is the severity's or the stage's number, 0 when sorting by time alone."""
+
+    rank: int
+    reported_at: datetime
+    id: int
+
+
+def write_cursor(place: Place, query: ListQuery) -> str:
+    """The place as text for the client."""
+    milliseconds = (place.reported_at - _EPOCH) // timedelta(milliseconds=1)
+    values = [_binding(query), place.rank, milliseconds, place.id]
+    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def read_cursor(text: str, query: ListQuery) -> Place:
+    """The place again. Raises ValidationError when the text is none of ours or belongs to another list."""
+    match _values(text):
+        case [str() as binding, int() as rank, int() as milliseconds, int() as number] if (
+            0 <= rank <= _LARGEST_RANK and abs(milliseconds) <= _FARTHEST and 0 < number <= INT64_MAX
+        ):
+            if binding != _binding(query):
+                raise ValidationError.of("cursor", "cursor belongs to other filters or another order")
+            return Place(rank, _EPOCH + timedelta(milliseconds=milliseconds), number)
+        case _:
+            raise ValidationError.of("cursor", "cursor is not one that this service gave")
+
+
+def _values(text: str) -> Any:
+    try:
+        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        return json.loads(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+
+
+def _binding(query: ListQuery) -> str:
+    filters: Filters = query.filters
+    asked = json.dumps([asdict(filters), query.sorted_by.value, query.order.value], default=str)
+    return hashlib.sha256(asked.encode()).hexdigest()[:12]
+
+
+def is_ranked(sort: Sort) -> bool:
+    """Does this order go by a number first?"""
+    return sort in (Sort.SEVERITY, Sort.STATUS)

@@ -1,0 +1,93 @@
+"""Filters and visibility as SQL conditions: what lists, counts, facets, autocomplete and exports have in common.
+
+Values always travel as parameters; only fixed text is put together.
+"""
+
+import re
+from typing import Any
+
+from maraudersmap_api.incidents.models import Filters, Severity, Visibility
+
+MOST_WORDS = 16
+
+
+class Where:
+    """Conditions on `incidents i`, with their parameters."""
+
+    def __init__(self) -> None:
+        self.args: list[Any] = []
+        self.terms: str | None = None  # the parameter that holds the search terms
+        self._conditions: list[str] = []
+
+    def bind(self, value: Any) -> str:
+        """A parameter for `value`."""
+        self.args.append(value)
+        return f"${len(self.args)}"
+
+    def add(self, condition: str) -> None:
+        """Another condition that must hold."""
+        self._conditions.append(condition)
+
+    @property
+    def last(self) -> str:
+        """The newest of them."""
+        return self._conditions[-1]
+
+    @property
+    def text(self) -> str:
+        """All of them."""
+        return " AND ".join(self._conditions)
+
+
+def where(filters: Filters, seen: Visibility) -> Where:
+    """Not deleted, visible, and asked for."""
+    made = Where()
+    made.add("i.deleted_at IS NULL")
+    _see(made, filters.severities or tuple(Severity), seen)
+    if filters.locations:
+        made.add(f"i.location = ANY({made.bind([item.value for item in filters.locations])}::text[])")
+    if filters.statuses:
+        made.add(f"i.status = ANY({made.bind([item.value for item in filters.statuses])}::text[])")
+    if filters.reported_by is not None:
+        made.add(f"i.reported_by = {made.bind(filters.reported_by)}")
+    if filters.date_from is not None:
+        made.add(f"i.reported_at >= {made.bind(filters.date_from)}")
+    if filters.date_to is not None:
+        made.add(f"i.reported_at < {made.bind(filters.date_to)}")
+    if filters.search:
+        search(made, search_terms(filters.search))
+    return made
+
+
+def _see(made: Where, wanted: tuple[Severity, ...], seen: Visibility) -> None:
+    """Severity and visibility at once: apart, the planner would read every DANGEROUS row for a student, to whom only
+    their own are shown."""
+    open_to_all = sorted(severity for severity in wanted if severity <= seen.up_to)
+    only_own = sorted(severity for severity in wanted if severity > seen.up_to)
+    if len(open_to_all) == len(Severity):
+        return
+    either = []
+    if open_to_all:
+        either.append(_severity(made, open_to_all))
+    if only_own:
+        either.append(f"({_severity(made, only_own)} AND i.reported_by = {made.bind(seen.user_id)})")
+    made.add(f"({' OR '.join(either)})")
+
+
+def _severity(made: Where, severities: list[Severity]) -> str:
+    if len(severities) == 1:  # equality, and not ANY: then the index also gives the order
+        return f"i.severity = {made.bind(int(severities[0]))}"
+    return f"i.severity = ANY({made.bind([int(severity) for severity in severities])}::smallint[])"
+
+
+def search(made: Where, terms: str) -> None:
+    """Only what has all the words; without any word nothing is found."""
+    made.terms = made.bind(terms) if terms else None
+    made.add(f"i.search @@ to_tsquery('simple', {made.terms})" if terms else "false")
+
+
+def search_terms(text: str, weights: str = "") -> str:
+    """Free text as a tsquery: every word must begin some word, of these weights (A title, B description, C location;
+    none: any). Nothing of the query language gets through."""
+    words = re.findall(r"\w+", text, re.UNICODE)
+    return " & ".join(f"'{word}':*{weights}" for word in words[:MOST_WORDS])

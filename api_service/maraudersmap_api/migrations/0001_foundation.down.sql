@@ -1,0 +1,1 @@
+DROP TABLE events, incident_history, incidents, refresh_tokens, users;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS incidents_stage_newest;

@@ -1,0 +1,1 @@
+"""What somebody should know, on their own list."""

@@ -1,0 +1,80 @@
+"""SQL of events and notifications, on the side of whoever writes them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from maraudersmap_api.auth.models import Role
+from maraudersmap_api.infra.db import Executor, Row
+from maraudersmap_api.outbox.models import Event, EventType, NewNotification
+
+EVENT_COLUMNS = "e.id, e.type, e.incident_id, e.payload, e.user_id"
+
+
+async def add_event(tx: Executor, kind: EventType, incident_id: int, payload: Mapping[str, Any]) -> Event:
+    """Store an event for everybody who may view the incident."""
+    event_id = await tx.fetchval(
+        "INSERT INTO events (type, incident_id, payload) VALUES ($1, $2, $3) RETURNING id",
+        kind.value,
+        incident_id,
+        json.dumps(payload),
+    )
+    return Event(event_id, kind, incident_id, payload)
+
+
+async def add_notifications(tx: Executor, notifications: Sequence[NewNotification]) -> list[Event]:
+    """Store notifications, with an event for each of their readers, in one round trip."""
+    if not notifications:
+        return []
+    rows = await tx.fetch(
+        f"""WITH made AS (
+                INSERT INTO notifications (user_id, type, title, message, incident_id, metadata)
+                SELECT n.user_id, n.type, n.title, n.message, n.incident_id, n.metadata
+                FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
+                     AS n (user_id, type, title, message, incident_id, metadata)
+                RETURNING id, user_id, incident_id)
+            INSERT INTO events AS e (type, incident_id, payload, user_id)
+            SELECT $7, made.incident_id, jsonb_build_object('notification', made.id), made.user_id FROM made
+            RETURNING {EVENT_COLUMNS}""",  # noqa: S608 - constant text
+        [n.user_id for n in notifications],
+        [n.type.value for n in notifications],
+        [n.title for n in notifications],
+        [n.message for n in notifications],
+        [n.incident_id for n in notifications],
+        [json.dumps(n.metadata) for n in notifications],
+        EventType.NOTIFICATION_NEW.value,
+    )
+    return [event(row) for row in rows]
+
+
+async def active_aurors(tx: Executor, *, but: UUID) -> list[UUID]:
+    """Who is to hear of danger."""
+    rows = await tx.fetch(
+        "SELECT id FROM users WHERE role = $1 AND is_active AND id <> $2", Role.AUROR.value, but
+    )
+    return [row["id"] for row in rows]
+
+
+async def forget_events(db: Executor, *, before: datetime) -> int:
+    """Delete some of the events made before a moment; returns how many."""
+    return len(
+        await db.fetch(
+            """DELETE FROM events WHERE id IN (
+                   SELECT id FROM events WHERE created_at < $1 ORDER BY created_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+               RETURNING 1""",
+            before,
+        )
+    )
+
+
+def event(row: Row) -> Event:
+    """A row of EVENT_COLUMNS."""
+    return Event(
+        id=row["id"],
+        type=EventType(row["type"]),
+        incident_id=row["incident_id"],
+        payload=json.loads(row["payload"]),
+        user_id=row["user_id"],
+    )

@@ -1,0 +1,149 @@
+"""From committed events to frames in queues.
+
+Events come from this process and, through Redis, from the others; some come twice. One task takes what has gathered,
+loads what it refers to in at most three statements, and judges each socket by that.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.infra.db import Database
+from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.outbox.models import Event
+from maraudersmap_api.realtime import repository
+from maraudersmap_api.realtime.delivery import Loaded, Rendering
+from maraudersmap_api.realtime.frames import ServerFrame, frame, room_name
+from maraudersmap_api.realtime.hub import Hub
+from maraudersmap_api.realtime.socket import Socket
+
+QUEUE_EVENTS = 10_000
+BATCH = 200
+REMEMBERED = 20_000
+RETRY_SECONDS = 0.5
+ATTEMPTS = 20
+
+
+class Dispatcher:
+    """Delivers to the sockets of one hub."""
+
+    def __init__(self, db: Database, hub: Hub) -> None:
+        self._db = db
+        self._hub = hub
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_EVENTS)
+        self._delivered: OrderedDict[int, None] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._task = asyncio.create_task(self._run(), name="dispatch")
+
+    async def stop(self) -> None:
+        """End; what is queued is lost here, and found again by whoever catches up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def offer(self, events: Iterable[Event]) -> None:
+        """Queue events. Never waits: with more than anybody can take, all are told to read anew."""
+        if not len(self._hub):
+            return
+        for event in events:
+            if event.id in self._delivered:
+                continue
+            try:
+                self._queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self._resync()
+                return
+
+    async def replay(self, socket: Socket, since: int) -> None:
+        """What a socket's user missed. It is in the hub already, so nothing falls between. Raises Unavailable."""
+        async with self._db.connection() as connection:
+            events = await repository.missed(connection, since, socket.user.id)
+            loaded = await repository.load(connection, events) if events else Loaded()
+        if events is None:
+            socket.send(frame(ServerFrame.RESYNC, {}))
+            return
+        for event in events:
+            text = Rendering(event, loaded).for_reader(socket.seen)
+            if text is not None:
+                await socket.send_in_time(text)
+
+    async def catch_up(self, seconds: float) -> None:
+        """Deliver what other processes stored while they could not be heard. Never raises."""
+        if not len(self._hub):
+            return
+        try:
+            events = await repository.recent(self._db, seconds + repository.OVERLAP_SECONDS)
+        except Unavailable:
+            events = None
+        if events is None:
+            self._resync()
+        else:
+            self.offer(events)
+
+    async def _run(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            fresh = [event for event in batch if event.id not in self._delivered]
+            try:
+                loaded = await self._load(fresh)
+            except Exception as error:  # noqa: BLE001 - the task must live: without it nobody hears anything
+                log.error("Events were not delivered", extra={"context": {"error": error_context(error)}})
+                loaded = None
+            if loaded is None:
+                self._resync()
+                continue
+            for event in fresh:
+                self._deliver(event, loaded)
+                await asyncio.sleep(0)  # the writers' turn: a burst must not look like slow clients
+
+    async def _load(self, events: Sequence[Event]) -> Loaded | None:
+        """What the events refer to; None when the database stays away for too long."""
+        for _ in range(ATTEMPTS):
+            try:
+                async with self._db.connection() as connection:
+                    return await repository.load(connection, events)
+            except Unavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+        return None
+
+    def _deliver(self, event: Event, loaded: Loaded) -> None:
+        if event.id in self._delivered:
+            return
+        self._delivered[event.id] = None
+        if len(self._delivered) > REMEMBERED:
+            self._delivered.popitem(last=False)
+        rendering = Rendering(event, loaded)
+        readers: Iterable[Socket] = self._hub if event.user_id is None else self._hub.of(event.user_id)
+        for socket in readers:
+            text = rendering.for_reader(socket.seen)
+            if text is not None:
+                socket.send(text)
+        if rendering.may_hide:
+            for socket in self._hub.room(event.incident_id):
+                if rendering.hides_from(socket.seen):
+                    self._hub.leave(socket, event.incident_id)
+
+    def _resync(self) -> None:
+        for socket in self._hub:
+            socket.send(frame(ServerFrame.RESYNC, {}))
+
+    async def tell_room(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
+        """Something passing, for whoever is in a room and may view its incident now."""
+        members = self._hub.room(incident_id)
+        if not members:
+            return
+        try:
+            subject = (await repository.subjects(self._db, [incident_id])).get(incident_id)
+        except Unavailable:
+            return  # it is only of this moment
+        text = frame(kind, {"room": room_name(incident_id), **data})
+        for socket in members:
+            if subject is not None and subject.visible_to(socket.seen):
+                socket.send(text)

@@ -1,0 +1,141 @@
+"""Between processes: Redis pub/sub. Without it, each process tells only its own clients."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.pubsub import Subscriber
+from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.outbox.models import Event, EventType
+from maraudersmap_api.realtime.dispatch import Dispatcher
+from maraudersmap_api.realtime.frames import ServerFrame
+
+CHANNEL = "realtime"
+QUEUE_MESSAGES = 10_000
+KEPT_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+
+
+class Fanout:
+    """Sends what happens here to the others, and hands what happens there to the dispatcher."""
+
+    def __init__(self, redis: Redis | None, dispatcher: Dispatcher) -> None:
+        self._redis = redis
+        self._dispatcher = dispatcher
+        self._me = secrets.token_hex(8)
+        self._outgoing: asyncio.Queue[tuple[float, str]] = asyncio.Queue(QUEUE_MESSAGES)
+        self._listening = (
+            Subscriber(redis, {CHANNEL: self._received}, self._subscribed) if redis is not None else None
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard_at = time.monotonic()  # of a first subscription too: sockets may come before it
+
+    def start(self) -> None:
+        """Begin to send and to listen."""
+        if self._listening is not None:
+            self._listening.start()
+            self._spawn(self._send(), "realtime-sender")
+
+    async def stop(self) -> None:
+        """End both."""
+        if self._listening is not None:
+            await self._listening.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Tell of committed events, here and elsewhere. Never waits."""
+        self._dispatcher.offer(events)
+        self._queue({"events": [_event_json(event) for event in events]})
+
+    def passing(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
+        """Tell a room of something that is not stored. Never waits."""
+        self._spawn(self._dispatcher.tell_room(incident_id, kind, data), "room")
+        self._queue({"room": incident_id, "type": kind.value, "data": data})
+
+    @property
+    def listening(self) -> bool:
+        """Do messages of other processes arrive just now?"""
+        return self._listening is not None and self._listening.subscribed
+
+    def note(self) -> None:
+        """Call it every second or so: it is from the last call with a subscription that a lost one is caught up."""
+        if self.listening:
+            self._heard_at = time.monotonic()
+
+    def _queue(self, message: dict[str, Any]) -> None:
+        if self._redis is None:
+            return
+        try:
+            self._outgoing.put_nowait((time.monotonic(), json.dumps({"from": self._me, **message})))
+        except asyncio.QueueFull:
+            log.warning("Events were not passed on: Redis is too slow")
+
+    async def _send(self) -> None:
+        if self._redis is None:
+            return
+        while True:
+            queued_at, text = await self._outgoing.get()
+            # After that long the others have lost their subscription too, and look for themselves when it is back.
+            while time.monotonic() - queued_at < KEPT_SECONDS:
+                try:
+                    await self._redis.call(partial(_publish, text))
+                    break
+                except CacheAway:
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    def _received(self, payload: bytes) -> None:
+        try:
+            message = json.loads(payload)
+            if message["from"] == self._me:
+                return
+            if "events" in message:
+                self._dispatcher.offer([_event(values) for values in message["events"]])
+            else:
+                kind = ServerFrame(message["type"])
+                self._spawn(self._dispatcher.tell_room(message["room"], kind, message["data"]), "room")
+        except (ValueError, KeyError, TypeError) as error:  # of another release, or of somebody else
+            log.warning("Message not understood", extra={"context": {"error": error_context(error)}})
+
+    def _subscribed(self) -> None:
+        """Again, perhaps: then what was stored meanwhile has passed unheard."""
+        now = time.monotonic()
+        self._spawn(self._dispatcher.catch_up(now - self._heard_at), "catch-up")
+        self._heard_at = now
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _publish(text: str, client: Any) -> None:
+    await client.publish(CHANNEL, text)
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "type": event.type.value,
+        "incident": event.incident_id,
+        "payload": dict(event.payload),
+        "user": str(event.user_id) if event.user_id else None,
+    }
+
+
+def _event(values: dict[str, Any]) -> Event:
+    user = values["user"]
+    return Event(
+        int(values["id"]),
+        EventType(values["type"]),
+        int(values["incident"]),
+        values["payload"],
+        UUID(user) if user else None,
+    )

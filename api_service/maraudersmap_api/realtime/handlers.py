@@ -1,0 +1,182 @@
+"""`/ws` and `/api/presence`."""
+
+import asyncio
+from typing import TypedDict
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from maraudersmap_api.auth.handlers import UserRefJson, user_ref_json
+from maraudersmap_api.auth.models import User, UserRef
+from maraudersmap_api.errors import BadRequest, Forbidden, NotFound, RateLimited, Unauthorized, Unavailable
+from maraudersmap_api.http.answers import NO_STORE
+from maraudersmap_api.http.api import Answer, Api, ClientAddress
+from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.realtime.frames import (
+    MOST_FRAME_BYTES,
+    BadFrame,
+    ClientFrame,
+    Close,
+    error_frame,
+    parse_frame,
+    since_of,
+)
+from maraudersmap_api.realtime.service import Realtime
+from maraudersmap_api.realtime.socket import Ending, Socket, close
+
+FIRST_FRAME_SECONDS = 10.0
+
+
+class PresenceJson(TypedDict):
+    """Who is here; `total` may be more than are shown."""
+
+    data: list[UserRefJson]
+    total: int
+
+
+def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins: tuple[str, ...]) -> None:
+    """The WebSocket and who is on it."""
+    routes = api.tagged("presence")
+    sockets = api.tagged("realtime", needs_database=False)
+
+    @routes.get("/api/presence/online", cache=NO_STORE)
+    async def online(caller: User) -> Answer[PresenceJson]:
+        """List who is connected. It names no rooms."""
+        return Answer(_presence_json(*await realtime.online()))
+
+    @routes.get("/api/presence/incidents/{id}", cache=NO_STORE, refuses=(Forbidden, NotFound))
+    async def incident(id: int, caller: User) -> Answer[PresenceJson]:  # noqa: A002 - as in the path
+        """List who has an incident open. For those who may view it."""
+        return Answer(_presence_json(*await realtime.in_room(id, caller)))
+
+    @sockets.get("/ws", status=101, produces="", refuses=(Forbidden, RateLimited))
+    async def connect(request: web.Request, address: ClientAddress) -> web.StreamResponse:
+        """Open a WebSocket.
+
+        The first frame, within 10 s, is `{"type":"auth","token":...,"since":<last event id known>}`: tokens never
+        travel in the address. See docs/api-realtime.md for the frames.
+        """
+        _check_origin(request, origins)
+        if realtime.closing:
+            raise Unavailable("This server is going away: connect again", retry_after=1)
+        if not web.WebSocketResponse().can_prepare(request).ok:
+            raise BadRequest("This address speaks WebSocket only")
+        if not realtime.hub.admit(address):
+            raise RateLimited("Too many connections of yours wait to be signed in", retry_after=10)
+        unknown = _Unknown(realtime, address)
+        ws = web.WebSocketResponse(autoping=False, max_msg_size=MOST_FRAME_BYTES, compress=False)
+        metrics.websockets.inc()
+        try:
+            await ws.prepare(request)
+            ending = await _converse(ws, realtime, unknown)
+            await close(request, ws, ending)
+        finally:
+            unknown.forget()
+            metrics.websockets.dec()
+        return ws
+
+
+class _Unknown:
+    """The address's count of sockets that have not said who they are; given back once."""
+
+    def __init__(self, realtime: Realtime, address: str) -> None:
+        self._realtime = realtime
+        self._address: str | None = address
+
+    def forget(self) -> None:
+        if self._address is not None:
+            self._realtime.hub.known(self._address)
+            self._address = None
+
+
+async def _converse(ws: web.WebSocketResponse, realtime: Realtime, unknown: _Unknown) -> Ending:
+    """The whole conversation; returns why it ended."""
+    try:
+        async with asyncio.timeout(FIRST_FRAME_SECONDS):
+            message = await ws.receive()
+        if message.type is not WSMsgType.TEXT:
+            return Ending(Close.UNAUTHORIZED, "the first frame must be auth")
+        kind, fields = parse_frame(message.data)
+        if kind is not ClientFrame.AUTH:
+            return Ending(Close.UNAUTHORIZED, "the first frame must be auth")
+        since = since_of(fields)
+        socket = await realtime.sign_in(fields, asyncio.get_running_loop().time())
+    except TimeoutError:
+        return Ending(Close.UNAUTHORIZED, "no auth frame in time")
+    except (Unauthorized, BadFrame) as error:
+        await ws.send_str(error_frame("UNAUTHORIZED", str(error)))
+        return Ending(Close.UNAUTHORIZED, "not signed in")
+    except Unavailable as error:
+        await ws.send_str(error_frame(error.code, error.message))
+        return Ending(Close.SLOW, "try again later")
+    unknown.forget()
+    return await _serve(ws, realtime, socket, since)
+
+
+async def _serve(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, since: int | None) -> Ending:
+    writer = asyncio.create_task(socket.write_to(ws), name="socket-writer")
+    reader = asyncio.create_task(_listen(ws, realtime, socket, since), name="socket-reader")
+    try:
+        return await socket.ending
+    finally:
+        realtime.farewell(socket)
+        for task in (reader, writer):
+            task.cancel()
+        for result in await asyncio.gather(reader, writer, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("A socket failed", extra={"context": {"error": error_context(result)}})
+
+
+async def _listen(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, since: int | None) -> None:
+    """Read until there is a reason to end."""
+    loop = asyncio.get_running_loop()
+    try:
+        if realtime.closing or not await realtime.welcome(socket, since):
+            socket.end(Close.POLICY, "too many connections of this user")
+            return
+        while True:
+            message = await ws.receive()
+            if not socket.hear(loop.time()):
+                socket.end(Close.POLICY, "too many frames")
+                return
+            match message.type:
+                case WSMsgType.TEXT:
+                    await _obey(realtime, socket, message.data)
+                case WSMsgType.PING:
+                    await ws.pong(message.data)
+                case WSMsgType.PONG:
+                    pass
+                case WSMsgType.BINARY:
+                    socket.send(error_frame("BAD_FRAME", "A frame must be text"))
+                case _:
+                    socket.end(Close.GOING_AWAY, "closed by the client")
+                    return
+    except Unauthorized:
+        socket.end(Close.UNAUTHORIZED, "token not accepted")
+    except Unavailable:
+        socket.end(Close.SLOW, "try again later")
+    except ConnectionError:
+        socket.end(Close.GOING_AWAY, "connection lost")
+    finally:
+        socket.end(Close.INTERNAL, "internal error")  # whatever else went wrong: never leave it half-dead
+
+
+async def _obey(realtime: Realtime, socket: Socket, text: str) -> None:
+    try:
+        kind, fields = parse_frame(text)
+    except BadFrame as error:
+        socket.send(error_frame("BAD_FRAME", str(error)))
+        return
+    await realtime.handle(socket, kind, fields)
+
+
+def _check_origin(request: web.Request, origins: tuple[str, ...]) -> None:
+    """Browsers open WebSockets to anywhere, so the server must ask where the page came from. Raises Forbidden."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in origins and urlsplit(origin).netloc != request.host:
+        raise Forbidden("Pages of this origin may not connect")
+
+
+def _presence_json(people: list[UserRef], total: int) -> PresenceJson:
+    return {"data": [user_ref_json(person) for person in people], "total": total}

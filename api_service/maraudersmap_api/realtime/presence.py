@@ -1,0 +1,118 @@
+"""Who is here, over all pods.
+
+Redis holds sorted sets of `<process>|<user>` by the second at which the entry counts no more: a pod that dies is
+forgotten after LIFETIME_SECONDS, and no pod can take away what another one put there. What this process knows is
+always part of the answer, so without Redis presence is that of one pod.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from maraudersmap_api.infra.redis import CacheAway, Redis
+
+LIFETIME_SECONDS = 60
+REFRESH_SECONDS = 20.0
+SOON_SECONDS = 0.05
+MOST_SHOWN = 1000
+ONLINE = "presence:online"
+
+
+def room_key(incident_id: int) -> str:
+    """The set of those who are in a room."""
+    return f"presence:incident:{incident_id}"
+
+
+class Presence:
+    """Tells other processes who is here, and asks them. `here` maps each set's key to this process's users in it."""
+
+    def __init__(
+        self,
+        redis: Redis | None,
+        here: Callable[[], dict[str, set[UUID]]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis = redis
+        self._here = here
+        self._clock = clock
+        self._me = secrets.token_hex(8)
+        self._told: dict[str, set[UUID]] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to tell."""
+        if self._redis is not None:
+            self._task = asyncio.create_task(self._run(), name="presence")
+
+    async def stop(self) -> None:
+        """Nobody is here any more: say so, if anybody listens."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._tell({})
+
+    def changed(self) -> None:
+        """Somebody came or went."""
+        self._changed.set()
+
+    async def of(self, key: str) -> set[UUID]:
+        """Who is in a set, at most MOST_SHOWN of other processes."""
+        found = set(self._here().get(key, ()))
+        if self._redis is not None:
+            now = self._clock()
+
+            async def ask(client: Any) -> list[bytes]:
+                members: list[bytes] = await client.zrangebyscore(key, now, "+inf", start=0, num=MOST_SHOWN)
+                return members
+
+            with contextlib.suppress(CacheAway):  # then it is this pod's presence
+                found |= set(_users(await self._redis.call(ask)))
+        return found
+
+    async def _run(self) -> None:
+        while True:
+            await self._tell(self._here())
+            try:
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(SOON_SECONDS)  # a hundred clients that reconnect are told of at once
+            self._changed.clear()
+
+    async def _tell(self, here: dict[str, set[UUID]]) -> None:
+        if self._redis is None:
+            return
+        until = self._clock() + LIFETIME_SECONDS
+        gone = {key: users - here.get(key, set()) for key, users in self._told.items()}
+
+        async def write(client: Any) -> None:
+            pipeline = client.pipeline(transaction=False)
+            for key, users in here.items():
+                pipeline.zadd(key, {self._member(user): until for user in users})
+                pipeline.zremrangebyscore(key, "-inf", self._clock())
+                pipeline.expire(key, LIFETIME_SECONDS * 2)
+            for key, users in gone.items():
+                if users:
+                    pipeline.zrem(key, *(self._member(user) for user in users))
+            await pipeline.execute()
+
+        try:
+            await self._redis.call(write)
+        except CacheAway:
+            return  # the next round tells it all again; what is gone expires by itself
+        self._told = here
+
+    def _member(self, user: UUID) -> str:
+        return f"{self._me}|{user}"
+
+
+def _users(members: Iterable[bytes]) -> Iterable[UUID]:
+    for member in members:
+        yield UUID(member.decode().partition("|")[2])

@@ -1,0 +1,98 @@
+"""SQL of deliveries and catch-up."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from maraudersmap_api.auth.models import House, Role, UserRef
+from maraudersmap_api.comments import repository as comments
+from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
+from maraudersmap_api.infra.db import Executor
+from maraudersmap_api.notifications import repository as notifications
+from maraudersmap_api.outbox.models import Event, EventType
+from maraudersmap_api.outbox.repository import EVENT_COLUMNS, event
+from maraudersmap_api.realtime.delivery import Loaded, Subject
+
+OVERLAP_SECONDS = 10
+"""Ids commit out of order: an event with a lower id may appear up to a transaction's length after a higher one."""
+
+MOST_MISSED = 1000
+_MOST_LOADED = 5000
+
+
+async def subjects(db: Executor, incident_ids: Iterable[int]) -> dict[int, Subject]:
+    """These incidents as they are now, deleted ones too."""
+    rows = await db.fetch(
+        f"""{SELECT.replace("SELECT", "SELECT i.deleted_at,", 1)} FROM incidents i {PEOPLE}
+             WHERE i.id = ANY($1::bigint[])""",  # noqa: S608 - constant text
+        sorted(set(incident_ids)),
+    )
+    return {row["id"]: Subject(incident(row), row["deleted_at"] is not None) for row in rows}
+
+
+async def load(db: Executor, events: Sequence[Event]) -> Loaded:
+    """What these events refer to: at most three statements, however many events."""
+    said = [e.payload["comment"] for e in events if e.type is EventType.COMMENT_CREATED]
+    told = [e.payload["notification"] for e in events if e.type is EventType.NOTIFICATION_NEW]
+    return Loaded(
+        await subjects(db, (e.incident_id for e in events)),
+        {c.id: c for c in (await comments.find_all(db, said) if said else [])},
+        {n.id: n for n in (await notifications.find_all(db, told) if told else [])},
+    )
+
+
+async def missed(db: Executor, since: int, reader: UUID) -> list[Event] | None:
+    """What a reader who knows event `since` may have missed, in order; None when only a new start can help.
+
+    It includes what they know already: the events of the 10 s before `since`.
+    """
+    known_at = await db.fetchval("SELECT created_at FROM events WHERE id = $1", since)
+    if known_at is None:  # older than what is kept, or never there
+        return None
+    rows = await db.fetch(
+        f"""SELECT {EVENT_COLUMNS} FROM events e
+             WHERE e.created_at > $1::timestamptz - make_interval(secs => $2) AND (e.user_id IS NULL OR e.user_id = $3)
+             ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
+        known_at,
+        OVERLAP_SECONDS,
+        reader,
+    )
+    if len(rows) > _MOST_LOADED or sum(row["id"] > since for row in rows) > MOST_MISSED:
+        return None
+    return sorted((event(row) for row in rows), key=lambda found: found.id)
+
+
+async def recent(db: Executor, seconds: float) -> list[Event] | None:
+    """What was stored in the last so many seconds, in order; None when that is too much."""
+    rows = await db.fetch(
+        f"""SELECT {EVENT_COLUMNS} FROM events e WHERE e.created_at > now() - make_interval(secs => $1)
+             ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
+        seconds,
+    )
+    return None if len(rows) > _MOST_LOADED else sorted(map(event, rows), key=lambda found: found.id)
+
+
+async def people(db: Executor, user_ids: Iterable[UUID]) -> list[UserRef]:
+    """These users as others see them, by name."""
+    rows = await db.fetch(
+        """SELECT id, first_name, last_name, role, house FROM users WHERE id = ANY($1::uuid[])
+            ORDER BY last_name, first_name, id""",
+        list(user_ids),
+    )
+    return [
+        UserRef(
+            row["id"],
+            row["first_name"],
+            row["last_name"],
+            Role(row["role"]),
+            House(row["house"]) if row["house"] else None,
+        )
+        for row in rows
+    ]
+
+
+async def accounts(db: Executor, user_ids: Iterable[UUID]) -> dict[UUID, tuple[Role, int, bool]]:
+    """Role, token version and whether active, of users that are connected."""
+    rows = await db.fetch(
+        "SELECT id, role, token_version, is_active FROM users WHERE id = ANY($1::uuid[])", list(user_ids)
+    )
+    return {row["id"]: (Role(row["role"]), row["token_version"], row["is_active"]) for row in rows}

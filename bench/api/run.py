@@ -1,0 +1,345 @@
+"""`make bench-api`: ours, an Express peer and a FastAPI peer, side by side in one run on one database.
+
+The rules: every server is one process; limiter on with raised limits; any answer that is not 2xx voids the round; an
+AUROR reads; the peers run the same SQL (taken from our repositories); the token is minted beforehand; every server logs
+two JSON lines a request to a file. wrk is the client. Rounds alternate between the servers, so that a neighbour's noise
+hits all of them; shown is the median. `req/cpu-s` (answers for each second of processor time of the server's process)
+is what "per core" means here: it holds on a busy machine, where requests per second measure the neighbours.
+
+    python bench/api/run.py [--incidents 100000] [--rounds 3] [--seconds 4] [--only get,list]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from dev.local_services import local_postgres, local_redis
+
+from maraudersmap_api.auth.models import Role
+from maraudersmap_api.auth.repository import find_credentials
+from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.incidents.listing import count_statement, page_statement
+from maraudersmap_api.incidents.models import ListQuery, Severity, Visibility
+from maraudersmap_api.incidents.repository import _RETURNED, PEOPLE, SELECT
+
+HERE = Path(__file__).parent
+POOL = "4"
+RAISED = "1000000000"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+GET = 'request = function() return wrk.format("GET", "/api/incidents/" .. math.random(1, {incidents})) end'
+LIST = 'request = function() return wrk.format("GET", "/api/incidents?limit=20&page=" .. math.random(1, 200)) end'
+SAME_LIST = 'request = function() return wrk.format("GET", "/api/incidents?limit=20") end'
+TRIVIAL = 'request = function() return wrk.format("GET", "/health/live") end'
+CREATE = """
+wrk.headers["Content-Type"] = "application/json"
+local body = '{{"title":"Polyjuice brewed in the dungeons","location":"HOGWARTS","description":"Again.",' ..
+  '"severity":"SUSPICIOUS","tags":["potion"],"witnessCount":2}}'
+request = function() return wrk.format("POST", "/api/incidents", nil, body) end
+"""
+SCENARIOS = {"trivial": TRIVIAL, "get": GET, "list": LIST, "same list": SAME_LIST, "create": CREATE}
+TARGETS = {"trivial": 2.5, "get": 1.8, "list": 2.0, "same list": 4.0, "create": 1.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One measurement; times in milliseconds."""
+
+    per_second: float
+    per_cpu_second: float
+    p50: float
+    p99: float
+    errors: int
+
+
+@dataclass(slots=True)
+class Server:
+    """One running server."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory(self) -> float:
+        """MiB resident."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+def main() -> int:
+    """Measure and print a table; 1 when a round was void."""
+    parser = argparse.ArgumentParser(prog="bench/api/run.py", description=__doc__)
+    parser.add_argument("--incidents", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument(
+        "--warm", type=int, default=8, help="seconds before the first round: node compiles late"
+    )
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--only", default=",".join(SCENARIOS))
+    parser.add_argument(
+        "--crowd", type=int, default=1000, help="connections of the last measurement; 0: none"
+    )
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="marauders-bench-"))
+    try:
+        with local_postgres(folder / "data") as postgres, local_redis() as redis:
+            postgres.forget_durability()
+            return _measure(arguments, folder, postgres.create_database("map"), redis.url)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure(arguments: argparse.Namespace, folder: Path, database: str, redis: str) -> int:
+    secret = secrets.token_urlsafe(48)
+    environment = {**os.environ, "DATABASE_URL": database, "JWT_SECRET": secret, "DB_POOL_SIZE": POOL}
+    ours = [sys.executable, "-m", "maraudersmap_api"]
+    subprocess.run([*ours, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*ours, "demo-data", "--incidents", str(arguments.incidents)], env=environment, check=True)
+    token = asyncio.run(_token(database, secret))
+    (folder / "sql.json").write_text(json.dumps(statements()))
+    with _servers(folder, environment, redis) as servers:
+        for scenario in arguments.only.split(","):
+            script = folder / f"{scenario}.lua"
+            head = f'wrk.headers["Authorization"] = "Bearer {token}"\n'
+            script.write_text(head + SCENARIOS[scenario].format(incidents=arguments.incidents))
+            measured = [s for s in servers if not (scenario == "same list" and s.name == "ours")]
+            for server in measured:  # without a cache, "same list" would measure coalescing
+                _warm_up(server, script, arguments)
+            for _ in range(arguments.rounds):
+                for server in measured:
+                    made = _round(server, script, arguments.seconds, arguments.connections)
+                    server.rounds.setdefault(scenario, []).append(made)
+        _report(servers, arguments.only.split(","))
+        if arguments.crowd:
+            _crowd(servers, folder / f"{arguments.only.split(',')[0]}.lua", arguments)
+    return int(any(made.errors for server in servers for rounds in server.rounds.values() for made in rounds))
+
+
+def statements() -> dict[str, str]:
+    """The SQL that every server runs, from our own repositories; `create` is three statements of one transaction."""
+    aurors = Visibility(next_uuid(), Severity.UNFORGIVABLE)
+    count, count_args = count_statement(ListQuery(), aurors)
+    page, page_args = page_statement(ListQuery(), aurors, few=False)
+    if count_args or len(page_args) != 2:
+        raise RuntimeError("the list's statements have other parameters than the peers expect")
+    return {
+        "user": "SELECT id, role, token_version, is_active FROM users WHERE id = $1",
+        "find": f"{SELECT} FROM incidents i {PEOPLE} WHERE i.id = $1 AND i.deleted_at IS NULL",
+        "count": count,
+        "page": page,
+        "insert": f"""WITH i AS (
+                INSERT INTO incidents (title, description, severity, location, reported_by, tags, evidence_urls,
+                                       witness_count)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_RETURNED})
+            {SELECT} FROM i {PEOPLE}""",  # noqa: S608 - constant text
+        "history": """INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
+           SELECT $1, $2, c.field, c.old, c.new, $3
+           FROM unnest($4::text[], $5::jsonb[], $6::jsonb[]) AS c (field, old, new)""",
+        "event": "INSERT INTO events (type, incident_id, payload) VALUES ($1, $2, $3) RETURNING id",
+    }
+
+
+def next_uuid() -> Any:
+    """Any id: Aurors see everything, so it appears in no statement."""
+    from uuid import uuid4
+
+    return uuid4()
+
+
+async def _token(database: str, secret: str) -> str:
+    connection = await asyncpg.connect(database)
+    found = await find_credentials(connection, "demo.auror1@hogwarts.edu")
+    await connection.close()
+    if found is None or found[0].role is not Role.AUROR:
+        raise RuntimeError("there is no demo Auror")
+    return AccessTokens(secret).issue(found[0], datetime.now(UTC))
+
+
+@contextmanager
+def _servers(folder: Path, environment: dict[str, str], redis: str) -> Iterator[list[Server]]:
+    node = HERE / "express" / "node_modules"
+    venv = HERE / "fastapi" / ".venv" / "bin" / "python"
+    peers = {
+        **environment,
+        "SQL_FILE": str(folder / "sql.json"),
+        "RATE_LIMIT": RAISED,
+        "NODE_ENV": "production",
+    }
+    limits = {"RATE_LIMIT_ANONYMOUS": RAISED, "RATE_LIMIT_AUTHENTICATED": RAISED, "HOST": "127.0.0.1"}
+    mine = {**environment, **limits, "DRAIN_SECONDS": "0", "CONNECTION_MAX_AGE_SECONDS": "86400"}
+    ours = [sys.executable, "-m", "maraudersmap_api"]
+    plan: list[tuple[str, list[str], dict[str, str]]] = [
+        ("ours", ours, mine),
+        ("ours, Redis", ours, {**mine, "REDIS_URL": redis}),
+    ]
+    if node.is_dir():
+        plan.append(("express", ["node", str(HERE / "express" / "server.js")], peers))
+    if venv.exists():
+        command = [
+            str(venv),
+            "-m",
+            "uvicorn",
+            "server:app",
+            "--app-dir",
+            str(HERE / "fastapi"),
+            "--no-access-log",
+        ]
+        plan.append(("fastapi", [*command, "--log-level", "warning"], peers))
+    servers: list[Server] = []
+    try:
+        for name, command, variables in plan:
+            port = _free_port()
+            log = (folder / f"{name}.log").open("wb")
+            if name == "fastapi":
+                command = [*command, "--port", str(port)]
+            variables = {**variables, "PORT": str(port), "LOG_FILE": str(folder / f"{name}.json.log")}
+            started = time.monotonic()
+            process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
+            servers.append(Server(name, port, process))
+            path = "/health/ready" if name.startswith("ours") else "/health/live"
+            _wait_ready(port, path, folder / f"{name}.log")
+            print(f"{name}: ready after {time.monotonic() - started:.2f} s", flush=True)
+        yield servers
+    finally:
+        for server in servers:
+            server.process.terminate()
+        for server in servers:
+            server.process.wait(timeout=30)
+
+
+def _warm_up(server: Server, script: Path, arguments: argparse.Namespace) -> None:
+    """Until enough requests were answered, however slow the machine is; at most a minute."""
+    answered, deadline = 0.0, time.monotonic() + 60
+    while answered < arguments.warm and time.monotonic() < deadline:
+        answered += 2 * _round(server, script, 2, arguments.connections).per_second
+
+
+def _round(server: Server, script: Path, seconds: int, connections: int) -> Round:
+    before = server.cpu_seconds()
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        "--latency",
+        "-s",
+        str(script),
+    ]
+    output = subprocess.run(
+        [*command, f"http://127.0.0.1:{server.port}"], capture_output=True, text=True, check=True
+    ).stdout
+    used = server.cpu_seconds() - before
+    answered = int(_found(r"(\d+) requests in", output))
+    bad = int(_found(r"Non-2xx or 3xx responses: (\d+)", output, "0"))
+    failed = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", output)))
+    return Round(
+        per_second=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
+        per_cpu_second=answered / max(used, 0.01),
+        p50=_milliseconds(_found(r"\n\s+50%\s+(\S+)", output)),
+        p99=_milliseconds(_found(r"\n\s+99%\s+(\S+)", output)),
+        errors=bad + failed,
+    )
+
+
+def _report(servers: list[Server], scenarios: list[str]) -> None:
+    express = next((server for server in servers if server.name == "express"), None)
+    print(
+        f"\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n"
+    )
+    print(
+        "| scenario | server | req/s | req/cpu-s | x express (per core) | target | p50 ms | p99 ms | errors |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for scenario in scenarios:
+        for server in servers:
+            rounds = server.rounds.get(scenario)
+            if not rounds:
+                continue
+            core = statistics.median(made.per_cpu_second for made in rounds)
+            ratio = ""
+            if express is not None and express.rounds.get(scenario):
+                ratio = f"{core / statistics.median(m.per_cpu_second for m in express.rounds[scenario]):.2f}"
+            target = f">= {TARGETS[scenario]}" if server.name.startswith("ours") else ""
+            print(
+                f"| {scenario} | {server.name} | {statistics.median(m.per_second for m in rounds):.0f} | {core:.0f} "
+                f"| {ratio} | {target} | {statistics.median(m.p50 for m in rounds):.1f} "
+                f"| {statistics.median(m.p99 for m in rounds):.1f} | {sum(m.errors for m in rounds)} |"
+            )
+    print()
+    for server in servers:
+        print(f"{server.name}: {server.memory():.0f} MiB resident", flush=True)
+
+
+def _crowd(servers: list[Server], script: Path, arguments: argparse.Namespace) -> None:
+    """Many keep-alive connections at one process."""
+    for server in servers:
+        made = _round(server, script, arguments.seconds * 2, arguments.crowd)
+        print(
+            f"{arguments.crowd} connections, {script.stem}, {server.name}: {made.per_second:.0f} req/s, "
+            f"p50 {made.p50:.0f} ms, p99 {made.p99:.0f} ms, {made.errors} errors, {server.memory():.0f} MiB",
+            flush=True,
+        )
+
+
+def _found(pattern: str, text: str, default: str | None = None) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        if default is None:
+            raise RuntimeError(f"wrk said something unexpected:\n{text}")
+        return default
+    return match[1]
+
+
+def _milliseconds(text: str) -> float:
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise RuntimeError(f"no time: {text}")
+
+
+def _wait_ready(port: int, path: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise RuntimeError(log.read_text()[-2000:]) from None
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Reading a whole list by cursor while others write: nothing twice, nothing missing."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.component.conftest import Api
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STAGES = ("OPEN", "IN_PROGRESS", "RESOLVED", "ARCHIVED")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An incident as far as its place in a list goes. Few different moments: ties are what goes wrong."""
+
+    severity: int
+    status: str
+    minute: int
+
+
+rows = st.builds(Row, st.integers(1, 4), st.sampled_from(STAGES), st.integers(0, 3))
+
+
+async def _insert(api: Api, made: list[Row]) -> list[int]:
+    stored = await api.sql(
+        """INSERT INTO incidents (title, location, severity, status, reported_at, reported_by, resolved_at, resolved_by)
+           SELECT 'x', 'HOGWARTS', n.severity, n.status, n.moment, u.id, n.moment, u.id
+             FROM unnest($1::int[], $2::text[], $3::timestamptz[]) WITH ORDINALITY
+                  AS n (severity, status, moment, place), users u WHERE u.email LIKE 'moody@%'
+            ORDER BY n.place RETURNING id""",
+        [row.severity for row in made],
+        [row.status for row in made],
+        [START + timedelta(minutes=row.minute) for row in made],
+    )
+    return [record[0] for record in stored]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    first=st.lists(rows, max_size=15),
+    between=st.lists(st.lists(rows, max_size=3), max_size=6),
+    sort=st.sampled_from(["reportedAt", "severity", "status"]),
+    order=st.sampled_from(["asc", "desc"]),
+    limit=st.integers(1, 6),
+)
+async def test_every_row_once_and_in_order_whatever_is_inserted_meanwhile(
+    api: Api, first: list[Row], between: list[list[Row]], sort: str, order: str, limit: int
+) -> None:
+    if not api.tokens:
+        await api.person("moody", "AUROR")
+    await api.sql("DELETE FROM incidents")
+    ids = await _insert(api, first)
+    waiting = list(between)
+    query = f"/api/incidents?sort={sort}&order={order}&limit={limit}"
+    read: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = (await api.call("GET", query + cursor, user="moody")).body
+        read += page["data"]
+        assert page["hasMore"] == (page["nextCursor"] is not None)
+        if page["nextCursor"] is None:
+            break
+        assert len(page["data"]) == limit
+        cursor = f"&cursor={page['nextCursor']}"
+        if waiting:
+            await _insert(api, waiting.pop(0))
+
+    seen = [incident["id"] for incident in read]
+    assert len(seen) == len(set(seen)), "nothing twice"
+    assert set(ids) <= set(seen), "nothing that was there is missing"
+    assert [_place(i, sort) for i in read] == sorted((_place(i, sort) for i in read), reverse=order == "desc")
+
+
+def _place(incident: dict[str, Any], sort: str) -> tuple[int, str, int]:
+    rank = {
+        "severity": ("MISCHIEF", "SUSPICIOUS", "DANGEROUS", "UNFORGIVABLE").index(incident["severity"]),
+        "status": STAGES.index(incident["status"]),
+        "reportedAt": 0,
+    }[sort]
+    return rank, incident["reportedAt"], incident["id"]
+
+
+async def test_a_cursor_goes_with_its_filters_and_with_nothing_else(api: Api) -> None:
+    await api.person("moody", "AUROR")
+    for _ in range(3):
+        await api.report("moody")
+    cursor = (await api.call("GET", "/api/incidents?limit=1", user="moody")).body["nextCursor"]
+
+    async def status(query: str) -> int:
+        return (await api.call("GET", f"/api/incidents?{query}", user="moody")).status
+
+    assert await status(f"limit=2&cursor={cursor}") == 200
+    assert await status(f"cursor={cursor}&location=HOGWARTS") == 400
+    assert await status(f"cursor={cursor}&order=asc") == 400
+    assert await status(f"cursor={cursor}&page=2") == 400
+    assert await status(f"cursor={cursor}&search=x&sort=relevance") == 400
+    assert await status(f"cursor={cursor[:-3]}") == 400
+    assert await status("cursor=") == 400
+
+
+async def test_pages_reach_ten_thousand_rows_deep_and_then_say_how_to_go_on(api: Api) -> None:
+    await api.person("moody", "AUROR")
+    await api.sql(
+        """INSERT INTO incidents (title, location, reported_by)
+           SELECT 'troll', 'HOGWARTS', u.id FROM generate_series(1, 10050), users u"""
+    )
+
+    deepest = (await api.call("GET", "/api/incidents?limit=100&page=100", user="moody")).body
+    beyond = await api.call("GET", "/api/incidents?limit=100&page=101", user="moody")
+    after = (
+        await api.call("GET", f"/api/incidents?limit=100&cursor={deepest['nextCursor']}", user="moody")
+    ).body
+
+    assert (len(deepest["data"]), deepest["hasMore"], deepest["totalExact"]) == (100, True, False)
+    assert (beyond.status, beyond.body["error"]["details"][0]["field"]) == (400, "page")
+    assert (len(after["data"]), after["hasMore"], after["page"]) == (50, False, None)
+
+
+@pytest.mark.parametrize("search", ["zebra", "troll"])
+async def test_rare_and_common_words_are_found_in_the_same_order(api: Api, search: str) -> None:
+    """The two plans behind them give the same list."""
+    await api.person("moody", "AUROR")
+    await api.sql(
+        """INSERT INTO incidents (title, location, severity, reported_by, reported_at)
+           SELECT 'troll' || CASE WHEN n % 1000 = 0 THEN ' zebra' ELSE '' END, 'HOGWARTS', 1 + n % 4, u.id,
+                  now() - n * interval '1 second'
+             FROM generate_series(1, 10500) n, users u"""
+    )
+    for sort in ("reportedAt", "severity"):
+        for order in ("asc", "desc"):
+            query = f"/api/incidents?search={search}&sort={sort}&order={order}&limit=100"
+            found = (await api.call("GET", query, user="moody")).body
+            assert [_place(i, sort) for i in found["data"]] == sorted(
+                (_place(i, sort) for i in found["data"]), reverse=order == "desc"
+            )
+            assert len(found["data"]) == (10 if search == "zebra" else 100)

@@ -1,0 +1,510 @@
+"""Events as they happen: who hears of what, and when sockets end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import jwt
+import pytest
+from dev.local_services import LocalRedis, local_redis
+from tests.component.api.sockets import Client, connected, stranger
+from tests.component.conftest import JWT_SECRET, PATIENCE_SECONDS, Api, readiness, running_api, until
+
+from maraudersmap_api.outbox.models import Event, EventType
+from maraudersmap_api.realtime import handlers, hub
+from maraudersmap_api.realtime.socket import QUEUE_FRAMES
+
+
+async def _people(api: Api) -> None:
+    for name, role in (("student", "STUDENT"), ("prefect", "PREFECT"), ("auror", "AUROR")):
+        await api.person(name, role)
+
+
+async def _expiring(api: Api, user: str, seconds: float) -> str:
+    """A token of `user` that is about to expire."""
+    claims = jwt.decode(api.tokens[user], options={"verify_signature": False})
+    header = jwt.get_unverified_header(api.tokens[user])
+    claims["exp"] = int((datetime.now(UTC) + timedelta(seconds=seconds)).timestamp())
+    return jwt.encode(claims, JWT_SECRET, algorithm="HS256", headers={"kid": header["kid"]})
+
+
+async def test_everybody_hears_exactly_of_what_they_may_view(api: Api) -> None:
+    await _people(api)
+    async with (
+        connected(api, "student") as student,
+        connected(api, "prefect") as prefect,
+        connected(api, "auror") as auror,
+    ):
+        made = {
+            severity: await api.report("auror", f"{severity} thing", severity=severity)
+            for severity in ("UNFORGIVABLE", "DANGEROUS", "SUSPICIOUS", "MISCHIEF")
+        }
+        for client, seen in ((student, 1), (prefect, 3), (auror, 4)):
+            # MISCHIEF was the last one, so what came before it and is not here was not told.
+            heard = [(await client.expect("incident:created"))["data"] for _ in range(seen)]
+            assert heard == list(made.values())[-seen:]
+        assert student.kept == []
+
+
+async def test_an_event_for_each_change(api: Api) -> None:
+    await _people(api)
+    async with connected(api, "auror") as auror:
+        number = (await api.report("student"))["id"]
+        path = f"/api/incidents/{number}"
+        await api.call("PATCH", path, user="auror", json={"title": "new"})
+        updated = await auror.expect("incident:updated")
+        comment = (await api.call("POST", f"{path}/comments", user="student", json={"content": "hi"})).body
+        created = await auror.expect("comment:created")
+        await api.call("DELETE", f"{path}/comments/{comment['id']}", user="student")
+        deleted = await auror.expect("comment:deleted")
+        await api.call("PATCH", path, user="auror", json={"severity": "SUSPICIOUS"})
+        escalated = await auror.expect("incident:escalated")
+        await api.call("POST", f"{path}/resolve", user="auror")
+        resolved = await auror.expect("incident:resolved")
+        await api.call("DELETE", path, user="auror")
+        gone = await auror.expect("incident:deleted")
+
+    assert updated["data"]["title"] == "new"
+    assert created["data"] == comment
+    assert deleted["data"] == {"id": comment["id"], "incidentId": number}
+    assert escalated["data"]["severity"] == "SUSPICIOUS"
+    assert resolved["data"]["status"] == "RESOLVED"
+    assert gone["data"] == {"id": number}
+    ids = [f["id"] for f in (updated, created, deleted, escalated, resolved, gone)]
+    assert ids == sorted(ids)
+
+
+async def test_who_may_view_it_no_longer_hears_only_that_it_is_gone(api: Api) -> None:
+    await _people(api)
+    await api.person("other")
+    number = (await api.report("other", "Boggart in the wardrobe"))["id"]
+    async with connected(api, "student") as student, connected(api, "other") as reporter:
+        await student.send("room:join", room=f"incident:{number}")
+        await student.expect("presence:join")
+        await api.call("PATCH", f"/api/incidents/{number}", user="auror", json={"severity": "DANGEROUS"})
+
+        removed = await student.expect("incident:removed")
+        told = await reporter.expect("incident:escalated")
+        await student.send("typing:start", room=f"incident:{number}")
+        refused = await student.expect("error")
+
+    assert removed["data"] == {"id": number}
+    assert "Boggart" not in json.dumps(student.kept)
+    assert told["data"]["severity"] == "DANGEROUS", "one's own stays visible"
+    assert refused["data"]["code"] == "FORBIDDEN", "out of the room too"
+
+
+async def test_notifications_reach_their_reader_only(api: Api) -> None:
+    await _people(api)
+    await api.person("ron")
+    number = (await api.report("student"))["id"]
+    async with connected(api, "ron") as ron, connected(api, "prefect") as prefect:
+        await api.call(
+            "POST", f"/api/incidents/{number}/comments", user="prefect", json={"content": "@ron look"}
+        )
+        notification = await ron.expect("notification:new")
+        await prefect.expect("comment:created")
+        await api.report("student", "marker")
+        await prefect.expect("incident:created")
+
+    assert notification["data"]["type"] == "MENTION"
+    assert notification["data"]["message"] == "@ron look"
+    assert [f for f in prefect.kept if f["type"] == "notification:new"] == []
+
+
+async def test_rooms_presence_and_typing(api: Api) -> None:
+    await _people(api)
+    number = (await api.report("student"))["id"]
+    hidden = (await api.report("auror", severity="DANGEROUS"))["id"]
+    room = f"incident:{number}"
+    async with connected(api, "student") as student, connected(api, "prefect") as prefect:
+        await student.send("room:join", room=room)
+        await student.expect("presence:join")
+        await prefect.send("room:join", room=room)
+        joined = await student.expect("presence:join")
+        await prefect.send("typing:start", room=room)
+        typing = await student.expect("presence:typing")
+        there = await api.call("GET", f"/api/presence/incidents/{number}", user="auror")
+        online = await api.call("GET", "/api/presence/online", user="auror")
+        await prefect.send("room:leave", room=room)
+        left = await student.expect("presence:leave")
+        for wrong, code in (
+            (f"incident:{hidden}", "FORBIDDEN"),
+            ("incident:999999", "NOT_FOUND"),
+            ("incident:x", "BAD_FRAME"),
+            ("lobby", "BAD_FRAME"),
+            (7, "BAD_FRAME"),
+        ):
+            await student.send("room:join", room=wrong)
+            assert (await student.expect("error"))["data"]["code"] == code, wrong
+
+    assert (joined["data"]["room"], joined["data"]["user"]["firstName"]) == (room, "Prefect")
+    assert (typing["data"]["typing"], typing["data"]["user"]["firstName"]) == (True, "Prefect")
+    assert left["data"]["user"]["firstName"] == "Prefect"
+    assert {u["firstName"] for u in there.body["data"]} == {"Student", "Prefect"}
+    assert (online.body["total"], {u["firstName"] for u in online.body["data"]}) == (
+        2,
+        {"Student", "Prefect"},
+    )
+    assert "email" not in json.dumps([online.body, there.body, joined])
+    assert "incident" not in json.dumps(online.body)
+    assert (await api.call("GET", f"/api/presence/incidents/{hidden}", user="student")).status == 403
+    assert (await api.call("GET", "/api/presence/incidents/999999", user="student")).status == 404
+
+
+async def test_what_was_missed_is_told_again_from_ten_seconds_before(api: Api) -> None:
+    await _people(api)
+    for title in ("old", "known", "missed"):
+        await api.report("student", title)
+    await api.report("auror", "hidden", severity="UNFORGIVABLE")
+    ids = [row[0] for row in await api.sql("SELECT id FROM events WHERE user_id IS NULL ORDER BY id")]
+    await api.sql("UPDATE events SET created_at = created_at - interval '11 seconds' WHERE id = $1", ids[0])
+
+    async with connected(api, "student", since=ids[1]) as student:
+        first, second = await student.receive(), await student.receive()
+        await api.report("student", "live")
+        third = await student.receive()
+
+    assert [f["data"]["title"] for f in (first, second, third)] == ["known", "missed", "live"]
+    assert [f["id"] for f in (first, second)] == ids[1:3]
+
+
+async def test_an_event_that_committed_late_is_not_lost(api: Api) -> None:
+    """Ids commit out of order: a lower id may appear after a higher one that the client already knows."""
+    await _people(api)
+    late = (await api.report("student", "late"))["id"]
+    await api.report("student", "early")
+    rows = await api.sql("SELECT id, incident_id FROM events ORDER BY id")
+    assert rows[0][1] == late
+
+    async with connected(api, "student", since=rows[1][0]) as student:
+        heard = [await student.receive(), await student.receive()]
+
+    assert [f["data"]["title"] for f in heard] == ["late", "early"]
+
+
+async def test_too_much_or_too_old_means_reading_anew(api: Api) -> None:
+    await _people(api)
+    number = (await api.report("student"))["id"]
+    first = (await api.sql("SELECT id FROM events"))[0][0]
+    await api.sql(
+        """INSERT INTO events (type, incident_id, payload)
+           SELECT 'incident:updated', $1, '{}' FROM generate_series(1, 1001)""",
+        number,
+    )
+    for since in (first, first + 5000):
+        async with connected(api, "student", since=since) as student:
+            assert (await student.receive())["type"] == "resync"
+    async with connected(api, "student", since=first + 1) as student:
+        for _ in range(1001):
+            assert (await student.receive())["type"] in ("incident:updated", "incident:created")
+
+
+async def test_catching_up_never_tells_what_is_hidden_or_deleted_by_now(api: Api) -> None:
+    await _people(api)
+    start = (await api.report("student", "start"))["id"]
+    escalated = (await api.report("auror", "secret one"))["id"]
+    deleted = (await api.report("auror", "secret two"))["id"]
+    path = f"/api/incidents/{start}/comments"
+    comment = (await api.call("POST", path, user="auror", json={"content": "secret three"})).body
+    since = (await api.sql("SELECT min(id) FROM events"))[0][0]
+    await api.call("PATCH", f"/api/incidents/{escalated}", user="auror", json={"severity": "DANGEROUS"})
+    await api.call("DELETE", f"/api/incidents/{deleted}", user="auror")
+    await api.call("DELETE", f"{path}/{comment['id']}", user="auror")
+
+    async with connected(api, "student", since=since) as student:
+        await student.expect("comment:deleted")
+
+    assert "secret" not in json.dumps(student.kept)
+    kinds = [(f["type"], f["data"]["id"]) for f in student.kept]
+    assert ("incident:removed", escalated) in kinds
+    assert ("incident:deleted", deleted) in kinds
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"type": "room:join", "room": "incident:1"},
+        {"type": "auth"},
+        {"type": "auth", "token": 7},
+        {"type": "auth", "token": "x.y.z"},
+        {"type": "auth", "token": "", "since": "x"},
+        ["auth"],
+        "auth",
+    ],
+)
+async def test_whoever_does_not_sign_in_first_is_closed_with_4401(api: Api, first: object) -> None:
+    async with stranger(api) as client:
+        await client.ws.send_json(first)
+        assert await client.until_closed() == 4401
+
+
+async def test_an_expired_token_opens_nothing(api: Api) -> None:
+    await _people(api)
+    async with stranger(api) as client:
+        await client.send("auth", token=await _expiring(api, "student", -5))
+        assert await client.until_closed() == 4401
+
+
+async def test_who_says_nothing_is_closed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "FIRST_FRAME_SECONDS", 0.1)
+    async with stranger(api) as client:
+        assert await client.until_closed() == 4401
+
+
+async def test_a_socket_ends_with_its_token_unless_it_is_extended(api: Api) -> None:
+    await _people(api)
+    token = await _expiring(api, "student", 2)
+    async with stranger(api) as short, stranger(api) as extended:
+        for client in (short, extended):
+            await client.send("auth", token=token)
+            await client.expect("connection:acknowledged")
+        await extended.send("auth", token=api.tokens["student"])
+        await extended.expect("connection:acknowledged")
+
+        assert await short.until_closed() == 4401
+        await api.report("student", "still here")
+        assert (await extended.expect("incident:created"))["data"]["title"] == "still here"
+
+
+async def test_nobody_extends_with_somebody_elses_token(api: Api) -> None:
+    await _people(api)
+    async with connected(api, "student") as client:
+        await client.send("auth", token=api.tokens["auror"])
+        assert await client.until_closed() == 4401
+
+
+async def test_deactivation_closes_and_a_new_role_is_judged_anew(api: Api) -> None:
+    await _people(api)
+    await api.person("spy", "AUROR")
+    number = (await api.report("auror", severity="DANGEROUS"))["id"]
+    async with connected(api, "spy") as spy, connected(api, "prefect") as prefect:
+        await prefect.send("room:join", room=f"incident:{number}")
+        await prefect.expect("presence:join")
+        await api.sql("UPDATE users SET role = 'STUDENT' WHERE email LIKE 'prefect@%'")
+        await api.sql("UPDATE users SET is_active = false WHERE email LIKE 'spy@%'")
+
+        assert await spy.until_closed() == 4401
+
+        async def left() -> bool:
+            there = await api.call("GET", f"/api/presence/incidents/{number}", user="auror")
+            return bool(there.body["total"] == 0)
+
+        await until(left)
+        await api.report("auror", "secret", severity="DANGEROUS")
+        await api.report("auror", "harmless")
+        assert (await prefect.expect("incident:created"))["data"]["title"] == "harmless"
+        assert "secret" not in json.dumps(prefect.kept)
+
+
+async def test_ten_sockets_a_user(api: Api) -> None:
+    await _people(api)
+    async with aiohttp.ClientSession(api.http._base_url) as http:
+        clients = [Client(await http.ws_connect("/ws")) for _ in range(hub.MOST_OF_A_USER)]
+        for client in clients:
+            await client.send("auth", token=api.tokens["student"])
+            await client.expect("connection:acknowledged")
+        async with stranger(api) as eleventh:
+            await eleventh.send("auth", token=api.tokens["student"])
+            assert await eleventh.until_closed() == 1008
+        async with connected(api, "prefect"):
+            metrics = (await api.call("GET", "/metrics")).body.decode()
+            assert f"active_websocket_connections {hub.MOST_OF_A_USER + 1}.0" in metrics
+
+
+async def test_twenty_strangers_an_address(api: Api) -> None:
+    await _people(api)
+    async with aiohttp.ClientSession(api.http._base_url) as http:
+        silent = [await http.ws_connect("/ws") for _ in range(hub.MOST_UNKNOWN_OF_AN_ADDRESS)]
+        refused = await api.call(
+            "GET",
+            "/ws",
+            headers={
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+            },
+        )
+        assert (refused.status, refused.body["error"]["code"]) == (429, "RATE_LIMITED")
+        assert not any(ws.closed for ws in silent)
+
+    async def admitted() -> bool:
+        try:
+            async with connected(api, "student"):
+                return True
+        except aiohttp.WSServerHandshakeError:
+            return False
+
+    await until(admitted)
+
+
+async def test_pages_of_other_origins_may_not_connect(database: str) -> None:
+    async with running_api(database, CORS_ORIGINS="https://map.hogwarts.edu") as api:
+        await readiness(api, 200)
+        own = f"http://{api.http._base_url.authority}" if api.http._base_url else ""
+        for origin, allowed in (
+            ("https://map.hogwarts.edu", True),
+            (own, True),
+            ("https://evil.example", False),
+            ("null", False),
+        ):
+            if allowed:
+                async with stranger(api, Origin=origin):
+                    pass
+            else:
+                with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                    await api.http.ws_connect("/ws", headers={"Origin": origin})
+
+
+async def test_plain_http_at_the_sockets_address_is_refused(api: Api) -> None:
+    reply = await api.call("GET", "/ws")
+
+    assert reply.status == 400
+    assert reply.body["error"]["message"] == "This address speaks WebSocket only"
+
+
+async def test_odd_frames_are_answered_and_oversized_ones_close(api: Api) -> None:
+    await _people(api)
+    async with connected(api, "student") as client:
+        for text in ("", "{", "7", '{"type":"dance"}', "[" * 4000, '{"type":"typing:start"}'):
+            await client.ws.send_str(text)
+            assert (await client.expect("error"))["data"]["code"] == "BAD_FRAME", text[:20]
+        await client.ws.send_bytes(b"\x00")
+        assert (await client.expect("error"))["data"]["code"] == "BAD_FRAME"
+        await client.send("heartbeat")
+        await client.ws.send_str("x" * 10_000)
+        assert await client.until_closed() == 1009
+
+
+async def test_who_sends_without_end_is_closed(api: Api) -> None:
+    await _people(api)
+    async with connected(api, "student") as client:
+        for _ in range(200):
+            await client.send("heartbeat")
+        assert await client.until_closed() == 1008
+
+
+async def test_a_slow_consumer_is_let_go_and_nobody_waits_for_it(api: Api) -> None:
+    await _people(api)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.http._base_url.port)  # type: ignore[union-attr]
+    async with connected(api, "prefect") as quick:
+        # A client that signs in and then reads no more: by hand, for a library would read on.
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: map\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        auth = json.dumps({"type": "auth", "token": api.tokens["student"]}).encode()
+        writer.write(b"\x81\xfe" + len(auth).to_bytes(2, "big") + b"\x00\x00\x00\x00" + auth)
+
+        async def online() -> bool:
+            return bool((await api.call("GET", "/api/presence/online", user="auror")).body["total"] == 2)
+
+        await until(online)
+        number = (await api.report("student", description="x" * 10_000))["id"]
+        events = QUEUE_FRAMES * 8
+        service = api.service
+        for n in range(events):
+            service.domain.realtime.events([Event(10**6 + n, EventType.INCIDENT_UPDATED, number, {})])
+            await asyncio.sleep(0)
+
+        async def gone() -> bool:
+            return bool((await api.call("GET", "/api/presence/online", user="auror")).body["total"] == 1)
+
+        for _ in range(events):
+            await quick.expect("incident:updated")
+        await until(gone)
+    writer.close()
+
+
+@pytest.fixture
+async def pods(database: str, redis: LocalRedis) -> AsyncIterator[tuple[Api, Api]]:
+    """Two processes' worth of the service, on one database and one Redis."""
+    async with (
+        running_api(database, REDIS_URL=redis.url) as one,
+        running_api(database, REDIS_URL=redis.url) as two,
+    ):
+        await readiness(one, 200, cache="healthy")
+        await readiness(two, 200, cache="healthy")
+        await until(lambda: _hear_each_other(one, two))
+        two.tokens = one.tokens
+        yield one, two
+
+
+async def _hear_each_other(*running: Api) -> bool:
+    return all(api.service.domain.realtime.hears_others for api in running)
+
+
+async def test_events_presence_and_typing_cross_pods(pods: tuple[Api, Api]) -> None:
+    one, two = pods
+    await _people(one)
+    async with connected(one, "student") as here, connected(two, "prefect") as there:
+        number = (await one.report("student", "Seen from afar"))["id"]
+        heard = await there.expect("incident:created")
+        for client in (here, there):
+            await client.send("room:join", room=f"incident:{number}")
+            await client.expect("presence:join")
+        await here.expect("presence:join", lambda f: f["data"]["user"]["firstName"] == "Prefect")
+        await there.send("typing:start", room=f"incident:{number}")
+        await here.expect("presence:typing")
+
+        async def both(path: str) -> bool:
+            totals = [(await pod.call("GET", path, user="auror")).body["total"] for pod in pods]
+            return totals == [2, 2]
+
+        await until(lambda: both("/api/presence/online"))
+        await until(lambda: both(f"/api/presence/incidents/{number}"))
+
+    assert heard["data"]["title"] == "Seen from afar"
+
+    async def nobody() -> bool:
+        return bool((await one.call("GET", "/api/presence/online", user="auror")).body["total"] == 0)
+
+    await until(nobody)
+
+
+async def test_without_redis_the_own_pod_still_tells_and_later_the_others_catch_up(database: str) -> None:
+    with local_redis() as own:
+        async with (
+            running_api(database, REDIS_URL=own.url) as one,
+            running_api(database, REDIS_URL=own.url) as two,
+        ):
+            await readiness(one, 200, cache="healthy")
+            await readiness(two, 200, cache="healthy")
+            two.tokens = one.tokens
+            await _people(one)
+            async with connected(one, "student") as here, connected(two, "prefect") as there:
+                await one.report("student", "before")
+                await there.expect("incident:created")
+                own.stop()
+                reply = await one.report("student", "meanwhile")
+                near = await here.expect("incident:created", lambda f: f["data"]["title"] == "meanwhile")
+                own.start()
+                far = await there.expect("incident:created")
+
+    assert near["data"]["id"] == far["data"]["id"] == reply["id"]
+
+
+async def test_going_away_closes_with_1001_and_drops_no_request(database: str) -> None:
+    async with running_api(database) as api:
+        await readiness(api, 200)
+        await _people(api)
+        async with connected(api, "student") as client:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                stopping = asyncio.create_task(api.service.server.stop())
+                assert await client.until_closed() == 1001
+                assert await stopping is True
+
+
+async def test_a_failing_broadcast_never_fails_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _people(api)
+
+    def broken(_: object) -> None:
+        raise RuntimeError("no broadcast today")
+
+    monkeypatch.setattr(api.service.domain.realtime._dispatcher, "offer", broken)
+
+    assert (await api.report("student"))["id"]
