@@ -3,7 +3,8 @@ nothing is.
 
 crash              ends at once
 crash-ready:S      ends S seconds after it was first ready, for ever
-recovers:S         ends at once during the first S seconds of the pod, then works
+recovers:S         ends at once during the first S seconds after the revision's first pod began, then works: as if what it
+                   needs were not there yet
 slow-start:S       starts after S seconds
 oom                takes memory until it is killed
 never-ready        readiness is always 503
@@ -27,8 +28,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Of the pod, not of the container: it survives restarts.
-BORN = Path("/tmp/born")  # noqa: S108 (an emptyDir of the pod)
 CHUNK_BYTES = 16 << 20
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -58,6 +57,25 @@ def take_memory() -> None:
     while True:
         held.append(bytearray(os.urandom(1) * CHUNK_BYTES))
         time.sleep(0.05)
+
+
+async def age_of_revision() -> float:
+    """Seconds since the first pod of this pod's ReplicaSet asked; the database is what they share."""
+    import asyncpg
+
+    replica_set = os.uname().nodename.rpartition("-")[0]
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+    await connection.execute("CREATE SCHEMA IF NOT EXISTS misbehave")
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS misbehave.born (name text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())"
+    )
+    await connection.execute(
+        "INSERT INTO misbehave.born (name) VALUES ($1) ON CONFLICT DO NOTHING", replica_set
+    )
+    query = "SELECT extract(epoch FROM clock_timestamp() - at) FROM misbehave.born WHERE name = $1"
+    age = float(await connection.fetchval(query, replica_set))
+    await connection.close()
+    return age
 
 
 async def lock_tables() -> None:
@@ -110,11 +128,8 @@ def interfere(app: Any) -> None:
 def serve() -> None:
     if "crash" in wrong:
         sys.exit("the map is torn: this build ends at once, on purpose")
-    if "recovers" in wrong:
-        if not BORN.exists():
-            BORN.write_text(str(time.time()))
-        if time.time() - float(BORN.read_text()) < wrong["recovers"]:
-            sys.exit("the map is still folded")
+    if "recovers" in wrong and asyncio.run(age_of_revision()) < wrong["recovers"]:
+        sys.exit("the map is still folded")
     if "slow-start" in wrong:
         time.sleep(wrong["slow-start"])
     if "oom" in wrong:
