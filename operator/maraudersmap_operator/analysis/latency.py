@@ -24,14 +24,16 @@ def step(comparison: Comparison, seen: Tally, analysis: Analysis) -> int:
     tail, bound = 1 - analysis.latency.quantile, _absolute(comparison, analysis)
     if bound is not None:
         return telling(slower_than(seen, bound), tail)
-    steps = {
+    words = {
         at: telling(slower_than(seen, at), slower_than(comparison.control, at).cautious + tail)
         for at in common_bounds(comparison.control, seen)
     }
-    crossed = [at for at, word in steps.items() if word >= 0]
-    if not crossed or times_as_long(comparison.control, seen, crossed[-1], tail) < analysis.latency.max_ratio:
-        return -1
-    return max(steps.values())
+    for word in (1, 0):
+        # The bound that shows the factor must be one that tells: a look is small, and others are crossed by chance.
+        crossed = [at for at, said in words.items() if said >= word]
+        if crossed and _is_slower(comparison.control, seen, crossed[-1], analysis):
+            return word
+    return -1
 
 
 def find(comparison: Comparison, analysis: Analysis) -> Judgement:
@@ -51,7 +53,7 @@ def find(comparison: Comparison, analysis: Analysis) -> Judgement:
     ]
     if crossed and comparison.slow_looks >= BAD_LOOKS:
         times = times_as_long(control, trial, crossed[-1], tail)
-        if times >= analysis.latency.max_ratio:
+        if _is_slower(control, trial, crossed[-1], analysis):
             return Failed(
                 "Latency",
                 f"{slower_than(trial, crossed[-1])} of the candidate's {trial.timed} requests took more than "
@@ -70,6 +72,11 @@ def times_as_long(control: Tally, trial: Tally, crossed: float, tail: float) -> 
     ceiling = next((b.le for b in control.buckets if slower_than(control, b.le).value <= tail), None)
     average = mean(control)
     return max(crossed / ceiling if ceiling else 0.0, mean(trial) / average if average else 0.0)
+
+
+def _is_slower(control: Tally, trial: Tally, crossed: float, analysis: Analysis) -> bool:
+    times = times_as_long(control, trial, crossed, 1 - analysis.latency.quantile)
+    return times >= analysis.latency.max_ratio
 
 
 def _find_absolute(comparison: Comparison, analysis: Analysis, bound: float) -> Judgement:

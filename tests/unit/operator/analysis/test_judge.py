@@ -87,6 +87,15 @@ def test_trouble_that_no_longer_than_an_interval_is_forgiven(number: int) -> Non
         assert not isinstance(verdict, Failed), end
 
 
+def test_a_look_is_slow_only_at_a_bound_that_tells() -> None:
+    """Found by simulation: all of sixteen requests beyond a bound that most cross, and one far beyond, by chance."""
+    control = answered(60, slow=7, slow_took=0.005)
+    ill = after(*((control, answered(30, took=1)),) * 2, policy=POLICY)
+    assert ill.slow_looks == 2
+    assert after((control, answered(16, slow=1, slow_took=0.2)), policy=POLICY, start=ill).slow_looks == 2
+    assert after((control, answered(16)), policy=POLICY, start=ill).slow_looks == 1
+
+
 def test_a_change_for_the_worse_is_found_after_hours_of_good_answers() -> None:
     calm = after(*((GOOD, GOOD),) * 2000, policy=POLICY)
     ill = after(*((GOOD, answered(30, errors=9)),) * 24, policy=POLICY, start=calm)
