@@ -58,8 +58,8 @@ test-unit: venv ## tests that need nothing but Python (under a minute)
 	@$(PY) -m pytest tests/unit
 
 .PHONY: test-component
-test-component: venv ## the API against a real PostgreSQL and Redis
-	@$(PY) -m pytest tests/component
+test-component: venv ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
+	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component
 
 .PHONY: test-cluster
 test-cluster: venv cluster images ## scenarios on a real Kubernetes

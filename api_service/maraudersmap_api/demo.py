@@ -110,6 +110,7 @@ async def _load(connection: Any, count: int, seed: int) -> int:
             await connection.execute(_HISTORY, last)
         done += len(batch)
         bar.show(done)
+    await connection.execute("SELECT fold_tallies(2147483647)")  # the API folds in small portions, as it goes
     await connection.execute(
         "VACUUM (ANALYZE) incidents"
     )  # else the first queries are planned for an empty table

@@ -33,7 +33,7 @@ from maraudersmap_api.realtime.frames import (
 )
 from maraudersmap_api.realtime.hub import Hub
 from maraudersmap_api.realtime.presence import MOST_SHOWN, ONLINE, Presence, room_key
-from maraudersmap_api.realtime.socket import HEARTBEAT_SECONDS, SILENCE_SECONDS, Socket
+from maraudersmap_api.realtime.socket import HEARTBEAT_SECONDS, SEND_SECONDS, SILENCE_SECONDS, Socket
 
 SWEEP_SECONDS = 1.0
 ACCOUNTS_SECONDS = 2.0
@@ -175,7 +175,7 @@ class Realtime:
         claims = self._claims(fields)
         if claims.user_id != socket.user.id:
             raise Unauthorized("This token belongs to somebody else: open another connection for them")
-        socket.user = await self._auth.user_of(claims)
+        socket.become(await self._auth.user_of(claims))
         socket.claims = claims
         socket.send(_acknowledged(socket))
         since = since_of(fields)
@@ -222,6 +222,8 @@ class Realtime:
         for socket in self.hub:
             if wall >= socket.claims.expires_at:
                 socket.end(Close.UNAUTHORIZED, "token expired")
+            elif socket.sending_since is not None and now - socket.sending_since > SEND_SECONDS:
+                socket.end(Close.SLOW, "too slow")
             elif now - socket.heard_at > SILENCE_SECONDS:
                 socket.end(Close.GOING_AWAY, "no sign of life")
             elif now - max(socket.pinged_at, socket.heard_at) >= HEARTBEAT_SECONDS:
@@ -239,11 +241,13 @@ class Realtime:
         except Unavailable:
             return  # nor can anything be delivered meanwhile that was judged by the old role
         for socket in self.hub:
+            if socket.user.id not in users:
+                continue  # came while we asked
             role, version, active = accounts.get(socket.user.id, (socket.user.role, -1, False))
             if not active or version != socket.claims.version:
                 socket.end(Close.UNAUTHORIZED, "session ended")
             elif role is not socket.user.role:
-                socket.user = replace(socket.user, role=role)
+                socket.become(replace(socket.user, role=role))
                 await self._leave_hidden_rooms(socket)
 
     async def _leave_hidden_rooms(self, socket: Socket) -> None:

@@ -41,7 +41,7 @@ async def test_sigterm_drops_no_request(database: str) -> None:
     """Clients that follow the rules (go away once unready, reopen what is closed) see no failure."""
     # given
     port = free_port()
-    variables = environment(database, PORT=str(port), DRAIN_SECONDS="2")
+    variables = environment(database, PORT=str(port), DRAIN_SECONDS="6")
     served: list[int] = []
     failures: list[str] = []
     closed_politely = 0
@@ -79,11 +79,11 @@ async def test_sigterm_drops_no_request(database: str) -> None:
             # then: unready but alive and serving
             async with http.get("/health/live") as live:
                 assert live.status == 200
-            await served_more(100)
+            await served_more(20)
             gone.set()
         assert failures == []
         assert set(served) == {401}
-        assert closed_politely >= 100
+        assert closed_politely >= 20
         assert (await api.ended())[0] == 0
 
 
@@ -112,22 +112,21 @@ async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(databa
 
 
 async def test_ready_soon_and_small(database: str) -> None:
-    """Budgets with room for a busy machine; the figures themselves are in the commit that set them."""
+    """Budgets in processor time, which a busy machine does not stretch; docs/performance.md has the figures."""
     port = free_port()
-    started = asyncio.get_running_loop().time()
     async with program("serve", environment(database, PORT=str(port))) as api:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             await wait_ready(http)
-            seconds = asyncio.get_running_loop().time() - started
             async with http.get("/metrics") as reply:
                 text = await reply.text()
         api.terminate()
         await api.ended()
-    (resident,) = [
-        float(line.split()[1]) for line in text.splitlines() if line.startswith("process_resident_memory")
-    ]
-    assert seconds < 5
-    assert resident < 64 * 1024 * 1024
+    figures = {
+        name: float(value)
+        for name, _, value in (line.partition(" ") for line in text.splitlines() if line[0] != "#")
+    }
+    assert figures["process_cpu_seconds_total"] < 1.5
+    assert figures["process_resident_memory_bytes"] < 64 * 1024 * 1024
 
 
 async def test_bad_configuration_exits_2_and_lists_everything() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import aiohttp
 import jwt
@@ -12,8 +14,9 @@ from dev.local_services import LocalRedis, local_redis
 from tests.component.api.sockets import Client, connected, stranger
 from tests.component.conftest import JWT_SECRET, PATIENCE_SECONDS, Api, readiness, running_api, until
 
+from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.outbox.models import Event, EventType
-from maraudersmap_api.realtime import handlers, hub
+from maraudersmap_api.realtime import handlers, hub, repository
 from maraudersmap_api.realtime.socket import QUEUE_FRAMES
 
 
@@ -297,6 +300,32 @@ async def test_deactivation_closes_and_a_new_role_is_judged_anew(api: Api) -> No
         await api.report("auror", "harmless")
         assert (await prefect.expect("incident:created"))["data"]["title"] == "harmless"
         assert "secret" not in json.dumps(prefect.kept)
+
+
+async def test_who_comes_while_accounts_are_looked_up_stays(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _people(api)
+    asked, arrived = asyncio.Event(), asyncio.Event()
+    accounts = repository.accounts
+
+    async def slow(db: Executor, users: Iterable[UUID]) -> Any:
+        found = await accounts(db, users)
+        asked.set()
+        await arrived.wait()
+        return found
+
+    monkeypatch.setattr(repository, "accounts", slow)
+    async with connected(api, "student"):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asked.wait()
+        async with connected(api, "prefect") as newcomer:
+            arrived.set()
+            asked.clear()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asked.wait()  # the round is over, and the next one has begun
+            await api.report("student", "still here")
+            assert (await newcomer.expect("incident:created"))["data"]["title"] == "still here"
 
 
 async def test_ten_sockets_a_user(api: Api) -> None:

@@ -1,5 +1,6 @@
 """The shipped schema: each step up, down and up again; the previous release goes on working on it."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -45,7 +46,7 @@ async def test_each_migration_goes_up_down_and_up_again(empty_database: str, ver
 
     assert below == before
     assert again == above
-    assert above != before
+    assert above != before, "a step that changes nothing cannot have been taken back"
 
 
 async def test_all_the_way_down_leaves_nothing(empty_database: str) -> None:
@@ -58,7 +59,7 @@ async def test_all_the_way_down_leaves_nothing(empty_database: str) -> None:
 
 async def test_an_index_whose_building_broke_off_is_built_anew(empty_database: str) -> None:
     """CREATE INDEX CONCURRENTLY leaves an invalid index behind when it is interrupted."""
-    await migrate(empty_database, SHIPPED[:6])
+    await migrate(empty_database, SHIPPED[:7])
     connection = await asyncpg.connect(empty_database)
     await connection.execute("CREATE INDEX incidents_stage_newest ON incidents (id)")
     await connection.execute(
@@ -72,6 +73,38 @@ async def test_an_index_whose_building_broke_off_is_built_anew(empty_database: s
     )
     await connection.close()
     assert valid
+
+
+async def test_incidents_are_counted_while_others_write(empty_database: str) -> None:
+    """No writer waits for the count, and none is counted twice or not at all."""
+    await migrate(empty_database, SHIPPED[:1])
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        "INSERT INTO users (email, password_hash, first_name, last_name) VALUES ('a@hogwarts.edu', 'x', 'A', 'B')"
+    )
+    insert = """INSERT INTO incidents (title, location, reported_by)
+                SELECT 'x', 'AZKABAN', u.id FROM users u, generate_series(1, $1::int)"""
+    await connection.execute(insert, 5000)
+    await migrate(empty_database, SHIPPED[:5])
+    # Somebody is in the middle of writing, before, during and after the count.
+    await connection.execute("UPDATE incidents SET severity = 2 WHERE id <= 100")
+    writing = connection.transaction()
+    await writing.start()
+    await connection.execute(insert, 10)
+    async with asyncio.timeout(20):
+        await migrate(empty_database, SHIPPED[:6])
+    await writing.commit()
+    await connection.execute("UPDATE incidents SET deleted_at = now() WHERE id <= 7")
+
+    counted = await connection.fetchrow(
+        """SELECT (SELECT count(*) FROM incidents WHERE deleted_at IS NULL) AS there,
+                  (SELECT sum(n) FROM (SELECT n FROM incident_tallies WHERE day = '-infinity' AND kind = 'reported'
+                                       UNION ALL SELECT n FROM tally_changes WHERE kind = 'reported') AS c) AS counted,
+                  (SELECT sum(n) FROM (SELECT n FROM incident_tallies WHERE day = '-infinity' AND severity = 2
+                                       UNION ALL SELECT n FROM tally_changes WHERE severity = 2) AS c) AS severe"""
+    )
+    await connection.close()
+    assert tuple(counted) == (5003, 5003, 93)
 
 
 @dataclass(frozen=True)

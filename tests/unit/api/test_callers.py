@@ -100,7 +100,7 @@ async def test_a_guess_counts_until_it_has_succeeded() -> None:
     await throttle.attempt("harry@hogwarts.edu", there)
     await throttle.attempt("ron@hogwarts.edu", here)
     # success wipes the account's count, and takes back one of the address's
-    for _ in range(20):
+    for _ in range(60):
         await throttle.attempt("hermione@hogwarts.edu", there)
         await throttle.succeeded("hermione@hogwarts.edu", there)
     # fifty for an address, whatever the names

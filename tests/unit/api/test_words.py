@@ -1,0 +1,83 @@
+"""Small pure things: who is named in a comment, what a spreadsheet may see, what is a frame."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maraudersmap_api.analytics.export import csv_lines, harmless
+from maraudersmap_api.comments.models import MOST_MENTIONS, mentioned
+from maraudersmap_api.realtime.frames import BadFrame, ClientFrame, parse_frame, room_of, since_of
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("@harry", "harry"),
+        ("@Harry.Potter, look", "harry.potter"),
+        ("see @ron.weasley.", "ron.weasley. ron.weasley"),
+        ("(@luna) and @neville!", "luna neville! neville"),
+        ("@harry @harry @HARRY", "harry"),
+        ("mail harry@hogwarts.edu or a.b@x", ""),
+        ("@@harry", ""),
+        ("@", ""),
+        ("nothing", ""),
+        ("line\n@mad-eye", "mad-eye"),
+    ],
+)
+def test_who_is_named(content: str, names: str) -> None:
+    assert mentioned(content) == tuple(f"{name}@hogwarts.edu" for name in names.split())
+
+
+def test_a_comment_names_only_so_many() -> None:
+    many = " ".join(f"@user{n}" for n in range(1000))
+
+    assert len(mentioned(many)) == MOST_MENTIONS
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), min_size=2, max_size=4)
+    )
+)
+def test_what_is_exported_can_be_read_back_and_begins_no_formula(lines: list[list[str]]) -> None:
+    text = csv_lines(lines).decode()
+
+    read = list(csv.reader(io.StringIO(text, newline="")))
+
+    assert read == [[harmless(cell) for cell in line] for line in lines]
+    assert not [cell for line in read for cell in line if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert all(
+        cell.removeprefix("'") == original.removeprefix("'") or cell == original
+        for line, was in zip(read, lines, strict=True)
+        for cell, original in zip(line, was, strict=True)
+    )
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_anything_but_a_frame_or_a_bad_frame(text: str) -> None:
+    try:
+        kind, fields = parse_frame(text)
+    except BadFrame:
+        return
+    assert fields["type"] == kind
+
+
+@pytest.mark.parametrize(
+    "room", [None, 7, "", "incident:", "incident:-1", "incident:1.0", "incident:٣", "lobby:1", "x" * 99]
+)
+def test_rooms_are_incidents(room: object) -> None:
+    with pytest.raises(BadFrame):
+        room_of({"room": room})
+    assert room_of({"room": "incident:12"}) == 12
+
+
+@pytest.mark.parametrize("since", ["1", -1, 1.5, True, 2**63, []])
+def test_since_is_the_id_of_an_event(since: object) -> None:
+    with pytest.raises(BadFrame):
+        since_of({"since": since})
+    assert since_of({"since": 5}) == 5
+    assert since_of({}) is None
+    assert parse_frame('{"type":"auth"}') == (ClientFrame.AUTH, {"type": "auth"})
