@@ -42,7 +42,8 @@ class SturdyLock(LeaseLock):
     async def _create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         body = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:
-            await self.api_instance.create_namespaced_lease(namespace, body)
+            # Kept, so that it can be given back although it was never renewed.
+            self.lease_reference = await self.api_instance.create_namespaced_lease(namespace, body)
         except ApiException:
             return False  # another replica was first, or the API server would not: tried again soon
         return True

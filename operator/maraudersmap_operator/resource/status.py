@@ -118,10 +118,13 @@ class CandidateRevision(StatusModel):
     progressed_at: MicroTime = Field(
         description="When pods last became ready, or the step began; the progress deadline counts from here."
     )
-    first_failure_at: Time | None = Field(default=None, description="When the first container of it ended.")
+    first_attempt_at: Time | None = Field(
+        default=None, description="When the first of its containers that ended had begun."
+    )
+    first_failure_at: Time | None = Field(default=None, description="When that container ended.")
     late_failure: bool = Field(
         default=False,
-        description="An attempt that began 8 s or more after the first failure has failed as well.",
+        description="A later attempt, begun 8 s or more after that one began, has failed as well.",
     )
     pull_error_since: MicroTime | None = Field(default=None, description="Since when the image is not found.")
     terminations: tuple[TerminationRecord, ...] = Field(

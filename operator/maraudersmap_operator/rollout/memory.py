@@ -16,7 +16,8 @@ from maraudersmap_operator.resource.status import (
 from .facts import MigrationFacts, PodFacts, RevisionFacts
 from .words import Trouble, pod_trouble
 
-# An attempt that begins this long after the first failure is no longer part of the same bad start.
+# An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
+# one lacked has had that long to appear.
 FRESH_ATTEMPT = timedelta(seconds=8)
 # A pod takes about this long from its creation to its first attempt; one that is too early is started again at once.
 FRESH_LEAD = timedelta(milliseconds=1500)
@@ -36,10 +37,11 @@ def remember(
     records = _count_terminations(candidate.terminations, pods, now)
     if records != candidate.terminations:
         changes["terminations"] = records
-    first = candidate.first_failure_at or _first_failure(pods, now)
-    if first != candidate.first_failure_at:
-        changes["first_failure_at"] = first
-    if first and not candidate.late_failure and _failed_late(pods, first):
+    began, failed = candidate.first_attempt_at, candidate.first_failure_at
+    if (began is None or failed is None) and (first := _first_failure(pods, now)):
+        began, failed = first
+        changes |= {"first_attempt_at": began, "first_failure_at": failed}
+    if began and failed and not candidate.late_failure and _failed_late(pods, second_look(began, failed)):
         changes["late_failure"] = True
     if facts.ready > candidate.ready_high_water:
         changes |= {"ready_high_water": facts.ready, "proven_at": now, "progressed_at": now}
@@ -102,17 +104,37 @@ def _count_terminations(
     return tuple(newest)
 
 
-def _first_failure(pods: Iterable[PodFacts], now: datetime) -> datetime | None:
+def second_look(began: datetime, failed: datetime) -> datetime:
+    """From when on an attempt counts as a second look at what the first one (from, to) has shown.
+
+    What ended soon after its start may have lacked something then. What had run for longer met something when it ended.
+    """
+    cause = began if failed - began <= 2 * FRESH_ATTEMPT else failed
+    return max(cause + FRESH_ATTEMPT, failed)
+
+
+def fresh_witness_at(candidate: CandidateRevision) -> datetime | None:
+    """When to create a pod whose first attempt is such a second look; None while nothing has failed."""
+    began, failed = candidate.first_attempt_at, candidate.first_failure_at
+    return second_look(began, failed) - FRESH_LEAD if began and failed else None
+
+
+def _first_failure(pods: Iterable[PodFacts], now: datetime) -> tuple[datetime, datetime] | None:
+    """The first attempt that ended, from and to; None when none has. What the kubelet no longer tells is taken for now."""
     failed = [p for p in pods if p.termination_count]
     if not failed:
         return None
-    return min([t.finished_at for p in failed for t in p.last_terminations if t.finished_at], default=now)
+    ends = [t for p in failed for t in p.last_terminations if t.finished_at]
+    if not ends:
+        return now, now
+    first = min(ends, key=lambda t: t.finished_at or now)
+    return first.started_at or first.finished_at or now, first.finished_at or now
 
 
-def _failed_late(pods: Iterable[PodFacts], first: datetime) -> bool:
+def _failed_late(pods: Iterable[PodFacts], since: datetime) -> bool:
     for pod in pods:
         for end in pod.last_terminations:
             began = end.started_at or end.finished_at
-            if began and began >= first + FRESH_ATTEMPT:
+            if began and began >= since:
                 return True
     return False

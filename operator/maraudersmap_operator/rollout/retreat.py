@@ -37,6 +37,7 @@ HOLD_MOST = timedelta(minutes=30)
 def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed | Environment) -> None:
     """Remember the verdict, then start to carry it out."""
     environment = isinstance(verdict, Environment)
+    turn.block("", "")  # what it was waiting for is of no interest any more
     turn.update_candidate(
         doomed=Doom(
             reason=verdict.reason, message=verdict.message, detected_at=turn.now, environment=environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
-from .memory import FRESH_ATTEMPT, FRESH_LEAD
+from .memory import fresh_witness_at
 from .plan import Deploy, ScaleTo
 from .strategy import Stage, stage_size
 from .turn import Turn
@@ -18,8 +18,8 @@ def staff(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
     )
     wanted = stage_size(stage, turn.spec, serving_size)
     pods = wanted
-    first = candidate.first_failure_at
-    if first and stage.step is Step.WITNESSES and turn.now >= first + FRESH_ATTEMPT - FRESH_LEAD:
+    fresh_from = fresh_witness_at(candidate)
+    if fresh_from and stage.step is Step.WITNESSES and turn.now >= fresh_from:
         pods += 1
     have(turn, candidate, pods)
     return wanted

@@ -1,8 +1,8 @@
 """Is the candidate healthy, still on its way, doomed, or held back by something that is not its fault?
 
 The numbers come from a real kubelet (DESIGN.md section 4): two pods that exit at once give four terminations within 4 s,
-then none until 19 s; an app that fails for its first 6 s and recovers looks the same so far. Hence an attempt that began
-FRESH_ATTEMPT after the first failure must fail too.
+then none until 19 s; an app that fails for its first 6 s and recovers looks the same so far. Hence a later attempt must fail
+too, one that began FRESH_ATTEMPT or more after the first one began.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from maraudersmap_operator.resource.policy import Rollout
 from maraudersmap_operator.resource.status import MAX_MESSAGE, CandidateRevision
 
 from .facts import JobState, MigrationFacts, PodFacts, RevisionFacts
-from .memory import FRESH_ATTEMPT, FRESH_LEAD, disturbed, starting_pods, terminations
+from .memory import FRESH_ATTEMPT, disturbed, fresh_witness_at, starting_pods, terminations
 from .words import Trouble, create_trouble, pod_trouble
 
 # With a single pod there is no second opinion: the kubelet's own second pull comes about 10 s after the first.
@@ -225,11 +225,8 @@ def _next_moment(case: Case) -> datetime:
         moments += [candidate.pull_error_since + _pull_patience(case, opinions) for opinions in (1, 2)]
     if candidate.controls_hurt_since:
         moments.append(candidate.controls_hurt_since + CONTROLS_PATIENCE)
-    if candidate.first_failure_at:
-        moments += [
-            candidate.first_failure_at + FRESH_ATTEMPT - FRESH_LEAD,
-            candidate.first_failure_at + FRESH_ATTEMPT,
-        ]
+    if fresh := fresh_witness_at(candidate):
+        moments.append(fresh)
     return min((m for m in moments if m > case.now), default=case.now + FRESH_ATTEMPT)
 
 

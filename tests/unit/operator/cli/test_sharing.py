@@ -9,7 +9,7 @@ from . import given
 
 
 def test_both_serve_a_share_and_no_third_revision_is_shown() -> None:
-    snapshot = given.snapshot(given.resource(given.on_trial("Sharing", serving=SHARED)))
+    snapshot = given.snapshot(given.resource(given.on_trial("Sharing") | {"serving": SHARED}))
     assert set(revisions(snapshot)) == {given.STABLE, given.NEXT}
     assert "serving a share" in roles(snapshot, given.STABLE)
     assert "serving a share" in roles(snapshot, given.NEXT)

@@ -92,7 +92,7 @@ def test_failing_for_the_first_six_seconds_is_not_held_against_it() -> None:
 
 def test_ready_then_dying_never_meets_a_user() -> None:
     """Ready for 5 s, then dead, for ever: being ready in between does not forgive."""
-    world = ready_world().behave(BAD, FLAPS).edit(image=BAD).run(25)
+    world = ready_world().behave(BAD, FLAPS).edit(image=BAD).run(20)
     assert world.phase() is Phase.ROLLED_BACK
     assert RouteTo(world.revision(BAD)) not in world.actions
 
@@ -356,3 +356,14 @@ def test_waking_up_is_planned_for_every_deadline() -> None:
     decision = world.turn()
     assert decision.wake_after is not None
     assert timedelta(0) < decision.wake_after <= timedelta(seconds=300)
+
+
+def test_what_the_candidate_waited_for_is_forgotten_with_its_verdict() -> None:
+    """In the very pass that rejects it, the phase is RolledBack, not what the migrations were about."""
+    world = ready_world().behave(BAD, MISSING).edit(image=BAD)
+    phases = []
+    for _ in range(20):
+        world.run(0.5)
+        if world.rejections():
+            phases.append(world.phase())
+    assert set(phases) == {Phase.ROLLED_BACK}
