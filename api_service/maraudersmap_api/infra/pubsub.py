@@ -13,6 +13,7 @@ from maraudersmap_api.infra.redis import Redis
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 POLL_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.5
 
 Handler = Callable[[bytes], None]
 """Gets each message's payload in the loop's thread; must not block or raise."""
@@ -34,9 +35,10 @@ class Subscriber:
 
     async def stop(self) -> None:
         """End and wait until it is gone."""
-        if self._task is not None:
+        # The library can lose a cancellation that meets a time-out of its own, and would listen on: ask until it hears.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=ASK_AGAIN_SECONDS)
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
