@@ -76,6 +76,10 @@ mutants: venv ## break the rollout engine once per invariant: the property test 
 bench-decide: venv ## how long a decision takes with 200 pods
 	@$(PY) bench/decide.py
 
+.PHONY: bench-rollback
+bench-rollback: venv cluster images ## the same failures under Deployment, Argo Rollouts, Flagger and ours: ARGS="--help"
+	@$(PY) -m bench.rollback $(ARGS)
+
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
