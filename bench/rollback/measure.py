@@ -122,15 +122,15 @@ class Bench:
 
         def look(view: View) -> bool | None:
             nonlocal result
-            result = _noted(result, self.contender, view, view.at - began, revision.marker)
-            return True if _over(result, case, view.at - began, cap) else None
+            result = noted(result, self.contender, view, view.at - began, revision.marker)
+            return True if over(result, case, view.at - began, cap) else None
 
         eyes.until(look, f"{self.name} {case.name}", cap + 30)
         end = time.monotonic() + AFTER_SECONDS
 
         def linger(view: View) -> bool | None:
             nonlocal result
-            result = _noted(result, self.contender, view, view.at - began, revision.marker)
+            result = noted(result, self.contender, view, view.at - began, revision.marker)
             return True if view.at >= end else None
 
         eyes.until(linger, f"{self.name} {case.name}: the last seconds", AFTER_SECONDS + 30)
@@ -140,7 +140,7 @@ class Bench:
         self.kubectl("-n", self.namespace, *arguments)
 
 
-def _noted(result: Result, contender: Contender, view: View, seconds: float, marker: str) -> Result:
+def noted(result: Result, contender: Contender, view: View, seconds: float, marker: str) -> Result:
     """The result with what this view adds to it: each moment is noted once."""
     seconds = round(seconds, 2)
     changes: dict[str, object] = {}
@@ -173,7 +173,7 @@ def _restored(view: View) -> bool:
     return old_only and not any(view.selected(pod) for pod in view.new_pods)
 
 
-def _over(result: Result, case: Case, seconds: float, cap: float) -> bool:
+def over(result: Result, case: Case, seconds: float, cap: float) -> bool:
     """Whether nothing more is to be seen."""
     if seconds >= cap:
         return True
