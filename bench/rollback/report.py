@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import threading
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,19 +13,21 @@ from bench.rollback.cases import CASES, Case, Kind
 from bench.rollback.contenders import CONTENDERS
 from bench.rollback.measure import Result
 from dev.cluster.console import Problem
-from dev.cluster.paths import CHECKOUT, write_whole
+from dev.cluster.paths import CHECKOUT, STATE, write_whole
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = CHECKOUT / "docs" / "rollback-benchmark.md"
 _BEGIN = "<!-- results: written by `make bench-rollback`, do not edit -->"
 _END = "<!-- end of results -->"
-_KEEPING = threading.Lock()
-"""Tools are measured at once, and each keeps its results as they come."""
+_LOCK = STATE / "bench-rollback.lock"
+"""Tools are measured at once, perhaps by two runs, and each keeps its results as they come."""
 
 
 def keep(new: Iterable[Result]) -> list[Result]:
     """Put the results in place of earlier ones of the same tool and case; all that there are, in order."""
-    with _KEEPING:
+    STATE.mkdir(exist_ok=True)
+    with _LOCK.open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         return _keep(new)
 
 
