@@ -226,7 +226,7 @@ class Flagger:
 
     def start(self, revision: Revision) -> tuple[Manifest, ...]:
         tuned = self.settings == "tuned"
-        analysis: Manifest = {"interval": "10s", "iterations": 2 if tuned else 10}
+        analysis: Manifest = {"interval": "10s", "iterations": 2 if tuned else 10, "threshold": 2}
         spec: Manifest = {
             "provider": "kubernetes",
             "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
@@ -235,7 +235,6 @@ class Flagger:
         }
         if tuned:
             spec["progressDeadlineSeconds"] = 60
-            analysis["threshold"] = 2
         canary = {
             "apiVersion": "flagger.app/v1beta1",
             "kind": "Canary",
@@ -245,8 +244,8 @@ class Flagger:
         return _workload("apps/v1", "Deployment", revision, {"minReadySeconds": 10} if tuned else {}), canary
 
     def started(self) -> dict[str, Any] | None:
-        # Setting up takes two intervals; the default one would only make the bench slower.
-        return {"spec": {"analysis": {"interval": "60s"}}} if self.settings == "default" else None
+        # Setting up takes two intervals; the longer one would only make the bench slower.
+        return {"spec": {"analysis": {"interval": "30s"}}} if self.settings == "default" else None
 
     def change(self, revision: Revision) -> tuple[str, dict[str, Any]]:
         return f"deployment/{NAME}", {"spec": {"template": pod_template(revision)}}
