@@ -28,7 +28,7 @@ from dev.misbehaving_image import ensure_misbehaving_image
 from dev.operator_install import DEPLOYMENT, NAMESPACE, images_in_use, install
 
 CAP_SECONDS = 180.0
-INNOCENT_CAP_SECONDS = 200.0
+INNOCENT_CAP_SECONDS = 260.0
 LANES = 4
 
 

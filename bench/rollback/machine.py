@@ -7,6 +7,7 @@ import time
 
 from bench.rollback import peers
 from dev.kube import Kubectl
+from dev.operator_install import DEPLOYMENT, NAMESPACE
 
 
 def machine_in_words(kubectl: Kubectl, lanes: int) -> str:
@@ -15,7 +16,9 @@ def machine_in_words(kubectl: Kubectl, lanes: int) -> str:
     runtime = nodes[0]["status"]["nodeInfo"]["containerRuntimeVersion"]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     day = time.strftime("%Y-%m-%d", time.gmtime())
+    operator = kubectl.json("-n", NAMESPACE, "get", "deployment", DEPLOYMENT)
+    image = operator["spec"]["template"]["spec"]["containers"][0]["image"].rpartition("/")[2]
     return (
         f"Last run on {day}: Kubernetes {version} ({runtime}, {len(nodes)} nodes in containers) on one machine with "
-        f"{os.cpu_count()} CPUs and {memory:.0f} GiB, {lanes} tools at once; {peers.versions()}."
+        f"{os.cpu_count()} CPUs and {memory:.0f} GiB, {lanes} tools at once; {peers.versions()}, {image}."
     )
