@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 
@@ -48,6 +49,8 @@ class Result:
     failures: tuple[str, ...] = ()
     at: str = ""
     """When it was measured, UTC."""
+    load: float | None = None
+    """Load average of the machine over its last minute; a busy machine makes everything slower but deadlines."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class Bench:
             failed_kept=counts.failed_kept,
             slowest_ms=counts.slowest_ms,
             failures=counts.failures[:5],
+            load=round(os.getloadavg()[0], 1),
         )
 
     def _start_afresh(self, eyes: Namespace) -> None:

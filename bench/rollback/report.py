@@ -113,15 +113,15 @@ def _per_case(results: list[Result]) -> Iterable[str]:
 def _bad_table(rows: list[Result]) -> Iterable[str]:
     yield (
         "| tool | settings | told after | restored after | bad pods gone after | bad pods met users "
-        "| failed, new connections | failed, kept connection | of requests | the tool's words |"
+        "| failed, new connections | failed, kept connection | of requests | load | the tool's words |"
     )
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in rows:
         contender = CONTENDERS[r.contender]
         times = " | ".join(_after(r, moment) for moment in (r.told, r.restored, r.gone))
         yield (
             f"| {contender.tool} | {contender.settings} | {times} | {'yes' if r.met_users else 'no'} "
-            f"| {r.failed_new} | {r.failed_kept} | {r.sent} | {_words(r)} |"
+            f"| {r.failed_new} | {r.failed_kept} | {r.sent} | {_load(r)} | {_words(r)} |"
         )
 
 
@@ -129,21 +129,25 @@ def _other_table(rows: list[Result], case: Case) -> Iterable[str]:
     mark = "rolled back by mistake" if case.kind is Kind.INNOCENT else "rolled back"
     yield (
         f"| tool | settings | {mark} | all traffic on it after | tool says done after | failed, new connections "
-        "| failed, kept connection | of requests | the tool's words |"
+        "| failed, kept connection | of requests | load | the tool's words |"
     )
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in rows:
         contender = CONTENDERS[r.contender]
         told = "no" if r.told is None else f"**yes, after {r.told:.1f} s**"
         times = " | ".join(_after(r, moment) for moment in (r.switched, r.promoted))
         yield (
             f"| {contender.tool} | {contender.settings} | {told} | {times} | {r.failed_new} | {r.failed_kept} "
-            f"| {r.sent} | {_words(r)} |"
+            f"| {r.sent} | {_load(r)} | {_words(r)} |"
         )
 
 
 def _after(result: Result, moment: float | None) -> str:
     return f"{moment:.1f} s" if moment is not None else f"> {result.watched:.0f} s"
+
+
+def _load(result: Result) -> str:
+    return "-" if result.load is None else f"{result.load:.0f}"
 
 
 def _failed(result: Result) -> int:

@@ -128,12 +128,14 @@ def test_every_tool_and_case_has_its_row() -> None:
     """The page shows what was never told as such, and counts an innocent revision taken back as false."""
     slow = next(c.name for c in CASES if c.kind is Kind.INNOCENT)
     results = [
-        Result("argo-bluegreen-default", BAD.name, watched=183.2, sent=1800),
+        Result("argo-bluegreen-default", BAD.name, watched=183.2, sent=1800, load=7.4),
         Result("ours-default", BAD.name, told=2.5, restored=2.6, gone=3.1, watched=6.1, sent=60),
         Result("argo-bluegreen-tuned", slow, told=61.0, restored=61.0, watched=70, sent=700),
     ]
     text = report.tables(results, "a machine")
-    assert "| Argo Rollouts blue-green | default | > 183 s | > 183 s | > 183 s | no | 0 | 0 | 1800 |" in text
+    assert (
+        "| Argo Rollouts blue-green | default | > 183 s | > 183 s | > 183 s | no | 0 | 0 | 1800 | 7 |" in text
+    )
     assert "| Marauder's Map | default | 1 of 1 | 2.6 s | 0 of 60 (0.0 %) | 0 of 0 |" in text
     assert "**yes, after 61.0 s**" in text
     assert "| Argo Rollouts blue-green | tuned | 0 of 0 | - | - | 1 of 1 |" in text
