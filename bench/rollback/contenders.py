@@ -217,7 +217,8 @@ class Flagger:
     def described(self) -> str:
         if self.settings == "default":
             return (
-                "interval 60 s, 10 iterations, threshold 1, deadline 600 s; no metrics, so readiness decides"
+                "the tutorial's `interval: 30s`, `iterations: 10`, `threshold: 2` (all are required), deadline 600 s; "
+                "no metrics, so readiness decides"
             )
         return (
             "`interval: 10s` (the least it takes), `iterations: 2`, `threshold: 2`, `progressDeadlineSeconds: 60`, "

@@ -20,5 +20,5 @@ def machine_in_words(kubectl: Kubectl, lanes: int) -> str:
     image = operator["spec"]["template"]["spec"]["containers"][0]["image"].rpartition("/")[2]
     return (
         f"Last run on {day}: Kubernetes {version} ({runtime}, {len(nodes)} nodes in containers) on one machine with "
-        f"{os.cpu_count()} CPUs and {memory:.0f} GiB, {lanes} tools at once; {peers.versions()}, {image}."
+        f"{os.cpu_count()} CPUs and {memory:.0f} GiB, up to {lanes} tools at once; {peers.versions()}, {image}."
     )
