@@ -76,6 +76,10 @@ test: lint test-unit test-component test-browser test-cluster ## everything
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
 	@$(PY) bench/mutants.py
 
+.PHONY: bench-rollback
+bench-rollback: venv cluster images ## the same failures under Deployment, Argo Rollouts, Flagger and ours: ARGS="--help"
+	@$(PY) -m bench.rollback $(ARGS)
+
 .PHONY: bench-decide
 bench-decide: venv ## how long a decision takes with 200 pods
 	@$(PY) bench/decide.py
