@@ -27,7 +27,9 @@ def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | 
 
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:  # what the database gives already is; a list has some fifty of them
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def rfc3339_or_none(moment: datetime | None) -> str | None:

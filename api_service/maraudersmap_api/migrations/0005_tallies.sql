@@ -14,7 +14,7 @@ CREATE TABLE incident_tallies (
     house     text NOT NULL,                                           -- the reporter's; '' for none
     n         bigint NOT NULL,
     seconds   bigint NOT NULL,                                         -- from report to resolution, summed
-    PRIMARY KEY (kind, day, severity, location, status, house)
+    PRIMARY KEY (day, kind, severity, location, status, house)
 );
 CREATE TABLE reporter_tallies (
     day       date NOT NULL,

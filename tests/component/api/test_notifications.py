@@ -107,6 +107,7 @@ async def test_nothing_is_told_of_what_was_rolled_back(api: Api) -> None:
     await api.person("harry")
     await api.person("moody", "AUROR")
     await api.sql("ALTER TABLE notifications ADD CONSTRAINT never CHECK (false)")
+    api.conformance = None  # a 500 is a bug, and no document promises bugs
 
     reply = await api.call(
         "POST",

@@ -5,9 +5,11 @@ import os
 import re
 import signal
 import socket
+from collections.abc import Iterator
 
 import aiohttp
-from dev.local_services import LocalRedis
+import pytest
+from dev.local_services import LocalRedis, local_redis
 from tests.component.conftest import environment, program, until
 
 
@@ -27,11 +29,18 @@ async def fetch(base: str, path: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_four_processes_let_exactly_the_allowance_pass(database: str, redis: LocalRedis) -> None:
+@pytest.fixture
+def own_redis() -> Iterator[LocalRedis]:
+    """A server without the counts of other tests."""
+    with local_redis() as server:
+        yield server
+
+
+async def test_four_processes_let_exactly_the_allowance_pass(database: str, own_redis: LocalRedis) -> None:
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     variables = environment(
-        database, PORT=str(port), REDIS_URL=redis.url, RATE_LIMIT_ANONYMOUS="100", DRAIN_SECONDS="0"
+        database, PORT=str(port), REDIS_URL=own_redis.url, RATE_LIMIT_ANONYMOUS="100", DRAIN_SECONDS="0"
     )
     async with program("serve --workers 4", variables) as running:
 
