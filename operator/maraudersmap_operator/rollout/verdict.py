@@ -24,6 +24,8 @@ SECOND_PULL = timedelta(seconds=12)
 CREATE_PATIENCE = timedelta(seconds=5)
 # One missed probe of one stable pod is no reason to stop a rollout.
 CONTROLS_PATIENCE = timedelta(seconds=3)
+# A pod that ended after an hour need not prove itself for an hour.
+LONGEST_RUN = timedelta(seconds=60)
 # EX_TEMPFAIL: the migrations could not reach the database.
 EXIT_UNREACHABLE = 75
 
@@ -182,8 +184,16 @@ def _migration_failed(case: Case) -> Doomed | None:
 
 
 def _settled_at(case: Case) -> list[datetime]:
-    settle = timedelta(seconds=case.rollout.min_ready_seconds)
-    return sorted(p.ready_since + settle for p in case.facts.active if p.ready and p.ready_since)
+    least = timedelta(seconds=case.rollout.min_ready_seconds)
+    return sorted(
+        p.ready_since + max(least, _longest_run(p)) for p in case.facts.active if p.ready and p.ready_since
+    )
+
+
+def _longest_run(pod: PodFacts) -> timedelta:
+    """How long it has worked before it ended: it must do better than that before it counts again."""
+    runs = (t.finished_at - t.started_at for t in pod.last_terminations if t.started_at and t.finished_at)
+    return min(max(runs, default=timedelta(0)), LONGEST_RUN)
 
 
 def _settled(case: Case) -> bool:

@@ -97,6 +97,14 @@ def test_ready_then_dying_never_meets_a_user() -> None:
     assert RouteTo(world.revision(BAD)) not in world.actions
 
 
+def test_pod_that_has_ended_must_stay_ready_for_longer_than_it_ran_before() -> None:
+    """The trial was too short to see it die; before the switch it does, and its next readiness proves nothing."""
+    world = ready_world(rollout={"minReadySeconds": 4, "bakeSeconds": 5})
+    world.behave(BAD, FLAPS).edit(image=BAD).run(30)
+    assert world.rejections() == ["CrashLoop"]
+    assert RouteTo(world.revision(BAD)) not in world.actions
+
+
 def test_slow_start_is_not_rolled_back() -> None:
     """90 s to readiness is within the deadline of 300 s."""
     world = ready_world().behave(NEXT, SLOW).edit(image=NEXT).run(300)
