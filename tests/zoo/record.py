@@ -10,6 +10,7 @@ from pathlib import Path
 from dev.prober import Counts
 
 REPORT = Path(__file__).resolve().parent.parent.parent / "docs" / "failure-zoo.md"
+FIRST_CELLS = ("| BlueGreen", "| Canary", "| Rolling")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -33,13 +34,21 @@ class Row:
 
 
 def write(rows: list[Row]) -> None:
-    """Replace the measured part of the report. Partial runs replace it too: the date says of when it is."""
+    """Put the rows into the report; those of scenarios that this run left out stay."""
+    text = REPORT.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    old, after = rest.split(END)
+    kept = {_key(line): line for line in old.splitlines() if line.startswith(FIRST_CELLS)}
+    kept |= {_key(str(row)): str(row) for row in rows}
     head = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {len(rows)} scenarios of one run.\n\n"
+        f"Last run {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}.\n\n"
         "| strategy | scenario | outcome | told to stop after s | restored after s | requests | failed, new + kept | % |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
-    table = head + "\n".join(map(str, sorted(rows, key=lambda r: (r.strategy, r.case))))
-    text = REPORT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    REPORT.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    table = head + "\n".join(kept[key] for key in sorted(kept))
+    REPORT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+
+
+def _key(line: str) -> tuple[str, str]:
+    cells = [cell.strip() for cell in line.split("|")]
+    return cells[1], cells[2]

@@ -43,7 +43,7 @@ UNDER_TRAFFIC = (
     Case("errors in 20 % of answers", "errors:20", "ErrorRate", 60, failed_percent=20, change=WATCHED),
     Case("answers take 80 ms longer", "slow:80", "Latency", 60, change=WATCHED),
     # All of it on the candidate until readiness is lost: one failure threshold of the probe, and what is in flight.
-    Case("hangs under traffic", "hangs:20", "NotReadyAfterPromotion", 60, failed_percent=20),
+    Case("hangs under traffic", "hangs:5", "NotReadyAfterPromotion", 60, failed_percent=20, change=WATCHED),
 )
 
 
@@ -95,8 +95,8 @@ def test_entry_point_that_does_not_exist(zoo: Callable[[str], Cage], image_witho
 def test_rollback_during_a_rollback(zoo: Callable[[str], Cage]) -> None:
     """A second bad idea while the first is still being undone: both end in the ledger, users notice neither."""
     cage = zoo("BlueGreen")
-    with cage.trial("a second bad revision while the first is undone") as trial:
-        trial.misbehave("hangs:20")
+    with cage.trial("a second bad revision while the first is undone", failed_percent=20) as trial:
+        trial.misbehave("hangs:5")
         cage.until(lambda: (cage.status().get("candidate") or {}).get("doomed"), "a verdict", 120)
         trial.misbehave("crash")
         cage.until_true(
