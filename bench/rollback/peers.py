@@ -113,7 +113,7 @@ def remove(kubectl: Kubectl) -> None:
 def _module_folder(peer: Peer) -> Path:
     module = f"{peer.module}@{peer.version}"
     shown = run(
-        [go_tools._go(), "mod", "download", "-json", module], env=go_tools._go_environment(), cwd=MACHINE
+        [go_tools.go(), "mod", "download", "-json", module], env=go_tools.go_environment(), cwd=MACHINE
     )
     return Path(json.loads(shown)["Dir"])
 
@@ -125,12 +125,12 @@ def _program(peer: Peer, folder: Path) -> Path:
         with step(f"building {peer.module} {peer.version} (2 to 5 minutes when nothing is cached)"):
             partial = path.with_suffix(".tmp")
             partial.parent.mkdir(parents=True, exist_ok=True)
-            command = ["nice", go_tools._go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"]
+            command = ["nice", go_tools.go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"]
             log = MACHINE / "logs" / f"{peer.name}.log"
             run(
                 [*command, "-o", str(partial), peer.package],
                 cwd=folder,
-                env=go_tools._go_environment(),
+                env=go_tools.go_environment(),
                 log=log,
             )
             partial.replace(path)

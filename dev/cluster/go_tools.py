@@ -35,8 +35,8 @@ def published(name: str) -> Path:
         with step(f"building {module} (about 1 minute when nothing is cached)"):
             partial = path.with_name("partial")
             shutil.rmtree(partial, ignore_errors=True)
-            install = [_go(), "install", "-trimpath", "-ldflags", "-s -w", module]
-            run(install, env={**_go_environment(), "GOBIN": str(partial)}, log=_LOGS / f"{name}.log")
+            install = [go(), "install", "-trimpath", "-ldflags", "-s -w", module]
+            run(install, env={**go_environment(), "GOBIN": str(partial)}, log=_LOGS / f"{name}.log")
             (partial / name).replace(path)
             shutil.rmtree(partial)
     return path
@@ -53,8 +53,8 @@ def own(name: str) -> Path:
             flags = " ".join(["-s -w", *(f"-X {package}.{k}={v}" for k, v in values.items())])
             partial = path.with_suffix(".tmp")
             partial.parent.mkdir(parents=True, exist_ok=True)
-            build = [_go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(partial)]
-            run([*build, f"./{name}"], cwd=_MODULE, env=_go_environment(), log=_LOGS / f"{name}.log")
+            build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(partial)]
+            run([*build, f"./{name}"], cwd=_MODULE, env=go_environment(), log=_LOGS / f"{name}.log")
             partial.replace(path)
     return path
 
@@ -62,7 +62,7 @@ def own(name: str) -> Path:
 def module_folder(name: str) -> Path:
     """Where Go keeps the sources of a published tool's module."""
     module = _PUBLISHED[name]
-    shown = run([_go(), "mod", "download", "-json", module], env=_go_environment(), cwd=MACHINE)
+    shown = run([go(), "mod", "download", "-json", module], env=go_environment(), cwd=MACHINE)
     return Path(json.loads(shown)["Dir"])
 
 
@@ -70,7 +70,7 @@ def _go_inputs() -> tuple[str, ...]:
     return (os.uname().machine,)
 
 
-def _go_environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
     # The machine's niceness keeps the machine usable; caches stay with the other costly things.
     return {
         "CGO_ENABLED": "0",
@@ -87,7 +87,7 @@ def version_of(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _go() -> str:
+def go() -> str:
     """A Go that is new enough: the machine's, or one that the machine's older Go can download as a module."""
     MACHINE.mkdir(parents=True, exist_ok=True)
     fetched = MACHINE / "go-toolchain" / "bin" / "go"
