@@ -12,13 +12,14 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 import kopf
 from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from maraudersmap_operator.cluster import KubernetesCluster, Store, lead, open_api, own_namespace
+from maraudersmap_operator.cluster import KubernetesCluster, Store, in_cluster, lead, open_api, own_namespace
 from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, WorkQueue, read_settings
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
 from maraudersmap_operator.watch import audit_forever, build_registry, build_settings
@@ -52,6 +53,8 @@ def main() -> int:
     except InvalidSettings as error:
         print(f"maraudersmap_operator: {error}", file=sys.stderr)  # noqa: T201  # before logs are set up
         return EXIT_BAD_CONFIGURATION
+    if in_cluster():
+        settings = replace(settings, own_namespace=own_namespace())
     configure_logs(settings.log_level)
     try:
         return asyncio.run(_run(settings))

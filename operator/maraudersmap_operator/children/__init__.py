@@ -23,6 +23,7 @@ from maraudersmap_operator.children.environment import (
 )
 from maraudersmap_operator.children.migrations import job
 from maraudersmap_operator.children.network import (
+    OPERATOR_NAMESPACE,
     disruption_budget,
     ingress,
     network_policy,
@@ -37,6 +38,7 @@ from maraudersmap_operator.children.secrets import application_secret
 __all__ = [
     "DATABASE_URL_KEY",
     "JWT_SECRET_KEY",
+    "OPERATOR_NAMESPACE",
     "PASSWORD_KEY",
     "ConfigMapRef",
     "Images",

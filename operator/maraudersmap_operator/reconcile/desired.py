@@ -11,7 +11,11 @@ from maraudersmap_operator.rollout import Autoscaled
 
 
 def foundation(
-    owner: Owner, spec: MaraudersMapSpec, images: Images, config_maps: Mapping[str, Manifest]
+    owner: Owner,
+    spec: MaraudersMapSpec,
+    images: Images,
+    config_maps: Mapping[str, Manifest],
+    operator_namespace: str,
 ) -> Iterator[Manifest]:
     """What pods need before they start, in the order in which they need it."""
     yield children.service_account(owner)
@@ -19,7 +23,7 @@ def foundation(
     yield from children.evaluation_cache(owner, spec, images)
     for config_map in config_maps.values():
         yield children.config_map_copy(owner, config_map)
-    yield from _present(children.network_policy(owner, spec))
+    yield from _present(children.network_policy(owner, spec, operator_namespace))
 
 
 def routing(owner: Owner, spec: MaraudersMapSpec, serving: str) -> Iterator[Manifest]:

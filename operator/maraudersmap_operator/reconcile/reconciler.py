@@ -94,7 +94,8 @@ class Reconciler:
         observation = await self._compare(key, resource, observation, now)
         try:
             await ensure_generated_secrets(self._cluster, owner, spec)
-            for manifest in foundation(owner, spec, self._settings.images, references.config_maps):
+            settings, copied = self._settings, references.config_maps
+            for manifest in foundation(owner, spec, settings.images, copied, settings.own_namespace):
                 await ensurer.ensure(manifest)
             decision = await self._act(key, resource, owner, ensurer, observation, now)
         except StillLeaving as error:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from maraudersmap_operator.children import Images
+from maraudersmap_operator.children import OPERATOR_NAMESPACE, Images
 
 
 class InvalidSettings(ValueError):
@@ -21,6 +21,7 @@ class Settings:
     http_port: int = 8080
     log_level: str = "info"
     leader_election: bool = True
+    own_namespace: str = OPERATOR_NAMESPACE  # whose pods may ask the API's pods for their metrics
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
