@@ -105,8 +105,9 @@ def _use_named(kubeconfig: Path) -> None:
         "docker_network": None,
         "registry_push": None,
         "registry_pull": None,
-        "postgres_image": base_images.PUBLIC.postgres,
-        "redis_image": base_images.PUBLIC.redis,
+        # For a cluster that cannot pull the public ones.
+        "postgres_image": os.environ.get("MARAUDERS_POSTGRES_IMAGE", base_images.PUBLIC.postgres),
+        "redis_image": os.environ.get("MARAUDERS_REDIS_IMAGE", base_images.PUBLIC.redis),
     }
     write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
 
