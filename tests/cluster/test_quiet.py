@@ -32,9 +32,17 @@ def _metrics(kubectl: Kubectl) -> tuple[dict[str, float], float]:
     return writes, passes
 
 
+def _leaving(kubectl: Kubectl) -> list[str]:
+    namespaces = kubectl.json("get", "namespaces")["items"]
+    return [n["metadata"]["name"] for n in namespaces if "deletionTimestamp" in n["metadata"]]
+
+
 def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl: Kubectl) -> None:
     # given: Ready, and its last writes (pruning, the final status) are made
     small.is_ready()
+    # and nothing else is on its way out: in a namespace that is being deleted, children go before their resource, and the
+    # operator's attempts to repair them are refused
+    small.until_true(lambda: not _leaving(kubectl), "no test's namespace on its way out", budgets.GONE)
     seen, since = _metrics(kubectl)[0], time.monotonic()
 
     def calm() -> bool:

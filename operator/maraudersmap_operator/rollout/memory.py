@@ -19,8 +19,9 @@ from .words import Trouble, pod_trouble
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
 # one lacked has had that long to appear.
 FRESH_ATTEMPT = timedelta(seconds=8)
-# A pod takes about this long from its creation to its first attempt; one that is too early is started again at once.
-FRESH_LEAD = timedelta(milliseconds=1500)
+# A pod takes longer than this from its creation to its first attempt, so the attempt is not too early. With 1.5 s it and its
+# restart both were, once: Kubernetes' times are whole seconds, and the third attempt comes 10 s later.
+FRESH_LEAD = timedelta(milliseconds=500)
 TERMINATION_WINDOW = timedelta(minutes=10)
 
 
