@@ -10,6 +10,7 @@ from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.idempotency import repository as idempotency
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox import repository as outbox
 
 EVERY_SECONDS = 30.0
@@ -31,8 +32,7 @@ class Upkeep:
     async def stop(self) -> None:
         """End."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     async def once(self, now: datetime) -> None:
         """Everything that is due at `now` (aware UTC). Raises Unavailable."""

@@ -27,6 +27,7 @@ from maraudersmap_api.infra.breaker import Circuit
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.pubsub import Subscriber
 from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.tasks import end
 
 LOCAL_SECONDS = 1.0
 SHARED_SECONDS = 30
@@ -94,9 +95,7 @@ class ReadCache:
         if self._subscriber is not None:
             await self._subscriber.stop()
         tasks = [task for task in (self._delivery, *self._fills, *self._loading.values()) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     async def get(self, key: str, tags: tuple[str, ...], load: Load, *, shared: bool = True) -> Hit:
         """The bytes of `key`, from wherever they are; `load` makes them. Raises what `load` raises.

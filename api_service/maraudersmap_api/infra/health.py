@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.settings import Dependency
 
 INTERVAL_SECONDS = 1.0
@@ -92,8 +93,7 @@ class Monitor:
     async def stop(self) -> None:
         """End the task and wait until it is gone."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def problem(self, now: float) -> str | None:
         """Why the process is ill, or None. `now` is time.monotonic()."""

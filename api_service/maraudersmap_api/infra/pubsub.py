@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.tasks import end
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 POLL_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 0.5
 
 Handler = Callable[[bytes], None]
 """Gets each message's payload in the loop's thread; must not block or raise."""
@@ -35,10 +35,8 @@ class Subscriber:
 
     async def stop(self) -> None:
         """End and wait until it is gone."""
-        # The library can lose a cancellation that meets a time-out of its own, and would listen on: ask until it hears.
-        while self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=ASK_AGAIN_SECONDS)
+        if self._task is not None:
+            await end([self._task])
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -12,6 +12,7 @@ from typing import Any
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.models import Event
 from maraudersmap_api.realtime import repository
 from maraudersmap_api.realtime.delivery import Loaded, Rendering
@@ -43,8 +44,7 @@ class Dispatcher:
     async def stop(self) -> None:
         """End; what is queued is lost here, and found again by whoever catches up."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def offer(self, events: Iterable[Event]) -> None:
         """Queue events. Never waits: with more than anybody can take, all are told to read anew."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.pubsub import Subscriber
 from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.realtime.dispatch import Dispatcher
 from maraudersmap_api.realtime.frames import ServerFrame
@@ -46,9 +47,7 @@ class Fanout:
         """End both."""
         if self._listening is not None:
             await self._listening.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def events(self, events: Sequence[Event]) -> None:
         """Tell of committed events, here and elsewhere. Never waits."""

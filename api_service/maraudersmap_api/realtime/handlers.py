@@ -13,6 +13,7 @@ from maraudersmap_api.http.answers import NO_STORE
 from maraudersmap_api.http.api import Answer, Api, ClientAddress
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.realtime.frames import (
     MOST_FRAME_BYTES,
     BadFrame,
@@ -121,8 +122,7 @@ async def _serve(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, 
         return await socket.ending
     finally:
         realtime.farewell(socket)
-        for task in (reader, writer):
-            task.cancel()
+        await end((reader, writer))
         for result in await asyncio.gather(reader, writer, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("A socket failed", extra={"context": {"error": error_context(result)}})

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.tasks import end
 
 LIFETIME_SECONDS = 60
 REFRESH_SECONDS = 20.0
@@ -53,8 +54,7 @@ class Presence:
         """Nobody is here any more: say so, if anybody listens."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         await self._tell({})
 
     def changed(self) -> None:

@@ -16,6 +16,7 @@ from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher
 from maraudersmap_api.realtime import repository
 from maraudersmap_api.realtime.dispatch import Dispatcher
@@ -83,8 +84,7 @@ class Realtime:
     async def stop(self) -> None:
         """End it."""
         if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+            await end([self._sweeper])
         await self._presence.stop()
         await self._fanout.stop()
         await self._dispatcher.stop()
