@@ -1,13 +1,14 @@
 """The real servers stopped and frozen under load: never a 500, the right 503, and recovery without a restart."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from dev.local_services import LocalPostgres, LocalRedis, local_redis
-from tests.component.conftest import Api, readiness, running_api, until
+from tests.component.conftest import PATIENCE_SECONDS, Api, readiness, running_api, until
 
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 
@@ -140,9 +141,17 @@ def test_pausing_is_what_it_says(own_postgres: LocalPostgres) -> None:
     """The fault itself, or the tests above would prove nothing."""
     own_postgres.pause()
     pid = int((own_postgres._data / "postmaster.pid").read_text().split()[0])
-    try:
+
+    def state() -> str:
         with open(f"/proc/{pid}/stat") as stat:
-            assert stat.read().rpartition(")")[2].split()[0] == "T"
+            return stat.read().rpartition(")")[2].split()[0]
+
+    try:
+        # The signal takes effect when the process is next scheduled, which is not at once on a busy machine.
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while state() != "T" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert state() == "T"
     finally:
         own_postgres.resume()
 
