@@ -18,15 +18,14 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.breaker import Circuit
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.pubsub import Subscriber
-from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.redis import CacheAway, Command, Redis
 from maraudersmap_api.infra.tasks import end
 
 LOCAL_SECONDS = 1.0
@@ -235,7 +234,7 @@ class ReadCache:
                 self._sending = True
                 payload = json.dumps([self._me, sorted(tags | unshared)])
                 try:
-                    await redis.call(partial(_announce, tags=sorted(tags), payload=payload))
+                    await redis.send(*map(_begin_anew, sorted(tags)), ("PUBLISH", CHANNEL, payload))
                 except CacheAway:
                     self._owed |= tags
                     self._owed_unshared |= unshared
@@ -254,10 +253,12 @@ class ReadCache:
 
 async def _read_shared(redis: Redis, key: str, tags: tuple[str, ...]) -> tuple[bytes | None, str]:
     """The value if its generations stand, and the stamp for a new one."""
-    names = [f"cache:generation:{tag}" for tag in tags]
-    stored, *generations = await redis.call(lambda client: client.mget(f"cache:{key}", *names))
+    names = [_generation(tag) for tag in tags]
+    [(stored, *generations)] = await redis.send(("MGET", f"cache:{key}", *names))
     if None in generations:
-        generations = await redis.call(lambda client: _begin(client, names))
+        begin = [("SET", name, secrets.token_hex(8), "NX", "EX", GENERATION_SECONDS) for name in names]
+        generations = (await redis.send(*begin, ("MGET", *names)))[-1]
+        generations = [found or secrets.token_hex(8).encode() for found in generations]
         stored = None
     stamp = b".".join(generations)
     if stored is not None:
@@ -268,27 +269,13 @@ async def _read_shared(redis: Redis, key: str, tags: tuple[str, ...]) -> tuple[b
 
 
 async def _write_shared(redis: Redis, key: str, stamp: str, value: bytes) -> None:
-    try:
-        await redis.call(
-            lambda client: client.set(f"cache:{key}", stamp.encode() + b"|" + value, ex=SHARED_SECONDS)
-        )
-    except CacheAway:
-        return  # then the next reader queries again
+    with suppress(CacheAway):  # then the next reader queries again
+        await redis.send(("SET", f"cache:{key}", stamp.encode() + b"|" + value, "EX", SHARED_SECONDS))
 
 
-async def _begin(client: Any, names: list[str]) -> list[bytes]:
-    """Give tags that have no generation one, and return all of them."""
-    pipeline = client.pipeline(transaction=False)
-    for name in names:
-        pipeline.set(name, secrets.token_hex(8), nx=True, ex=GENERATION_SECONDS)
-    pipeline.mget(names)
-    found: list[bytes] = (await pipeline.execute())[-1]
-    return [generation or secrets.token_hex(8).encode() for generation in found]
+def _begin_anew(tag: str) -> Command:
+    return ("SET", _generation(tag), secrets.token_hex(8), "EX", GENERATION_SECONDS)
 
 
-async def _announce(client: Any, tags: list[str], payload: str) -> None:
-    pipeline = client.pipeline(transaction=False)
-    for tag in tags:
-        pipeline.set(f"cache:generation:{tag}", secrets.token_hex(8), ex=GENERATION_SECONDS)
-    pipeline.publish(CHANNEL, payload)
-    await pipeline.execute()
+def _generation(tag: str) -> str:
+    return f"cache:generation:{tag}"

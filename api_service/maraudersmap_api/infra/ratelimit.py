@@ -1,37 +1,30 @@
 """Rate limits: so many requests to one caller in a window that starts with their first.
 
-The counters are in Redis, one atomic script per batch, so they are exact across processes and pods. All hits of one
-turn of the event loop are one command: a round trip each would halve the throughput. While Redis is away each process
+The counters are in Redis, behind an atomic script, so they are exact across processes and pods. All hits of one turn of
+the event loop travel together (`Redis.send`). While Redis is away each process
 counts on its own: limits are then looser by the number of processes, and no request fails for it.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.redis import CacheAway, Redis
 
 LOCAL_KEYS = 50_000
-MOST_IN_BATCH = 500  # keys of one script call: Redis does nothing else meanwhile
 
-# KEYS: one per hit; ARGV[1]: the window in ms. Gives hits and ms left, one after the other.
-_SCRIPT = """
-local found = {}
-for i, key in ipairs(KEYS) do
-  local hits = redis.call('INCR', key)
-  local left = redis.call('PTTL', key)
-  if left < 0 then
-    redis.call('PEXPIRE', key, ARGV[1])
-    left = tonumber(ARGV[1])
-  end
-  found[2 * i - 1] = hits
-  found[2 * i] = left
+# KEYS[1]: whose; ARGV[1]: the window in ms. Gives hits, and ms that are left.
+_HIT = """
+local hits = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  left = tonumber(ARGV[1])
 end
-return found
+return {hits, left}
 """
 _REFUND = "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end return 0"
 
@@ -159,52 +152,19 @@ class RedisCounter:
     def __init__(self, redis: Redis, window_seconds: float) -> None:
         self._redis = redis
         self._milliseconds = int(window_seconds * 1000)
-        self._waiting: list[tuple[str, asyncio.Future[tuple[int, float]]]] = []
-        self._flushes: set[asyncio.Task[None]] = set()
-        self._script: Any = None
 
     async def hit(self, key: str) -> tuple[int, float]:
-        """Count one hit, together with all others of this turn of the loop."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[int, float]] = loop.create_future()
-        self._waiting.append((key, answer))
-        if len(self._waiting) == 1:
-            loop.call_soon(self._start_flush)
-        return await answer
+        """Count one hit."""
+        [(hits, left)] = await self._redis.send(("EVAL", _HIT, 1, _name(key), self._milliseconds))
+        return int(hits), int(left) / 1000
 
     async def refund(self, key: str) -> None:
         """Take one hit back."""
-        await self._redis.call(lambda client: client.eval(_REFUND, 1, _name(key)))
+        await self._redis.send(("EVAL", _REFUND, 1, _name(key)))
 
     async def forget(self, key: str) -> None:
         """Begin anew with the next hit."""
-        await self._redis.call(lambda client: client.delete(_name(key)))
-
-    def _start_flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        for start in range(0, len(batch), MOST_IN_BATCH):
-            task = asyncio.create_task(self._flush(batch[start : start + MOST_IN_BATCH]))
-            self._flushes.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._flushes.discard)
-
-    async def _flush(self, batch: list[tuple[str, asyncio.Future[tuple[int, float]]]]) -> None:
-        try:
-            found = await self._redis.call(lambda client: self._run(client, [_name(key) for key, _ in batch]))
-        except CacheAway as error:  # handed to everyone who waits
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(CacheAway(str(error)))
-            return
-        for index, (_, answer) in enumerate(batch):
-            if not answer.done():
-                answer.set_result((int(found[2 * index]), int(found[2 * index + 1]) / 1000))
-
-    async def _run(self, client: Any, keys: list[str]) -> Any:
-        if self._script is None:
-            self._script = client.register_script(
-                _SCRIPT
-            )  # by its digest; loaded anew after a restart of Redis
-        return await self._script(keys=keys, args=[self._milliseconds])
+        await self._redis.send(("DEL", _name(key)))
 
 
 def _name(key: str) -> str:

@@ -5,7 +5,6 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +84,7 @@ class Fanout:
             # After that long the others have lost their subscription too, and look for themselves when it is back.
             while time.monotonic() - queued_at < KEPT_SECONDS:
                 try:
-                    await self._redis.call(partial(_publish, text))
+                    await self._redis.send(("PUBLISH", CHANNEL, text))
                     break
                 except CacheAway:
                     await asyncio.sleep(RETRY_SECONDS)
@@ -113,10 +112,6 @@ class Fanout:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
-
-
-async def _publish(text: str, client: Any) -> None:
-    await client.publish(CHANNEL, text)
 
 
 def _event_json(event: Event) -> dict[str, Any]:
