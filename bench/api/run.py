@@ -37,9 +37,9 @@ from dev.local_services import local_postgres, local_redis
 from maraudersmap_api.auth.models import Role
 from maraudersmap_api.auth.repository import find_credentials
 from maraudersmap_api.auth.tokens import AccessTokens
-from maraudersmap_api.incidents.listing import count_statement, page_statement
+from maraudersmap_api.incidents.listing import counted_page_statement
 from maraudersmap_api.incidents.models import ListQuery, Severity, Visibility
-from maraudersmap_api.incidents.repository import _RETURNED, PEOPLE, SELECT
+from maraudersmap_api.incidents.repository import PEOPLE, REPORT, SELECT
 
 HERE = Path(__file__).parent
 POOL = "4"
@@ -141,26 +141,16 @@ def _measure(arguments: argparse.Namespace, folder: Path, database: str, redis: 
 
 
 def statements() -> dict[str, str]:
-    """The SQL that every server runs, from our own repositories; `create` is three statements of one transaction."""
+    """The SQL that every server runs, from our own repositories."""
     aurors = Visibility(next_uuid(), Severity.UNFORGIVABLE)
-    count, count_args = count_statement(ListQuery(), aurors)
-    page, page_args = page_statement(ListQuery(), aurors, few=False)
-    if count_args or len(page_args) != 2:
-        raise RuntimeError("the list's statements have other parameters than the peers expect")
+    page, page_args = counted_page_statement(ListQuery(), aurors)
+    if len(page_args) != 2:
+        raise RuntimeError("the list's statement has other parameters than the peers expect")
     return {
         "user": "SELECT id, role, token_version, is_active FROM users WHERE id = $1",
         "find": f"{SELECT} FROM incidents i {PEOPLE} WHERE i.id = $1 AND i.deleted_at IS NULL",
-        "count": count,
         "page": page,
-        "insert": f"""WITH i AS (
-                INSERT INTO incidents (title, description, severity, location, reported_by, tags, evidence_urls,
-                                       witness_count)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_RETURNED})
-            {SELECT} FROM i {PEOPLE}""",  # noqa: S608 - constant text
-        "history": """INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
-           SELECT $1, $2, c.field, c.old, c.new, $3
-           FROM unnest($4::text[], $5::jsonb[], $6::jsonb[]) AS c (field, old, new)""",
-        "event": "INSERT INTO events (type, incident_id, payload) VALUES ($1, $2, $3) RETURNING id",
+        "report": REPORT,
     }
 
 

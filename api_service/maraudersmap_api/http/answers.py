@@ -1,10 +1,10 @@
 """Shaping answers: JSON, times and tags."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Origin"}
@@ -17,7 +17,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """`body` as compact UTF-8 JSON."""
     return web.Response(
-        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        body=orjson.dumps(body),
         status=status,
         content_type="application/json",
         charset="utf-8",

@@ -31,13 +31,13 @@ Order of what is checked here: signed in, query names, path, query, headers, bod
 
 import hashlib
 import inspect
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NewType, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+import orjson
 from aiohttp import web
 
 from maraudersmap_api.errors import (
@@ -361,13 +361,9 @@ def _compiled(
     return answer
 
 
-# Made once: json.dumps makes a new encoder for each call that wants anything but the defaults.
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def encode(value: Any) -> Encoded:
     """Compact UTF-8 JSON."""
-    return Encoded(_to_json(value).encode())
+    return Encoded(orjson.dumps(value))
 
 
 def _path_reader(wire: str, kind: Any) -> Reader:

@@ -49,20 +49,20 @@ class Once:
     async def run(
         self,
         idempotency: Idempotency,
-        work: Callable[[Keeper[R]], Awaitable[R]],
+        work: Callable[[Keeper[R] | None], Awaitable[R]],
         render: Callable[[R], Answer[Any]],
         *,
         caller: User,
         method: str,
         path: str,
     ) -> Answer[Any]:
-        """The answer to `work`, new or kept.
+        """The answer to `work`, new or kept. `work` gets no keeper when there is no key.
 
         Raises IdempotencyMisuse when the key came with another body before; Conflict when the first request with
         this key takes longer than 2 s; and what `work` raises.
         """
         if idempotency.key is None:
-            return render(await work(NoKey()))
+            return render(await work(None))
         claim = Claim(caller.id, method, path, idempotency.key, idempotency.digest)
         place = (claim.user_id, claim.method, claim.path, claim.key)
         deadline = asyncio.get_running_loop().time() + WAIT_MILLISECONDS / 1000

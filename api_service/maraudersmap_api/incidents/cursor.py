@@ -11,11 +11,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.fields import INT64_MAX
-from maraudersmap_api.incidents.models import Filters, ListQuery, Sort
+from maraudersmap_api.incidents.models import Filters, ListQuery, Order, Sort
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST = 253_000_000_000_000  # milliseconds: the year 9987
@@ -60,8 +61,12 @@ def _values(text: str) -> Any:
 
 
 def _binding(query: ListQuery) -> str:
-    filters: Filters = query.filters
-    asked = json.dumps([asdict(filters), query.sorted_by.value, query.order.value], default=str)
+    return _digest(query.filters, query.sorted_by, query.order)
+
+
+@lru_cache(maxsize=256)
+def _digest(filters: Filters, sort: Sort, order: Order) -> str:
+    asked = json.dumps([asdict(filters), sort.value, order.value], default=str)
     return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
 

@@ -21,16 +21,20 @@ _RANK = {Sort.SEVERITY: "i.severity", Sort.STATUS: STAGE}
 
 
 async def list_page(db: Database, query: ListQuery, seen: Visibility) -> Page:
-    """Rows and total, on one connection. A page past the end is empty.
+    """Rows and total. A page past the end is empty.
 
     Raises ValidationError for a cursor that does not fit, and for pages deeper than EXACT_TOTAL rows.
     """
+    skipped = (query.page - 1) * query.limit
+    if not query.search and skipped < EXACT_TOTAL:
+        statement, args = counted_page_statement(query, seen)
+        rows = await db.fetch(statement, *args)
+        return _page(query, rows if rows[0]["id"] else [], rows[0]["total"])
     counted, count_args = count_statement(query, seen)
     async with db.connection() as connection:
         total: int = await connection.fetchval(counted, *count_args)
-        skipped = (query.page - 1) * query.limit
-        if skipped >= EXACT_TOTAL and total > EXACT_TOTAL:
-            raise ValidationError.of("page", f"page reaches {EXACT_TOTAL} rows deep: go on with nextCursor")
+        if total > EXACT_TOTAL:
+            _check_depth(skipped, query.sorted_by)
         statement, args = page_statement(query, seen, few=total <= EXACT_TOTAL)
         rows = await connection.fetch(statement, *args) if skipped < total else []
     return _page(query, rows, total)
@@ -47,6 +51,20 @@ def _check_depth(skipped: int, sort: Sort) -> None:
         raise ValidationError.of("page", f"page reaches {EXACT_TOTAL} rows deep: go on with nextCursor")
 
 
+def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
+    """Rows as of `page_statement`, each with the `total` of `count_statement`; one row without an id when there is
+    none. In one round trip: two cost as much as everything else that a list needs. Raises ValidationError."""
+    counted, _ = count_statement(query, seen)  # its parameters are the first of ours
+    made = _matching(query, seen)
+    page = _ids(query, made, "incidents", made.text)
+    statement = f"""
+        WITH counted AS ({counted}), page AS ({page})
+        {SELECT}, counted.count AS total
+        FROM counted LEFT JOIN page ON true LEFT JOIN incidents i ON i.id = page.id
+        LEFT {PEOPLE} ORDER BY page.place"""
+    return statement, made.args
+
+
 def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
     """How many match, counted up to one more than EXACT_TOTAL."""
     made = where(query.filters, seen)
@@ -61,10 +79,7 @@ def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[st
 
     `few`: at most EXACT_TOTAL rows match.
     """
-    made = where(query.filters, seen)
-    if isinstance(query.cursor, str):
-        _start_after(made, read_cursor(query.cursor, query), query)
-    order = _order(query, made)
+    made = _matching(query, seen)
     matches = f"SELECT i.id, i.reported_at, i.severity, i.status, i.search FROM incidents i WHERE {made.text}"  # noqa: S608
     # The planner guesses that half a percent of all rows has an unknown word. It would then walk the newest until it
     # has enough, which for a word that only three rows have is the whole table. So: few matches are fetched first.
@@ -75,14 +90,27 @@ def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[st
             source = "matches"
             matches += f" ORDER BY i.reported_at DESC, i.id DESC LIMIT {RANKED_OF_MANY}"
     known = f"matches AS MATERIALIZED ({matches})," if source == "matches" else ""
-    condition = "true" if source == "matches" else made.text
-    limit, offset = made.bind(query.limit + 1), made.bind((query.page - 1) * query.limit)
-    # The ids first: joining people only for the rows shown keeps deep pages cheap.
+    page = _ids(query, made, source, "true" if source == "matches" else made.text)
     statement = f"""
-        WITH {known} page AS (SELECT i.id, row_number() OVER (ORDER BY {order}) AS place FROM {source} i
-                              WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset})
-        {SELECT} FROM page JOIN incidents i ON i.id = page.id {PEOPLE} ORDER BY page.place"""  # noqa: S608
+        WITH {known} page AS ({page})
+        {SELECT} FROM page JOIN incidents i ON i.id = page.id {PEOPLE} ORDER BY page.place"""
     return statement, made.args
+
+
+def _matching(query: ListQuery, seen: Visibility) -> Where:
+    """What matches, from where the cursor stands. Raises ValidationError."""
+    made = where(query.filters, seen)
+    if isinstance(query.cursor, str):
+        _start_after(made, read_cursor(query.cursor, query), query)
+    return made
+
+
+def _ids(query: ListQuery, made: Where, source: str, condition: str) -> str:
+    """Which incidents, in which place: joining people only for the rows shown keeps deep pages cheap."""
+    order = _order(query, made)
+    limit, offset = made.bind(query.limit + 1), made.bind((query.page - 1) * query.limit)
+    return f"""SELECT i.id, row_number() OVER (ORDER BY {order}) AS place FROM {source} i
+               WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}"""  # noqa: S608 - constant text
 
 
 def _order(query: ListQuery, made: Where) -> str:

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+import orjson
+
 from maraudersmap_api import SERVICE_NAME
 from maraudersmap_api.settings import LogLevel
 
@@ -44,10 +46,6 @@ def error_context(error: BaseException, *, frames: int | None = None) -> dict[st
     return {"name": type(error).__name__, "message": str(error), "stack": stack}
 
 
-# Made once: json.dumps makes a new encoder for each call that wants anything but the defaults.
-_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-
-
 class JsonLines(logging.Formatter):
     """`{timestamp, level, message, context{...}, service, environment}`."""
 
@@ -64,7 +62,10 @@ class JsonLines(logging.Formatter):
             "service": SERVICE_NAME,
             "environment": self._environment,
         }
-        return _encode(line)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except orjson.JSONEncodeError:  # a surrogate or an enormous number, which only escapes can write
+            return json.dumps(line, default=str)
 
 
 class _Readable(logging.Formatter):

@@ -22,8 +22,8 @@ _MOST_LOADED = 5000
 async def subjects(db: Executor, incident_ids: Iterable[int]) -> dict[int, Subject]:
     """These incidents as they are now, deleted ones too."""
     rows = await db.fetch(
-        f"""{SELECT.replace("SELECT", "SELECT i.deleted_at,", 1)} FROM incidents i {PEOPLE}
-             WHERE i.id = ANY($1::bigint[])""",  # noqa: S608 - constant text
+        f"""{SELECT}, i.deleted_at FROM incidents i {PEOPLE}
+             WHERE i.id = ANY($1::bigint[])""",
         sorted(set(incident_ids)),
     )
     return {row["id"]: Subject(incident(row), row["deleted_at"] is not None) for row in rows}

@@ -129,38 +129,22 @@ app.get("/api/incidents", signedIn, async (request, response) => {
   const wanted = ListQuery.safeParse(request.query);
   if (!wanted.success) return answer(response, 400, { error: { code: "VALIDATION_ERROR", details: wanted.error.issues } });
   const { page, limit } = wanted.data;
-  const client = await pool.connect();
-  try {
-    const total = Number((await query(client, sql.count, [])).rows[0].count);
-    const rows = (await query(client, sql.page, [limit + 1, (page - 1) * limit])).rows;
-    return answer(response, 200, {
-      data: rows.slice(0, limit).map(incident), total: Math.min(total, 10000), page, limit, hasMore: rows.length > limit,
-    });
-  } finally {
-    client.release();
-  }
+  const rows = (await query(pool, sql.page, [limit + 1, (page - 1) * limit])).rows;
+  const found = rows[0].id === null ? [] : rows;
+  return answer(response, 200, {
+    data: found.slice(0, limit).map(incident), total: Math.min(rows[0].total, 10000), page, limit, hasMore: found.length > limit,
+  });
 });
 app.post("/api/incidents", signedIn, async (request, response) => {
   const wanted = NewIncident.safeParse(request.body);
   if (!wanted.success) return answer(response, 400, { error: { code: "VALIDATION_ERROR", details: wanted.error.issues } });
   const made = wanted.data;
-  const client = await pool.connect();
-  try {
-    await client.query("BEGIN");
-    const row = (await query(client, sql.insert, [
-      made.title, made.description, SEVERITIES.indexOf(made.severity) + 1, made.location, request.user.id, made.tags, made.evidenceUrls, made.witnessCount,
-    ])).rows[0];
-    await query(client, sql.history, [row.id, request.user.id, request.id, ["status", "severity"], [null, null], ['"OPEN"', JSON.stringify(made.severity)]]);
-    await query(client, sql.event, ["incident:created", row.id, JSON.stringify({ actor: request.user.id })]);
-    await client.query("COMMIT");
-    response.set("Location", `/api/incidents/${row.id}`);
-    return answer(response, 201, incident(row));
-  } catch (error) {
-    await client.query("ROLLBACK");
-    throw error;
-  } finally {
-    client.release();
-  }
+  const row = (await query(pool, sql.report, [
+    made.title, made.description, SEVERITIES.indexOf(made.severity) + 1, made.location, request.user.id, made.tags, made.evidenceUrls,
+    made.witnessCount, made.severity, request.id, "incident:created", JSON.stringify({ actor: request.user.id }),
+  ])).rows[0];
+  response.set("Location", `/api/incidents/${row.id}`);
+  return answer(response, 201, incident(row));
 });
 app.use((_request, response) => answer(response, 404, { error: { code: "NOT_FOUND" } }));
 app.use((error, request, response, _next) => {

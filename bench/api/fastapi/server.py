@@ -247,11 +247,10 @@ async def index(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Page:
-    async with request.app.state.pool.acquire() as connection:
-        with QUERIES.time():
-            total = await connection.fetchval(SQL["count"])
-        with QUERIES.time():
-            rows = await connection.fetch(SQL["page"], limit + 1, (page - 1) * limit)
+    with QUERIES.time():
+        rows = await request.app.state.pool.fetch(SQL["page"], limit + 1, (page - 1) * limit)
+    total = rows[0]["total"]
+    rows = rows if rows[0]["id"] else []
     response.headers["Cache-Control"] = "private, no-cache"
     return Page(
         data=[shaped(row) for row in rows[:limit]],
@@ -264,32 +263,21 @@ async def index(
 
 @app.post("/api/incidents", status_code=201)
 async def create(new: NewIncident, user: Caller, request: Request, response: Response) -> Incident:
-    async with request.app.state.pool.acquire() as connection, connection.transaction():
-        with QUERIES.time():
-            row = await connection.fetchrow(
-                SQL["insert"],
-                new.title,
-                new.description,
-                int(Severity[new.severity.value]),
-                new.location.value,
-                user["id"],
-                new.tags,
-                [str(url) for url in new.evidenceUrls],
-                new.witnessCount,
-            )
-        with QUERIES.time():
-            await connection.execute(
-                SQL["history"],
-                row["id"],
-                user["id"],
-                request.state.request_id,
-                ["status", "severity"],
-                [None, None],
-                ['"OPEN"', json.dumps(new.severity.value)],
-            )
-        with QUERIES.time():
-            await connection.fetchval(
-                SQL["event"], "incident:created", row["id"], json.dumps({"actor": str(user["id"])})
-            )
+    with QUERIES.time():
+        row = await request.app.state.pool.fetchrow(
+            SQL["report"],
+            new.title,
+            new.description,
+            int(Severity[new.severity.value]),
+            new.location.value,
+            user["id"],
+            new.tags,
+            [str(url) for url in new.evidenceUrls],
+            new.witnessCount,
+            new.severity.value,
+            request.state.request_id,
+            "incident:created",
+            json.dumps({"actor": str(user["id"])}),
+        )
     response.headers["Location"] = f"/api/incidents/{row['id']}"
     return shaped(row)

@@ -123,6 +123,13 @@ async def test_pages_reach_ten_thousand_rows_deep_and_then_say_how_to_go_on(api:
     assert (beyond.status, beyond.body["error"]["details"][0]["field"]) == (400, "page")
     assert (len(after["data"]), after["hasMore"], after["page"]) == (50, False, None)
 
+    # By relevance the newest 2,000 of so many are ranked: the page behind them is refused, not shown as empty.
+    ranked = (await api.call("GET", "/api/incidents?search=troll&limit=100&page=20", user="moody")).body
+    unranked = await api.call("GET", "/api/incidents?search=troll&limit=100&page=21", user="moody")
+    assert len(ranked["data"]) == 100
+    assert unranked.status == 400
+    assert "sort by reportedAt" in unranked.body["error"]["details"][0]["message"]
+
 
 @pytest.mark.parametrize("search", ["zebra", "troll"])
 async def test_rare_and_common_words_are_found_in_the_same_order(api: Api, search: str) -> None:

@@ -94,3 +94,11 @@ def test_libraries_lines_take_the_same_shape(stream: io.StringIO) -> None:
     logging.getLogger("asyncio").error("Task was destroyed")
 
     assert json.loads(stream.getvalue())["message"] == "Task was destroyed"
+
+
+def test_what_utf8_cannot_say_is_escaped_not_lost(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    log.info("Request received", extra={"context": {"path": "/\udcff", "size": 2**70}})
+
+    context = json.loads(stream.getvalue())["context"]
+    assert (context["path"], context["size"]) == ("/\udcff", 2**70)
