@@ -43,7 +43,7 @@ def where(filters: Filters, seen: Visibility) -> Where:
     """Not deleted, visible, and asked for."""
     made = Where()
     made.add("i.deleted_at IS NULL")
-    _see(made, filters.severities or tuple(Severity), seen)
+    _see(made, *seen.split(filters.severities), seen)
     if filters.locations:
         made.add(f"i.location = ANY({made.bind([item.value for item in filters.locations])}::text[])")
     if filters.statuses:
@@ -59,11 +59,9 @@ def where(filters: Filters, seen: Visibility) -> Where:
     return made
 
 
-def _see(made: Where, wanted: tuple[Severity, ...], seen: Visibility) -> None:
+def _see(made: Where, open_to_all: list[Severity], only_own: list[Severity], seen: Visibility) -> None:
     """Severity and visibility at once: apart, the planner would read every DANGEROUS row for a student, to whom only
     their own are shown."""
-    open_to_all = sorted(severity for severity in wanted if severity <= seen.up_to)
-    only_own = sorted(severity for severity in wanted if severity > seen.up_to)
     if len(open_to_all) == len(Severity):
         return
     either = []

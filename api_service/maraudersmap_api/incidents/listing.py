@@ -1,9 +1,21 @@
 """SQL of lists: pages, cursors, totals."""
 
+from collections.abc import Sequence
+
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.incidents.cursor import Place, is_ranked, read_cursor, write_cursor
 from maraudersmap_api.incidents.filtering import Where, where
-from maraudersmap_api.incidents.models import Incident, ListQuery, Order, Page, Sort, Status, Visibility
+from maraudersmap_api.incidents.models import (
+    Filters,
+    Incident,
+    ListQuery,
+    Order,
+    Page,
+    Severity,
+    Sort,
+    Status,
+    Visibility,
+)
 from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
 from maraudersmap_api.infra.db import Database, Row
 
@@ -54,24 +66,56 @@ def _check_depth(skipped: int, sort: Sort) -> None:
 def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
     """Rows as of `page_statement`, each with the `total` of `count_statement`; one row without an id when there is
     none. In one round trip: two cost as much as everything else that a list needs. Raises ValidationError."""
-    counted, _ = count_statement(query, seen)  # its parameters are the first of ours
-    made = _matching(query, seen)
+    made = where(query.filters, seen)
+    total = _total(query.filters, seen, made)
+    if isinstance(query.cursor, str):
+        _start_after(made, read_cursor(query.cursor, query), query)
     page = _ids(query, made, "incidents", made.text)
     statement = f"""
-        WITH counted AS ({counted}), page AS ({page})
-        {SELECT}, counted.count AS total
+        WITH counted AS ({total}), page AS ({page})
+        {SELECT}, counted.total
         FROM counted LEFT JOIN page ON true LEFT JOIN incidents i ON i.id = page.id
         LEFT {PEOPLE} ORDER BY page.place"""
     return statement, made.args
 
 
 def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
-    """How many match, counted up to one more than EXACT_TOTAL."""
-    made = where(query.filters, seen)
-    return (
-        f"SELECT count(*) FROM (SELECT 1 FROM incidents i WHERE {made.text} LIMIT {EXACT_TOTAL + 1}) AS counted",  # noqa: S608 - constant text
-        made.args,
-    )
+    """How many match; beyond EXACT_TOTAL it only says that there are more."""
+    made = Where() if _is_tallied(query.filters) else where(query.filters, seen)
+    return _total(query.filters, seen, made), made.args
+
+
+def _total(filters: Filters, seen: Visibility, made: Where) -> str:
+    """SQL of the total, with its parameters in `made`, which has the conditions of the filters unless they are tallied."""
+    if not _is_tallied(filters):
+        return (
+            "SELECT count(*) AS total FROM "  # noqa: S608 - constant text
+            f"(SELECT 1 FROM incidents i WHERE {made.text} LIMIT {EXACT_TOTAL + 1}) AS counted"
+        )
+    open_to_all, only_own = seen.split(filters.severities)
+    narrowed = ""
+    if filters.locations:
+        narrowed += f" AND location = ANY({made.bind([item.value for item in filters.locations])}::text[])"
+    if filters.statuses:
+        narrowed += f" AND status = ANY({made.bind([item.value for item in filters.statuses])}::text[])"
+    tallied = f"kind = 'reported' AND severity = ANY({_numbers(made, open_to_all)}){narrowed}"
+    parts = [
+        f"SELECT n FROM incident_tallies WHERE day = '-infinity' AND {tallied}",  # noqa: S608
+        f"SELECT n FROM tally_changes WHERE {tallied}",  # noqa: S608
+    ]
+    if only_own:
+        own = f"reported_by = {made.bind(seen.user_id)} AND severity = ANY({_numbers(made, only_own)}){narrowed}"
+        parts.append(f"SELECT 1 FROM incidents WHERE deleted_at IS NULL AND {own}")  # noqa: S608
+    return f"SELECT coalesce(sum(n), 0)::bigint AS total FROM ({' UNION ALL '.join(parts)}) AS counted"  # noqa: S608
+
+
+def _is_tallied(filters: Filters) -> bool:
+    """Has analytics counted these already (migration 0005)? Then it is some hundred rows to add up, not 10,001 to count."""
+    return not (filters.search or filters.reported_by or filters.date_from or filters.date_to)
+
+
+def _numbers(made: Where, severities: Sequence[Severity]) -> str:
+    return f"{made.bind([int(severity) for severity in severities])}::smallint[]"
 
 
 def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[str, list[object]]:
@@ -79,7 +123,9 @@ def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[st
 
     `few`: at most EXACT_TOTAL rows match.
     """
-    made = _matching(query, seen)
+    made = where(query.filters, seen)
+    if isinstance(query.cursor, str):
+        _start_after(made, read_cursor(query.cursor, query), query)
     matches = f"SELECT i.id, i.reported_at, i.severity, i.status, i.search FROM incidents i WHERE {made.text}"  # noqa: S608
     # The planner guesses that half a percent of all rows has an unknown word. It would then walk the newest until it
     # has enough, which for a word that only three rows have is the whole table. So: few matches are fetched first.
@@ -95,14 +141,6 @@ def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[st
         WITH {known} page AS ({page})
         {SELECT} FROM page JOIN incidents i ON i.id = page.id {PEOPLE} ORDER BY page.place"""
     return statement, made.args
-
-
-def _matching(query: ListQuery, seen: Visibility) -> Where:
-    """What matches, from where the cursor stands. Raises ValidationError."""
-    made = where(query.filters, seen)
-    if isinstance(query.cursor, str):
-        _start_after(made, read_cursor(query.cursor, query), query)
-    return made
 
 
 def _ids(query: ListQuery, made: Where, source: str, condition: str) -> str:

@@ -1,6 +1,6 @@
 """Incidents as data."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -166,6 +166,11 @@ class Visibility:
     def sees(self, severity: Severity, reporter: UUID) -> bool:
         """The same for one incident; filtering.py has it as SQL."""
         return severity <= self.up_to or reporter == self.user_id
+
+    def split(self, wanted: Collection[Severity]) -> tuple[list[Severity], list[Severity]]:
+        """Of the wanted severities (none: all): those of which all may be viewed, and those of which only one's own."""
+        ordered = sorted(wanted or Severity)
+        return [s for s in ordered if s <= self.up_to], [s for s in ordered if s > self.up_to]
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ async def test_pages_reach_ten_thousand_rows_deep_and_then_say_how_to_go_on(api:
 
     deepest = (await api.call("GET", "/api/incidents?limit=100&page=100", user="moody")).body
     beyond = await api.call("GET", "/api/incidents?limit=100&page=101", user="moody")
+    few = await api.call("GET", "/api/incidents?limit=100&page=101&severity=DANGEROUS", user="moody")
     after = (
         await api.call("GET", f"/api/incidents?limit=100&cursor={deepest['nextCursor']}", user="moody")
     ).body
@@ -122,6 +123,7 @@ async def test_pages_reach_ten_thousand_rows_deep_and_then_say_how_to_go_on(api:
     assert (len(deepest["data"]), deepest["hasMore"], deepest["totalExact"]) == (100, True, False)
     assert (beyond.status, beyond.body["error"]["details"][0]["field"]) == (400, "page")
     assert (len(after["data"]), after["hasMore"], after["page"]) == (50, False, None)
+    assert (few.status, few.body["data"], few.body["total"]) == (200, [], 0)
 
     # By relevance the newest 2,000 of so many are ranked: the page behind them is refused, not shown as empty.
     ranked = (await api.call("GET", "/api/incidents?search=troll&limit=100&page=20", user="moody")).body
@@ -149,3 +151,40 @@ async def test_rare_and_common_words_are_found_in_the_same_order(api: Api, searc
                 (_place(i, sort) for i in found["data"]), reverse=order == "desc"
             )
             assert len(found["data"]) == (10 if search == "zebra" else 100)
+
+
+async def test_tallied_totals_are_those_that_counting_gives(api: Api) -> None:
+    """However much of the tallies is folded; a date in the query makes the service count one by one."""
+    for name, role in (("moody", "AUROR"), ("percy", "PREFECT"), ("neville", "STUDENT")):
+        await api.person(name, role)
+    places, states = ("HOGWARTS", "AZKABAN", "MINISTRY"), ("OPEN", "IN_PROGRESS", "RESOLVED", "ARCHIVED")
+    await api.sql(
+        """INSERT INTO incidents (title, location, severity, reported_by)
+           SELECT 'troll', (ARRAY['HOGWARTS', 'AZKABAN', 'MINISTRY'])[1 + n % 3], 1 + n % 4, u.id
+             FROM generate_series(1, 60) n, users u"""
+    )
+    await api.sql("SELECT fold_tallies(100)")
+    await api.sql("UPDATE incidents SET severity = 4 WHERE id % 11 = 0")
+    await api.sql("UPDATE incidents SET deleted_at = now() WHERE id % 7 = 0")
+    await api.sql(
+        "UPDATE incidents SET status = 'RESOLVED', resolved_at = now(), resolved_by = reported_by WHERE id % 5 = 0"
+    )
+
+    async def total(query: str, user: str) -> Any:
+        return (await api.call("GET", f"/api/incidents?limit=1{query}", user=user)).body["total"]
+
+    seen = set()
+    for user in ("moody", "percy", "neville"):
+        for query in (
+            "",
+            "&severity=MISCHIEF",
+            "&severity=UNFORGIVABLE",
+            "&severity=SUSPICIOUS,UNFORGIVABLE",
+            *(f"&location={place}" for place in places),
+            *(f"&status={state}" for state in states),
+            "&location=AZKABAN,MINISTRY&status=OPEN,RESOLVED&severity=DANGEROUS,UNFORGIVABLE",
+        ):
+            tallied = await total(query, user)
+            assert tallied == await total(f"{query}&dateFrom=2000-01-01T00:00:00Z", user), (user, query)
+            seen.add(tallied)
+    assert len(seen) > 10
