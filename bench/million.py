@@ -26,6 +26,7 @@ import aiohttp
 import asyncpg
 from bench.sockets import _free_port, _ready
 from dev.local_services import local_postgres
+from tests.component.api.test_plans import cases, explain, faults
 
 from maraudersmap_api.auth.repository import find_credentials
 from maraudersmap_api.auth.tokens import AccessTokens
@@ -97,9 +98,9 @@ def _serving(command: list[str], environment: dict[str, str]) -> Iterator[None]:
 
 
 async def _ask_all(environment: dict[str, str], arguments: argparse.Namespace) -> int:
+    missed = await _explain_all(environment)
     tokens = await _tokens(environment)
     deep = [await _deep_cursor(environment, tokens["auror"], sort) for sort in ("reportedAt", "severity")]
-    missed = 0
     print(f"\n{arguments.incidents:,} incidents, load {os.getloadavg()[0]:.1f}\n")
     print("| request | p50 ms | p95 ms | worst ms |\n|---|---|---|---|")
     async with aiohttp.ClientSession(f"http://127.0.0.1:{environment['PORT']}") as http:
@@ -122,6 +123,20 @@ async def _ask_all(environment: dict[str, str], arguments: argparse.Namespace) -
                 flush=True,
             )
     return int(missed > 0)
+
+
+async def _explain_all(environment: dict[str, str]) -> int:
+    """The plans that the component tests judge on fewer rows; returns how many are wrong."""
+    connection = await asyncpg.connect(environment["DATABASE_URL"], server_settings={"jit": "off"})
+    wrong, judged = 0, list(cases())
+    for case in judged:
+        found = await explain(connection, case)
+        if reasons := faults(case, found):
+            wrong += 1
+            print(f"plan of {case.name}: {'; '.join(reasons)}: {found}", flush=True)
+    await connection.close()
+    print(f"plans: {len(judged) - wrong} of {len(judged)} statements are served by their index", flush=True)
+    return wrong
 
 
 async def _time(http: aiohttp.ClientSession, ask: Ask, token: str, chance: random.Random) -> float:

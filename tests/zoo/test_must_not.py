@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from dev.cluster import registry
+from dev.cluster.shell import run, succeeds
 from dev.kube import Kubectl, summary
 from tests.cluster import budgets
 from tests.cluster.scenario import NAME
@@ -89,6 +90,58 @@ def test_node_drained_in_the_middle(zoo: Callable[[str], Cage], drained: Callabl
 
 
 @pytest.fixture
+def cluster() -> Iterator[str]:
+    name = summary()["name"]
+    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
+    yield str(name)
+    registry.heal(name)
+
+
+@pytest.fixture
+def frozen(cluster: str) -> Iterator[Callable[[str, bool], None]]:
+    """Freezes a node (True), as when its machine hangs, or lets it go on (False); it goes on in the end."""
+    touched: list[str] = []
+
+    def freeze(node: str, stop: bool) -> None:
+        assert node.startswith(cluster), "a node of kind is a container of the same name"
+        if stop:
+            touched.append(node)
+        run(["docker", "pause" if stop else "unpause", node])
+
+    yield freeze
+    for node in touched:
+        succeeds(["docker", "unpause", node])
+
+
+def test_node_lost_in_the_middle(zoo: Callable[[str], Cage], frozen: Callable[[str, bool], None]) -> None:
+    """Until the node counts as lost, half a minute, nobody knows that its pods do not answer: requests are lost too."""
+    cage = zoo("BlueGreen")
+    database = cage.get("pod", f"{NAME}-postgres-0")
+    assert database is not None
+    with cage.trial("node lost in the middle", failed_percent=100) as trial:
+        trial.misbehave("")
+        candidate = cage.until_step("Witnesses")
+
+        def away_from_the_database() -> str | None:
+            nodes = {p["spec"].get("nodeName", "") for p in cage.pods(candidate["revision"])}
+            return next(iter(nodes - {"", database["spec"]["nodeName"]}), None)
+
+        node = cage.until(away_from_the_database, "a witness on another node than the database", 60)
+        frozen(node, True)
+        cage.until_true(lambda: not _is_ready(cage, node), "the node lost", 180)
+        lost_until = trial.timeline.now() + 30
+        cage.until_true(lambda: trial.timeline.now() > lost_until, "half a minute without the node", 60)
+        frozen(node, False)
+        trial.until_promoted(3 * budgets.PROMOTED)
+
+
+def _is_ready(cage: Cage, node: str) -> bool:
+    found = cage.get("node", node)
+    assert found is not None
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"]["conditions"])
+
+
+@pytest.fixture
 def database_stopped(kubectl: Kubectl) -> Iterator[Callable[[Cage, str], None]]:
     """Stops (STOP) or goes on with (CONT) every process of the evaluation database; goes on in the end."""
     touched: list[Cage] = []
@@ -118,14 +171,6 @@ def test_database_away_for_everybody(
         database_stopped(cage, "CONT")
         trial.until_promoted()
     assert hold["reason"] == "StableDisturbed"
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    name = summary()["name"]
-    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
-    yield str(name)
-    registry.heal(name)
 
 
 def test_registry_down_for_two_minutes(zoo: Callable[[str], Cage], cluster: str) -> None:

@@ -117,11 +117,12 @@ class Database:
         if self._pool is None:
             raise RuntimeError("Database.open() was not called")
         started = time.perf_counter()
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await self._turns.acquire(urgent=urgent)
-        except TimeoutError as error:
-            raise Unavailable("The map is very busy, please try again", retry_after=1) from error
+        if not self._turns.take():
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await self._turns.acquire(urgent=urgent)
+            except TimeoutError as error:
+                raise Unavailable("The map is very busy, please try again", retry_after=1) from error
         try:
             self._metrics.connection_wait.observe(time.perf_counter() - started)
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
@@ -191,10 +192,15 @@ class FairSemaphore:
         self._free = turns
         self._line: deque[asyncio.Future[None]] = deque()
 
+    def take(self) -> bool:
+        """A turn, if one is free. One is free only while nobody waits."""
+        free = self._free > 0
+        self._free -= free
+        return free
+
     async def acquire(self, *, urgent: bool = False) -> None:
         """Wait for a turn."""
-        if self._free > 0:
-            self._free -= 1
+        if self.take():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if urgent:

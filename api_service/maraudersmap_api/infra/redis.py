@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -79,40 +80,29 @@ class Redis:
         """
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._start_flush)
+            task = loop.create_task(self._flush())  # runs in the next turn
+            self._flushes.add(task)  # the loop itself keeps only a weak reference
+            task.add_done_callback(self._flushes.discard)
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
         self._waiting += zip(commands, answers, strict=True)
         return await asyncio.gather(*answers) if len(answers) > 1 else [await answers[0]]
 
-    def _start_flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        for start in range(0, len(batch), MOST_IN_PIPELINE):
-            task = asyncio.create_task(self._flush(batch[start : start + MOST_IN_PIPELINE]))
-            self._flushes.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._flushes.discard)
-
-    async def _flush(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
-        async def pipelined(client: Any) -> list[Any]:
-            pipeline = client.pipeline(transaction=False)
-            for command, _ in batch:
-                pipeline.execute_command(*command)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-            if all(isinstance(answer, Exception) for answer in answers):
-                raise answers[0]  # it is there, but of no use: still loading, or out of memory
-            return answers
-
-        found: Iterable[Any]
-        try:
-            found = await self.call(pipelined)
-        except CacheAway as error:
-            found = repeat(error)
-        for (_, waiting), answer in zip(batch, found, strict=False):
-            if waiting.done():
-                continue  # whoever asked has gone
-            if isinstance(answer, Exception):  # each gets its own: a raised one collects tracebacks
-                waiting.set_exception(CacheAway(str(answer)))
-            else:
-                waiting.set_result(answer)
+    async def _flush(self) -> None:
+        everything, self._waiting = self._waiting, []
+        for start in range(0, len(everything), MOST_IN_PIPELINE):
+            batch = everything[start : start + MOST_IN_PIPELINE]
+            found: Iterable[Any]
+            try:
+                found = await self.call(partial(_pipelined, [command for command, _ in batch]))
+            except CacheAway as error:
+                found = repeat(error)
+            for (_, waiting), answer in zip(batch, found, strict=False):
+                if waiting.done():
+                    continue  # whoever asked has gone
+                if isinstance(answer, Exception):  # each gets its own: a raised one collects tracebacks
+                    waiting.set_exception(CacheAway(str(answer)))
+                else:
+                    waiting.set_result(answer)
 
     async def ping(self) -> None:
         """Returns when Redis answers; raises what the library raises otherwise. Its success closes the circuit."""
@@ -125,3 +115,16 @@ class Redis:
         if self._client is not None:
             await self._client.aclose()
             await self._client.connection_pool.aclose()
+
+
+async def _pipelined(commands: list[Command], client: Any) -> list[Any]:
+    """An answer or an exception for each command. Raises when none has an answer."""
+    if len(commands) == 1:
+        return [await client.execute_command(*commands[0])]  # a pipeline of one costs twice as much
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    if all(isinstance(answer, Exception) for answer in answers):
+        raise answers[0]  # it is there, but of no use: still loading, or out of memory
+    return answers
