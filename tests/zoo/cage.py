@@ -70,8 +70,8 @@ class Trial:
         self._ended_on_stable(status)
         return entry
 
-    def until_withdrawn(self, seconds: float = budgets.ROLLED_BACK) -> Object:
-        """The hold: it could not be tried, nothing is held against it."""
+    def until_withdrawn(self, seconds: float = budgets.ROLLED_BACK, *, available: bool = True) -> Object:
+        """The hold: it could not be tried, nothing is held against it. `available` False: stable suffers as well."""
 
         def held() -> Object | None:
             found: Object | None = self.cage.status().get("hold")
@@ -83,7 +83,7 @@ class Trial:
         assert status["rejected"] == self.cage.ledger, (
             "an entry in the ledger for what is not the revision's fault"
         )
-        self._ended_on_stable(status)
+        self._ended_on_stable(status, available=available)
         return hold
 
     def until_promoted(self, seconds: float = budgets.PROMOTED) -> Object:
@@ -114,9 +114,9 @@ class Trial:
     def _all_on_stable(self, status: Object) -> bool:
         return "candidate" not in status and status.get("serving") == self.stable
 
-    def _ended_on_stable(self, status: Object) -> None:
+    def _ended_on_stable(self, status: Object, *, available: bool = True) -> None:
         assert status["serving"] == status["stable"]["revision"] == self.stable
-        assert self.cage.condition("Available")[0] == "True"
+        assert not available or self.cage.condition("Available")[0] == "True"
 
 
 def _judged(status: Object) -> bool:

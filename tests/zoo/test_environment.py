@@ -72,7 +72,7 @@ def test_candidate_takes_the_database_from_stable(zoo: Callable[[str], Cage]) ->
     cage = zoo("BlueGreen")
     with cage.trial("candidate starves stable of the database", failed_percent=100) as trial:
         trial.misbehave("locks")
-        hold = trial.until_withdrawn()
+        hold = trial.until_withdrawn(available=False)
         cage.until_true(
             lambda: cage.condition("Available")[0] == "True", "stable answers again", budgets.HEALED
         )

@@ -167,7 +167,7 @@ def test_database_away_for_everybody(
         trial.misbehave("")
         cage.until_step("Witnesses")
         database_stopped(cage, "STOP")
-        hold = trial.until_withdrawn()
+        hold = trial.until_withdrawn(available=False)
         database_stopped(cage, "CONT")
         trial.until_promoted()
     assert hold["reason"] == "StableDisturbed"

@@ -80,7 +80,14 @@ def classify(case: Case) -> Verdict:
     """Judge the candidate. The order of the checks is the order of how certain they are."""
     if case.first and _settled(case):
         return Healthy()
-    for check in (_image_unobtainable, _config_invalid, _pods_refused, _keeps_ending, _migration_failed):
+    for check in (
+        _image_unobtainable,
+        _config_invalid,
+        _pods_refused,
+        _keeps_ending,
+        _migration_failed,
+        _migration_without_room,
+    ):
         if found := check(case):
             return unless_disturbed(case, found)
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
@@ -183,6 +190,21 @@ def _migration_failed(case: Case) -> Doomed | None:
     return Doomed("MigrationFailed", shorten(f"exit code {migration.exit_code}: {migration.message}"))
 
 
+def _migration_without_room(case: Case) -> Environment | None:
+    """Its pod waits for a node as long as pods of the candidate would be let wait. The Job's own deadline is no help: it
+    would look like a failure of the revision."""
+    migration = case.migration
+    if migration is None or migration.state is not JobState.RUNNING or case.now < _migration_deadline(case):
+        return None
+    if not any(pod_trouble(p) is Trouble.NO_CAPACITY for p in migration.pods):
+        return None
+    return Environment(str(Trouble.NO_CAPACITY), why_waiting(migration.pods))
+
+
+def _migration_deadline(case: Case) -> datetime:
+    return case.candidate.step_started_at + timedelta(seconds=case.rollout.progress_deadline_seconds)
+
+
 def _settled_at(case: Case) -> list[datetime]:
     least = timedelta(seconds=case.rollout.min_ready_seconds)
     return sorted(
@@ -228,6 +250,7 @@ def _next_moment(case: Case) -> datetime:
         candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
         candidate.started_at + timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds),
         candidate.step_started_at + CREATE_PATIENCE,
+        _migration_deadline(case),
         *_settled_at(case),
         *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),
     ]

@@ -60,6 +60,18 @@ def test_full_quota_withdraws() -> None:
     assert world.status.hold is None
 
 
+def test_no_room_for_the_migrations_withdraws() -> None:
+    """Its pod asks for as much as the candidate's. The Job's own deadline would make it a failure of the revision."""
+    world = ready_world(rollout={"progressDeadlineSeconds": 20})
+    stable = world.serving
+    world.behave(NEXT, Behaviour(no_room=True)).edit(image=NEXT).run(19)
+    assert world.status.hold is None
+    world.run(5)
+    assert_withdrawn(world, stable, "InsufficientCapacity")
+    world.behave(NEXT, Behaviour()).run(90)
+    assert world.serving == world.revision(NEXT)
+
+
 def test_admission_refusal_is_the_templates_fault() -> None:
     """Pod Security or a webhook refuses this template every time."""
     world = ready_world().edit(image=BAD)

@@ -61,6 +61,7 @@ class Behaviour:
     migration_exit: int = 0
     migration_unchanged: bool = False
     pull_denied: bool = False
+    no_room: bool = False  # no node has what the migrations' pod asks for
     unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
     terminations_reason: str = "Error"
     errors_percent: int = 0  # of users' requests
@@ -390,6 +391,11 @@ class World:
                     "job", "job", self.now, waiting_reason="ErrImagePull", waiting_message="x: not found"
                 )
                 self.jobs[revision] = replace(job, pods=(pod,))
+            elif behaviour.no_room:
+                told = "0/3 nodes are available: 3 Insufficient cpu."
+                self.jobs[revision] = replace(
+                    job, pods=(PodFacts("job", "job", self.now, unschedulable=told),)
+                )
             elif job.finished_at and self.now >= job.finished_at + SECOND:
                 state = JobState.COMPLETE if behaviour.migration_exit == 0 else JobState.FAILED
                 self.jobs[revision] = replace(
