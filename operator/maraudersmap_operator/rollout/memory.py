@@ -33,7 +33,8 @@ def remember(
     now: datetime,
 ) -> CandidateRevision:
     """The candidate with everything its pods show now folded in; the same object when nothing is new."""
-    pods = [p for p in facts.pods if not p.disrupted]
+    # The containers of a pod that is sent away end too: that is our doing, or the autoscaler's. What it did before is known.
+    pods = [p for p in facts.active if not p.disrupted]
     changes: dict[str, object] = {}
     records = _count_terminations(candidate.terminations, pods, now)
     if records != candidate.terminations:

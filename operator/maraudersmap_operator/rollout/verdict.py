@@ -161,9 +161,9 @@ def _keeps_ending(case: Case) -> Doomed | None:
     limit = max(case.rollout.max_failures, max(case.wanted, case.facts.size) / 2)
     if count < limit or not case.candidate.late_failure:
         return None
-    ends = Counter(t.reason for p in case.facts.pods for t in p.last_terminations)
+    ends = Counter(t.reason for p in case.facts.active for t in p.last_terminations)
     reason = "OOMKilled" if ends and ends.most_common(1)[0][0] == "OOMKilled" else "CrashLoop"
-    return Doomed(reason, shorten(f"containers ended {count} times; {last_words(case.facts.pods)}"))
+    return Doomed(reason, shorten(f"containers ended {count} times; {last_words(case.facts.active)}"))
 
 
 def last_words(pods: tuple[PodFacts, ...]) -> str:

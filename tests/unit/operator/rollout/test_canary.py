@@ -140,3 +140,14 @@ def test_stable_lost_in_the_middle_lets_the_candidate_through() -> None:
     world.behave(GOOD, Behaviour(ready_after=None)).run(10)
     assert world.serving == world.revision(NEXT)
     assert world.sizes[world.revision(NEXT)] == 3
+
+
+def test_pods_that_a_smaller_share_sends_away_have_not_crashed() -> None:
+    """After a bad start three pods are there, a share of 10 % needs one: the others' ends are the operator's doing."""
+    recovers = Behaviour(ready_after=1, dies_after=0.3, dies_until=6)
+    world = ready_world().behave(NEXT, recovers).edit(image=NEXT)
+    until(world, Step.SHARING)
+    assert world.sizes[world.revision(NEXT)] == 1
+    world.run(60)
+    assert world.status.rejected == ()
+    assert world.serving == world.revision(NEXT)

@@ -45,6 +45,7 @@ from maraudersmap_operator.rollout import (
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 # The kubelet's waits before restarts of one container: 0, 10, 20, 40 ... seconds.
+LEAVING = timedelta(seconds=4)
 BACKOFFS = (0, 10, 20, 40, 80, 160, 300)
 
 
@@ -99,6 +100,7 @@ class World:
         self.endpoints: frozenset[str] = frozenset()
         self.sizes: dict[str, int] = {}
         self.pods: list[Pod] = []
+        self.leaving: list[tuple[Pod, datetime]] = []  # pods that were scaled away, and when
         self.recorded: dict[str, RecordedRevision] = {}
         self.inputs: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, MigrationFacts] = {}
@@ -160,6 +162,8 @@ class World:
                 self.pods.append(Pod(uid, revision, self.now, self.now + SECOND))
             for pod in own[size:]:
                 self.pods.remove(pod)
+                self.leaving.append((pod, self.now))
+        self.leaving = [(p, since) for p, since in self.leaving if self.now < since + LEAVING]
         self.pods = [p for p in self.pods if p.revision in self.sizes]
         for pod in self.pods:
             self._live(pod)
@@ -236,6 +240,7 @@ class World:
 
     def facts(self, revision: str) -> RevisionFacts:
         pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
+        pods += tuple(self._leaving(p, since) for p, since in self.leaving if p.revision == revision)
         error = self.create_error if len(pods) < self.sizes.get(revision, 0) else ""
         return RevisionFacts(revision, self.sizes.get(revision, 0), pods, create_error=error)
 
@@ -379,6 +384,21 @@ class World:
             else "",
             disrupted=pod.uid in self.disrupted,
             last_terminations=tuple(pod.ends[-2:]),
+        )
+
+    def _leaving(self, pod: Pod, since: datetime) -> PodFacts:
+        """As a kubelet shows a pod that ends because it was deleted: its container has ended too, with success."""
+        end = Termination(0, "Completed", "", pod.started, since + SECOND)
+        ended = self.now >= since + SECOND
+        ends = (*pod.ends, end) if ended else tuple(pod.ends)
+        return PodFacts(
+            uid=pod.uid,
+            name=pod.uid,
+            created_at=pod.created,
+            terminating=True,
+            restarts=pod.restarts,
+            down=ended,
+            last_terminations=ends[-2:],
         )
 
     def _migrate(self) -> None:
