@@ -47,19 +47,25 @@ def test_new_spec_in_the_middle(zoo: Callable[[str], Cage]) -> None:
 
 
 def test_more_pods_in_the_middle(zoo: Callable[[str], Cage]) -> None:
-    """As the autoscaler would: the new set is as large as what serves by then."""
+    """Stable is scaled up by its autoscaler during the trial: the new set is as large as what serves by then."""
     cage = zoo("BlueGreen")
-    bounds = {"enabled": True, "minReplicas": 2, "maxReplicas": 6, "targetCPUUtilizationPercentage": 900}
-    scaling = {"autoscaling": bounds}
-    with cage.trial("scaled up in the middle", spec=scaling) as trial:
+    bounds = {"enabled": True, "minReplicas": 3, "maxReplicas": 6, "targetCPUUtilizationPercentage": 900}
+    # Long enough out of traffic for the autoscaler, which looks every 15 s.
+    slowly = {"autoscaling": bounds, "rollout": {"minReadySeconds": 45}}
+    with cage.trial("scaled up in the middle", spec=slowly) as trial:
         trial.misbehave("")
         cage.until_step("Witnesses")
-        cage.do("scale", "deployment", f"{NAME}-api-{trial.stable}", "--replicas=5")
+        trial.edit(autoscaling={"minReplicas": 5})
+        cage.until_true(lambda: _size(cage, trial.stable) == 5, "stable scaled up", 60)
         candidate = cage.until_step("Baking")
-        deployment = cage.get("deployment", f"{NAME}-api-{candidate['revision']}")
-        assert deployment is not None
-        assert deployment["spec"]["replicas"] == 5
+        assert _size(cage, candidate["revision"]) == 5
         trial.until_promoted()
+
+
+def _size(cage: Cage, revision: str) -> int:
+    deployment = cage.get("deployment", f"{NAME}-api-{revision}")
+    assert deployment is not None
+    return int(deployment["spec"]["replicas"])
 
 
 @pytest.fixture
