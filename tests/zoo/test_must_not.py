@@ -148,33 +148,40 @@ def _is_ready(cage: Cage, node: str) -> bool:
 
 
 @pytest.fixture
-def database_stopped(kubectl: Kubectl) -> Iterator[Callable[[Cage, str], None]]:
-    """Stops (STOP) or goes on with (CONT) every process of the evaluation database; goes on in the end."""
-    touched: list[Cage] = []
+def database_stopped(cluster: str) -> Iterator[Callable[[Cage, bool], None]]:
+    """Freezes the container of the evaluation database (True), or lets it go on (False); it goes on in the end."""
+    touched: list[tuple[str, str]] = []
 
-    def signal(cage: Cage, name: str) -> None:
-        touched.append(cage)
-        script = (
-            f"for p in /proc/[0-9]*; do grep -q postgres $p/comm && kill -{name} ${{p#/proc/}}; done; true"
-        )
-        cage.do("exec", f"{NAME}-postgres-0", "--", "sh", "-c", script)
+    def stop(cage: Cage, freeze: bool) -> None:
+        pod = cage.get("pod", f"{NAME}-postgres-0")
+        assert pod is not None
+        node = pod["spec"]["nodeName"]
+        assert node.startswith(cluster), "a node of kind is a container of the same name"
+        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        if freeze:
+            touched.append((node, container))
+        run(_ctr_tasks(node, "pause" if freeze else "resume", container))
 
-    yield signal
-    for cage in touched:
-        signal(cage, "CONT")
+    yield stop
+    for node, container in touched:
+        succeeds(_ctr_tasks(node, "resume", container))
+
+
+def _ctr_tasks(node: str, verb: str, container: str) -> list[str]:
+    return ["docker", "exec", node, "ctr", "-n", "k8s.io", "tasks", verb, container]
 
 
 def test_database_away_for_everybody(
-    zoo: Callable[[str], Cage], database_stopped: Callable[[Cage, str], None]
+    zoo: Callable[[str], Cage], database_stopped: Callable[[Cage, bool], None]
 ) -> None:
     """Stable suffers as well, so nothing is held against the candidate; it is tried again when the database is back."""
     cage = zoo("BlueGreen")
     with cage.trial("database away for everybody", failed_percent=100) as trial:
         trial.misbehave("")
         cage.until_step("Witnesses")
-        database_stopped(cage, "STOP")
+        database_stopped(cage, True)
         hold = trial.until_withdrawn(available=False)
-        database_stopped(cage, "CONT")
+        database_stopped(cage, False)
         trial.until_promoted()
     assert hold["reason"] == "StableDisturbed"
 
