@@ -126,7 +126,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--examples", type=int, default=300, help="stories per mutant (default 300)")
-    examples = parser.parse_args().examples
+    parser.add_argument("--only", default="", help="only mutants whose description contains this")
+    arguments = parser.parse_args()
+    examples = arguments.examples
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "maraudersmap_operator"
@@ -134,7 +136,7 @@ def main() -> int:
         if not _passes(folder, examples=20):
             print("the unbroken engine fails its own property test: mend that first")
             return 1
-        for mutant in MUTANTS:
+        for mutant in (m for m in MUTANTS if arguments.only in m.what):
             path = copy / mutant.file
             text = path.read_text()
             if text.count(mutant.old) != 1:

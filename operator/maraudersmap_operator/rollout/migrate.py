@@ -63,6 +63,9 @@ def _repeat(turn: Turn, migration: MigrationFacts) -> None:
         reason, f"migrations, attempt {migration.attempt}: {migration.message or 'failed'}; next try follows"
     )
     if turn.now >= due or turn.retry:
+        if unreachable and (candidate := turn.status.candidate):
+            # What the database was away is not the revision's time.
+            turn.update_candidate(held_seconds=(turn.now - candidate.started_at).total_seconds())
         _migrate(turn, migration.attempt + 1)
     else:
         turn.wake_at(due)

@@ -237,7 +237,10 @@ def _out_of_time(case: Case) -> Doomed | Environment | None:
 
 
 def _late(case: Case, reason: str, message: str) -> Doomed | Environment:
-    """Out of time; for want of nodes, that is the cluster's fault."""
+    """Out of time; for want of nodes or of the database, that is the cluster's fault."""
+    migration = case.migration
+    if migration is not None and migration.state is JobState.FAILED and blameless(migration):
+        return Environment("DatabaseUnreachable", shorten(f"{message}; migrations: {migration.message}"))
     if any(pod_trouble(p) is Trouble.NO_CAPACITY for p in case.facts.active):
         return Environment(str(Trouble.NO_CAPACITY), shorten(message))
     return unless_disturbed(case, Doomed(reason, shorten(message)))

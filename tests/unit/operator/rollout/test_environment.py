@@ -72,6 +72,18 @@ def test_no_room_for_the_migrations_withdraws() -> None:
     assert world.serving == world.revision(NEXT)
 
 
+def test_a_database_away_longer_than_a_rollout_may_last_is_not_held_against_the_revision() -> None:
+    """The migrations cannot reach it (exit code 75) again and again, with pauses that grow past the rollout's time."""
+    world = ready_world(rollout={"progressDeadlineSeconds": 20, "timeoutSeconds": 30})
+    stable = world.serving
+    world.behave(NEXT, Behaviour(migration_exit=75)).edit(image=NEXT).run(90)
+    assert world.status.rejected == ()
+    assert world.serving == stable
+    assert "DatabaseUnreachable" in {h.reason for h in world.status.history}
+    world.behave(NEXT, Behaviour()).run(200)
+    assert world.serving == world.revision(NEXT)
+
+
 def test_admission_refusal_is_the_templates_fault() -> None:
     """Pod Security or a webhook refuses this template every time."""
     world = ready_world().edit(image=BAD)
