@@ -6,6 +6,7 @@ the event loop's server nor the metrics library: the library decides at its impo
 Each worker has DB_POOL_SIZE connections of its own. Metrics are those of all workers; process metrics are left out.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from maraudersmap_api.settings import load_settings
 BACKLOG = 1024
 PAUSE_SECONDS = 1.0  # between the death of a worker and its successor: no fork storm when all die at start
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # infra.metrics has it too, but must not be imported yet
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Worker = Callable[[socket.socket], int]
 
@@ -89,6 +92,7 @@ class _Parent:
         return exit_codes.FAILED if self._failed else exit_codes.OK
 
     def _start(self) -> None:
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             self._children.add(pid)
@@ -97,6 +101,7 @@ class _Parent:
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        _end_with(parent)
         code = exit_codes.FAILED
         try:
             code = self._worker(self._listener)
@@ -116,6 +121,18 @@ class _Parent:
         for name in os.listdir(self._folder):
             if name.startswith("gauge_live") and name.endswith(f"_{pid}.db"):
                 os.unlink(os.path.join(self._folder, name))
+
+
+def _end_with(parent: int) -> None:
+    """Ask for SIGTERM when the parent dies, also by SIGKILL: orphans would serve on, and nobody could find them.
+
+    Linux only; elsewhere a killed parent leaves them.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before we could ask
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _family(host: str | None) -> socket.AddressFamily:

@@ -98,7 +98,8 @@ def _total(filters: Filters, seen: Visibility, made: Where) -> str:
         narrowed += f" AND location = ANY({made.bind([item.value for item in filters.locations])}::text[])"
     if filters.statuses:
         narrowed += f" AND status = ANY({made.bind([item.value for item in filters.statuses])}::text[])"
-    tallied = f"kind = 'reported' AND severity = ANY({_numbers(made, open_to_all)}){narrowed}"
+    severe = f" AND severity = ANY({_numbers(made, open_to_all)})" if len(open_to_all) < len(Severity) else ""
+    tallied = f"kind = 'reported'{severe}{narrowed}"
     parts = [
         f"SELECT n FROM incident_tallies WHERE day = '-infinity' AND {tallied}",  # noqa: S608
         f"SELECT n FROM tally_changes WHERE {tallied}",  # noqa: S608

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -94,3 +95,29 @@ async def test_a_wrong_configuration_ends_all_of_them(database: str) -> None:
         code, _, err = await running.ended()
 
     assert (code, "JWT_SECRET" in err) == (2, True)
+
+
+async def test_no_worker_outlives_a_parent_that_was_killed(database: str) -> None:
+    variables = environment(database, PORT=str(free_port()), HOST="127.0.0.1")
+    async with program("serve --workers 2", variables) as running:
+        await until(lambda: _has_children(running.child.pid, 2))
+        workers = children(running.child.pid)
+        running.child.kill()
+        await running.ended()
+
+        async def gone() -> bool:
+            return not any(_runs(pid) for pid in workers)
+
+        await until(gone)
+
+
+async def _has_children(pid: int, number: int) -> bool:
+    return len(children(pid)) == number
+
+
+def _runs(pid: int) -> bool:
+    """Not gone, and not waiting for somebody to ask how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
