@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from dev.cluster import registry
 from dev.cluster.console import Problem
 from dev.cluster.paths import STATE
 from dev.images_built import image_of
@@ -127,3 +128,12 @@ def pytest_runtest_makereport(
             report.sections.append((f"namespace {value.namespace}", value.dump()))
             report.sections.append(("the operator's log", logs))
     return report
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """The name of the cluster whose registry this is; healed afterwards whatever happens."""
+    name = summary()["name"]
+    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
+    yield str(name)
+    registry.heal(name)

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from dev.cluster import base_images, registry, sources
-from dev.kube import summary
 from tests.cluster import budgets
 from tests.cluster.scenario import Object, Scenario
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """The name of the cluster whose registry this is; healed afterwards whatever happens."""
-    name = summary()["name"]
-    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
-    yield str(name)
-    registry.heal(name)
 
 
 @pytest.fixture

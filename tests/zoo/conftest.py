@@ -9,6 +9,7 @@ import pytest
 from dev.kube import Kubectl
 from dev.misbehaving_image import ensure_image_without_program, ensure_misbehaving_image
 from tests.cluster.conftest import (  # noqa: F401 (fixtures and a hook of pytest's)
+    cluster,
     good_image,
     kind_cluster,
     kubectl,

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from dev.cluster import base_images, registry, sources
-from dev.kube import summary
 from tests.cluster import budgets
 from tests.zoo.cage import Cage
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    name = summary()["name"]
-    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
-    yield str(name)
-    registry.heal(name)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from dev.cluster import registry
 from dev.cluster.shell import run, succeeds
-from dev.kube import Kubectl, summary
+from dev.kube import Kubectl
 from tests.cluster import budgets
 from tests.cluster.scenario import NAME
 from tests.zoo.cage import Cage
@@ -93,14 +93,6 @@ def test_node_drained_in_the_middle(zoo: Callable[[str], Cage], drained: Callabl
         )
         drained(pods[0]["spec"]["nodeName"])
         trial.until_promoted()
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    name = summary()["name"]
-    assert name, "a cluster named by KUBECONFIG has a registry that is not ours to break: deselect this file"
-    yield str(name)
-    registry.heal(name)
 
 
 @pytest.fixture
