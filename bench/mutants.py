@@ -42,6 +42,13 @@ MUTANTS = (
     ),
     Mutant(
         1,
+        "a revision that has just been replaced is sent away while it is asked for again",
+        "rollout/decide.py",
+        "        keep_stable(turn, target.revision)",
+        "        keep_stable(turn)",
+    ),
+    Mutant(
+        1,
         "traffic is shared while a third revision still has pods",
         "rollout/share.py",
         "        if strays or facts.ready",

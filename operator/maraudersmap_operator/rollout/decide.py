@@ -78,7 +78,8 @@ def _roll(turn: Turn) -> None:
         )
         turn.wake_at(status.hold.retry_at)
     else:
-        keep_stable(turn)
+        # The target may be what has just been replaced: a pass must not send pods away and count on them.
+        keep_stable(turn, target.revision)
         if turn.spec.rollout.paused:
             turn.block("Paused", "spec.rollout.paused is true: the new revision waits")
         else:

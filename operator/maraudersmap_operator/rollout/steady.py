@@ -9,14 +9,14 @@ from .strategy import wanted_size
 from .turn import SOON, Turn
 
 
-def keep_stable(turn: Turn) -> None:
-    """Hold the stable revision; nothing to do without one."""
+def keep_stable(turn: Turn, *also: str) -> None:
+    """Hold the stable revision, and leave the pods of `also` alone; nothing to do without a stable one."""
     stable = turn.status.stable
     if stable is None:
         return
     hold_stable(turn, stable)
     restore_traffic(turn, stable.revision)
-    clear_others(turn, keep={stable.revision})
+    clear_others(turn, keep={stable.revision, *also})
 
 
 def hold_stable(turn: Turn, stable: StableRevision) -> None:

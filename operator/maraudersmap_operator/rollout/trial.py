@@ -21,6 +21,9 @@ def staff(turn: Turn, candidate: CandidateRevision, stage: Stage) -> int:
     fresh_from = fresh_witness_at(candidate)
     if fresh_from and stage.step is Step.WITNESSES and turn.now >= fresh_from:
         pods += 1
+    if stage.step is Step.WITNESSES:
+        # What was replaced a moment ago and is asked for again has its pods still: more can witness as well.
+        pods = max(pods, facts.size)
     have(turn, candidate, pods)
     return wanted
 

@@ -375,3 +375,21 @@ def test_what_the_candidate_waited_for_is_forgotten_with_its_verdict() -> None:
         if world.rejections():
             phases.append(world.phase())
     assert set(phases) == {Phase.ROLLED_BACK}
+
+
+def test_a_revision_asked_for_again_before_it_is_retired_serves_with_the_pods_it_has() -> None:
+    """One pass must not send pods away and count on them."""
+    world = ready_world().edit(image=NEXT)
+    old = world.serving
+    while world.status.candidate is None or world.status.candidate.step is not Step.BAKING:
+        world.run(0.5)
+    while world.status.candidate is not None:
+        world.turn()
+        world.tick(0.5)
+    pods = {p.uid for p in world.pods if p.revision == old}
+    # when
+    world.edit(image=GOOD).run(70)
+    # then
+    assert world.phase() is Phase.READY
+    assert world.serving == old
+    assert {p.uid for p in world.pods} == pods

@@ -66,6 +66,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
     )
     fresh_token = any(token not in ("", was) for token, was in zip(tokens, tokens_were, strict=True))
     serving = seen.serving
+    sent_away: set[str] = set()
     for action in decision.actions:
         match action:
             case RouteTo(revision=revision) if revision == SHARED:
@@ -74,6 +75,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 assert not strays, "1: traffic shared with a revision that is neither stable nor candidate"
                 serving = revision
             case RouteTo(revision=revision):
+                assert revision not in sent_away, "1: traffic to pods that have just been sent away"
                 others = [r for r in seen.revisions.values() if r.revision != revision]
                 ready = seen.revision(revision).ready
                 # 1: only where somebody answers, unless nobody answers anywhere; the first deployment excepted.
@@ -86,6 +88,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 pods = {p.name for p in seen.revision(revision).pods}
                 assert revision != serving, "4: pods went before their traffic"
                 assert not pods & seen.ready_endpoints, "4: pods went while still in the endpoints"
+                sent_away.add(revision)
             case Deploy(revision=revision) | Migrate(revision=revision):
                 assert revision not in rejected or fresh_token, "3: a rejected revision came back"
             case ScaleTo(revision=revision, replicas=replicas):
@@ -205,6 +208,18 @@ class Machine(RuleBasedStateMachine):
     def edit_image(self, image: str) -> None:
         self.world.edit(image=image)
 
+    @rule(image=st.sampled_from(IMAGES), behaviour=st.sampled_from([Behaviour(), *BEHAVIOURS]))
+    def a_rollout_is_taken_back_just_as_it_ends(self, image: str, behaviour: Behaviour) -> None:
+        """What it leaves behind is still there, and is what is asked for now."""
+        before = self.world.spec["image"]
+        self.a_revision_is_rolled_out(image, behaviour, 1)
+        for _ in range(100):
+            if self.world.status.candidate is None:
+                break
+            self.live(0.5)
+        self.world.edit(image=before)
+        self.one_pass()
+
     @rule(replicas=st.integers(1, 6))
     def edit_replicas(self, replicas: int) -> None:
         self.world.edit(replicas=replicas)
@@ -272,13 +287,13 @@ class Machine(RuleBasedStateMachine):
         self.world.serving = "nobody00"
         stable = self.world.status.stable
         if with_stable and stable:
-            self.world.sizes.pop(stable.revision, None)
+            self.world.delete(stable.revision)
         self.live(seconds)
 
     @precondition(lambda self: bool(self.world.sizes))
     @rule(data=st.data())
     def somebody_deletes_a_deployment(self, data: st.DataObject) -> None:
-        self.world.sizes.pop(data.draw(st.sampled_from(sorted(self.world.sizes))))
+        self.world.delete(data.draw(st.sampled_from(sorted(self.world.sizes))))
 
     def stable_image(self) -> str:
         return self.world.status.stable.image if self.world.status.stable else ""

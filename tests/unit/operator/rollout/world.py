@@ -138,6 +138,13 @@ class World:
         self.pods = [p for p in self.pods if p not in gone]
         return self
 
+    def delete(self, revision: str) -> None:
+        """Its Deployment, and with it its pods: another one of the same name gets pods of its own."""
+        if self.sizes.pop(revision, None) is None:
+            return
+        self.leaving += [(p, self.now) for p in self.pods if p.revision == revision]
+        self.pods = [p for p in self.pods if p.revision != revision]
+
     @property
     def autoscaled(self) -> bool:
         return bool(self.spec["autoscaling"]["enabled"])
@@ -164,7 +171,6 @@ class World:
                 self.pods.remove(pod)
                 self.leaving.append((pod, self.now))
         self.leaving = [(p, since) for p, since in self.leaving if self.now < since + LEAVING]
-        self.pods = [p for p in self.pods if p.revision in self.sizes]
         for pod in self.pods:
             self._live(pod)
         self._migrate()
@@ -284,7 +290,7 @@ class World:
             case StoreStatus():
                 self.status = decision.status
             case Retire(revision=revision):
-                self.sizes.pop(revision, None)
+                self.delete(revision)
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
                     del self.jobs[revision]
 
