@@ -83,6 +83,20 @@ MUTANTS = (
         "        return pods is not None",
     ),
     Mutant(
+        4,
+        "pods go while a Gateway has yet to obey",
+        "rollout/turn.py",
+        "        if self.observed.previewed == revision and not self.route_left():\n            return False\n",
+        "",
+    ),
+    Mutant(
+        1,
+        "a Gateway sends requests to a preview Service that leads nowhere yet",
+        "rollout/weigh.py",
+        " and len(pods) >= wanted:",
+        ":",
+    ),
+    Mutant(
         5,
         "a spec that goes back leaves the candidate's traffic where it is",
         "rollout/retreat.py",

@@ -25,6 +25,7 @@ from maraudersmap_operator.children.migrations import job
 from maraudersmap_operator.children.network import (
     OPERATOR_NAMESPACE,
     disruption_budget,
+    http_route,
     ingress,
     network_policy,
     preview_service,
@@ -57,6 +58,7 @@ __all__ = [
     "evaluation_objects",
     "evaluation_secret",
     "evaluation_url",
+    "http_route",
     "ingress",
     "job",
     "keeps_data",

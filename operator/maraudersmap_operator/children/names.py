@@ -39,6 +39,10 @@ def ingress(name: str) -> str:
     return f"{name}-api"
 
 
+def http_route(name: str) -> str:
+    return f"{name}-api"
+
+
 def application_secret(name: str) -> str:
     """The Secret with the generated values: keys `database-url` and `jwt-secret`."""
     return f"{name}-secrets"

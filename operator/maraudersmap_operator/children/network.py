@@ -1,4 +1,4 @@
-"""How requests find the pods: service account, Services, ingress, disruption budget, network policy."""
+"""How requests find the pods: service account, Services, ingress, route, disruption budget, network policy."""
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.owner import Manifest, Owner
@@ -96,6 +96,36 @@ def ingress(owner: Owner, spec: MaraudersMapSpec) -> Manifest | None:
         "metadata": owner.metadata_for(
             names.ingress(owner.name), component=Component.API, annotations=wanted.annotations
         ),
+        "spec": body,
+    }
+
+
+def http_route(owner: Owner, spec: MaraudersMapSpec, weight: int) -> Manifest | None:
+    """The route of the Gateway API; None when none is asked for.
+
+    `weight`: percent of its requests for the preview Service, which is the candidate's; the rest goes where everything goes.
+    """
+    wanted = spec.gateway
+    if wanted is None:
+        return None
+    backends = ((names.service(owner.name), 100 - weight), (names.preview_service(owner.name), weight))
+    body: Manifest = {
+        "parentRefs": [parent.sparse() for parent in wanted.parent_refs],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [
+                    {"name": name, "port": spec.service.port, "weight": part} for name, part in backends
+                ],
+            }
+        ],
+    }
+    if wanted.hostnames:
+        body["hostnames"] = list(wanted.hostnames)
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": owner.metadata_for(names.http_route(owner.name), component=Component.API),
         "spec": body,
     }
 

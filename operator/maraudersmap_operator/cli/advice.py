@@ -131,6 +131,17 @@ ADVICE: dict[str, Advice] = {
     ),
     "Migrating": Advice("the migrations of the new revision run; its pods start after them"),
     "WaitingForPods": Advice("the candidate's pods are not all ready for long enough; the deadline is running"),
+    "WaitingForRoute": Advice(
+        "the Gateway does not give the candidate its share yet; the progress deadline is running",
+        ("see what the Gateway says: `kubectl get httproute {name}-api -n {namespace} -o yaml`, under status.parents",),
+    ),
+    "RouteNotServed": Advice(
+        "no Gateway gave the candidate its share in time, so it could not be tried; that is nothing against it",
+        (
+            "see what the Gateway says: `kubectl get httproute {name}-api -n {namespace} -o yaml`, under status.parents",
+            "without a Gateway: remove spec.gateway, and the shares are numbers of pods",
+        ),
+    ),
     "Paused": Advice(
         "spec.rollout.paused is true, so no revision goes further",
         ("let it go on: `kubectl marauders resume {name} -n {namespace}`",),

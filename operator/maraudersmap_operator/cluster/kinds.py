@@ -46,6 +46,8 @@ DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbu
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 NODE = Kind("", "v1", "Node", "nodes")  # the one kind without a namespace
 INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
+# Its CRD may be missing: it is read by the passes that need it, and never watched.
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 
 # Kinds that carry our labels and are watched. Secrets are not among them: nobody lists or watches Secrets here.
 OBSERVED = (
@@ -63,7 +65,7 @@ OBSERVED = (
     NETWORK_POLICY,
     INGRESS,
 )
-_BY_NAME = {(k.api_version, k.kind): k for k in (MARAUDERSMAP, SECRET, EVENT, *OBSERVED)}
+_BY_NAME = {(k.api_version, k.kind): k for k in (MARAUDERSMAP, SECRET, EVENT, HTTP_ROUTE, *OBSERVED)}
 
 
 def kind_of(manifest: dict[str, object]) -> Kind:

@@ -21,6 +21,7 @@ from maraudersmap_operator.cluster.scrape import Target, scrape
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.comparison import MAX_DISTURBED, Comparison, QueryAnswer, Tally
 from maraudersmap_operator.resource.names import API_PORT, SHARED, Component
+from maraudersmap_operator.rollout import Observed
 
 from .observe import component_of, revision_of
 from .pods import pod_facts
@@ -98,11 +99,12 @@ class Analyst:
             del seen[uid]
 
 
-def sides_of(store: Store, key: Key, stable: str, candidate: str, serving: str) -> Sides:
+def sides_of(store: Store, key: Key, stable: str, candidate: str, observed: Observed) -> Sides:
     """Who is asked: the pods of both revisions, as far as users' requests reach them."""
+    serving, weight = observed.serving, observed.route.weight if observed.route else 0
     return Sides(
         control=_pods(store, key, stable) if serving in (stable, SHARED) else (),
-        trial=_pods(store, key, candidate) if serving in (candidate, SHARED) else (),
+        trial=_pods(store, key, candidate) if serving in (candidate, SHARED) or weight else (),
         words={"namespace": key.namespace, "name": key.name, "candidate": candidate, "stable": stable},
         witnesses=_pods(store, key, stable, ready=False) if serving == candidate else (),
     )

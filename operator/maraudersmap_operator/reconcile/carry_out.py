@@ -24,12 +24,14 @@ from maraudersmap_operator.rollout import (
     RouteTo,
     ScaleTo,
     StoreStatus,
+    Weigh,
 )
 
 from .desired import routing
 from .ensure import Ensurer
 from .evidence import gather
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
+from .route import NOT_SERVED
 
 
 class Hands:
@@ -58,6 +60,7 @@ class Hands:
         self._now = now
         self._key = Key(owner.namespace, owner.name)
         self.serving = observation.observed.serving
+        self.weight = observation.observed.route.weight if observation.observed.route else 0
         self.evidence: dict[str, Evidence | None] = {}
 
     async def do(self, action: Action) -> None:
@@ -81,6 +84,9 @@ class Hands:
                 self.serving = revision
                 for manifest in routing(self._owner, self._spec, revision):
                     await self._ensurer.ensure(manifest)
+            case Weigh(percent=percent):
+                self.weight = percent
+                await self.lead_through_gateway()
             case KeepEvidence(revision=revision):
                 self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
             case StoreStatus():
@@ -101,6 +107,12 @@ class Hands:
                 secrets=self._status.secrets.restarted_for,
             )
         )
+
+    async def lead_through_gateway(self) -> None:
+        """Write the route, where the spec asks for one and the cluster knows the kind."""
+        route = children.http_route(self._owner, self._spec, self.weight)
+        if route is not None and self._observation.observed.route != NOT_SERVED:
+            await self._ensurer.ensure(route)
 
     async def _record(self, revision: str) -> None:
         if self._find_record(revision) is not None:

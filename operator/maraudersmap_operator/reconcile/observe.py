@@ -34,6 +34,7 @@ from maraudersmap_operator.rollout import (
     PodFacts,
     RecordedRevision,
     RevisionFacts,
+    RouteFacts,
     Target,
     name_revision,
     revision_inputs,
@@ -66,6 +67,7 @@ async def observe(
     resource: MaraudersMap,
     owner: Owner,
     references: References,
+    route: RouteFacts | None,
 ) -> Observation:
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
@@ -80,7 +82,10 @@ async def observe(
     observed = Observed(
         target=Target(target, spec.image),
         serving=serving_revision(store, key),
-        ready_endpoints=_ready_endpoints(store, key),
+        previewed=_selected(store, key, children.names.preview_service(key.name)),
+        preview_endpoints=_ready_endpoints(store, key, children.names.preview_service(key.name)),
+        route=route,
+        ready_endpoints=_ready_endpoints(store, key, children.names.service(key.name)),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
         recorded={r.revision: r for r in map(_recorded, recorded)},
         migration=await _migration(cluster, store, key, target, pods, lost),
@@ -102,15 +107,18 @@ def component_of(obj: Manifest) -> str:
 
 def serving_revision(store: Store, key: Key) -> str:
     """The revision in the Service's selector; empty for none, SHARED for every one."""
-    service = store.find(key, SERVICE, children.names.service(key.name))
+    return _selected(store, key, children.names.service(key.name))
+
+
+def _selected(store: Store, key: Key, name: str) -> str:
+    service = store.find(key, SERVICE, name)
     if service is None:
         return ""
     revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
     return "" if revision == NO_REVISION else revision
 
 
-def _ready_endpoints(store: Store, key: Key) -> frozenset[str]:
-    service = children.names.service(key.name)
+def _ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
     slices = [
         s
         for s in store.children(key, ENDPOINT_SLICE)

@@ -20,7 +20,7 @@ from maraudersmap_operator.cluster.store import version
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
 from maraudersmap_operator.resource.status import Evidence, Phase
-from maraudersmap_operator.rollout import Decision, decide, report_refusal
+from maraudersmap_operator.rollout import Decision, RouteFacts, decide, report_refusal
 from maraudersmap_operator.telemetry import Metrics, logger
 
 from .analyst import Analyst, sides_of
@@ -32,6 +32,7 @@ from .nodes import Nodes
 from .observe import Observation, observe
 from .prune import prune
 from .references import References, ensure_generated_secrets, read_references
+from .route import read_route, remove_route
 from .settings import Settings
 
 # A missing Secret or ConfigMap is looked for again after this long, less and less often: no watch tells of it.
@@ -39,6 +40,8 @@ MISSING_FIRST = timedelta(seconds=5)
 MISSING_MOST = timedelta(seconds=60)
 # A changed Secret neither: there is no watch on Secrets, so that the operator's rights end at reading named ones.
 SECRETS_POLL = timedelta(seconds=60)
+# Nor on routes.
+ROUTE_POLL = timedelta(seconds=60)
 # Everything is looked at again after this long, whatever the watches say.
 RESYNC = timedelta(minutes=10)
 LEAVING_RETRY = timedelta(seconds=1)
@@ -90,7 +93,10 @@ class Reconciler:
         references = await read_references(self._cluster, owner, spec)
         if resource.status.candidate is not None:
             await self._refresh_pods(key)
-        observation = await observe(self._cluster, self._store, self._nodes, key, resource, owner, references)
+        route = await read_route(self._cluster, self._store, owner, spec)
+        observation = await observe(
+            self._cluster, self._store, self._nodes, key, resource, owner, references, route
+        )
         observation = await self._compare(key, resource, observation, now)
         try:
             await ensure_generated_secrets(self._cluster, owner, spec)
@@ -111,7 +117,7 @@ class Reconciler:
             await self._report(key, resource, Decision(status), now)
             return REFUSED_RETRY
         await self._report(key, resource, decision, now)
-        return self._next_look(references, resource, decision, now)
+        return self._next_look(references, route, resource, decision, now)
 
     async def _compare(
         self, key: Key, resource: MaraudersMap, observation: Observation, now: datetime
@@ -126,7 +132,7 @@ class Reconciler:
             return observation
         if wait(candidate.analysis, policy, now):
             return observation
-        sides = sides_of(self._store, key, stable.revision, candidate.revision, observation.observed.serving)
+        sides = sides_of(self._store, key, stable.revision, candidate.revision, observation.observed)
         comparison = await self._analyst.look(key, candidate.analysis, sides, policy, now)
         return replace(observation, observed=replace(observation.observed, comparison=comparison))
 
@@ -174,13 +180,14 @@ class Reconciler:
         }
         for revision in sorted(in_use & set(observation.observed.revisions)):
             await hands.deploy(revision)
-        candidate = status.candidate.revision if status.candidate else ""
-        preview = candidate if candidate != hands.serving else ""
         for manifest in (
             *routing(owner, spec, hands.serving),
-            *surroundings(owner, spec, decision.autoscaled, preview),
+            *surroundings(owner, spec, decision.autoscaled, decision.previewed),
         ):
             await ensurer.ensure(manifest)
+        await hands.lead_through_gateway()
+        if spec.gateway is None and resource.status.observed_generation != resource.generation:
+            await remove_route(self._cluster, self._store, owner)
         if status.candidate is None and status.phase in (Phase.READY, Phase.SUSPENDED):
             limit = spec.rollout.revision_history_limit
             await prune(self._cluster, self._store, owner, ensurer.wanted, status, limit)
@@ -233,9 +240,16 @@ class Reconciler:
         logger().warning("invalid resource", error=str(error))
 
     def _next_look(
-        self, references: References, resource: MaraudersMap, decision: Decision, now: datetime
+        self,
+        references: References,
+        route: RouteFacts | None,
+        resource: MaraudersMap,
+        decision: Decision,
+        now: datetime,
     ) -> timedelta:
         looks = [SECRETS_POLL if references.secrets else RESYNC]
+        if route is not None:
+            looks.append(ROUTE_POLL if route.accepted else MISSING_FIRST)
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if not references.need.ready:

@@ -97,14 +97,18 @@ class Strategy(StrEnum):
     ROLLING = "Rolling"
 
 
+# Both revisions have at most as many pods as serve in full.
+MAX_SHARE_BY_PODS = 50
+
+
 class CanaryStep(Model):
     """One share of the traffic, and how long it is watched."""
 
     share: int = Field(
         ge=1,
-        le=50,
-        description="Percent of the traffic. Without a router it follows from the number of pods: rounded down to whole "
-        "pods, one at least.",
+        le=100,
+        description="Percent of the traffic. With spec.gateway it is the weight in the route. Without, it follows from the "
+        "number of pods: rounded down to whole pods, one at least, and at most 50 percent.",
     )
     hold_seconds: int = Field(default=30, ge=0, le=86400, description="Seconds before the next step.")
     pause: bool = Field(

@@ -5,9 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from maraudersmap_operator.resource.data import Cache, Database
-from maraudersmap_operator.resource.model import LocalRef, Model, SecretSource
-from maraudersmap_operator.resource.policy import Autoscaling, Availability, Migrations, Rollout
-from maraudersmap_operator.resource.traffic import Ingress, NetworkPolicy, Service
+from maraudersmap_operator.resource.model import LocalRef, Model, Rule, SecretSource
+from maraudersmap_operator.resource.policy import (
+    MAX_SHARE_BY_PODS,
+    Autoscaling,
+    Availability,
+    Migrations,
+    Rollout,
+)
+from maraudersmap_operator.resource.traffic import Gateway, Ingress, NetworkPolicy, Service
 from maraudersmap_operator.resource.workload import Config, PodTemplate, Probes, PullPolicy, Resources
 
 
@@ -45,6 +51,10 @@ class MaraudersMapSpec(Model):
     )
     service: Service = Field(default=Service(), description="The Service in front of the API.")
     ingress: Ingress | None = Field(default=None, description="An Ingress; absent means none.")
+    gateway: Gateway | None = Field(
+        default=None,
+        description="A route of the Gateway API; absent means none. Not together with an ingress.",
+    )
     probes: Probes = Field(default=Probes(), description="Health checks of the API container.")
     rollout: Rollout = Field(
         default=Rollout(), description="How a new revision is tried, and when it is given up."
@@ -57,3 +67,21 @@ class MaraudersMapSpec(Model):
     )
     pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
     suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")
+    rules = (
+        Rule(
+            cel="!has(self.ingress) || !has(self.gateway)",
+            message="ingress and gateway are two ways to lead a host to the API; remove one of them",
+            holds=lambda spec: spec.ingress is None or spec.gateway is None,
+            field_path=".gateway",
+        ),
+        Rule(
+            cel="has(self.gateway) || !has(self.rollout) || !has(self.rollout.steps) || "
+            f"self.rollout.steps.all(s, s.share <= {MAX_SHARE_BY_PODS})",
+            message=f"rollout.steps may give the new revision more than {MAX_SHARE_BY_PODS} percent only by the weights of a "
+            "route; lower the share, or set gateway",
+            holds=lambda spec: (
+                spec.gateway is not None or all(s.share <= MAX_SHARE_BY_PODS for s in spec.rollout.steps)
+            ),
+            field_path=".rollout.steps",
+        ),
+    )

@@ -48,6 +48,7 @@ class ConditionType(StrEnum):
     ROLLED_BACK = "RolledBack"
     DATABASE_READY = "DatabaseReady"
     MIGRATIONS_READY = "MigrationsReady"
+    ROUTE_READY = "RouteReady"  # only with spec.gateway
 
 
 class Step(StrEnum):

@@ -1,4 +1,4 @@
-"""How requests reach the API: Service, ingress, network policy."""
+"""How requests reach the API: Service, ingress, Gateway route, network policy."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,6 +13,9 @@ from maraudersmap_operator.resource.model import (
     StringMap,
     qualified_keys,
 )
+
+Hostname = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^(\*\.)?{DNS_NAME[1:]}")]
+"""A host name, or a wildcard for one label: *.hogwarts.edu."""
 
 
 class ServiceType(StrEnum):
@@ -45,15 +48,39 @@ class IngressTLS(Model):
 class Ingress(Model):
     """An Ingress that leads a host to the Service."""
 
-    host: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^(\*\.)?{DNS_NAME[1:]}")] = Field(
-        description="Host name, such as marauders-map.hogwarts.edu."
-    )
+    host: Hostname = Field(description="Host name, such as marauders-map.hogwarts.edu.")
     class_name: ObjectName | None = Field(
         default=None, description="Ingress class; absent means the cluster's default."
     )
     annotations: StringMap = Field(default={}, description="Annotations of the Ingress.")
     tls: IngressTLS | None = Field(default=None, description="TLS; absent means plain HTTP.")
     rules = (qualified_keys("annotations", "annotations"),)
+
+
+class GatewayParent(Model):
+    """A Gateway, or one of its listeners, that the route asks to be served by."""
+
+    name: ObjectName = Field(description="Name of the Gateway.")
+    namespace: Annotated[str, Field(max_length=63, pattern=DNS_LABEL)] | None = Field(
+        default=None, description="Its namespace; absent means the resource's own."
+    )
+    section_name: ObjectName | None = Field(
+        default=None, description="One listener of it; absent means every one that accepts the route."
+    )
+
+
+class Gateway(Model):
+    """An HTTPRoute of the Gateway API. With strategy Canary its weights give the new revision its shares."""
+
+    parent_refs: Annotated[tuple[GatewayParent, ...], Field(min_length=1, max_length=8)] = Field(
+        description="The Gateways that serve the route.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16)] = Field(
+        default=(),
+        description="Host names, such as marauders-map.hogwarts.edu; empty means every one of the listeners'.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
 
 
 class NetworkPolicy(Model):

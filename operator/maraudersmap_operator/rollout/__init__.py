@@ -9,6 +9,7 @@ from .facts import (
     PodFacts,
     RecordedRevision,
     RevisionFacts,
+    RouteFacts,
     Target,
     Termination,
 )
@@ -27,6 +28,7 @@ from .plan import (
     RouteTo,
     ScaleTo,
     StoreStatus,
+    Weigh,
 )
 from .report import report_refusal
 from .revision import name_revision, revision_hash, revision_inputs
@@ -50,11 +52,13 @@ __all__ = [
     "RecordedRevision",
     "Retire",
     "RevisionFacts",
+    "RouteFacts",
     "RouteTo",
     "ScaleTo",
     "StoreStatus",
     "Target",
     "Termination",
+    "Weigh",
     "decide",
     "name_revision",
     "report_refusal",

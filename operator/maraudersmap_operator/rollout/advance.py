@@ -19,6 +19,7 @@ from .trial import staff
 from .turn import SOON, Turn
 from .verbs import take_promote
 from .verdict import Doomed, Healthy
+from .weigh import arrived, weigh
 
 
 def start(turn: Turn) -> None:
@@ -66,7 +67,7 @@ def advance(turn: Turn) -> None:
 def _walk(turn: Turn, stable: StableRevision) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
-    plan = stages(turn.spec.rollout, candidate.strategy)
+    plan = stages(turn.spec, candidate.strategy)
     here = position(plan, candidate)
     stage = plan[here]
     match stage.traffic:
@@ -75,10 +76,14 @@ def _walk(turn: Turn, stable: StableRevision) -> None:
             return
         case Traffic.SHARED:
             wanted = share(turn, stage, candidate, stable)
+            there = turn.serving == SHARED
+        case Traffic.WEIGHED:
+            wanted = weigh(turn, stage, candidate, stable)
+            there = arrived(turn, stage)
         case Traffic.STABLE:
             wanted = _out_of_traffic(turn, stage, candidate, stable)
-    arrived = stage.traffic is Traffic.STABLE or turn.serving == SHARED
-    if wanted is None or not isinstance(judge(turn, wanted, arrived), Healthy):
+            there = True
+    if wanted is None or not isinstance(judge(turn, wanted, there), Healthy):
         return
     if not _may_go_on(turn, stage):
         return

@@ -29,7 +29,7 @@ def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> No
         sentence(turn, verdict)
     elif turn.now < end and not (turn.promote and not turn.spec.rollout.paused):
         turn.wake_at(end)
-    elif facts.ready < max(facts.size, 1):
+    elif facts.ready < max(facts.size, 1) or not turn.route_left():
         turn.wake(SOON)
     elif take_promote(turn):
         promote(turn, candidate)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from maraudersmap_operator import analysis
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed
 from maraudersmap_operator.resource.analysis import OnInconclusive
-from maraudersmap_operator.resource.names import SHARED
 
 from .plan import NoteType
 from .turn import Turn
@@ -78,6 +77,6 @@ def enough(turn: Turn) -> bool | Doomed:
 def told(turn: Turn) -> str:
     """The comparison so far, in a sentence; empty while there is none."""
     candidate = turn.status.candidate
-    if candidate is None or candidate.analysis is None or turn.serving not in (SHARED, candidate.revision):
+    if candidate is None or candidate.analysis is None or not turn.in_traffic(candidate.revision):
         return ""
     return analysis.judge(candidate.analysis, turn.spec.rollout.analysis).message

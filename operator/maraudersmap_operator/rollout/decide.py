@@ -35,6 +35,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         now=now,
         status=status,
         serving=observed.serving,
+        weight=observed.route.weight if observed.route else 0,
     )
     take_verbs(turn, resource.annotations)
     follow_secrets(turn)
@@ -47,7 +48,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
             turn.update(candidate=anew(status.candidate, now))
         _roll(turn)
     report(turn, before=status)
-    return turn.decision(_autoscaled(turn))
+    return turn.decision(_autoscaled(turn), _previewed(turn))
 
 
 def _roll(turn: Turn) -> None:
@@ -88,7 +89,7 @@ def _roll(turn: Turn) -> None:
 
 def _autoscaled(turn: Turn) -> Autoscaled:
     """The autoscaler follows traffic. On shared traffic it stays with stable, and never below what served before."""
-    if turn.serving != SHARED:
+    if turn.serving != SHARED and not turn.weight:
         return Autoscaled(turn.serving)
     stable, candidate = turn.status.stable, turn.status.candidate
     return Autoscaled(
@@ -96,6 +97,14 @@ def _autoscaled(turn: Turn) -> Autoscaled:
         least=candidate.full_size if candidate else 0,
         held=candidate is not None and candidate.strategy is Strategy.ROLLING,
     )
+
+
+def _previewed(turn: Turn) -> str:
+    """The candidate, until it serves. What a Gateway may still send requests to keeps them."""
+    if turn.observed.previewed and not turn.route_left():
+        return turn.observed.previewed
+    candidate = turn.status.candidate
+    return candidate.revision if candidate and candidate.revision != turn.serving else ""
 
 
 def _suspend(turn: Turn) -> None:

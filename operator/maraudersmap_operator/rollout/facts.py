@@ -107,6 +107,24 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """The route of the Gateway API that the spec asks for."""
+
+    weight: int = 0  # percent of its requests that the preview Service gets
+    accepted: bool = False  # by every Gateway that the spec names
+    obeyed: bool = (
+        True  # no Gateway serves an older version of it: all have taken this one up, or none has any
+    )
+    reason: str = ""  # CamelCase, why it is not accepted
+    message: str = ""
+
+    @property
+    def left(self) -> bool:
+        """No Gateway sends anything to the preview Service."""
+        return self.weight == 0 and self.obeyed
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The revision that the spec asks for."""
 
@@ -118,6 +136,9 @@ class Target:
 class Observed:
     target: Target
     serving: str = ""  # revision in the Service's selector; empty: no Service yet
+    previewed: str = ""  # revision in the preview Service's selector; empty: none
+    preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
+    route: RouteFacts | None = None  # None: the spec asks for none
     ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
     endpoints_known: bool = False  # a slice exists for the Service
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def migrated(turn: Turn) -> bool:
             turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
-                staff(turn, candidate, stages(turn.spec.rollout, candidate.strategy)[0])
+                staff(turn, candidate, stages(turn.spec, candidate.strategy)[0])
         case JobState.FAILED if migration.attempt > candidate.migration_attempt:
             # Left by an earlier try of the same revision, before somebody asked for another.
             _migrate(turn, migration.attempt + 1)

@@ -55,6 +55,13 @@ class RouteTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """Give the preview Service, which is the candidate's, this percentage of the Gateway's requests."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeepEvidence:
     """Save logs and Events of the revision's worst pod into its ledger entry, while there still is a pod."""
 
@@ -73,7 +80,9 @@ class Retire:
     revision: str
 
 
-Action = Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | KeepEvidence | StoreStatus | Retire
+Action = (
+    Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | Weigh | KeepEvidence | StoreStatus | Retire
+)
 
 
 class NoteType(StrEnum):
@@ -112,3 +121,4 @@ class Decision:
     notes: tuple[Note, ...] = ()
     wake_after: timedelta | None = None
     autoscaled: Autoscaled = Autoscaled()
+    previewed: str = ""  # the revision that the preview Service leads to; empty: none

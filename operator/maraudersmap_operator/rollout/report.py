@@ -61,6 +61,9 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
          turn.observed.database.message),
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
     ]  # fmt: skip
+    if route := turn.observed.route:
+        word = "Accepted" if route.accepted else route.reason
+        conditions.append((ConditionType.ROUTE_READY, route.accepted, word, route.message))
     turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
 
 
@@ -90,6 +93,8 @@ def _compared(turn: Turn) -> str:
 def _shared(turn: Turn, candidate: CandidateRevision) -> str:
     """How far the candidate has come among users."""
     new, old = turn.facts(candidate.revision), turn.stable_facts
+    if turn.weight:
+        return f"gets {turn.weight} % of what comes through the Gateway, with {new.ready} ready pods"
     if turn.serving != SHARED:
         return "is about to get a part of the traffic"
     if candidate.strategy is Strategy.ROLLING:
@@ -148,6 +153,7 @@ def _phase(turn: Turn) -> Phase:
         turn.serving != status.stable.revision
         or serving.ready < serving.wanted
         or not turn.observed.database.ready
+        or _without_route(turn)
     ):
         return Phase.DEGRADED
     return Phase.READY
@@ -198,7 +204,15 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
         return "spec.suspend is true: no pods run"
     if phase is Phase.DEGRADED and not turn.observed.database.ready:
         return turn.observed.database.message
+    if phase is Phase.DEGRADED and (refusal := _without_route(turn)):
+        return refusal
     return _served(turn)
+
+
+def _without_route(turn: Turn) -> str:
+    """Why the Gateway leads nobody here; empty when it does, or none is asked for."""
+    route = turn.observed.route
+    return route.message if route and not route.accepted else ""
 
 
 def _stable_image(status: MaraudersMapStatus) -> str:

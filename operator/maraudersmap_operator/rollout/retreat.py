@@ -170,7 +170,7 @@ def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevis
             return False
     else:
         hold_stable(turn, stable)
-    if turn.serving != stable.revision:
+    if turn.serving != stable.revision or turn.weight:
         facts, serving = turn.stable_facts, turn.facts(turn.serving)
         if not may_take_traffic(turn, stable.revision):
             turn.block(
@@ -181,6 +181,7 @@ def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevis
         if facts.size < serving.size:
             # The autoscaler may have grown the candidate since the switch; stable must carry the same load.
             turn.act(ScaleTo(stable.revision, serving.size))
+        turn.weigh(0)
         turn.route(stable.revision)
     if not turn.endpoints_left(candidate.revision):
         turn.wake(SOON)

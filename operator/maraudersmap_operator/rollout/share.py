@@ -19,6 +19,7 @@ from .turn import SOON, Turn
 
 def share(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: StableRevision) -> int | None:
     """Have the stage's pods in traffic beside stable's; how many, or None when the stage has to wait or went wrong."""
+    turn.weigh(0)
     _only(turn, stable.revision, candidate.revision)
     if stage.exchange:
         wanted = exchange(turn, candidate, stable)

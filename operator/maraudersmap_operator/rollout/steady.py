@@ -29,7 +29,13 @@ def hold_stable(turn: Turn, stable: StableRevision) -> None:
 
 
 def restore_traffic(turn: Turn, revision: str) -> None:
-    """Put a moved selector back on the revision that traffic belongs to."""
+    """All traffic belongs to the revision: put a moved selector back, and weights too."""
+    turn.weigh(0)
+    restore_selector(turn, revision)
+
+
+def restore_selector(turn: Turn, revision: str) -> None:
+    """What does not come by the route's weights belongs to the revision."""
     if may_take_traffic(turn, revision):
         turn.route(revision)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.policy import DEFAULT_STEPS, Rollout, Strategy
+from maraudersmap_operator.resource.policy import DEFAULT_STEPS, Strategy
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 WITNESSES = 2
@@ -20,6 +21,7 @@ class Traffic(StrEnum):
 
     STABLE = "Stable"
     SHARED = "Shared"  # both: each gets as much as it has pods
+    WEIGHED = "Weighed"  # stable's, apart from the share that the Gateway's route gives the candidate
     CANDIDATE = "Candidate"
 
 
@@ -30,34 +32,38 @@ class Stage:
     step: Step
     traffic: Traffic
     pods: int | None = None
-    share: int | None = None  # percent of the traffic
+    share: int | None = None  # percent of the traffic; at full size the last one is kept
     exchange: bool = False  # stable shrinks as the candidate grows
     hold: timedelta = timedelta(0)  # watched for so long before the next stage
     gate: bool = False  # a person must ask for the next stage
 
 
-def stages(rollout: Rollout, strategy: Strategy) -> tuple[Stage, ...]:
+def stages(spec: MaraudersMapSpec, strategy: Strategy) -> tuple[Stage, ...]:
     """The stages of a strategy. The first is always the trial out of traffic, the last always the bake."""
     # Two pods that no user meets: what kills a revision at once, kills it here.
     trial = Stage(Step.WITNESSES, Traffic.STABLE, pods=WITNESSES)
     # Stable stays at full size to go back to.
     bake = Stage(Step.BAKING, Traffic.CANDIDATE)
+    rollout = spec.rollout
     gate = not rollout.auto_promote
     match strategy:
         case Strategy.BLUE_GREEN:
             return trial, Stage(Step.FULL_SIZE, Traffic.STABLE, gate=gate), bake
         case Strategy.CANARY:
+            wanted = rollout.steps or DEFAULT_STEPS
+            traffic = Traffic.WEIGHED if spec.gateway else Traffic.SHARED
             steps = (
                 Stage(
                     Step.SHARING,
-                    Traffic.SHARED,
+                    traffic,
                     share=s.share,
                     hold=timedelta(seconds=s.hold_seconds),
                     gate=s.pause,
                 )
-                for s in rollout.steps or DEFAULT_STEPS
+                for s in wanted
             )
-            return trial, *steps, Stage(Step.FULL_SIZE, Traffic.SHARED, gate=gate), bake
+            share = wanted[-1].share if spec.gateway else None
+            return trial, *steps, Stage(Step.FULL_SIZE, traffic, share=share, gate=gate), bake
         case Strategy.ROLLING:
             # One witness: there may be no room for two.
             alone = Stage(Step.WITNESSES, Traffic.STABLE, pods=1, gate=gate)
@@ -82,6 +88,10 @@ def wanted_size(spec: MaraudersMapSpec, serving_size: int) -> int:
 def stage_size(stage: Stage, spec: MaraudersMapSpec, serving_size: int) -> int:
     """Pods the candidate should have in that stage, beside `serving_size` pods of stable. Not for an exchange."""
     full = wanted_size(spec, serving_size)
+    if stage.traffic is Traffic.WEIGHED:
+        # The share does not follow from the pods, but they must carry it. The witnesses stay.
+        share = 100 if stage.step is Step.FULL_SIZE else stage.share or 0
+        return max(min(WITNESSES, full), math.ceil(full * share / 100))
     if stage.share is not None:
         # candidate / (stable + candidate) = share; never more than asked for, unless that is less than one pod.
         return max(1, min(full, full * stage.share // (100 - stage.share)))

@@ -22,7 +22,7 @@ from maraudersmap_operator.resource.status import (
 )
 
 from .facts import Observed, RevisionFacts
-from .plan import Action, Autoscaled, Decision, Note, NoteType, RouteTo
+from .plan import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
@@ -36,6 +36,7 @@ class Turn:
     now: datetime
     status: MaraudersMapStatus
     serving: str  # where traffic points once the actions so far have run
+    weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
     retry: bool = False  # somebody asked for another try: waiting times are over
     promote: str = ""  # new value of the promote annotation that nobody has taken yet
     abort: str = ""  # likewise
@@ -73,6 +74,16 @@ class Turn:
             self.act(RouteTo(revision))
             self.serving = revision
 
+    def weigh(self, percent: int) -> None:
+        """Give the candidate that much of what comes through the Gateway, unless it has it already."""
+        if self.weight != percent:
+            self.act(Weigh(percent))
+            self.weight = percent
+
+    def in_traffic(self, candidate: str) -> bool:
+        """Users' requests reach the candidate."""
+        return self.serving in (SHARED, candidate) or self.weight > 0
+
     def facts(self, revision: str) -> RevisionFacts:
         return self.observed.revision(revision)
 
@@ -93,8 +104,15 @@ class Turn:
         """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
         if self.observed.serving in (revision, SHARED) or self.serving != self.observed.serving:
             return False
+        if self.observed.previewed == revision and not self.route_left():
+            return False
         pods = {p.name for p in self.facts(revision).pods}
         return not (pods & self.observed.ready_endpoints)
+
+    def route_left(self) -> bool:
+        """True when no Gateway sends anything to the preview Service any more."""
+        route = self.observed.route
+        return route is None or (route.left and self.weight == 0)
 
     def close(self, candidate: CandidateRevision, outcome: Outcome, reason: str = "") -> None:
         """The candidate's rollout is over: note it in the history."""
@@ -114,9 +132,14 @@ class Turn:
         stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
         self.update(hold=None, barrier="", stable=stable)
 
-    def decision(self, autoscaled: Autoscaled) -> Decision:
+    def decision(self, autoscaled: Autoscaled, previewed: str) -> Decision:
         return Decision(
-            self.status, tuple(self.actions), tuple(self.notes), min(self.wakes, default=None), autoscaled
+            self.status,
+            tuple(self.actions),
+            tuple(self.notes),
+            min(self.wakes, default=None),
+            autoscaled,
+            previewed,
         )
 
 

@@ -58,6 +58,7 @@ def every_object(given: dict[str, Any]) -> list[Manifest]:
         children.disruption_budget(owner, spec, REVISION),
         children.network_policy(owner, spec),
         children.ingress(owner, spec),
+        children.http_route(owner, spec, weight=0),
     ]
     return [manifest for manifest in objects if manifest is not None]
 

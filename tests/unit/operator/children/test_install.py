@@ -9,6 +9,7 @@ import yaml
 from maraudersmap_operator.cluster.kinds import (
     ENDPOINT_SLICE,
     EVENT,
+    HTTP_ROUTE,
     MARAUDERSMAP,
     OBSERVED,
     POD,
@@ -41,6 +42,11 @@ def verbs(group: str, resource: str) -> set[str]:
 def test_every_watched_kind_may_be_watched_and_children_managed(kind: Kind) -> None:
     wanted = READ if kind in (POD, ENDPOINT_SLICE) else MANAGE
     assert verbs(kind.group, kind.plural) == wanted
+
+
+def test_routes_are_managed_but_never_watched() -> None:
+    """The kind may not be there: a watch on it would end in an error, again and again."""
+    assert verbs(HTTP_ROUTE.group, HTTP_ROUTE.plural) == MANAGE - {"watch"}
 
 
 def test_secrets_are_never_listed_or_watched() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo
+from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo, Weigh
 
 from .world import Behaviour, World
 
@@ -43,6 +43,7 @@ STRATEGIES: tuple[dict[str, object], ...] = (
     | {"strategy": "Canary", "steps": [{"share": 10, "holdSeconds": 5}, {"share": 50, "holdSeconds": 5}]},
     QUICK | {"strategy": "Rolling"},
 )
+GATEWAY = {"parentRefs": [{"name": "edge"}]}
 MAX_STATUS_BYTES = 30_000
 # CI asks for more; a developer's run stays within the minute that unit tests may take.
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
@@ -88,7 +89,11 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 pods = {p.name for p in seen.revision(revision).pods}
                 assert revision != serving, "4: pods went before their traffic"
                 assert not pods & seen.ready_endpoints, "4: pods went while still in the endpoints"
+                if seen.route and seen.previewed == revision:
+                    assert seen.route.left, "4: pods went while a Gateway may still send requests to them"
                 sent_away.add(revision)
+            case Weigh(percent=percent) if percent:
+                assert seen.preview_endpoints, "1: traffic to a preview Service without endpoints"
             case Deploy(revision=revision) | Migrate(revision=revision):
                 assert revision not in rejected or fresh_token, "3: a rejected revision came back"
             case ScaleTo(revision=revision, replicas=replicas):
@@ -114,6 +119,8 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                     assert rest + min(ready, replicas) > 0 or ready == 0, "2: nobody is left to answer"
             case _:
                 pass
+    if seen.route and not seen.route.left and seen.previewed in seen.revisions:
+        assert decision.previewed == seen.previewed, "1: a Gateway's requests led to other pods"
     size_of_status = len(
         json.dumps(decision.status.model_dump(mode="json", by_alias=True, exclude_none=True))
     )
@@ -161,10 +168,12 @@ class Machine(RuleBasedStateMachine):
         first=st.sampled_from(BEHAVIOURS),
         ready=st.sampled_from([True, True, True, False]),
         rollout=st.sampled_from(STRATEGIES),
+        gateway=st.booleans(),
     )
-    def begin(self, first: Behaviour, ready: bool, rollout: dict[str, object]) -> None:
+    def begin(self, first: Behaviour, ready: bool, rollout: dict[str, object], gateway: bool) -> None:
         """Most stories begin with a stable revision: without one there is little to lose."""
         self.edit_strategy(rollout)
+        self.edit_gateway(gateway)
         self.world.behave(IMAGES[0], Behaviour() if ready else first)
         self.live(20)
 
@@ -203,6 +212,20 @@ class Machine(RuleBasedStateMachine):
     def edit_strategy(self, rollout: dict[str, object]) -> None:
         self.rollout = rollout
         self.world.edit(rollout=rollout)
+
+    @rule(on=st.booleans())
+    def edit_gateway(self, on: bool) -> None:
+        if on:
+            self.world.edit(gateway=GATEWAY)
+        elif self.world.spec.pop("gateway", None):
+            self.world.edit()
+
+    @rule(served=st.booleans(), seconds=st.sampled_from([1, 5, 40]))
+    def gateway_is_deaf_for_a_while(self, served: bool, seconds: int) -> None:
+        """It obeys nothing new; perhaps nobody serves the route at all."""
+        self.world.gateway_deaf, self.world.no_gateway = True, not served
+        self.live(seconds)
+        self.world.gateway_deaf = self.world.no_gateway = False
 
     @rule(image=st.sampled_from(IMAGES))
     def edit_image(self, image: str) -> None:
@@ -310,6 +333,7 @@ class Machine(RuleBasedStateMachine):
             world.behave(image, Behaviour())
         world.set_database(True)
         world.create_error = ""
+        world.gateway_deaf = world.no_gateway = False
         world.annotations.clear()
         self.tokens += 1
         world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=self.rollout)

@@ -32,11 +32,13 @@ from maraudersmap_operator.rollout import (
     RecordedRevision,
     Retire,
     RevisionFacts,
+    RouteFacts,
     RouteTo,
     ScaleTo,
     StoreStatus,
     Target,
     Termination,
+    Weigh,
     decide,
     name_revision,
     revision_inputs,
@@ -97,6 +99,12 @@ class World:
         self.status = MaraudersMapStatus()
         self.serving = ""
         self.autoscaler = Autoscaled()
+        self.route_weight = 0
+        self.route_obeyed = 0  # the weight that the Gateway works with: that of a tick ago
+        self.gateway_deaf = False  # it takes up nothing new
+        self.no_gateway = False  # nobody serves the route
+        self.previewed = ""
+        self.preview_endpoints: frozenset[str] = frozenset()
         self.endpoints: frozenset[str] = frozenset()
         self.sizes: dict[str, int] = {}
         self.pods: list[Pod] = []
@@ -176,6 +184,11 @@ class World:
         self._migrate()
         selected = (p for p in self.pods if self.serving in (p.revision, SHARED))
         self.endpoints = frozenset(p.uid for p in selected if self._ready(p))
+        self.preview_endpoints = frozenset(
+            p.uid for p in self.pods if p.revision == self.previewed and self._ready(p)
+        )
+        if not self.gateway_deaf:
+            self.route_obeyed = self.route_weight
 
     def turn(self) -> Decision:
         """One pass of the operator."""
@@ -201,7 +214,10 @@ class World:
             self._apply(action, decision)
         if only is None:
             self.autoscaler = decision.autoscaled
+            self.previewed = decision.previewed
             self.status = decision.status
+            if "gateway" not in self.spec:
+                self.route_weight = self.route_obeyed = 0
             self.reasons.update(n.reason for n in decision.notes)
 
     # --- what is asked ------------------------------------------------------------------------------------------------
@@ -227,6 +243,9 @@ class World:
             comparison=self._look(),
             target=Target(self.target, self.spec["image"]),
             serving=self.serving,
+            previewed=self.previewed,
+            preview_endpoints=self.preview_endpoints,
+            route=self._route(),
             ready_endpoints=self.endpoints,
             revisions={r: self.facts(r) for r in self.sizes},
             recorded=dict(self.recorded),
@@ -287,12 +306,22 @@ class World:
                 self.sizes[revision] = replicas
             case RouteTo(revision=revision):
                 self.serving = revision
+            case Weigh(percent=percent):
+                self.route_weight = percent
             case StoreStatus():
                 self.status = decision.status
             case Retire(revision=revision):
                 self.delete(revision)
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
                     del self.jobs[revision]
+
+    def _route(self) -> RouteFacts | None:
+        if "gateway" not in self.spec:
+            return None
+        if self.no_gateway:
+            return RouteFacts(self.route_weight, accepted=False, reason="NoGateway", message="no Gateway")
+        obeyed = self.route_obeyed == self.route_weight
+        return RouteFacts(self.route_weight, accepted=True, obeyed=obeyed)
 
     def _look(self) -> Comparison | None:
         """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
@@ -305,13 +334,16 @@ class World:
             return None
         since = candidate.analysis.looked_at or candidate.started_at
         requests = int(self.requests_per_second * (self.now - since).total_seconds())
-        served = Counter(p.revision for p in self.pods if p.uid in self.endpoints)
+        served = Counter(p.revision for p in self.pods if p.uid in self.endpoints | self._weighed())
         stable = self.status.stable.revision if self.status.stable else ""
         control, trial = (
             self._answers(revision, requests * served[revision] // max(served.total(), 1))
             for revision in (stable, candidate.revision)
         )
         return analysis.record(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+
+    def _weighed(self) -> frozenset[str]:
+        return self.preview_endpoints if self.route_obeyed else frozenset()
 
     def _answers(self, revision: str, requests: int) -> Tally:
         if not requests:

@@ -1,0 +1,115 @@
+"""The HTTPRoute of a resource: read by the passes that need it, because a kind that may not be there is never watched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, Key, Manifest, NotFound, Store
+from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
+from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
+from maraudersmap_operator.rollout import RouteFacts
+
+NOT_SERVED = RouteFacts(
+    reason="NoGatewayAPI",
+    message="the cluster has no kind HTTPRoute: install the Gateway API's CRDs and a Gateway, or remove spec.gateway",
+)
+
+
+async def read_route(
+    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec
+) -> RouteFacts | None:
+    """Facts of the route; None when the spec asks for none."""
+    if spec.gateway is None:
+        return None
+    try:
+        route = await _refresh(cluster, store, owner)
+    except NotFound:
+        return NOT_SERVED
+    if route is None:
+        return RouteFacts(reason="NotCreated", message="the route is about to be created")
+    return route_facts(route, owner, spec)
+
+
+async def remove_route(cluster: Cluster, store: Store, owner: Owner) -> None:
+    """Delete what an earlier spec asked for."""
+    try:
+        route = await _refresh(cluster, store, owner)
+    except NotFound:
+        return
+    if route is not None:
+        await cluster.delete(HTTP_ROUTE, owner.namespace, route["metadata"]["name"], route["metadata"]["uid"])
+        store.remove(route["metadata"]["uid"])
+
+
+async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | None:
+    """The route as it is now, in the store as well. Raises NotFound when the cluster does not know the kind.
+
+    A list, because a single object's 404 does not tell the one from the other.
+    """
+    key = Key(owner.namespace, owner.name)
+    selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={owner.name}"
+    listing = await cluster.list(HTTP_ROUTE, owner.namespace, selector)
+    for known in store.children(key, HTTP_ROUTE):
+        if known["metadata"]["uid"] not in {o["metadata"]["uid"] for o in listing.items}:
+            store.remove(known["metadata"]["uid"])
+    for item in listing.items:
+        store.put(HTTP_ROUTE, item)
+    return store.find(key, HTTP_ROUTE, children.names.http_route(owner.name))
+
+
+def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteFacts:
+    """What the Gateways say of the route, and the weight that they are asked for."""
+    parents = (route.get("status") or {}).get("parents") or []
+    generation = route["metadata"].get("generation", 0)
+    reason, message = _refusal(parents, owner, spec)
+    return RouteFacts(
+        weight=_weight(route, owner),
+        accepted=not reason,
+        obeyed=all(_condition(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents),
+        reason=reason,
+        message=message,
+    )
+
+
+def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec) -> tuple[str, str]:
+    """Why not every Gateway that was asked serves the route; empty words when all do."""
+    assert spec.gateway is not None
+    for wanted in spec.gateway.parent_refs:
+        namespace = wanted.namespace or owner.namespace
+        gateway = f"the Gateway {namespace}/{wanted.name}"
+        own = [p for p in parents if _asked(p, owner) == (namespace, wanted.name, wanted.section_name)]
+        if not own:
+            return "NoGateway", (
+                f"{gateway} has not taken the route up: does it exist, and do its listeners allow routes from the "
+                f"namespace {owner.namespace}?"
+            )
+        for condition in (c for p in own for c in (_condition(p, "Accepted"), _condition(p, "ResolvedRefs"))):
+            if condition.get("status", "True") != "True":
+                reason = str(condition["reason"])
+                return reason, f"{gateway} does not serve the route: {reason}: {condition.get('message', '')}"
+    return "", ""
+
+
+def _asked(parent: dict[str, Any], owner: Owner) -> tuple[str, str, str | None]:
+    """Namespace, name and listener of the Gateway that an entry of the route's status speaks of."""
+    ref = parent["parentRef"]
+    return ref.get("namespace") or owner.namespace, ref["name"], ref.get("sectionName")
+
+
+def _condition(parent: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next((c for c in parent.get("conditions") or () if c["type"] == kind), {})
+
+
+def _weight(route: Manifest, owner: Owner) -> int:
+    """Percent that the preview Service gets of what comes through the route."""
+    preview = children.names.preview_service(owner.name)
+    weights = [
+        (ref["name"], int(ref.get("weight", 1)))
+        for rule in route["spec"].get("rules") or ()
+        for ref in rule.get("backendRefs") or ()
+    ]
+    whole = sum(weight for _, weight in weights)
+    return round(100 * sum(weight for name, weight in weights if name == preview) / whole) if whole else 0

@@ -1,0 +1,116 @@
+"""What the Gateways' words about a route mean."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, Kind, Listing, NotFound, Store
+from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, remove_route, route_facts
+from maraudersmap_operator.resource import MaraudersMapSpec, parse
+
+OWNER = Owner("map", "demo", "uid-1")
+
+
+def spec(**gateway: Any) -> MaraudersMapSpec:
+    parents = [{"name": "edge", "namespace": "gateways"}]
+    given = {"image": "api:1", "database": {"evaluation": {}}, "gateway": {"parentRefs": parents} | gateway}
+    return parse({"metadata": {"name": "map", "namespace": "demo"}, "spec": given}).spec
+
+
+def parent(generation: int = 3, **statuses: str) -> dict[str, Any]:
+    """An entry of `status.parents`, as Traefik and others write it."""
+    conditions = [
+        {
+            "type": kind,
+            "status": status,
+            "reason": "Word",
+            "message": "words",
+            "observedGeneration": generation,
+        }
+        for kind, status in ({"Accepted": "True", "ResolvedRefs": "True"} | statuses).items()
+    ]
+    return {"parentRef": {"name": "edge", "namespace": "gateways"}, "conditions": conditions}
+
+
+def route(*parents: dict[str, Any], weight: int = 10) -> dict[str, Any]:
+    """A route in generation 3."""
+    wanted = children.http_route(OWNER, spec(), weight)
+    assert wanted is not None
+    metadata = wanted["metadata"] | {"generation": 3, "uid": "r-1", "resourceVersion": "7"}
+    return wanted | {"metadata": metadata, "status": {"parents": list(parents)}}
+
+
+def test_accepted_and_obeyed() -> None:
+    facts = route_facts(route(parent()), OWNER, spec())
+    assert (facts.weight, facts.accepted, facts.obeyed, facts.left) == (10, True, True, False)
+
+
+def test_a_gateway_that_speaks_of_an_older_version_has_not_obeyed_yet() -> None:
+    """Weight 0 is no proof as long as it may still serve the version before."""
+    facts = route_facts(route(parent(generation=2), weight=0), OWNER, spec())
+    assert (facts.accepted, facts.obeyed, facts.left) == (True, False, False)
+
+
+def test_what_no_gateway_has_ever_taken_up_leads_nobody_anywhere() -> None:
+    facts = route_facts(route(weight=0), OWNER, spec())
+    assert (facts.accepted, facts.reason, facts.left) == (False, "NoGateway", True)
+    assert "the Gateway gateways/edge has not taken the route up" in facts.message
+
+
+@pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
+def test_a_refusal_is_told_in_the_gateways_words(kind: str) -> None:
+    facts = route_facts(route(parent(3, **{kind: "False"})), OWNER, spec())
+    assert (facts.accepted, facts.reason) == (False, "Word")
+    assert facts.message == "the Gateway gateways/edge does not serve the route: Word: words"
+
+
+def test_every_gateway_that_was_asked_must_accept() -> None:
+    both = spec(parentRefs=[{"name": "edge", "namespace": "gateways"}, {"name": "inner"}])
+    assert route_facts(route(parent()), OWNER, both).message.startswith("the Gateway demo/inner has not")
+    listener = spec(parentRefs=[{"name": "edge", "namespace": "gateways", "sectionName": "https"}])
+    assert route_facts(route(parent()), OWNER, listener).accepted is False
+
+
+class Routes:
+    """A cluster with these routes; without the kind when None."""
+
+    def __init__(self, items: list[dict[str, Any]] | None) -> None:
+        self.items = items
+        self.deleted: list[str] = []
+
+    async def list(self, kind: Kind, namespace: str, selector: str) -> Listing:
+        if self.items is None:
+            raise NotFound("the server could not find the requested resource", 404)
+        return Listing(tuple(self.items), 9)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        self.deleted.append(name)
+
+
+def test_without_the_kind_it_is_said_how_to_get_it() -> None:
+    facts = asyncio.run(read_route(cast("Cluster", Routes(None)), Store(), OWNER, spec()))
+    assert facts == NOT_SERVED
+    asyncio.run(remove_route(cast("Cluster", Routes(None)), Store(), OWNER))
+
+
+def test_a_route_deleted_by_somebody_is_forgotten() -> None:
+    store = Store()
+    assert (
+        asyncio.run(read_route(cast("Cluster", Routes([route(parent())])), store, OWNER, spec())) is not None
+    )
+    assert len(store) == 1
+    facts = asyncio.run(read_route(cast("Cluster", Routes([])), store, OWNER, spec()))
+    assert facts is not None
+    assert facts.reason == "NotCreated"
+    assert len(store) == 0
+
+
+def test_what_an_earlier_spec_asked_for_is_deleted() -> None:
+    cluster = Routes([route(parent())])
+    asyncio.run(remove_route(cast("Cluster", cluster), Store(), OWNER))
+    assert cluster.deleted == ["map-api"]
