@@ -71,7 +71,8 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
     for action in decision.actions:
         match action:
             case RouteTo(revision=revision) if revision == SHARED:
-                ours = {r.revision for r in (before.stable, before.candidate) if r}
+                # After the pass: what still has its pods may be asked for again and get its share at once.
+                ours = {r.revision for r in (decision.status.stable, decision.status.candidate) if r}
                 strays = [r for r in seen.revisions.values() if r.revision not in ours and (r.size or r.pods)]
                 assert not strays, "1: traffic shared with a revision that is neither stable nor candidate"
                 serving = revision
