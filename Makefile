@@ -132,6 +132,14 @@ swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrad
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
 
+.PHONY: gateway
+gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight (5 to 10 minutes the first time)
+	@$(PY) -m dev.gateway install
+
+.PHONY: gateway-down
+gateway-down: venv ## remove it, with the CRDs that it brought and every HTTPRoute
+	@$(PY) -m dev.gateway remove
+
 .PHONY: run-api
 run-api: venv ## the API alone on this machine: make run-api [PORT=4001]
 	@$(PY) -m dev.run_api --port $(PORT)

@@ -93,7 +93,7 @@ MUTANTS = (
         1,
         "a Gateway sends requests to a preview Service that leads nowhere yet",
         "rollout/weigh.py",
-        " and len(pods) >= wanted:",
+        " and len(pods) >= wanted and turn.now >= known_from:",
         ":",
     ),
     Mutant(

@@ -53,6 +53,7 @@ class Prober:
     signed_in_only: bool = (
         False  # every request reads incidents: what analysis counts, and what a fault can spoil
     )
+    target: str = ""  # host to ask instead of the resource's Service, such as a Gateway's
 
     @property
     def name(self) -> str:
@@ -116,7 +117,11 @@ class Prober:
         return line
 
     def _pod(self) -> dict[str, Any]:
-        environment = {"TARGET": f"{self.resource}-api", "PROBER_EMAIL": EMAIL, "PROBER_PASSWORD": PASSWORD}
+        environment = {
+            "TARGET": self.target or f"{self.resource}-api",
+            "PROBER_EMAIL": EMAIL,
+            "PROBER_PASSWORD": PASSWORD,
+        }
         if self.signed_in_only:
             environment["SIGNED_IN_EVERY"] = "1"
         return {

@@ -132,7 +132,8 @@ def _stable(status: Object) -> str:
 class Cage(Scenario):
     """The resource of one strategy. Each trial begins and ends with its stable revision Ready."""
 
-    strategy: str = ""
+    strategy: str = ""  # as the table tells it
+    target: str = ""  # host that the prober asks; empty: the Service
     rows: list[Row] = field(default_factory=list)
     ledger: list[Object] = field(default_factory=list)
 
@@ -143,7 +144,9 @@ class Cage(Scenario):
         self.is_ready(**(spec or {}))
         status = self.status()
         self.ledger = status["rejected"]
-        prober = Prober(self.kubectl, self.namespace, NAME, self.good, signed_in_only=True)
+        prober = Prober(
+            self.kubectl, self.namespace, NAME, self.good, signed_in_only=True, target=self.target
+        )
         prober.start()
         try:
             with Timeline(self.kubectl, self.namespace) as timeline:

@@ -43,10 +43,16 @@ def image_without_program(operator: str) -> str:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
+def rows(pytestconfig: pytest.Config) -> list[record.Row]:
+    """What this run has measured so far; each trial adds its own."""
+    return pytestconfig.stash[ROWS]
+
+
+@pytest.fixture(scope="session")
 def zoo(
     kubectl: Kubectl,  # noqa: F811
     misbehaving_image: str,
-    pytestconfig: pytest.Config,
+    rows: list[record.Row],
 ) -> Iterator[Callable[[str], Cage]]:
     """`zoo(strategy)`: the resource with that strategy, in a namespace of its own that lasts for the session."""
     with contextlib.ExitStack() as namespaces:
@@ -55,7 +61,6 @@ def zoo(
         def cage(strategy: str) -> Cage:
             if strategy not in made:
                 name = namespaces.enter_context(own_namespace(kubectl))
-                rows = pytestconfig.stash[ROWS]
                 made[strategy] = Cage(kubectl, name, misbehaving_image, strategy=strategy, rows=rows)
                 made[strategy].resource_exists(base_spec(misbehaving_image, strategy))
             return made[strategy]

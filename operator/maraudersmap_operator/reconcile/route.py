@@ -79,7 +79,8 @@ def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec
     assert spec.gateway is not None
     for wanted in spec.gateway.parent_refs:
         namespace = wanted.namespace or owner.namespace
-        gateway = f"the Gateway {namespace}/{wanted.name}"
+        listener = f", listener {wanted.section_name}," if wanted.section_name else ""
+        gateway = f"the Gateway {namespace}/{wanted.name}{listener}"
         own = [p for p in parents if _asked(p, owner) == (namespace, wanted.name, wanted.section_name)]
         if not own:
             return "NoGateway", (
@@ -88,8 +89,8 @@ def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec
             )
         for condition in (c for p in own for c in (_condition(p, "Accepted"), _condition(p, "ResolvedRefs"))):
             if condition.get("status", "True") != "True":
-                reason = str(condition["reason"])
-                return reason, f"{gateway} does not serve the route: {reason}: {condition.get('message', '')}"
+                words = [str(condition["reason"]), str(condition.get("message", ""))]
+                return words[0], f"{gateway} does not serve the route: {': '.join(w for w in words if w)}"
     return "", ""
 
 

@@ -62,8 +62,9 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
     ]  # fmt: skip
     if route := turn.observed.route:
-        word = "Accepted" if route.accepted else route.reason
-        conditions.append((ConditionType.ROUTE_READY, route.accepted, word, route.message))
+        refusal = _without_route(turn)
+        word = route.reason or ("Outdated" if refusal else "Accepted")
+        conditions.append((ConditionType.ROUTE_READY, not refusal, word, refusal))
     turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
 
 
@@ -212,7 +213,10 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
 def _without_route(turn: Turn) -> str:
     """Why the Gateway leads nobody here; empty when it does, or none is asked for."""
     route = turn.observed.route
-    return route.message if route and not route.accepted else ""
+    if route is None or (route.accepted and (route.obeyed or turn.status.candidate)):
+        # While a candidate is there, weights change, and a Gateway takes its moment each time.
+        return ""
+    return route.message or "the Gateway has yet to take up the newest version of the route"
 
 
 def _stable_image(status: MaraudersMapStatus) -> str:

@@ -18,6 +18,10 @@ from .trial import staff
 from .turn import SOON, Turn
 from .verdict import Environment
 
+# A Gateway learns of endpoints some time after us, and answers for a Service without any with an error. Traefik takes up
+# changes at most every 2 s.
+ENDPOINTS_LAG = timedelta(seconds=3)
+
 
 def weigh(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: StableRevision) -> int | None:
     """Have the stage's pods, with the stage's share of the Gateway's requests; how many pods, or None when the stage has to
@@ -33,7 +37,8 @@ def weigh(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: Stable
     if facts.ready < wanted:
         return wanted
     pods = {p.name for p in facts.active} & turn.observed.preview_endpoints
-    if route is not None and route.accepted and len(pods) >= wanted:
+    known_from = candidate.step_started_at + (ENDPOINTS_LAG if turn.weight == 0 else timedelta(0))
+    if route is not None and route.accepted and len(pods) >= wanted and turn.now >= known_from:
         assert stage.share is not None
         turn.weigh(stage.share)
     return wanted if arrived(turn, stage) or _may_wait(turn, candidate) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from maraudersmap_operator.resource.status import Phase, Step
 from maraudersmap_operator.rollout import Retire, RouteTo, Weigh
 
@@ -56,9 +58,13 @@ def test_the_weights_follow_the_steps_and_the_service_stays_with_stable() -> Non
 def test_no_weight_before_the_preview_service_leads_to_the_pods() -> None:
     """A Gateway that sends requests to a Service without endpoints answers them itself, with an error."""
     world = ready_world().edit(image=NEXT)
-    while not any(isinstance(a, Weigh) for a in world.turn_without_acting().actions):
-        world.run(0.5)
+    while Weigh(5) not in (decision := world.turn_without_acting()).actions:
+        world.carry_out(decision)
+        world.tick(0.5)
     assert world.preview_endpoints == {p.uid for p in world.pods if p.revision == world.target}
+    # nor before the Gateway has had the time to hear of them: Traefik takes up changes every 2 s
+    assert world.status.candidate is not None
+    assert world.now > world.status.candidate.step_started_at + timedelta(seconds=2)
 
 
 def test_pods_go_only_after_every_gateway_has_obeyed() -> None:
@@ -113,6 +119,18 @@ def test_a_gateway_that_goes_away_is_told() -> None:
     world.run(1)
     assert world.phase() is Phase.DEGRADED
     assert world.status.message == "no Gateway"
+
+
+def test_a_gateway_that_serves_an_older_version_of_the_route_is_told() -> None:
+    """With an edited host name the old one is served: that is not what the spec asks for."""
+    world = ready_world()
+    world.gateway_deaf, world.route_weight = True, 1
+    world.turn()
+    assert world.phase() is Phase.DEGRADED
+    assert world.condition("RouteReady") == ("False", "Outdated")
+    world.gateway_deaf = False
+    world.run(1)
+    assert world.phase() is Phase.READY
 
 
 def test_going_back_to_the_old_spec_takes_the_weight_away_first() -> None:
