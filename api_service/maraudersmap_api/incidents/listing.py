@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.incidents.cursor import Place, is_ranked, read_cursor, write_cursor
 from maraudersmap_api.incidents.filtering import Where, where
+from maraudersmap_api.incidents.frequency import (
+    EXACT_TOTAL,
+    WALKED,
+    in_reach,
+    matches_in_sample,
+    newest_count_statement,
+    some_matches,
+    whole_words_count_statement,
+)
 from maraudersmap_api.incidents.models import (
     Filters,
     Incident,
@@ -17,10 +26,7 @@ from maraudersmap_api.incidents.models import (
     Visibility,
 )
 from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
-from maraudersmap_api.infra.db import Database, Row
-
-EXACT_TOTAL = 10_000
-"""Counting further costs more than anyone gains; also how deep pages reach."""
+from maraudersmap_api.infra.db import Database, Executor, Row
 
 RANKED_OF_MANY = 2_000
 """Where more than EXACT_TOTAL match, relevance ranks the newest so many: ranking reads each match's words."""
@@ -38,18 +44,36 @@ async def list_page(db: Database, query: ListQuery, seen: Visibility) -> Page:
     Raises ValidationError for a cursor that does not fit, and for pages deeper than EXACT_TOTAL rows.
     """
     skipped = (query.page - 1) * query.limit
-    if not query.search and skipped < EXACT_TOTAL:
+    if query.search:
+        async with db.connection() as connection:
+            return await _search_page(connection, query, seen, skipped)
+    if skipped < EXACT_TOTAL:
         statement, args = counted_page_statement(query, seen)
-        rows = await db.fetch(statement, *args)
-        return _page(query, rows if rows[0]["id"] else [], rows[0]["total"])
-    counted, count_args = count_statement(query, seen)
-    async with db.connection() as connection:
-        total: int = await connection.fetchval(counted, *count_args)
-        if total > EXACT_TOTAL:
-            _check_depth(skipped, query.sorted_by)
-        statement, args = page_statement(query, seen, few=total <= EXACT_TOTAL)
-        rows = await connection.fetch(statement, *args) if skipped < total else []
-    return _page(query, rows, total)
+        return _counted_page(query, await db.fetch(statement, *args))
+    statement, args = count_statement(query, seen)
+    total: int = await db.fetchval(statement, *args)
+    if total > EXACT_TOTAL:
+        _check_depth(skipped, query.sorted_by)
+    return _page(query, [], total)
+
+
+async def _search_page(connection: Executor, query: ListQuery, seen: Visibility, skipped: int) -> Page:
+    sampled = await matches_in_sample(connection, query.filters, seen)
+    total = 0
+    if in_reach(sampled, EXACT_TOTAL + 1):
+        statement, args = newest_count_statement(query.filters, seen, WALKED)
+        total = await connection.fetchval(statement, *args)
+    elif in_reach(sampled, RANKED_OF_MANY):
+        statement, args = whole_words_count_statement(query.filters, seen)
+        total = await connection.fetchval(statement, *args)
+    if total <= EXACT_TOTAL:  # neither has shown that there are more, so the index gives all
+        statement, args = counted_page_statement(query, seen)
+        page = _counted_page(query, await connection.fetch(statement, *args))
+        if page.total_exact:
+            return page
+    _check_depth(skipped, query.sorted_by)
+    statement, args = page_of_many_statement(query, seen, sampled)
+    return _page(query, await connection.fetch(statement, *args), EXACT_TOTAL + 1)
 
 
 def _check_depth(skipped: int, sort: Sort) -> None:
@@ -64,15 +88,25 @@ def _check_depth(skipped: int, sort: Sort) -> None:
 
 
 def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
-    """Rows as of `page_statement`, each with the `total` of `count_statement`; one row without an id when there is
-    none. In one round trip: two cost as much as everything else that a list needs. Raises ValidationError."""
+    """A page, each row with the `total`, which beyond EXACT_TOTAL only says that there are more; one row without an id
+    when there is none. In one round trip: two cost as much as everything else that a list needs.
+
+    One row more than asked for: it tells whether there is more. Of a search with more matches than EXACT_TOTAL only the
+    total is of use: the page is then made of some of them (page_of_many_statement). Raises ValidationError.
+    """
     made = where(query.filters, seen)
-    total = _total(query.filters, seen, made)
+    matches, source, condition = "", "incidents", made.text
+    if query.search:
+        columns = "i.id, i.reported_at, i.severity, i.status, i.search"
+        matches = f"matches AS MATERIALIZED ({some_matches(columns, made)}),"
+        total, source, condition = "SELECT count(*) AS total FROM matches", "matches", "true"
+    else:
+        total = _total(query.filters, seen, made)
     if isinstance(query.cursor, str):
-        _start_after(made, read_cursor(query.cursor, query), query)
-    page = _ids(query, made, "incidents", made.text)
+        condition += f" AND {_after(made, read_cursor(query.cursor, query), query)}"
+    page = _ids(query, made, source, condition)
     statement = f"""
-        WITH counted AS ({total}), page AS ({page})
+        WITH {matches} counted AS ({total}), page AS ({page})
         {SELECT}, counted.total
         FROM counted LEFT JOIN page ON true LEFT JOIN incidents i ON i.id = page.id
         LEFT {PEOPLE} ORDER BY page.place"""
@@ -88,10 +122,7 @@ def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[objec
 def _total(filters: Filters, seen: Visibility, made: Where) -> str:
     """SQL of the total, with its parameters in `made`, which has the conditions of the filters unless they are tallied."""
     if not _is_tallied(filters):
-        return (
-            "SELECT count(*) AS total FROM "  # noqa: S608 - constant text
-            f"(SELECT 1 FROM incidents i WHERE {made.text} LIMIT {EXACT_TOTAL + 1}) AS counted"
-        )
+        return f"SELECT count(*) AS total FROM ({some_matches('1', made)}) AS matched"  # noqa: S608 - constant text
     open_to_all, only_own = seen.split(filters.severities)
     narrowed = ""
     if filters.locations:
@@ -119,27 +150,25 @@ def _numbers(made: Where, severities: Sequence[Severity]) -> str:
     return f"{made.bind([int(severity) for severity in severities])}::smallint[]"
 
 
-def page_statement(query: ListQuery, seen: Visibility, *, few: bool) -> tuple[str, list[object]]:
-    """One row more than asked for: it tells whether there is more. Raises ValidationError.
+def page_of_many_statement(query: ListQuery, seen: Visibility, sampled: int) -> tuple[str, list[object]]:
+    """A page of a search with more matches than EXACT_TOTAL, `sampled` of them in the sample. Raises ValidationError.
 
-    `few`: at most EXACT_TOTAL rows match.
+    Incidents are read in order until there are enough, unless that goes too far: then all matches are fetched first.
     """
-    made = where(query.filters, seen)
+    ranked = query.sorted_by is Sort.RELEVANCE
+    walk = in_reach(sampled, RANKED_OF_MANY if ranked else query.page * query.limit + 1)
+    made = where(query.filters, seen, walk=walk)
+    known, source, condition = "", "incidents", made.text
     if isinstance(query.cursor, str):
-        _start_after(made, read_cursor(query.cursor, query), query)
-    matches = f"SELECT i.id, i.reported_at, i.severity, i.status, i.search FROM incidents i WHERE {made.text}"  # noqa: S608
-    # The planner guesses that half a percent of all rows has an unknown word. It would then walk the newest until it
-    # has enough, which for a word that only three rows have is the whole table. So: few matches are fetched first.
-    source = "matches"
-    if not (made.terms and few):
-        source = "incidents"
-        if query.sorted_by is Sort.RELEVANCE:
-            source = "matches"
-            matches += f" ORDER BY i.reported_at DESC, i.id DESC LIMIT {RANKED_OF_MANY}"
-    known = f"matches AS MATERIALIZED ({matches})," if source == "matches" else ""
-    page = _ids(query, made, source, "true" if source == "matches" else made.text)
+        condition += f" AND {_after(made, read_cursor(query.cursor, query), query)}"
+    if ranked or not walk:
+        columns = "i.search" if ranked else "i.severity, i.status"
+        newest = f"ORDER BY i.reported_at DESC, i.id DESC LIMIT {RANKED_OF_MANY}" if ranked else ""
+        known = f"""matches AS MATERIALIZED (SELECT i.id, i.reported_at, {columns} FROM incidents i
+                                              WHERE {condition} {newest}),"""  # noqa: S608 - constant text
+        source, condition = "matches", "true"
     statement = f"""
-        WITH {known} page AS ({page})
+        WITH {known} page AS ({_ids(query, made, source, condition)})
         {SELECT} FROM page JOIN incidents i ON i.id = page.id {PEOPLE} ORDER BY page.place"""
     return statement, made.args
 
@@ -157,19 +186,23 @@ def _order(query: ListQuery, made: Where) -> str:
     direction = "ASC" if query.order is Order.ASC else "DESC"
     if query.sorted_by is Sort.RELEVANCE:
         # A search without any word finds nothing, in whatever order.
-        rank = f"ts_rank(i.search, to_tsquery('simple', {made.terms})) {direction}, " if made.terms else ""
+        rank = f"ts_rank(i.search, {made.words}) {direction}, " if made.words else ""
         return f"{rank}i.id DESC"
     columns = [_RANK[query.sorted_by]] if is_ranked(query.sorted_by) else []
     return ", ".join(f"{column} {direction}" for column in [*columns, "i.reported_at", "i.id"])
 
 
-def _start_after(made: Where, place: Place, query: ListQuery) -> None:
+def _after(made: Where, place: Place, query: ListQuery) -> str:
     sign = ">" if query.order is Order.ASC else "<"
     columns, values = ["i.reported_at", "i.id"], [made.bind(place.reported_at), made.bind(place.id)]
     if is_ranked(query.sorted_by):
         columns.insert(0, _RANK[query.sorted_by])
         values.insert(0, f"{made.bind(place.rank)}::smallint")
-    made.add(f"({', '.join(columns)}) {sign} ({', '.join(values)})")
+    return f"({', '.join(columns)}) {sign} ({', '.join(values)})"
+
+
+def _counted_page(query: ListQuery, rows: list[Row]) -> Page:
+    return _page(query, rows if rows[0]["id"] else [], rows[0]["total"])
 
 
 def _page(query: ListQuery, rows: list[Row], total: int) -> Page:

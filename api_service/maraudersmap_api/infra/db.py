@@ -88,6 +88,9 @@ class Database:
                 "idle_in_transaction_session_timeout": str(int(STATEMENT_SECONDS * 1000)),
                 "timezone": "UTC",
                 "jit": "off",  # compiling costs more than any of our queries
+                # In the default 4 MB the matches of a common word are kept by page, not by row, and all rows of those
+                # pages tested again: 280 ms instead of 110 for two such words in a million incidents.
+                "work_mem": "16MB",
             },
         )
 

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from maraudersmap_api.incidents.filtering import search, search_terms, where
-from maraudersmap_api.incidents.listing import EXACT_TOTAL
+from maraudersmap_api.incidents.frequency import (
+    EXACT_TOTAL,
+    WALKED,
+    in_reach,
+    matches_in_sample,
+    some_matches,
+)
 from maraudersmap_api.incidents.models import Filters, Location, Severity, Status, Visibility
 from maraudersmap_api.infra.db import Executor, Row
 
@@ -34,13 +40,14 @@ class Suggestion:
     title: str
 
 
-def facets_statement(filters: Filters, seen: Visibility) -> tuple[str, list[object]]:
-    """Counts by all three properties at once: at most 128 rows."""
+def facets_statement(
+    filters: Filters, seen: Visibility, *, newest: int | None = None
+) -> tuple[str, list[object]]:
+    """Counts by all three properties at once: at most 128 rows. `newest`: as in frequency.some_matches."""
     made = where(filters, seen)
     return (
         f"""SELECT severity, status, location, count(*) AS n
-              FROM (SELECT i.severity, i.status, i.location FROM incidents i WHERE {made.text}
-                    LIMIT {EXACT_TOTAL + 1}) AS matched
+              FROM ({some_matches("i.severity, i.status, i.location", made, newest)}) AS matched
              GROUP BY severity, status, location""",  # noqa: S608 - constant text
         made.args,
     )
@@ -48,12 +55,22 @@ def facets_statement(filters: Filters, seen: Visibility) -> tuple[str, list[obje
 
 async def facets(db: Executor, filters: Filters, seen: Visibility) -> Facets:
     """Counts of what matches and `seen` includes."""
+    sampled = await matches_in_sample(db, filters, seen) if filters.search else 0
+    if in_reach(sampled, EXACT_TOTAL + 1):
+        statement, args = facets_statement(filters, seen, newest=WALKED)
+        found = _counts(await db.fetch(statement, *args))
+        if not found.exact:
+            return found
     statement, args = facets_statement(filters, seen)
+    return _counts(await db.fetch(statement, *args))
+
+
+def _counts(rows: list[Row]) -> Facets:
     severity = dict.fromkeys(Severity, 0)
     status = dict.fromkeys(Status, 0)
     location = dict.fromkeys(Location, 0)
     total = 0
-    for row in await db.fetch(statement, *args):
+    for row in rows:
         severity[Severity(row["severity"])] += row["n"]
         status[Status(row["status"])] += row["n"]
         location[Location(row["location"])] += row["n"]

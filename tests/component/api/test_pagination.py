@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.component.conftest import Api
 
+from maraudersmap_api.incidents import frequency
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STAGES = ("OPEN", "IN_PROGRESS", "RESOLVED", "ARCHIVED")
 
@@ -151,6 +153,55 @@ async def test_rare_and_common_words_are_found_in_the_same_order(api: Api, searc
                 (_place(i, sort) for i in found["data"]), reverse=order == "desc"
             )
             assert len(found["data"]) == (10 if search == "zebra" else 100)
+
+
+@pytest.mark.parametrize("newest", ["plain", "troll", "zebra"])
+async def test_a_search_finds_the_same_however_it_goes_about_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch, newest: str
+) -> None:
+    """Trolls are common and zebras are not, whatever the sample of the newest says."""
+    await api.person("moody", "AUROR")
+    await api.person("neville", "STUDENT")
+    await api.sql(
+        """INSERT INTO incidents (title, location, severity, reported_by, reported_at)
+           SELECT CASE WHEN n <= 300 THEN $1 WHEN n <= 10350 THEN 'troll' WHEN n <= 10400 THEN 'zebra' ELSE 'other' END
+                  || CASE WHEN n % 3 = 0 THEN ' troll zebra' ELSE '' END,
+                  (ARRAY['HOGWARTS', 'AZKABAN', 'MINISTRY'])[1 + n % 3], 1 + n % 4, u.id, now() - n * interval '1 second'
+             FROM generate_series(1, 10700) n, users u WHERE u.email LIKE 'moody@%'""",
+        newest,
+    )
+    monkeypatch.setattr(frequency, "SAMPLED", 200)
+
+    async def found(user: str) -> list[Any]:
+        answers = []
+        for word in ("troll", "zeb", "trol zebra", "zebra other"):
+            facets = f"/api/incidents/search/facets?search={word}"
+            answers.append((await api.call("GET", facets, user=user)).body)
+            for sort in ("relevance", "reportedAt", "severity", "status"):
+                for page in (1, 7):
+                    listed = f"/api/incidents?search={word}&sort={sort}&limit=100&page={page}"
+                    body = (await api.call("GET", listed, user=user)).body
+                    rows = [incident["id"] for incident in body["data"]]
+                    answers.append((rows, body["total"], body.get("totalExact"), body["hasMore"]))
+        return answers
+
+    chosen = [await found(user) for user in ("moody", "neville")]
+    ways = []
+    for share in (0, 10**6):  # the words are taken for unknown, and for those of every incident
+        monkeypatch.setattr(frequency, "WALKED", share)
+        ways.append([await found(user) for user in ("moody", "neville")])
+
+    assert ways == [chosen, chosen]
+    for user, most in (("moody", 4), ("neville", 1)):
+        for word in ("troll", "zeb", "other"):
+            there = await api.sql(
+                "SELECT count(*) FROM incidents WHERE title ~ $1 AND severity <= $2", rf"\m{word}", most
+            )
+            body = (await api.call("GET", f"/api/incidents?search={word}", user=user)).body
+            assert (body["total"], body.get("totalExact", True)) == (
+                min(there[0][0], 10_000),
+                there[0][0] <= 10_000,
+            )
 
 
 async def test_tallied_totals_are_those_that_counting_gives(api: Api) -> None:

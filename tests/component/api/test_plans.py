@@ -18,7 +18,7 @@ from dev.local_services import LocalPostgres
 from maraudersmap_api.analytics import repository as analytics
 from maraudersmap_api.analytics.export import range_statement
 from maraudersmap_api.auth.models import House, Role
-from maraudersmap_api.incidents import listing
+from maraudersmap_api.incidents import frequency, listing
 from maraudersmap_api.incidents.cursor import Place, write_cursor
 from maraudersmap_api.incidents.models import (
     Filters,
@@ -96,39 +96,52 @@ def _seen(role: Role) -> Visibility:
     return visibility_of(ME, role)
 
 
-def _list(name: str, query: ListQuery, role: Role, *served_by: str, few: bool = False) -> Case:
-    if query.search:
-        statement, args = listing.page_statement(query, _seen(role), few=few)
-    else:
-        statement, args = listing.counted_page_statement(query, _seen(role))
+def _list(name: str, query: ListQuery, role: Role, *served_by: str) -> Case:
+    statement, args = listing.counted_page_statement(query, _seen(role))
+    return Case(f"{role} {name}", statement, args, served_by)
+
+
+def _page_of_many(name: str, query: ListQuery, role: Role, sampled: int, *served_by: str) -> Case:
+    statement, args = listing.page_of_many_statement(query, _seen(role), sampled)
     return Case(f"{role} {name}", statement, args, served_by)
 
 
 def cases() -> Iterator[Case]:
     newest, severity, stage = "incidents_newest", "incidents_severity_newest", "incidents_stage_newest"
+    words = "incidents_search"
     place = Place(2, NOW - timedelta(days=100), 7)
     for role in Role:
         yield _list("newest", ListQuery(), role, newest)
         yield _list("newest, deep", ListQuery(page=400), role, newest)
         yield _list("newest, cursor", ListQuery(cursor=write_cursor(place, ListQuery())), role, newest)
-        yield _list("of a common word", ListQuery(search="troll1"), role, newest, "incidents_search")
-        yield _list("of a rare word", ListQuery(search="zebra"), role, "incidents_search", few=True)
-        yield _list(
-            "of a rare word by date",
-            ListQuery(search="zebra", sort=Sort.REPORTED_AT),
-            role,
-            "incidents_search",
-            few=True,
-        )
+        common = frequency.SAMPLED // 7
+        for sort in (Sort.RELEVANCE, Sort.REPORTED_AT):
+            yield _list(f"of a rare word by {sort}", ListQuery(search="zebra", sort=sort), role, words)
+            many = ListQuery(search="troll1", sort=sort)
+            yield _page_of_many(f"of a common word by {sort}", many, role, common, newest)
+            yield _page_of_many(f"of a word that was common by {sort}", many, role, 0, words)
         counted, args = listing.count_statement(ListQuery(), _seen(role))
-        yield Case(f"{role} count", counted, args, (), at_most=listing.EXACT_TOTAL + 1)
-        counted, args = listing.count_statement(ListQuery(search="zebra"), _seen(role))
-        yield Case(f"{role} count of a rare word", counted, args, ("incidents_search",))
-        facets, args = search.facets_statement(Filters(), _seen(role))
-        yield Case(f"{role} facets", facets, args, (), at_most=listing.EXACT_TOTAL + 1)
+        yield Case(f"{role} count", counted, args, (), at_most=frequency.EXACT_TOTAL + 1)
+        since = NOW - timedelta(days=9)
+        counted, args = listing.count_statement(ListQuery(date_from=since), _seen(role))
+        yield Case(f"{role} count since a day", counted, args, (newest, severity))
+        # Half a year at the end of the table, behind what is newer.
+        counted, args = listing.count_statement(ListQuery(date_to=NOW - timedelta(days=200)), _seen(role))
+        yield Case(
+            f"{role} count before a day", counted, args, (newest, severity), at_most=frequency.EXACT_TOTAL + 1
+        )
+        sample, args = frequency.newest_count_statement(
+            Filters(search="troll1"), _seen(role), frequency.SAMPLED
+        )
+        yield Case(f"{role} sample", sample, args, (newest,), at_most=frequency.SAMPLED)
+        whole, args = frequency.whole_words_count_statement(Filters(search="zebra"), _seen(role))
+        yield Case(f"{role} count of whole words", whole, args, (words,))
+        for day in (None, since):
+            facets, args = search.facets_statement(Filters(date_from=day), _seen(role))
+            yield Case(f"{role} facets since {day}", facets, args, (), at_most=frequency.EXACT_TOTAL + 1)
         facets, args = search.facets_statement(Filters(search="zebra"), _seen(role))
-        yield Case(f"{role} facets of a rare word", facets, args, ("incidents_search",))
-        for looked_at, index in ((search.NEWEST_LOOKED_AT, newest), (None, "incidents_search")):
+        yield Case(f"{role} facets of a rare word", facets, args, (words,))
+        for looked_at, index in ((search.NEWEST_LOOKED_AT, newest), (None, words)):
             suggest, args = search.autocomplete_statement("zeb", _seen(role), 8, newest=looked_at)
             yield Case(f"{role} autocomplete, newest {looked_at}", suggest, args, (index,))
     for order in Order:
@@ -137,7 +150,7 @@ def cases() -> Iterator[Case]:
             yield _list(f"by {sort} {order}", query, Role.AUROR, index)
             after = replace(query, cursor=write_cursor(place, query))
             yield _list(f"by {sort} {order}, cursor", after, Role.AUROR, index)
-    own = "incidents_by_reporter"
+    own = "incidents_of_reporter"
     yield _list("one severity", ListQuery(severity=(Severity.DANGEROUS,)), Role.AUROR, severity, newest)
     yield _list("hidden severity", ListQuery(severity=(Severity.UNFORGIVABLE,)), Role.STUDENT, own, severity)
     yield _list(
