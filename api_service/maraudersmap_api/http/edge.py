@@ -34,6 +34,9 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'",
 }
 SERVER = "marauders-map"
+CLIENT_WENT_AWAY = 499
+"""What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
+revision by them, must not take a client that went away in the middle for a failure of ours."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -63,7 +66,10 @@ class Edge:
                 response = await handler(request)
             except Exception as problem:  # noqa: BLE001 - the last layer: everything becomes an answer
                 error = problem
-                response = problem_response(problem, request_id)
+                if isinstance(problem, ConnectionError) and _has_gone(request):
+                    response = web.Response(status=CLIENT_WENT_AWAY)
+                else:
+                    response = problem_response(problem, request_id)
             if not response.prepared:
                 self.finish_headers(request, response)
             context["userId"] = request.get(USER_ID)
@@ -119,6 +125,10 @@ class Edge:
             context["error"] = error_context(error, frames=None if status >= 500 else 3)
         write = log.error if status >= 500 else log.warning if status >= 400 else log.info
         write("Request completed", extra={"context": context})
+
+
+def _has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _request_id(request: web.Request) -> str:

@@ -118,6 +118,13 @@ async def make_tiny(max_age: float = 60.0) -> TinyServer:
         await response.write(b"text")
         return response
 
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        made.entered.set()
+        while True:
+            await response.write(b"text" * 10_000)
+
     async def slow(_: web.Request) -> web.Response:
         made.entered.set()
         await made.release.wait()
@@ -129,6 +136,7 @@ async def make_tiny(max_age: float = 60.0) -> TinyServer:
     for path, handler in {"/ok": ok, "/bug": bug, "/wrong": wrong, "/away": away, "/stream": stream}.items():
         app.router.add_get(path, handler)
     app.router.add_get("/slow", slow)
+    app.router.add_get("/endless", endless)
     app.router.add_post("/echo", echo)
     app.router.add_get("/things/{id}", ok)
     app.on_response_prepare.append(edge.on_prepare)

@@ -167,6 +167,23 @@ async def test_two_lines_a_request_with_the_level_of_the_outcome(
     assert "hunter2" in lines[5][2]["error"]["stack"]
 
 
+async def test_a_client_that_goes_away_in_the_middle_is_no_error_of_ours(
+    tiny: TinyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody who closes the page during an export must not look like a broken revision."""
+    caplog.set_level(logging.INFO)
+    wire = await tiny.connect()
+    await wire.send(b"GET /endless HTTP/1.1\r\nHost: map\r\n\r\n")
+    await tiny.entered.wait()
+    wire.writer.transport.abort()
+
+    await tiny.server.stop()  # it waits for its requests
+
+    text = tiny.metrics.render().decode()
+    assert 'http_requests_total{method="GET",path="/endless",status="499"} 1.0' in text
+    assert [r.levelname for r in caplog.records if r.getMessage() == "Request completed"] == ["WARNING"]
+
+
 async def test_paths_in_metrics_are_route_templates_and_unknown_ones_share_a_label(tiny: TinyServer) -> None:
     wire = await tiny.connect()
     for path in ("/things/1", "/things/2", "/secret-1", "/secret-2"):
