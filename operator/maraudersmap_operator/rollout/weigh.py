@@ -61,7 +61,8 @@ def _may_wait(turn: Turn, candidate: CandidateRevision) -> bool:
         else "the Gateway does not say that it serves the new weights"
     )
     patience = timedelta(seconds=turn.spec.rollout.progress_deadline_seconds)
-    if turn.now < candidate.progressed_at + patience:
+    # In a step that had arrived, however long ago, the deadline starts anew: the judge is about to say so.
+    if candidate.settled_at is not None or turn.now < candidate.progressed_at + patience:
         turn.block("WaitingForRoute", told)
         turn.wake(SOON)
         return True

@@ -113,6 +113,24 @@ def test_without_a_gateway_that_serves_the_route_the_candidate_is_withdrawn_and_
     assert world.serving == world.revision(NEXT)
 
 
+def test_a_step_that_was_held_for_long_grants_the_gateway_its_time_again() -> None:
+    """An edited host name is a new version of the route, and takes a Gateway a moment."""
+    steps = [{"share": 5, "pause": True}]
+    world = ready_world(rollout=ROLLOUT | {"steps": steps}).edit(image=NEXT)
+    until_weight(world, 5)
+    world.run(100)
+    assert world.condition("Reconciling") == ("True", "WaitingForPromotion")
+    # when
+    world.gateway_deaf, world.route_obeyed = True, 4
+    world.run(20)
+    # then
+    assert world.status.candidate is not None
+    assert world.status.candidate.doomed is None
+    world.run(15)
+    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.doomed.environment
+
+
 def test_a_gateway_that_goes_away_is_told() -> None:
     world = ready_world()
     world.no_gateway = True
