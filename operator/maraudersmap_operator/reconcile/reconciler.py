@@ -249,7 +249,7 @@ class Reconciler:
     ) -> timedelta:
         looks = [SECRETS_POLL if references.secrets else RESYNC]
         if route is not None:
-            looks.append(ROUTE_POLL if route.accepted else MISSING_FIRST)
+            looks.append(ROUTE_POLL if route.accepted and route.obeyed else MISSING_FIRST)
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if not references.need.ready:
