@@ -1,7 +1,7 @@
 """The port to Kubernetes."""
 
-from .client import Cluster, KubernetesCluster, Listing, Manifest
-from .errors import ClusterError, Conflict, NotFound, Refused, Unavailable
+from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations
+from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable
 from .kinds import Kind, kind_of
 from .lease import lead
 from .session import in_cluster, open_api, own_namespace
@@ -17,6 +17,8 @@ __all__ = [
     "Listing",
     "Manifest",
     "NotFound",
+    "NotLeading",
+    "Operations",
     "Refused",
     "Store",
     "Unavailable",

@@ -6,18 +6,20 @@ A test puts a fake behind `Cluster`; the one real implementation is `KubernetesC
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.dynamic import DynamicClient
 
-from .errors import NotFound, translated
+from .errors import NotFound, NotLeading, translated
 from .kinds import MARAUDERSMAP, POD, Kind, kind_of
 
 Manifest = dict[str, Any]
 Query = list[tuple[str, str]]
+Operations = list[dict[str, Any]]
+"""A JSON patch: `op`, `path` and, but for removals, `value`."""
 FIELD_MANAGER = "maraudersmap-operator"
 REQUEST_TIMEOUT_SECONDS = 30
 LIST_CHUNK = 500
@@ -35,29 +37,53 @@ class Listing:
 
 
 class Cluster(Protocol):
+    """What the operator asks of an API server. Writes that could undo someone's newer one are fenced: they carry the UID and
+    the resourceVersion that they are based on, and raise Conflict when the object has moved on. Every write raises NotLeading
+    when this process may no longer act.
+    """
+
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """The object, or None when it does not exist. `namespace` None: the kind has none."""
 
+    def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
+        """All objects of a kind that the label and field selectors match, LIST_CHUNK at a time, so that a caller need not
+        hold them all. Every page has the version of the whole list."""
+
     async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
-        """All objects of a kind that the label and field selectors match, read in chunks."""
+        """The same in one piece, for what is known to be small."""
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply with our field manager and force; the object as it is afterwards."""
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create. Raises Conflict when it exists. `dry_run`: nothing is kept, everything else is as it would be."""
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Create. Raises Conflict when it exists."""
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """PUT the whole object, which carries the UID and the resourceVersion that it was read with.
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int) -> None:
+        Raises NotFound and Conflict. What equals the stored object changes nothing, not even the version.
+        """
+
+    async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
+        """JSON patch (RFC 6902). Replacing /metadata/resourceVersion makes a stale one a Conflict."""
+
+    async def scale(
+        self, kind: Kind, namespace: str, name: str, replicas: int, *, uid: str, version: str
+    ) -> None:
         """Write `replicas` through the /scale subresource, the only way this operator ever does."""
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        """JSON merge patch."""
+        """JSON merge patch, for what needs no fence: annotations, Events, missing keys of our own Secret."""
 
-    async def apply_status(self, namespace: str, name: str, uid: str, status: Manifest) -> Manifest:
-        """Replace our part of a MaraudersMap's status. Raises Conflict when the UID is another one."""
+    async def apply_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
+        """Replace our part of a MaraudersMap's status. Raises Conflict when UID or version are not the stored ones."""
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete this very object, its dependants in the background; an absent one is fine."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
+    ) -> None:
+        """Delete this very object, its dependants in the background; an absent one is fine. Raises Conflict for another UID
+        and, when `version` is given, for another version."""
 
     async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
         """The last lines of a container; of its run before the present one when `previous`."""
@@ -66,9 +92,16 @@ class Cluster(Protocol):
 class KubernetesCluster:
     """The real one, over kubernetes.aio. Paths come from kinds.py, so there is no discovery to wait for."""
 
-    def __init__(self, api: ApiClient, observe: RequestObserver = lambda method, status: None) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        observe: RequestObserver = lambda method, status: None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`may_write` is asked just before each write is sent: False for a leader whose lease has run out."""
         self._client = DynamicClient(api)  # type: ignore[no-untyped-call]
         self._observe = observe
+        self._may_write = may_write
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         try:
@@ -76,8 +109,9 @@ class KubernetesCluster:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
-        items: list[Manifest] = []
+    async def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
         token: str | None = None
         while True:
             page = await self._request(
@@ -89,25 +123,50 @@ class KubernetesCluster:
                 _continue=token,
             )
             # Items of a list carry neither; the rest of the operator expects what a single object has.
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            items = tuple({"apiVersion": kind.api_version, "kind": kind.kind, **i} for i in page["items"])
             token = page["metadata"].get("continue") or None
+            yield Listing(items, int(page["metadata"]["resourceVersion"]))
             if token is None:
-                return Listing(tuple(items), int(page["metadata"]["resourceVersion"]))
+                return
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        meta = manifest["metadata"]
-        return await self._apply(kind_of(manifest).path(meta["namespace"], meta["name"]), manifest)
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
+        items: list[Manifest] = []
+        version = 0
+        async for page in self.pages(kind, namespace, selector, fields):
+            items += page.items
+            version = page.resource_version
+        return Listing(tuple(items), version)
 
-    async def create(self, manifest: Manifest) -> Manifest:
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         path = kind_of(manifest).path(manifest["metadata"]["namespace"])
-        return await self._request("POST", path, body=manifest, field_manager=FIELD_MANAGER)
+        return await self._request(
+            "POST", path, body=manifest, field_manager=FIELD_MANAGER, query=_dry(dry_run)
+        )
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int) -> None:
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        meta = manifest["metadata"]
+        path = kind_of(manifest).path(meta["namespace"], meta["name"])
+        return await self._request(
+            "PUT", path, body=manifest, field_manager=FIELD_MANAGER, query=_dry(dry_run)
+        )
+
+    async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
+        return await self._request(
+            "PATCH",
+            kind.path(namespace, name),
+            body=operations,
+            content_type="application/json-patch+json",
+            field_manager=FIELD_MANAGER,
+        )
+
+    async def scale(
+        self, kind: Kind, namespace: str, name: str, replicas: int, *, uid: str, version: str
+    ) -> None:
         path = kind.path(namespace, name, "scale")
         await self._request(
             "PATCH",
             path,
-            body={"spec": {"replicas": replicas}},
+            body={"metadata": {"uid": uid, "resourceVersion": version}, "spec": {"replicas": replicas}},
             content_type="application/merge-patch+json",
             field_manager=FIELD_MANAGER,
         )
@@ -121,17 +180,29 @@ class KubernetesCluster:
             field_manager=FIELD_MANAGER,
         )
 
-    async def apply_status(self, namespace: str, name: str, uid: str, status: Manifest) -> Manifest:
+    async def apply_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
         body = {
             "apiVersion": MARAUDERSMAP.api_version,
             "kind": MARAUDERSMAP.kind,
-            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": version},
             "status": status,
         }
-        return await self._apply(MARAUDERSMAP.path(namespace, name, "status"), body)
+        return await self._request(
+            "PATCH",
+            MARAUDERSMAP.path(namespace, name, "status"),
+            body=body,
+            content_type="application/apply-patch+yaml",
+            field_manager=FIELD_MANAGER,
+            force_conflicts=True,
+        )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
+    ) -> None:
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
         try:
             await self._request("DELETE", kind.path(namespace, name), body=body)
         except NotFound:
@@ -144,18 +215,12 @@ class KubernetesCluster:
         response = await self._send("GET", POD.path(namespace, pod, "log"), query)
         return str(await response.text(errors="replace"))
 
-    async def _apply(self, path: str, manifest: Manifest) -> Manifest:
-        return await self._request(
-            "PATCH",
-            path,
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-            field_manager=FIELD_MANAGER,
-            force_conflicts=True,
-        )
-
-    async def _request(self, method: str, path: str, **parameters: Any) -> Manifest:
-        response = await self._send(method, path, [], **parameters)
+    async def _request(
+        self, method: str, path: str, query: Query | None = None, **parameters: Any
+    ) -> Manifest:
+        if method != "GET" and not self._may_write():
+            raise NotLeading(f"{method} {path}: not sent, the lease has run out")
+        response = await self._send(method, path, query or [], **parameters)
         with translated(f"{method} {path}"):
             answer: Manifest = await response.json()
         return answer
@@ -181,3 +246,7 @@ class KubernetesCluster:
             raise
         finally:
             self._observe(method, status)
+
+
+def _dry(dry_run: bool) -> Query:
+    return [("dryRun", "All")] if dry_run else []

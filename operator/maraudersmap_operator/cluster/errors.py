@@ -4,7 +4,8 @@ ClusterError
 ├── NotFound       404: the object or its namespace is not there
 ├── Conflict       409: somebody else was faster, or the UID is another one
 ├── Refused        400, 403, 422: the request will not succeed as it is (quota, admission, RBAC, validation)
-└── Unavailable    429, 5xx, time-outs, broken connections: the same request may succeed later
+├── Unavailable    429, 5xx, time-outs, broken connections: the same request may succeed later
+└── NotLeading     not sent at all: another process may lead by now
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Refused(ClusterError):
 
 
 class Unavailable(ClusterError):
+    pass
+
+
+class NotLeading(ClusterError):
     pass
 
 

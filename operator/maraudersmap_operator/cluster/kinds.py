@@ -31,6 +31,7 @@ class Kind:
 
 MARAUDERSMAP = Kind("hogwarts.edu", "v1alpha1", "MaraudersMap", "maraudersmaps")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")  # read for its UID and owner only
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 POD = Kind("", "v1", "Pod", "pods")
@@ -52,6 +53,7 @@ HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 # Kinds that carry our labels and are watched. Secrets are not among them: nobody lists or watches Secrets here.
 OBSERVED = (
     DEPLOYMENT,
+    REPLICA_SET,
     STATEFUL_SET,
     CONTROLLER_REVISION,
     POD,
