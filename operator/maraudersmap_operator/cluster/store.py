@@ -1,24 +1,33 @@
-"""The slim observed state: what the watches have shown, corrected by audits.
+"""The slim observed state: what the watches have shown, corrected by audits and by live reads.
 
-Keyed by UID, because a name says nothing about identity: a deleted and recreated object is another one. An object never
-goes back to an older version: our own writes are put here as well, so a pass never acts on a state from before its own
-last write. (resourceVersions are compared as numbers, which Kubernetes guarantees for objects of one kind since 1.35 and
-has always been true of etcd.)
+Objects are known by UID, because a name says nothing about identity, and belong to a resource by their chain of controller
+references, because labels are anyone's to edit. An object never goes back to an older version: our own writes are put here as
+well, so a pass never acts on a state from before its own last write. (resourceVersions are compared as numbers, which
+Kubernetes guarantees for objects of one kind since 1.35 and has always been true of etcd.)
+
+A watch with a selector reports DELETED as well for an object that only lost a label. So that report makes an object
+*doubtful*: it counts as before until a live read (`confirm`, `remove`) has settled what became of it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+import json
+from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 
 from .client import Listing, Manifest
-from .kinds import MARAUDERSMAP, Kind
+from .kinds import DEPLOYMENT, JOB, MARAUDERSMAP, REPLICA_SET, SERVICE, STATEFUL_SET, Kind
+from .slim import slim
 
-LABEL_INSTANCE = "app.kubernetes.io/instance"
-# Deleted UIDs remembered; a late event comes within seconds.
-MAX_GONE = 10_000
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+K = TypeVar("K")
+
+# Removed UIDs remembered; a late event comes within seconds.
+MAX_TOMBSTONES = 10_000
+# What may stand between a resource and an object that belongs to it.
+CONTROLLERS = {k.kind: k for k in (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, JOB, SERVICE)}
 
 
 class Key(NamedTuple):
@@ -28,91 +37,240 @@ class Key(NamedTuple):
     name: str
 
 
+class Reference(NamedTuple):
+    """An object that others name as their controller."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+
+class _Entry(NamedTuple):
+    kind: Kind
+    namespace: str
+    name: str
+    version: int
+    controller: str  # UID, empty for none
+    key: Key | None  # by its labels
+    body: bytes  # JSON: a tenth of the memory of the parsed object
+
+
 class Store:
     def __init__(self) -> None:
-        self._objects: dict[str, Manifest] = {}
-        self._kind: dict[str, Kind] = {}
-        self._by_owner: defaultdict[Key, dict[str, None]] = defaultdict(dict)
+        self._entries: dict[str, _Entry] = {}
+        self._by_controller: dict[str, dict[str, None]] = {}
+        self._by_label: dict[Key, dict[str, None]] = {}
         self._resources: dict[Key, str] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._doubtful: set[str] = set()
+        self._leaving: set[str] = set()
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self._entries)
+
+    # --- what is reported -------------------------------------------------------------------------------------------
 
     def put(self, kind: Kind, obj: Manifest) -> bool:
         """Remember the object as it is now; False when something as new is known already."""
-        meta = obj["metadata"]
-        uid: str = meta["uid"]
-        if uid in self._gone:
-            return False  # an event from before its deletion
-        known = self._objects.get(uid)
-        if known is not None and version(known) >= version(obj):
+        uid = str(obj["metadata"]["uid"])
+        if version(obj) <= self._tombstones.get(uid, -1):
+            return False  # from before its removal
+        known = self._entries.get(uid)
+        if known is not None and known.version >= version(obj):
             return False
-        self._objects[uid] = _slim(kind, obj)
-        self._kind[uid] = kind
-        if kind is MARAUDERSMAP:
-            self._resources[Key(meta["namespace"], meta["name"])] = uid
-        elif (owner := owner_key(obj)) is not None:
-            self._by_owner[owner][uid] = None
+        self._tombstones.pop(uid, None)
+        self._doubtful.discard(uid)
+        self._write(kind, obj)
         return True
 
-    def remove(self, obj_uid: str) -> None:
-        """Forget an object that was deleted, by us or by others; late events do not bring it back."""
-        self._gone[obj_uid] = None
-        if len(self._gone) > MAX_GONE:
-            self._gone.popitem(last=False)
-        obj = self._objects.pop(obj_uid, None)
-        kind = self._kind.pop(obj_uid, None)
-        if obj is None:
-            return
-        meta = obj["metadata"]
-        if kind is MARAUDERSMAP:
-            key = Key(meta["namespace"], meta["name"])
-            if self._resources.get(key) == obj_uid:
-                del self._resources[key]
-        elif (owner := owner_key(obj)) is not None:
-            self._by_owner[owner].pop(obj_uid, None)
-            if not self._by_owner[owner]:
-                del self._by_owner[owner]
+    def confirm(self, kind: Kind, obj: Manifest) -> None:
+        """A live read has returned the object: it is there, whatever a watch has reported."""
+        uid = str(obj["metadata"]["uid"])
+        known = self._entries.get(uid)
+        self._tombstones.pop(uid, None)
+        self._doubtful.discard(uid)
+        if known is None or known.version <= version(obj):
+            self._write(kind, obj)
+
+    def vanish(self, kind: Kind, obj: Manifest) -> None:
+        """A watch has reported the object DELETED: it is gone, or it has lost the label that the watch selects by."""
+        uid = str(obj["metadata"]["uid"])
+        known = self._entries.get(uid)
+        if known is not None and known.version > version(obj):
+            return  # someone has changed it since, so it is there
+        if kind is MARAUDERSMAP or "deletionTimestamp" in obj["metadata"] or known is None:
+            self._bury(uid, version(obj))
+        else:
+            self._doubtful.add(uid)
+
+    def remove(self, uid: str) -> None:
+        """A live read has shown that this object is gone; late events do not bring it back."""
+        known = self._entries.get(uid)
+        self._bury(uid, known.version if known else 0)
+
+    def leave(self, uid: str) -> None:
+        """The API server has accepted our deletion of the object: it counts as being deleted from now on."""
+        self._leaving.add(uid)
+
+    def audit(self, kind: Kind, listing: Listing, seen: set[str]) -> set[str]:
+        """Take over one page of a fresh LIST; the UIDs that no watch had reported as they are. `seen` collects the UIDs."""
+        wrong: set[str] = set()
+        for obj in listing.items:
+            uid = str(obj["metadata"]["uid"])
+            seen.add(uid)
+            if self.put(kind, obj):
+                wrong.add(uid)
+        return wrong
+
+    def audited(self, kind: Kind, namespace: str | None, seen: set[str], listed_at: int) -> set[str]:
+        """After the last page: what the LIST did not have is doubtful; the UIDs newly so. `listed_at`: the list's version."""
+        missing = set()
+        for uid, entry in list(self._entries.items()):
+            if entry.kind is not kind or namespace not in (None, entry.namespace) or uid in seen:
+                continue
+            # Newer than the LIST: created while it ran. Without our labels: no list with a selector shows it.
+            if entry.version > listed_at or uid in self._doubtful or not self._selected(entry):
+                continue
+            missing.add(uid)
+            if kind is MARAUDERSMAP:
+                self.remove(uid)
+            else:
+                self._doubtful.add(uid)
+        return missing
+
+    # --- what is asked ----------------------------------------------------------------------------------------------
 
     def resource(self, key: Key) -> Manifest | None:
         uid = self._resources.get(key)
-        return self._objects.get(uid) if uid else None
+        return self._read(uid) if uid else None
 
     def resources(self) -> list[Key]:
         return list(self._resources)
 
     def children(self, key: Key, kind: Kind) -> list[Manifest]:
-        """Objects of that kind labelled with the resource's name, by name."""
-        uids = self._by_owner.get(key, {})
-        found = [self._objects[u] for u in uids if self._kind[u] is kind]
-        return sorted(found, key=lambda o: str(o["metadata"]["name"]))
+        """Objects of that kind that belong to the resource, by name: those that it controls, directly or through others, and
+        orphans with our labels."""
+        found = [(self._entries[uid].name, uid) for uid in self._tree(key) if self._entries[uid].kind is kind]
+        return [self._read(uid) for _, uid in sorted(found)]
 
     def find(self, key: Key, kind: Kind, name: str) -> Manifest | None:
-        return next((o for o in self.children(key, kind) if o["metadata"]["name"] == name), None)
+        for uid in self._tree(key):
+            entry = self._entries[uid]
+            if entry.kind is kind and entry.name == name:
+                return self._read(uid)
+        return None
 
-    def objects(self, kind: Kind, namespace: str | None = None) -> list[Manifest]:
-        """All objects of a kind, of one namespace or of all."""
-        return [
-            o
-            for uid, o in self._objects.items()
-            if self._kind[uid] is kind and namespace in (None, o["metadata"]["namespace"])
-        ]
+    def doubtful(self, key: Key) -> list[Reference]:
+        """Objects of the resource that only a live read can tell about: reported deleted, or out of the watch's sight."""
+        found = []
+        for uid in self._tree(key):
+            entry = self._entries[uid]
+            if uid in self._doubtful or not self._selected(entry):
+                found.append(Reference(entry.kind, entry.namespace, entry.name, uid))
+        return found
 
-    def audit(self, kind: Kind, listing: Listing, namespace: str | None = None) -> set[str]:
-        """Make the store agree with a fresh LIST; the UIDs that it had wrong, added or dropped unheard."""
-        wrong: set[str] = set()
-        seen = set()
-        for obj in listing.items:
-            seen.add(obj["metadata"]["uid"])
-            if self.put(kind, obj):
-                wrong.add(obj["metadata"]["uid"])
-        for uid in {o["metadata"]["uid"] for o in self.objects(kind, namespace)} - seen:
-            # Newer than the LIST: created while it ran.
-            if version(self._objects[uid]) <= listing.resource_version:
-                wrong.add(uid)
-                self.remove(uid)
-        return wrong
+    def unresolved(self, key: Key) -> list[Reference]:
+        """Controllers that objects with the resource's labels name and nobody has seen yet."""
+        found: dict[str, Reference] = {}
+        for uid in self._by_label.get(key, ()):
+            entry = self._entries[uid]
+            if (
+                not entry.controller
+                or entry.controller in self._entries
+                or entry.controller in self._tombstones
+            ):
+                continue
+            reference = controller_of(json.loads(entry.body))
+            kind = CONTROLLERS.get(str((reference or {}).get("kind")))
+            if reference is not None and kind is not None:
+                found[entry.controller] = Reference(
+                    kind, entry.namespace, reference["name"], entry.controller
+                )
+        return list(found.values())
+
+    def keys_of(self, obj: Manifest) -> set[Key]:
+        """The resources that a change of the object may concern: by its labels, and by its controllers."""
+        keys = set()
+        if (labelled := owner_key(obj)) is not None:
+            keys.add(labelled)
+        reference = controller_of(obj)
+        while reference is not None:
+            uid = str(reference["uid"])
+            entry = self._entries.get(uid)
+            if reference["kind"] == MARAUDERSMAP.kind:
+                keys.add(Key(str(obj["metadata"]["namespace"]), str(reference["name"])))
+                break
+            reference = controller_of(json.loads(entry.body)) if entry is not None else None
+        return keys
+
+    # --- how it is kept ---------------------------------------------------------------------------------------------
+
+    def _tree(self, key: Key) -> Iterator[str]:
+        """UIDs of what belongs to the resource."""
+        root = self._resources.get(key, "")
+        frontier = [root] if root else []
+        while frontier:
+            for uid in self._by_controller.get(frontier.pop(), ()):
+                yield uid
+                frontier.append(uid)
+        orphans = [u for u in self._by_label.get(key, ()) if not self._entries[u].controller]
+        while orphans:
+            uid = orphans.pop()
+            yield uid
+            orphans.extend(self._by_controller.get(uid, ()))
+
+    def _selected(self, entry: _Entry) -> bool:
+        """A watch with our selector shows it."""
+        return entry.key is not None or entry.kind is MARAUDERSMAP
+
+    def _read(self, uid: str) -> Manifest:
+        obj: Manifest = json.loads(self._entries[uid].body)
+        if uid in self._leaving:
+            obj["metadata"].setdefault("deletionTimestamp", obj["metadata"]["creationTimestamp"])
+        return obj
+
+    def _write(self, kind: Kind, obj: Manifest) -> None:
+        meta = obj["metadata"]
+        uid = str(meta["uid"])
+        self._unlink(uid)
+        controller = controller_of(obj)
+        entry = _Entry(
+            kind=kind,
+            namespace=meta["namespace"],
+            name=meta["name"],
+            version=version(obj),
+            controller=str(controller["uid"]) if controller else "",
+            key=None if kind is MARAUDERSMAP else owner_key(obj),
+            body=json.dumps(slim(kind, obj), separators=(",", ":")).encode(),
+        )
+        self._entries[uid] = entry
+        if kind is MARAUDERSMAP:
+            self._resources[Key(entry.namespace, entry.name)] = uid
+        if entry.controller:
+            self._by_controller.setdefault(entry.controller, {})[uid] = None
+        if entry.key is not None:
+            self._by_label.setdefault(entry.key, {})[uid] = None
+
+    def _bury(self, uid: str, at: int) -> None:
+        self._unlink(uid)
+        self._doubtful.discard(uid)
+        self._leaving.discard(uid)
+        self._tombstones[uid] = max(at, self._tombstones.get(uid, 0))
+        if len(self._tombstones) > MAX_TOMBSTONES:
+            self._tombstones.popitem(last=False)
+
+    def _unlink(self, uid: str) -> None:
+        entry = self._entries.pop(uid, None)
+        if entry is None:
+            return
+        if entry.kind is MARAUDERSMAP:
+            key = Key(entry.namespace, entry.name)
+            if self._resources.get(key) == uid:
+                del self._resources[key]
+        _drop(self._by_controller, entry.controller, uid)
+        if entry.key is not None:
+            _drop(self._by_label, entry.key, uid)
 
 
 def version(obj: Manifest) -> int:
@@ -120,32 +278,23 @@ def version(obj: Manifest) -> int:
 
 
 def owner_key(obj: Manifest) -> Key | None:
-    """The MaraudersMap a child belongs to, by its labels."""
+    """The MaraudersMap that an object belongs to by its labels; None when they are not all there."""
     meta = obj["metadata"]
-    instance = (meta.get("labels") or {}).get(LABEL_INSTANCE)
-    return Key(meta["namespace"], instance) if instance else None
+    labels = meta.get("labels") or {}
+    instance = labels.get(LABEL_INSTANCE)
+    if not instance or labels.get(LABEL_MANAGED_BY) != MANAGER:
+        return None
+    return Key(meta["namespace"], instance)
 
 
-def _slim(kind: Kind, obj: Manifest) -> Manifest:
-    """Without what nobody here reads: managedFields, and most of a pod's spec."""
-    meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
-    if LAST_APPLIED in (meta.get("annotations") or {}):
-        meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != LAST_APPLIED}
-    slim = {**obj, "metadata": meta}
-    if kind.kind == "Pod":
-        spec = obj.get("spec", {})
-        # Slimmed before: an object put back keeps what was read then.
-        names = spec["secretNames"] if "secretNames" in spec else sorted(set(_secret_names(spec)))
-        slim["spec"] = {"nodeName": spec.get("nodeName"), "secretNames": names}
-    return slim
+def controller_of(obj: Manifest) -> Manifest | None:
+    """The controller reference of an object."""
+    return next((r for r in obj["metadata"].get("ownerReferences") or () if r.get("controller")), None)
 
 
-def _secret_names(pod_spec: Manifest) -> Iterator[str]:
-    """The Secrets that feed a pod's environment."""
-    for container in pod_spec.get("containers") or ():
-        for variable in container.get("env") or ():
-            if ref := (variable.get("valueFrom") or {}).get("secretKeyRef"):
-                yield ref["name"]
-        for source in container.get("envFrom") or ():
-            if ref := source.get("secretRef"):
-                yield ref["name"]
+def _drop(index: dict[K, dict[str, None]], key: K, uid: str) -> None:
+    members = index.get(key)
+    if members is not None:
+        members.pop(uid, None)
+        if not members:
+            del index[key]

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from maraudersmap_operator.analysis import Look, increase, plus, record
+from maraudersmap_operator.analysis import Look, increase, plus, record, wait
 from maraudersmap_operator.cluster import Key, Store
 from maraudersmap_operator.cluster.exposition import Reading
-from maraudersmap_operator.cluster.kinds import POD
 from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.cluster.scrape import Target, scrape
+from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.comparison import MAX_DISTURBED, Comparison, QueryAnswer, Tally
-from maraudersmap_operator.resource.names import API_PORT, SHARED, Component
+from maraudersmap_operator.resource.names import API_PORT, SHARED
 from maraudersmap_operator.rollout import Observed
 
-from .observe import component_of, revision_of
+from .observe import pods_of
 from .pods import pod_facts
 
 # Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
@@ -99,6 +99,23 @@ class Analyst:
             del seen[uid]
 
 
+async def compared(
+    analyst: Analyst, store: Store, key: Key, resource: MaraudersMap, observed: Observed, now: datetime
+) -> Observed:
+    """`observed` with what the pods of both revisions have answered, when it is time to ask them."""
+    candidate, stable = resource.status.candidate, resource.status.stable
+    policy = resource.spec.rollout.analysis
+    if candidate is None:
+        analyst.forget(key)
+        return observed
+    if stable is None or candidate.analysis is None or candidate.doomed or not policy.enabled:
+        return observed
+    if wait(candidate.analysis, policy, now):
+        return observed
+    sides = sides_of(store, key, stable.revision, candidate.revision, observed)
+    return replace(observed, comparison=await analyst.look(key, candidate.analysis, sides, policy, now))
+
+
 def sides_of(store: Store, key: Key, stable: str, candidate: str, observed: Observed) -> Sides:
     """Who is asked: the pods of both revisions, as far as users' requests reach them."""
     serving, weight = observed.serving, observed.route.weight if observed.route else 0
@@ -112,9 +129,7 @@ def sides_of(store: Store, key: Key, stable: str, candidate: str, observed: Obse
 
 def _pods(store: Store, key: Key, revision: str, ready: bool = True) -> tuple[Target, ...]:
     """The revision's pods by their addresses. `ready`: only those."""
-    pods = (
-        p for p in store.children(key, POD) if component_of(p) == Component.API and revision_of(p) == revision
-    )
+    pods = pods_of(store, key, revision)
     return tuple(
         Target(p["metadata"]["uid"], p["status"]["podIP"])
         for p in pods

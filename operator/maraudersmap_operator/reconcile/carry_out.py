@@ -1,16 +1,31 @@
-"""The hands: one write, or a few, for each action of a decision. All idempotent; the first failure ends the pass."""
+"""Protect: carry a decision's actions out, in order. One that fails blocks only those that depend on it.
+
+Traffic depends on nothing else. Nothing is taken away before the verdict that condemns it is stored, and not before the
+Service and its endpoints were seen, live, to lead elsewhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
-from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB
+from maraudersmap_operator.cluster import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    Key,
+    Kind,
+    Manifest,
+    NotLeading,
+    Store,
+)
+from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Evidence
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
@@ -26,22 +41,38 @@ from maraudersmap_operator.rollout import (
     StoreStatus,
     Weigh,
 )
+from maraudersmap_operator.telemetry import logger
 
-from .desired import routing
 from .ensure import Ensurer
 from .evidence import gather
+from .fates import Fate, Fates, state_of
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
+from .records import Records
 from .route import NOT_SERVED
+from .traffic import is_endpoint, look, route_to
+
+# A kubelet that does not answer must not hold a verdict back.
+EVIDENCE_SECONDS = 5
+TRIES = 3
+
+
+class NotYet(Exception):
+    """An action has to wait: what it depends on has failed, or the world is not as decided on. Looked at again soon."""
 
 
 class Hands:
-    """Carries out the actions of one pass over one resource."""
+    """Carries out the actions of one pass over one resource.
+
+    `store_status`: writes the decision's status now. `left_undone` is True when some action could not be carried out;
+    `traffic_failed` when it was one that moves traffic, so that nobody may claim that it moved.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         store: Store,
         ensurer: Ensurer,
+        fates: Fates,
         owner: Owner,
         spec: MaraudersMapSpec,
         observation: Observation,
@@ -52,111 +83,235 @@ class Hands:
         self._cluster = cluster
         self._store = store
         self._ensurer = ensurer
+        self._fates = fates
         self._owner = owner
         self._spec = spec
         self._observation = observation
         self._store_status = store_status
         self._status = status
-        self._now = now
+        self.now = now
         self._key = Key(owner.namespace, owner.name)
+        self.records = Records(cluster, store, ensurer, owner, spec, observation)
         self.serving = observation.observed.serving
         self.weight = observation.observed.route.weight if observation.observed.route else 0
         self.evidence: dict[str, Evidence | None] = {}
+        self.traffic_failed = False
+        self.left_undone = False
+        self._failed: set[tuple[type[Action], str]] = set()
+        self._remembered = False
+        self._looked = False
 
     async def do(self, action: Action) -> None:
+        """Carry one action out, or note why not. Raises NotLeading, and StatusMoved from `store_status`."""
+        logger().debug("acting", action=str(action))
+        try:
+            self._depends_on(action)
+            await self._do(action)
+        except NotYet as why:
+            logger().debug("action put off", action=str(action), why=str(why))
+        except NotLeading:
+            raise
+        except ClusterError as error:
+            if isinstance(action, StoreStatus):
+                raise
+            logger().warning("action failed", action=str(action), error=error.message)
+            self._note_failure(action, error)
+        else:
+            return
+        self.left_undone = True
+        self.traffic_failed |= isinstance(action, RouteTo | Weigh)
+        self._failed.add((type(action), getattr(action, "revision", "")))
+
+    async def _do(self, action: Action) -> None:
         match action:
             case Record(revision=revision):
-                await self._record(revision)
+                await self.records.record(revision)
             case Migrate(revision=revision, attempt=attempt):
-                template = self._template(revision)
-                await self._ensurer.ensure(children.job(self._owner, self._spec, revision, attempt, template))
+                template = await self.records.template(revision)
+                job = children.job(self._owner, self._spec, revision, attempt, template)
+                await self._ensure(job)
             case MarkMigrated(revision=revision):
-                name = children.names.controller_revision(self._owner.name, revision)
-                patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(self._now)}}}
-                patched = await self._cluster.merge(CONTROLLER_REVISION, self._owner.namespace, name, patch)
-                self._store.put(CONTROLLER_REVISION, patched)
+                await self._mark_migrated(revision)
             case Deploy(revision=revision):
                 await self.deploy(revision)
             case ScaleTo(revision=revision, replicas=replicas):
-                name = children.names.deployment(self._owner.name, revision)
-                await self._cluster.scale(DEPLOYMENT, self._owner.namespace, name, replicas)
+                await self._scale(revision, replicas)
             case RouteTo(revision=revision):
+                await route_to(self._cluster, self._store, self._owner, self._spec, revision)
                 self.serving = revision
-                for manifest in routing(self._owner, self._spec, revision):
-                    await self._ensurer.ensure(manifest)
             case Weigh(percent=percent):
-                self.weight = percent
-                await self.lead_through_gateway()
+                before, self.weight = self.weight, percent
+                if not await self.lead_through_gateway():
+                    self.weight = before
+                    raise NotYet("the route was not written")
             case KeepEvidence(revision=revision):
-                self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
+                await self._keep_evidence(revision)
             case StoreStatus():
-                await self._store_status()
+                await self._remember()
             case Retire(revision=revision):
                 await self._retire(revision)
             case unreachable:
                 assert_never(unreachable)
 
     async def deploy(self, revision: str) -> None:
-        """Write the revision's Deployment as its ControllerRevision has it; also how drift in one is repaired."""
-        await self._ensurer.ensure(
-            children.deployment(
-                self._owner,
-                revision,
-                self._template(revision),
-                restart=self._status.tokens.restart,
-                secrets=self._status.secrets.restarted_for,
-            )
-        )
+        """Write the revision's Deployment as its record has it; also how drift in one is repaired."""
+        await self._ensure(await self.deployment(revision))
 
-    async def lead_through_gateway(self) -> None:
-        """Write the route, where the spec asks for one and the cluster knows the kind."""
-        route = children.http_route(self._owner, self._spec, self.weight)
-        if route is not None and self._observation.observed.route != NOT_SERVED:
-            await self._ensurer.ensure(route)
-
-    async def _record(self, revision: str) -> None:
-        if self._find_record(revision) is not None:
-            return
-        numbers = [r.number for r in self._observation.observed.recorded.values()]
-        template = children.pod_template(
-            self._owner, self._spec, revision, self._observation.config_map_copies
-        )
-        record = children.controller_revision(
+    async def deployment(self, revision: str) -> Manifest:
+        """The revision's Deployment as it should be. Raises ClusterError when its record cannot be had."""
+        return children.deployment(
             self._owner,
             revision,
-            max(numbers, default=0) + 1,
-            template,
-            self._spec.image,
-            inputs=self._observation.inputs,
+            await self.records.template(revision),
+            restart=self._status.tokens.restart,
+            secrets=self._status.secrets.restarted_for,
         )
-        await self._ensurer.ensure(record)
 
-    def _template(self, revision: str) -> dict[str, Any]:
-        record = self._find_record(revision)
-        if record is None:
-            raise LookupError(f"no ControllerRevision of revision {revision}: it cannot be rebuilt")
-        template: dict[str, Any] = record["data"]["template"]
-        return template
+    def deployed(self) -> set[str]:
+        """Revisions that had a Deployment when the pass began."""
+        return set(self._observation.observed.revisions)
 
-    def _find_record(self, revision: str) -> Manifest | None:
+    async def lead_through_gateway(self) -> bool:
+        """Write the route, where the spec asks for one and the cluster knows the kind; True when it is as wanted."""
+        route = children.http_route(self._owner, self._spec, self.weight)
+        if route is None or self._observation.observed.route == NOT_SERVED:
+            return True
+        return await self._ensurer.ensure(route)
+
+    async def _ensure(self, manifest: Manifest) -> None:
+        if not await self._ensurer.ensure(manifest):
+            raise NotYet("the child is not as wanted")
+
+    # --- what depends on what ---------------------------------------------------------------------------------------
+
+    def _depends_on(self, action: Action) -> None:
+        """Raise NotYet when something that this action needs has failed in this pass."""
+        match action:
+            case Migrate(revision=revision) | Deploy(revision=revision):
+                needed: set[tuple[type[Action], str]] = {(Record, revision)}
+            case ScaleTo(revision=revision):
+                needed = {(Record, revision), (Deploy, revision)}
+            case Retire():
+                needed = {f for f in self._failed if f[0] in (RouteTo, Weigh)}
+            case _:
+                return
+        if needed & self._failed:
+            raise NotYet("what it depends on has failed")
+
+    async def _before_taking_away(self, revision: str) -> None:
+        """The verdict is stored, and no user's request can reach the revision: seen live, in this pass."""
+        await self._remember()
+        if not self._looked:
+            selected = await look(self._cluster, self._store, self._owner)
+            self._looked = True
+            if selected != self.serving:
+                self._observed_elsewhere(selected)
+        if self.serving == SHARED and revision not in self._on_stage():
+            return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
+        if self.serving in (revision, SHARED) or is_endpoint(self._store, self._key, revision):
+            raise NotYet(f"users' requests may still reach revision {revision}")
+
+    def _on_stage(self) -> set[str]:
+        return {r.revision for r in (self._status.stable, self._status.candidate) if r is not None}
+
+    def _observed_elsewhere(self, selected: str) -> None:
+        self.serving = selected
+        self.traffic_failed = True
+        raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
+
+    async def _remember(self) -> None:
+        if not self._remembered:
+            await self._store_status()
+            self._remembered = True
+
+    def _note_failure(self, action: Action, error: ClusterError) -> None:
+        """Say in the condition what could not be done; Record and Deploy have a fate of their own already."""
+        owner = self._owner.name
+        match action:
+            case RouteTo():
+                kind, name = SERVICE, children.names.service(owner)
+            case ScaleTo(revision=revision) | Retire(revision=revision):
+                kind, name = DEPLOYMENT, children.names.deployment(owner, revision)
+            case MarkMigrated(revision=revision):
+                kind, name = CONTROLLER_REVISION, children.names.controller_revision(owner, revision)
+            case _:
+                return
+        self._fates.note(Fate(kind.kind, name, state_of(error), error.message), f"{action}", self.now)
+
+    # --- the actions ------------------------------------------------------------------------------------------------
+
+    async def _scale(self, revision: str, replicas: int) -> None:
+        name = children.names.deployment(self._owner.name, revision)
+        known = self._store.find(self._key, DEPLOYMENT, name)
+        current = int(known["spec"].get("replicas", 1)) if known else 0
+        if replicas < current and not self._spec.suspend:
+            await self._before_shrinking(revision, replicas)
+        for tries_left in reversed(range(TRIES)):
+            live = await self._cluster.get(DEPLOYMENT, self._owner.namespace, name)
+            if live is None:
+                raise NotYet(f"Deployment {name} is not there")
+            self._store.confirm(DEPLOYMENT, live)
+            if int(live["spec"].get("replicas", 1)) == replicas:
+                return
+            meta = live["metadata"]
+            try:
+                await self._cluster.scale(
+                    DEPLOYMENT,
+                    self._owner.namespace,
+                    name,
+                    replicas,
+                    uid=meta["uid"],
+                    version=meta["resourceVersion"],
+                )
+            except Conflict:
+                # Its controller writes the status often; the size that was decided on stands.
+                if not tries_left:
+                    raise
+                continue
+            return
+
+    async def _before_shrinking(self, revision: str, replicas: int) -> None:
+        if replicas == 0:
+            await self._before_taking_away(revision)
+            return
+        if self._observation.observed.serving != self.serving:
+            raise NotYet("traffic has just moved; what it left shrinks when it is seen to have moved")
+        await self._remember()
+        if not self._looked:
+            selected = await look(self._cluster, self._store, self._owner)
+            self._looked = True
+            if selected != self.serving:
+                self._observed_elsewhere(selected)
+
+    async def _keep_evidence(self, revision: str) -> None:
+        try:
+            async with asyncio.timeout(EVIDENCE_SECONDS):
+                self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
+        except TimeoutError:
+            logger().warning("no evidence kept: the cluster did not answer in time", revision=revision)
+
+    async def _mark_migrated(self, revision: str) -> None:
         name = children.names.controller_revision(self._owner.name, revision)
-        return self._store.find(self._key, CONTROLLER_REVISION, name)
+        patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(self.now)}}}
+        patched = await self._cluster.merge(CONTROLLER_REVISION, self._owner.namespace, name, patch)
+        self._store.confirm(CONTROLLER_REVISION, patched)
 
     async def _retire(self, revision: str) -> None:
         """Its Deployment, and migrations that still run for it. Those that ended stay to be read."""
+        await self._before_taking_away(revision)
         for deployment in self._store.children(self._key, DEPLOYMENT):
             if revision_of(deployment) == revision and "deletionTimestamp" not in deployment["metadata"]:
                 await self._delete(DEPLOYMENT, deployment)
         for job in self._store.children(self._key, JOB):
             ended = (job.get("status") or {}).get("completionTime") or _failed(job)
-            if revision_of(job) == revision and not ended:
+            if revision_of(job) == revision and not ended and "deletionTimestamp" not in job["metadata"]:
                 await self._delete(JOB, job)
 
-    async def _delete(self, kind: Any, obj: Manifest) -> None:
+    async def _delete(self, kind: Kind, obj: Manifest) -> None:
         meta = obj["metadata"]
         await self._cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
-        # The next pass must not take it for alive because no watch has told yet.
-        self._store.remove(meta["uid"])
+        # The next pass must not take it for alive because no watch has reported it yet.
+        self._store.leave(meta["uid"])
 
 
 def _failed(job: Manifest) -> bool:

@@ -1,96 +1,233 @@
-"""Make one object be as wanted, or leave it alone: the comparison that keeps a quiet pass free of writes.
+"""Make one child be as wanted, or leave it alone: the comparison that keeps a quiet pass free of writes.
 
-An object is applied when it is absent, when what we want has changed (its digest is kept in an annotation) or when
-somebody changed a field of ours (drift). Fields that others add are theirs: server-side apply never touches them.
+The comparison is exact although the API server fills in defaults: after each write of our own the sealed part (sealed.py) as
+the server returned it is what the live object is compared with. After a restart, or when the wish has changed, one dry run
+tells what the server would make of it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store, kind_of
+from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Key, Kind, Manifest, Store, kind_of
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB
+from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource.names import KIND, LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.resource.quantity import amount
+from maraudersmap_operator.telemetry import logger
 
-ANNOTATION_DIGEST = "hogwarts.edu/applied-digest"
+from .fates import Fate, Fates, State, state_of
+from .sealed import ANNOTATION_DIGEST, culprits, digest_of, sealed_part, stamped, substituted
+
+# Written once, with content that the API server lets nobody change: only their labels and owner can drift.
+UNCHANGEABLE = (JOB, CONTROLLER_REVISION, CONFIG_MAP)
 
 
-class OwnedByAnother(Exception):
-    """An object of our name belongs to somebody else; it is never taken over."""
+class Budget:
+    """How many dry runs the whole operator may make: after a restart a fleet's children are verified one by one, not all at
+    once. The times are of the passes."""
+
+    def __init__(self, per_second: float = 10, burst: int = 100) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._left = float(burst)
+        self._at: datetime | None = None
+
+    def take(self, now: datetime) -> bool:
+        """True when one may be made now."""
+        passed = (now - self._at).total_seconds() if self._at else 0.0
+        self._at = now
+        self._left = min(self._burst, self._left + max(passed, 0.0) * self._per_second)
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
-class StillLeaving(Exception):
-    """An object of our name belongs to an earlier resource of the same name, and is being deleted."""
+@dataclass(slots=True)
+class Known:
+    """The exact form of one resource's children: UID -> (digest of the wish, digest of the sealed part)."""
+
+    sealed: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Ensurer:
-    """Applies children of one resource. `drifted` is told the kind of each object put right."""
+    """Writes the children of one resource in one pass. `drifted` gets the kind of each object put right.
+
+    `may_reroll`: False for a Deployment whose template must not be repaired now, because that would exchange its pods.
+    """
 
     def __init__(
-        self, cluster: Cluster, store: Store, owner: Owner, drifted: Callable[[str], None] = lambda kind: None
+        self,
+        cluster: Cluster,
+        store: Store,
+        owner: Owner,
+        fates: Fates,
+        known: Known,
+        budget: Budget,
+        now: datetime,
+        drifted: Callable[[str], None] = lambda kind: None,
+        may_reroll: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._cluster = cluster
         self._store = store
         self._owner = owner
         self._key = Key(owner.namespace, owner.name)
+        self._fates = fates
+        self._known = known
+        self._budget = budget
+        self.now = now
         self._drifted = drifted
+        self._may_reroll = may_reroll
         self.wanted: set[tuple[str, str]] = set()  # (kind, name) of everything asked for in this pass
+        self.unverified = False  # some child has been looked at only roughly: look again
 
-    async def ensure(self, manifest: Manifest) -> Manifest:
-        """The object as it is afterwards. Raises OwnedByAnother, StillLeaving or a ClusterError."""
-        kind, name = kind_of(manifest), manifest["metadata"]["name"]
+    async def ensure(self, manifest: Manifest, at_creation: Manifest | None = None) -> bool:
+        """True when the child is as wanted afterwards; else its fate says why. Raises nothing of the cluster's.
+
+        `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
+        """
+        kind, name, digest = kind_of(manifest), manifest["metadata"]["name"], digest_of(manifest)
         self.wanted.add((kind.kind, name))
+        if self._fates.waits(kind.kind, name, digest, self.now):
+            return False
+        try:
+            fate = await self._ensure(kind, manifest, digest, at_creation or {})
+        except ClusterError as error:
+            fate = Fate(kind.kind, name, state_of(error), error.message)
+            logger().info("child not written", child=f"{kind.kind} {name}", error=error.message)
+        self._fates.note(fate, digest, self.now)
+        return fate.state is State.AS_WANTED
+
+    async def _ensure(self, kind: Kind, manifest: Manifest, digest: str, at_creation: Manifest) -> Fate:
+        name = manifest["metadata"]["name"]
         live = self._store.find(self._key, kind, name)
         if live is None:
             # Not ours by its labels, or too new for the watch.
             live = await self._cluster.get(kind, self._owner.namespace, name)
-        digest = digest_of(manifest)
-        if live is not None:
-            check_owner(live, self._owner, kept="ownerReferences" not in manifest["metadata"])
-            same = live["metadata"].get("annotations", {}).get(ANNOTATION_DIGEST) == digest
-            if same and covers(live, manifest):
-                return live
-            if same:
-                self._drifted(kind.kind)
-        metadata = manifest["metadata"]
-        annotations = {**metadata.get("annotations", {}), ANNOTATION_DIGEST: digest}
-        applied = await self._cluster.apply(
-            {**manifest, "metadata": {**metadata, "annotations": annotations}}
-        )
-        self._store.put(kind, applied)
-        return applied
+        if live is None:
+            return await self._create(kind, manifest, digest, at_creation)
+        if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
+            return Fate(kind.kind, name, *obstacle)
+        uid = live["metadata"]["uid"]
+        if self._known.sealed.get(uid) == (digest, digest_of(sealed_part(kind, live, manifest))):
+            return Fate(kind.kind, name, State.AS_WANTED)
+        asked = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST)
+        if uid not in self._known.sealed and asked == digest and _looks_right(kind, live, manifest):
+            if kind in UNCHANGEABLE:
+                return Fate(kind.kind, name, State.AS_WANTED)
+            if not self._budget.take(self.now):
+                self.unverified = True
+                return Fate(kind.kind, name, State.AS_WANTED)
+        return await self._replace(kind, manifest, digest)
+
+    async def _create(self, kind: Kind, manifest: Manifest, digest: str, at_creation: Manifest) -> Fate:
+        body = stamped(manifest)
+        if at_creation:
+            body = {**body, "spec": {**body["spec"], **at_creation}}
+        self._remember(kind, await self._cluster.create(body), manifest, digest)
+        return Fate(kind.kind, manifest["metadata"]["name"], State.AS_WANTED)
+
+    async def _replace(self, kind: Kind, manifest: Manifest, digest: str) -> Fate:
+        """Read it, and write it when the server would make something else of our wish than what is there."""
+        name = manifest["metadata"]["name"]
+        for last in (False, True):
+            live = await self._cluster.get(kind, self._owner.namespace, name)
+            if live is None:
+                raise Conflict(f"{kind.kind} {name} was deleted meanwhile", 409)
+            self._store.confirm(kind, live)
+            if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
+                return Fate(kind.kind, name, *obstacle)
+            try:
+                return await self._write(kind, live, manifest, digest)
+            except Conflict:
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _write(self, kind: Kind, live: Manifest, manifest: Manifest, digest: str) -> Fate:
+        name = manifest["metadata"]["name"]
+        body = substituted(kind, live, manifest)
+        annotations = live["metadata"].get("annotations") or {}
+        same_wish = annotations.get(ANNOTATION_DIGEST) == digest
+        probe = await self._cluster.replace(body, dry_run=True)
+        before, after = sealed_part(kind, live, manifest), sealed_part(kind, probe, manifest)
+        if same_wish and before == after:
+            self._remember(kind, live, manifest, digest)
+            return self._settled(kind, live)
+        drifted = same_wish and before != after
+        if (
+            drifted
+            and kind is DEPLOYMENT
+            and _template(before) != _template(after)
+            and not self._may_reroll(name)
+        ):
+            return Fate(
+                kind.kind,
+                name,
+                State.WAITING,
+                "its pod template was changed; it is put right after the rollout",
+            )
+        if drifted and not self._fates.may_repair(kind.kind, name, self.now):
+            return self._settled(kind, live, contest=True)
+        written = await self._cluster.replace(body)
+        if drifted:
+            self._drifted(kind.kind)
+            logger().info("put right", child=f"{kind.kind} {name}", changed_by=culprits(live)[:1])
+        self._remember(kind, written, manifest, digest)
+        return self._settled(kind, live)
+
+    def _settled(self, kind: Kind, live: Manifest, contest: bool = False) -> Fate:
+        name = live["metadata"]["name"]
+        if not contest:
+            return Fate(kind.kind, name, State.AS_WANTED)
+        found = culprits(live)
+        who = f"the field manager {found[0]!r}" if found else "someone"
+        return Fate(
+            kind.kind, name, State.CONTESTED,
+            f"{who} keeps changing fields that belong to this operator; they are put right less and less often: "
+            "stop the other writer, or set the field in the spec of this resource",
+        )  # fmt: skip
+
+    def _remember(self, kind: Kind, obj: Manifest, manifest: Manifest, digest: str) -> None:
+        self._store.confirm(kind, obj)
+        self._known.sealed[obj["metadata"]["uid"]] = (digest, digest_of(sealed_part(kind, obj, manifest)))
 
 
-def digest_of(manifest: Manifest) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def check_owner(live: Manifest, owner: Owner, kept: bool) -> None:
-    """Raise unless the object is ours to write. `kept`: one that outlives its resource and so has no controller."""
+def obstacle_to(live: Manifest, owner: Owner, kept: bool) -> tuple[State, str] | None:
+    """Why the object is not ours to write now; None when it is. `kept`: one that outlives its resource and so has no
+    controller."""
     meta = live["metadata"]
-    controller = next((r for r in meta.get("ownerReferences") or () if r.get("controller")), None)
+    controller = controller_of(live)
     what = f"{live['kind']} {meta['name']!r}"
+    leaving = "deletionTimestamp" in meta
     if controller is None:
         labels = meta.get("labels") or {}
         # One that outlives its resource, or an orphan (`kubectl delete --cascade=orphan`): both are still ours.
         if kept or (labels.get(LABEL_MANAGED_BY), labels.get(LABEL_INSTANCE)) == (MANAGER, owner.name):
-            return
-        raise OwnedByAnother(
-            f"{what} exists already and is not this resource's: rename or delete one of the two"
+            return (State.LEAVING, f"{what} is being deleted") if leaving else None
+        return (
+            State.OWNED_BY_ANOTHER,
+            f"{what} exists already and is not this resource's: rename or delete one of the two",
         )
     if controller["uid"] == owner.uid:
-        if "deletionTimestamp" in meta:
-            raise StillLeaving(f"{what} is being deleted")
-        return
+        return (State.LEAVING, f"{what} is being deleted") if leaving else None
     if controller["kind"] == KIND and controller["name"] == owner.name:
-        raise StillLeaving(f"{what} belongs to an earlier resource of this name and is being deleted")
-    raise OwnedByAnother(
-        f"{what} is controlled by {controller['kind']} {controller['name']!r}: rename one of the two"
+        return State.LEAVING, f"{what} belongs to an earlier resource of this name and is being deleted"
+    return (
+        State.OWNED_BY_ANOTHER,
+        f"{what} is controlled by {controller['kind']} {controller['name']!r}: rename one of the two",
     )
+
+
+def _looks_right(kind: Kind, live: Manifest, wanted: Manifest) -> bool:
+    """Without asking the server: everything wanted is there; whether more is, this does not tell."""
+    if kind in UNCHANGEABLE:
+        wanted = {"metadata": wanted["metadata"]}
+    return covers(live, wanted)
 
 
 def covers(live: Any, wanted: Any) -> bool:
@@ -99,9 +236,7 @@ def covers(live: Any, wanted: Any) -> bool:
         # The API server drops empty values.
         return True
     if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(
-            covers(live.get(k), v) for k, v in wanted.items() if k != "stringData"
-        )
+        return isinstance(live, dict) and all(covers(live.get(k), v) for k, v in wanted.items())
     if isinstance(wanted, list):
         return (
             isinstance(live, list)
@@ -119,3 +254,7 @@ def _same_quantity(live: Any, wanted: Any) -> bool:
         return amount(live) == amount(wanted)
     except ValueError:
         return False
+
+
+def _template(part: dict[str, Any]) -> Any:
+    return part["spec"].get("template")

@@ -11,7 +11,7 @@ from maraudersmap_operator.cluster.kinds import EVENT, POD, SECRET
 from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, Evidence
 from maraudersmap_operator.telemetry import logger
 
-from .observe import revision_of
+from .observe import pods_of, revision_of
 from .pods import pod_facts
 
 MASK = "***"
@@ -29,7 +29,9 @@ PATTERNS = (
 
 async def gather(cluster: Cluster, store: Store, key: Key, revision: str) -> Evidence | None:
     """Evidence from the revision's worst pod; None when it never had one. Never fails a rollback."""
-    pods = [p for p in store.children(key, POD) if revision_of(p) == revision]
+    pods = pods_of(store, key, revision) or [
+        p for p in store.children(key, POD) if revision_of(p) == revision
+    ]
     if not pods:
         return None
     worst = max(pods, key=lambda p: (pod_facts(p).termination_count, bool(pod_facts(p).waiting_reason)))

@@ -6,7 +6,7 @@ present, and a lost one costs at worst a rollout withdrawn and tried again.
 
 from __future__ import annotations
 
-from maraudersmap_operator.cluster import Cluster, Manifest, Refused
+from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest, Refused
 from maraudersmap_operator.cluster.kinds import NODE
 from maraudersmap_operator.telemetry import logger
 
@@ -30,7 +30,11 @@ class Nodes:
             node = await self._cluster.get(NODE, None, name)
         except Refused:
             self._allowed = False
-            logger().info("nodes cannot be read: a lost node is not told from unready pods")
+            logger().info("nodes may not be read: a lost node cannot be detected from unready pods")
+            return True
+        except ClusterError as error:
+            # Unknown is not lost.
+            logger().debug("node not read", node=name, error=error.message)
             return True
         return node is not None and _is_ready(node)
 

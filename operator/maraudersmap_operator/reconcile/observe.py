@@ -1,4 +1,7 @@
-"""Collect: everything one pass needs to know, from the store and a few reads, as the facts that `decide` takes."""
+"""Collect: everything one pass needs to know, from the store and a few reads, as the facts that `decide` takes.
+
+Only the store decides what is there; a read that fails leaves its fact as it was known, or unknown, and ends no pass.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
@@ -15,9 +18,11 @@ from maraudersmap_operator.cluster.kinds import (
     EVENT,
     JOB,
     POD,
+    REPLICA_SET,
     SERVICE,
     STATEFUL_SET,
 )
+from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
     LABEL_COMPONENT,
@@ -31,7 +36,6 @@ from maraudersmap_operator.rollout import (
     MigrationFacts,
     Need,
     Observed,
-    PodFacts,
     RecordedRevision,
     RevisionFacts,
     RouteFacts,
@@ -39,6 +43,7 @@ from maraudersmap_operator.rollout import (
     name_revision,
     revision_inputs,
 )
+from maraudersmap_operator.telemetry import logger
 
 from .nodes import Nodes
 from .pods import pod_facts, time_of
@@ -68,27 +73,35 @@ async def observe(
     owner: Owner,
     references: References,
     route: RouteFacts | None,
+    unknown: tuple[str, str] = ("", ""),
 ) -> Observation:
+    """`unknown`: why it is not known what the spec asks for, as reason and sentence; empty when it is."""
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
     inputs = revision_inputs(spec, digests)
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
     recorded = [r for r in store.children(key, CONTROLLER_REVISION) if revision_of(r)]
-    target = name_revision(
-        inputs, {revision_of(r): (r.get("data") or {}).get("inputs", {}) for r in recorded}
-    )
+    # One that was written again from what ran does not say what it was made from: no proof of a collision.
+    known = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
+    target = name_revision(inputs, known)
+    if not references.complete and not unknown[0]:
+        unknown = (references.need.reason, references.need.message)
+    candidate = resource.status.candidate
+    migrating = target if not unknown[0] else (candidate.revision if candidate else "")
     pods = store.children(key, POD)
     lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
     observed = Observed(
-        target=Target(target, spec.image),
+        target=None if unknown[0] else Target(target, spec.image),
+        unknown_reason=unknown[0],
+        unknown=unknown[1],
         serving=serving_revision(store, key),
         previewed=_selected(store, key, children.names.preview_service(key.name)),
-        preview_endpoints=_ready_endpoints(store, key, children.names.preview_service(key.name)),
+        preview_endpoints=ready_endpoints(store, key, children.names.preview_service(key.name)),
         route=route,
-        ready_endpoints=_ready_endpoints(store, key, children.names.service(key.name)),
+        ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
         recorded={r.revision: r for r in map(_recorded, recorded)},
-        migration=await _migration(cluster, store, key, target, pods, lost),
+        migration=await _migration(cluster, store, key, migrating, pods, lost),
         references=references.need,
         secrets=references.secrets,
         database=await _database(cluster, store, key, resource, owner, pods),
@@ -111,14 +124,18 @@ def serving_revision(store: Store, key: Key) -> str:
 
 
 def _selected(store: Store, key: Key, name: str) -> str:
-    service = store.find(key, SERVICE, name)
+    return selected_revision(store.find(key, SERVICE, name))
+
+
+def selected_revision(service: Manifest | None) -> str:
+    """The revision that a Service selects; empty for none, SHARED for every one."""
     if service is None:
         return ""
     revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
     return "" if revision == NO_REVISION else revision
 
 
-def _ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
+def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
     slices = [
         s
         for s in store.children(key, ENDPOINT_SLICE)
@@ -142,7 +159,7 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
             RevisionFacts(
                 revision=revision,
                 size=int(deployment["spec"].get("replicas", 1)),
-                pods=_pods(pods, deployment, revision, lost),
+                pods=tuple(pod_facts(p, lost) for p in pods_of(store, key, revision)),
                 create_error=_create_error(deployment),
                 deleting="deletionTimestamp" in deployment["metadata"],
             )
@@ -150,19 +167,20 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
     return found
 
 
-def _pods(pods: list[Manifest], deployment: Manifest, revision: str, lost: set[str]) -> tuple[PodFacts, ...]:
-    """The Deployment's own pods. One that is older is of an earlier Deployment of the same revision, retired a moment
-    ago: it looks ready, and is about to go."""
-    since = deployment["metadata"]["creationTimestamp"]
-    own = (
-        p
-        for p in pods
-        # RFC 3339 in UTC to the second: text sorts as time does.
-        if component_of(p) == Component.API
-        and revision_of(p) == revision
-        and p["metadata"]["creationTimestamp"] >= since
-    )
-    return tuple(pod_facts(p, lost) for p in own)
+def pods_of(store: Store, key: Key, revision: str) -> list[Manifest]:
+    """Pods that a Deployment of the revision has made, through its ReplicaSets. Those of an earlier Deployment of the same
+    revision, retired a moment ago, look ready and are about to go: they have another controller."""
+    deployments = {
+        d["metadata"]["uid"] for d in store.children(key, DEPLOYMENT) if revision_of(d) == revision
+    }
+    sets = {r["metadata"]["uid"] for r in store.children(key, REPLICA_SET) if _controller(r) in deployments}
+    return [
+        p for p in store.children(key, POD) if component_of(p) == Component.API and _controller(p) in sets
+    ]
+
+
+def _controller(obj: Manifest) -> str:
+    return str((controller_of(obj) or {}).get("uid", ""))
 
 
 def _create_error(deployment: Manifest) -> str:
@@ -213,7 +231,9 @@ async def _migration(
 
 
 def attempt_of(job: Manifest) -> int:
-    return int(str(job["metadata"]["name"]).rsplit("-", 1)[-1])
+    """The number in a Job's name; 0 for a name that is none of ours."""
+    number = str(job["metadata"]["name"]).rsplit("-", 1)[-1]
+    return int(number) if number.isdecimal() and number.isascii() else 0
 
 
 def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
@@ -261,6 +281,10 @@ def _storage_message(resource: MaraudersMap) -> str:
 async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
     """What the cluster says about an object that has no pods: quota and admission speak only through Events."""
     fields = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
-    listing = await cluster.list(EVENT, namespace, fields=fields)
+    try:
+        listing = await cluster.list(EVENT, namespace, fields=fields)
+    except ClusterError as error:
+        logger().debug("no events to read", object=f"{kind} {name}", error=error.message)
+        return ""
     events = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     return str(events[-1].get("message", "")) if events else ""

@@ -1,11 +1,15 @@
-"""Clear away what the spec no longer wants, and the records of revisions nobody can go back to."""
+"""Clear away what the spec no longer wants, in every phase, and the records of revisions nobody can go back to.
+
+Exposure and autoscaling go at once. What the pods of a revision that runs, or can be gone back to, were made with stays.
+"""
 
 from __future__ import annotations
 
 import json
 
+from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Kind, Manifest, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Manifest, NotLeading, Store
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
     CONFIG_MAP,
@@ -19,8 +23,10 @@ from maraudersmap_operator.cluster.kinds import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
+from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.telemetry import logger
 
 from .observe import attempt_of, component_of, revision_of
 
@@ -35,6 +41,8 @@ PRUNED = (
     CONFIG_MAP,
     SERVICE_ACCOUNT,
 )
+# What a template may lean on without the spec wanting it any more.
+BACKING = (Component.POSTGRES, Component.REDIS)
 
 
 async def prune(
@@ -44,54 +52,104 @@ async def prune(
     wanted: set[tuple[str, str]],
     status: MaraudersMapStatus,
     limit: int,
+    *,
+    config_maps_known: bool,
 ) -> None:
-    """Delete our own children outside `wanted` (kind, name). Call it only when no rollout is on: until then the
-    revision to go back to may still need what the new spec has dropped."""
+    """Delete our own children outside `wanted` (kind, name). Raises NotLeading only: what cannot be deleted now is tried
+    again in the next pass.
+
+    `config_maps_known`: every ConfigMap of the spec was read, so `wanted` has every copy.
+    """
     key = Key(owner.namespace, owner.name)
-    await _prune_records(cluster, store, key, owner, status, limit)
+    gone = _outlived_records(store, key, status, limit)
+    unwanted: list[tuple[Kind, Manifest]] = [(CONTROLLER_REVISION, r) for r in gone]
+    unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone})]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
+    leaned_on = _templates_in_use(store, key, status)
     for kind in PRUNED:
         for obj in store.children(key, kind):
             name = obj["metadata"]["name"]
-            if (kind.kind, name) in wanted or not _ours(obj, owner):
+            if (kind.kind, name) in wanted or _engines(kind, obj):
                 continue
-            if kind is DEPLOYMENT and component_of(obj) == Component.API:
-                continue  # the rollout engine's
-            if kind is CONFIG_MAP and f'"{name}"' in templates:
+            if kind is CONFIG_MAP and (not config_maps_known or f'"{name}"' in templates):
                 continue  # a revision that can be restored reads it
+            if component_of(obj) in BACKING and _backing(owner, component_of(obj)) in leaned_on:
+                continue
+            unwanted.append((kind, obj))
+    for kind, obj in unwanted:
+        if _ours(obj, owner):
             await _delete(cluster, store, kind, obj)
 
 
-async def _prune_records(
-    cluster: Cluster, store: Store, key: Key, owner: Owner, status: MaraudersMapStatus, limit: int
-) -> None:
-    """Keep the newest `limit` records besides those in use, and of each revision only the newest Job."""
+def _engines(kind: Kind, obj: Manifest) -> bool:
+    """Deployments of revisions are the rollout engine's to retire."""
+    return kind is DEPLOYMENT and component_of(obj) == Component.API
+
+
+def _backing(owner: Owner, component: str) -> str:
+    """The host by which templates name the evaluation database or cache, or the Secret that holds its URL."""
+    if component == Component.REDIS:
+        return f"{children.names.redis(owner.name)}.{owner.namespace}.svc"
+    return f'"{children.names.application_secret(owner.name)}", "key": "{children.DATABASE_URL_KEY}"'
+
+
+def _templates_in_use(store: Store, key: Key, status: MaraudersMapStatus) -> str:
+    """The templates of the revisions that run or may be gone back to without being asked, as JSON."""
+    used = {r.revision for r in (status.stable, status.candidate) if r is not None} | {status.serving}
+    templates = [d["spec"]["template"] for d in store.children(key, DEPLOYMENT) if revision_of(d) in used]
+    templates += [
+        (r.get("data") or {}).get("template")
+        for r in store.children(key, CONTROLLER_REVISION)
+        if revision_of(r) in used
+    ]
+    references = [_references(t) for t in templates if isinstance(t, dict)]
+    return json.dumps(references)
+
+
+def _references(template: Manifest) -> list[object]:
+    """What a template's containers get from elsewhere. Secret references come with their name before their key."""
+    found: list[object] = []
+    for container in template.get("spec", {}).get("containers") or ():
+        for variable in container.get("env") or ():
+            ref = (variable.get("valueFrom") or {}).get("secretKeyRef")
+            found.append({"name": ref["name"], "key": ref["key"]} if ref else variable.get("value"))
+    return found
+
+
+def _outlived_records(store: Store, key: Key, status: MaraudersMapStatus, limit: int) -> list[Manifest]:
+    """The oldest records beyond `limit`, apart from those in use."""
     used = {status.serving} | {r.revision for r in status.rejected}
-    used |= {status.stable.revision} if status.stable else set()
-    used |= {status.candidate.revision} if status.candidate else set()
-    records = sorted(store.children(key, CONTROLLER_REVISION), key=lambda r: int(r.get("revision", 0)))
-    idle = [r for r in records if revision_of(r) not in used | {""} and _ours(r, owner)]
-    gone = {revision_of(r) for r in idle[: max(0, len(idle) - limit)]}
-    for record in idle:
-        if revision_of(record) in gone:
-            await _delete(cluster, store, CONTROLLER_REVISION, record)
-    jobs = sorted(store.children(key, JOB), key=attempt_of)
+    used |= {r.revision for r in (status.stable, status.candidate) if r is not None}
+    used |= {status.pin.revision} if status.pin else set()
+    records = sorted(store.children(key, CONTROLLER_REVISION), key=lambda r: int(r.get("revision") or 0))
+    idle = [r for r in records if revision_of(r) not in used | {""}]
+    return idle[: max(0, len(idle) - limit)]
+
+
+def _outlived_jobs(store: Store, key: Key, gone: set[str]) -> list[Manifest]:
+    """Of each revision only the newest Job is kept, and none of revisions that are gone."""
+    jobs = sorted((j for j in store.children(key, JOB) if revision_of(j)), key=attempt_of)
     newest = {revision_of(j): j["metadata"]["name"] for j in jobs}
-    for job in jobs:
-        revision = revision_of(job)
-        if _ours(job, owner) and (revision in gone or newest[revision] != job["metadata"]["name"]):
-            await _delete(cluster, store, JOB, job)
+    return [j for j in jobs if revision_of(j) in gone or newest[revision_of(j)] != j["metadata"]["name"]]
 
 
 def _ours(obj: Manifest, owner: Owner) -> bool:
-    meta = obj["metadata"]
-    refs = meta.get("ownerReferences") or ()
-    return "deletionTimestamp" not in meta and any(
-        r.get("controller") and r["uid"] == owner.uid for r in refs
+    """Controlled by this very resource, and not going already: what belongs to nobody is not deleted."""
+    controller = controller_of(obj)
+    return (
+        "deletionTimestamp" not in obj["metadata"]
+        and controller is not None
+        and controller["uid"] == owner.uid
     )
 
 
 async def _delete(cluster: Cluster, store: Store, kind: Kind, obj: Manifest) -> None:
     meta = obj["metadata"]
-    await cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
-    store.remove(meta["uid"])
+    try:
+        await cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
+    except NotLeading:
+        raise
+    except ClusterError as error:
+        logger().warning("not pruned", child=f"{kind.kind} {meta['name']}", error=error.message)
+    else:
+        store.leave(meta["uid"])

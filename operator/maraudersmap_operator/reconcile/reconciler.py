@@ -1,4 +1,8 @@
-"""One pass over one MaraudersMap: collect -> decide -> apply -> report.
+"""One pass over one MaraudersMap, in three movements: protect, remember, converge.
+
+*Protect*: from what the watches have shown, decide, and move traffic. Nothing that only convergence needs can delay it.
+*Remember*: the status is stored whatever failed, before anything is taken away that a verdict rests on.
+*Converge*: every other child by itself, each with its own fate.
 
 A pass may be the first after a restart, or the thousandth over a quiet resource; the latter writes nothing. With a
 deletionTimestamp nothing is written at all: owner references do the rest.
@@ -12,40 +16,51 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator import children
-from maraudersmap_operator.analysis import wait
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Refused, Store
-from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD
-from maraudersmap_operator.cluster.store import version
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Store
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
-from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER, Component
-from maraudersmap_operator.resource.status import Evidence, Phase
-from maraudersmap_operator.rollout import Decision, RouteFacts, decide, report_refusal
+from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.rollout import (
+    Action,
+    Decision,
+    Need,
+    Note,
+    Observed,
+    RouteFacts,
+    decide,
+    report_refusal,
+)
 from maraudersmap_operator.telemetry import Metrics, logger
 
-from .analyst import Analyst, sides_of
+from .admission import ask_admission
+from .analyst import Analyst, compared
 from .announce import announce
+from .between import Between, Unannounced
 from .carry_out import Hands
-from .desired import foundation, routing, surroundings
-from .ensure import Ensurer, OwnedByAnother, StillLeaving
+from .condition import with_children
+from .converge import Converger
+from .ensure import Budget, Ensurer
+from .forward import is_forward
+from .memory import StatusWriter, dump
 from .nodes import Nodes
 from .observe import Observation, observe
-from .prune import prune
-from .references import References, ensure_generated_secrets, read_references
-from .route import read_route, remove_route
+from .references import NOT_READ_YET, References, read_references, without_references
+from .route import read_route
 from .settings import Settings
+from .sight import fingerprint, refresh_pods, settle_doubts
+from .watched import unwatched
 
-# A missing Secret or ConfigMap is looked for again after this long, less and less often: no watch tells of it.
-MISSING_FIRST = timedelta(seconds=5)
-MISSING_MOST = timedelta(seconds=60)
-# A changed Secret neither: there is no watch on Secrets, so that the operator's rights end at reading named ones.
-SECRETS_POLL = timedelta(seconds=60)
-# Nor on routes.
+# Nothing watches routes.
 ROUTE_POLL = timedelta(seconds=60)
+ROUTE_SOON = timedelta(seconds=5)
 # Everything is looked at again after this long, whatever the watches say.
 RESYNC = timedelta(minutes=10)
-LEAVING_RETRY = timedelta(seconds=1)
-REFUSED_RETRY = timedelta(seconds=15)
+# An object that no watch shows, or a child looked at only roughly, is looked at again after this long.
+UNSEEN_RETRY = timedelta(seconds=5)
+UNVERIFIED_RETRY = timedelta(seconds=30)
+UNDONE_RETRY = timedelta(seconds=1)
+NOTHING_TO_READ = References(Need(True, "Found"))
 
 
 def utc_now() -> datetime:
@@ -53,6 +68,8 @@ def utc_now() -> datetime:
 
 
 class Reconciler:
+    """`led_before`: when the previous leader renewed its lease last; None when there was none."""
+
     def __init__(
         self,
         cluster: Cluster,
@@ -60,6 +77,7 @@ class Reconciler:
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], datetime] = utc_now,
+        led_before: datetime | None = None,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -68,196 +86,309 @@ class Reconciler:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._led_before = led_before
+        self._budget = Budget()
+        self._between: dict[Key, Between] = {}
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """One pass. Returns when to look again at the latest; None when the resource is gone or going.
 
-        Raises ClusterError when the API server could not be asked or would not answer: try again later.
+        Raises ClusterError when the status could not be stored or this process may not act: try again later.
         """
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._metrics.forget(key)
             self._analyst.forget(key)
+            self._between.pop(key, None)
             return None
+        between = self._of(key, obj["metadata"]["uid"])
         try:
             resource = parse(obj)
         except InvalidResource as error:
             await self._report_invalid(key, obj, error)
             return RESYNC
-        return await self._pass(key, resource)
+        try:
+            delay = await self._pass(key, obj, resource, between)
+        except ClusterError:
+            between.failed_since = True
+            raise
+        between.failed_since, between.good_pass_at = False, self._clock()
+        return delay
 
-    async def _pass(self, key: Key, resource: MaraudersMap) -> timedelta:
+    def _of(self, key: Key, uid: str) -> Between:
+        known = self._between.get(key)
+        if known is None or known.uid != uid:
+            known = self._between[key] = Between(uid)
+        return known
+
+    async def _pass(
+        self, key: Key, obj: dict[str, Any], resource: MaraudersMap, between: Between
+    ) -> timedelta:
         now = self._clock()
         spec, owner = resource.spec, Owner(resource.name, resource.namespace, resource.uid)
-        ensurer = Ensurer(self._cluster, self._store, owner, self._metrics.drift_corrected)
-        references = await read_references(self._cluster, owner, spec)
+        if await self._is_quiet(key, resource, between, owner, now):
+            return between.poll_after(now)
+        await self._announce_late(key, resource, between, now)
+        in_sight = await settle_doubts(self._cluster, self._store, key)
         if resource.status.candidate is not None:
-            await self._refresh_pods(key)
-        route = await read_route(self._cluster, self._store, owner, spec)
-        observation = await observe(
-            self._cluster, self._store, self._nodes, key, resource, owner, references, route
-        )
-        observation = await self._compare(key, resource, observation, now)
-        try:
-            await ensure_generated_secrets(self._cluster, owner, spec)
-            settings, copied = self._settings, references.config_maps
-            for manifest in foundation(owner, spec, settings.images, copied, settings.own_namespace):
-                await ensurer.ensure(manifest)
-            decision = await self._act(key, resource, owner, ensurer, observation, now)
-        except StillLeaving as error:
-            logger().info("waiting for an earlier child to go", detail=str(error))
-            return LEAVING_RETRY
-        except OwnedByAnother as error:
-            observed = replace(observation.observed, conflict=str(error))
-            decision = decide(resource, observed, now)
-            await self._report(key, resource, decision, now)
-            return REFUSED_RETRY
-        except Refused as error:
-            status = report_refusal(resource.status, resource.generation, error.message, now)
-            await self._report(key, resource, Decision(status), now)
-            return REFUSED_RETRY
-        await self._report(key, resource, decision, now)
-        return self._next_look(references, route, resource, decision, now)
+            await refresh_pods(self._cluster, self._store, key)
+        references = NOTHING_TO_READ if without_references(spec) else between.references
+        if references is None or between.references_of != resource.generation:
+            references = NOT_READ_YET if not without_references(spec) else NOTHING_TO_READ
+        between.fates.begin()
+        one_pass = _Pass(self, key, obj, resource, owner, between, now)
+        decision = await one_pass.run(references)
+        if not without_references(spec) and between.references_due(resource.generation, now):
+            # Read only now: what they say may start something new, and can wait until what runs is safe.
+            read = await read_references(self._cluster, owner, spec)
+            between.read(read, resource.generation, now)
+            if read != references:
+                decision = await one_pass.run(read)
+        await one_pass.converge(decision)
+        between.fates.end()
+        return self._next_look(between, resource, one_pass, decision, in_sight, now)
 
-    async def _compare(
-        self, key: Key, resource: MaraudersMap, observation: Observation, now: datetime
-    ) -> Observation:
-        """Ask the pods of both revisions what they have answered, when it is time for that."""
-        candidate, stable = resource.status.candidate, resource.status.stable
-        policy = resource.spec.rollout.analysis
-        if candidate is None:
-            self._analyst.forget(key)
-            return observation
-        if stable is None or candidate.analysis is None or candidate.doomed or not policy.enabled:
-            return observation
-        if wait(candidate.analysis, policy, now):
-            return observation
-        sides = sides_of(self._store, key, stable.revision, candidate.revision, observation.observed)
-        comparison = await self._analyst.look(key, candidate.analysis, sides, policy, now)
-        return replace(observation, observed=replace(observation.observed, comparison=comparison))
+    async def _is_quiet(
+        self, key: Key, resource: MaraudersMap, between: Between, owner: Owner, now: datetime
+    ) -> bool:
+        """Nothing has changed since a pass that found nothing to do, the references looked at included."""
+        if between.quiet is None or between.quiet != fingerprint(self._store, key):
+            return False
+        if between.good_pass_at is None or between.references is None:
+            return False
+        if now >= between.converged_at + RESYNC or without_references(resource.spec):
+            return False
+        read = await read_references(self._cluster, owner, resource.spec)
+        same = read == between.references
+        between.read(read, resource.generation, now)
+        return same
 
-    async def _act(
-        self,
-        key: Key,
-        resource: MaraudersMap,
-        owner: Owner,
-        ensurer: Ensurer,
-        observation: Observation,
-        now: datetime,
-    ) -> Decision:
-        spec = resource.spec
-        decision = decide(resource, observation.observed, now)
-        status = decision.status.model_copy(update=self._addresses(owner, resource))
-        decision = replace(decision, status=status)
-
-        async def store_status() -> None:
-            nonlocal decision
-            decision = replace(decision, status=with_evidence(decision.status, hands.evidence))
-            await self._store_status(key, resource, decision.status)
-
-        hands = Hands(
-            self._cluster,
-            self._store,
-            ensurer,
-            owner,
-            spec,
-            observation,
-            store_status,
-            status,
-            now,
-        )
-        for action in decision.actions:
-            logger().debug("acting", action=str(action))
-            await hands.do(action)
-        # Drift in what is already there; what the engine has just made is as wanted.
-        in_use = {
-            r
-            for r in (
-                status.stable and status.stable.revision,
-                status.candidate and status.candidate.revision,
-            )
-            if r
-        }
-        for revision in sorted(in_use & set(observation.observed.revisions)):
-            await hands.deploy(revision)
-        for manifest in (
-            *routing(owner, spec, hands.serving),
-            *surroundings(owner, spec, decision.autoscaled, decision.previewed),
-        ):
-            await ensurer.ensure(manifest)
-        await hands.lead_through_gateway()
-        if spec.gateway is None and resource.status.observed_generation != resource.generation:
-            await remove_route(self._cluster, self._store, owner)
-        if status.candidate is None and status.phase in (Phase.READY, Phase.SUSPENDED):
-            limit = spec.rollout.revision_history_limit
-            await prune(self._cluster, self._store, owner, ensurer.wanted, status, limit)
-        return decision
-
-    def _addresses(self, owner: Owner, resource: MaraudersMap) -> dict[str, str]:
-        labels = owner.selector(Component.API)
-        return {
-            "url": children.url(owner, resource.spec),
-            "selector": ",".join(f"{k}={v}" for k, v in sorted(labels.items())),
-        }
-
-    async def _refresh_pods(self, key: Key) -> None:
-        """While a rollout is on, the verdict rests on pods: read them, whatever the watch has brought so far."""
-        selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={key.name}"
-        listing = await self._cluster.list(POD, key.namespace, selector)
-        for pod in listing.items:
-            self._store.put(POD, pod)
-        present = {p["metadata"]["uid"] for p in listing.items}
-        for pod in self._store.children(key, POD):
-            # Newer than the LIST: created while it ran.
-            if pod["metadata"]["uid"] not in present and version(pod) <= listing.resource_version:
-                self._store.remove(pod["metadata"]["uid"])
-
-    async def _report(self, key: Key, resource: MaraudersMap, decision: Decision, now: datetime) -> None:
-        """Status first, then Events, then metrics: nothing is told that is not stored."""
-        await self._store_status(key, resource, decision.status)
-        for note in decision.notes:
-            await announce(self._cluster, resource, note, now)
-        self._metrics.observe(key, resource.status, decision.status)
-
-    async def _store_status(self, key: Key, resource: MaraudersMap, status: MaraudersMapStatus) -> None:
-        stored = self._store.resource(key)
-        wanted = _dump(status)
-        if stored is not None and _dump(parse(stored).status) == wanted:
+    async def _announce_late(self, key: Key, resource: MaraudersMap, between: Between, now: datetime) -> None:
+        """An answer was lost: the status may have been stored all the same, and what it says is still to be announced."""
+        owed, between.unannounced = between.unannounced, None
+        if owed is None:
             return
-        written = await self._cluster.apply_status(key.namespace, key.name, resource.uid, wanted)
-        self._store.put(MARAUDERSMAP, written)
+        stored = dump(resource.status)
+        if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
+            for note in owed.notes:
+                await announce(self._cluster, resource, note, now)
+            self._metrics.observe(key, owed.before, resource.status)
 
     async def _report_invalid(self, key: Key, obj: dict[str, Any], error: InvalidResource) -> None:
-        meta = obj["metadata"]
         now = self._clock()
         before = MaraudersMapStatus.model_validate(obj.get("status") or {})
-        status = report_refusal(before, meta.get("generation", 0), str(error), now, reason="InvalidSpec")
-        wanted = _dump(status)
-        if wanted == _dump(before):
-            return
-        written = await self._cluster.apply_status(key.namespace, key.name, meta["uid"], wanted)
-        self._store.put(MARAUDERSMAP, written)
-        logger().warning("invalid resource", error=str(error))
+        generation = obj["metadata"].get("generation", 0)
+        status = report_refusal(before, generation, str(error), now, reason="InvalidSpec")
+        if await StatusWriter(self._cluster, self._store, key, obj).store(status):
+            logger().warning("invalid resource", error=str(error))
 
     def _next_look(
         self,
-        references: References,
-        route: RouteFacts | None,
+        between: Between,
         resource: MaraudersMap,
+        one_pass: _Pass,
         decision: Decision,
+        in_sight: bool,
         now: datetime,
     ) -> timedelta:
-        looks = [SECRETS_POLL if references.secrets else RESYNC]
-        if route is not None:
-            looks.append(ROUTE_POLL if route.accepted and route.obeyed else MISSING_FIRST)
+        looks = [RESYNC]
+        if not without_references(resource.spec):
+            looks.append(between.poll_after(now))
+        if (route := one_pass.route) is not None:
+            looks.append(ROUTE_POLL if route.accepted and route.obeyed else ROUTE_SOON)
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
-        if not references.need.ready:
-            since = next(
-                (c.last_transition_time for c in decision.status.conditions if c.type == "Ready"), now
-            )
-            looks.append(min(max(MISSING_FIRST, (now - since) / 4), MISSING_MOST))
+        if one_pass.left_undone:
+            looks.append(UNDONE_RETRY)
+        if not in_sight:
+            looks.append(UNSEEN_RETRY)
+        if one_pass.unverified:
+            looks.append(UNVERIFIED_RETRY)
+        if (retry := between.fates.next_try(now)) is not None:
+            looks.append(retry)
+        calm = resource.status.candidate is None and decision.status.candidate is None
+        between.quiet = fingerprint(self._store, one_pass.key) if calm and len(looks) <= 2 else None
+        between.converged_at = now
         return min(looks)
+
+    # What a pass needs of its reconciler.
+
+    @property
+    def parts(self) -> tuple[Cluster, Store, Settings, Metrics, Nodes, Analyst, Budget]:
+        return (
+            self._cluster, self._store, self._settings, self._metrics, self._nodes, self._analyst, self._budget,
+        )  # fmt: skip
+
+    @property
+    def led_before(self) -> datetime | None:
+        return self._led_before
+
+
+class _Pass:
+    """One pass over one resource. `run` protects and remembers; it may run twice, the second time knowing more."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        key: Key,
+        obj: dict[str, Any],
+        resource: MaraudersMap,
+        owner: Owner,
+        between: Between,
+        now: datetime,
+    ) -> None:
+        (
+            self._cluster, self._store, self._settings, self._metrics, self._nodes, self._analyst, budget,
+        ) = reconciler.parts  # fmt: skip
+        self.key = key
+        self._resource = resource
+        self._owner = owner
+        self._between = between
+        self._now = now
+        self._writer = StatusWriter(self._cluster, self._store, key, obj)
+        self._began_with = resource.status
+        self._unwatched = unwatched(
+            obj, between.good_pass_at, between.failed_since, reconciler.led_before, now
+        )
+        self._references = NOTHING_TO_READ
+        self.route: RouteFacts | None = None
+        self._hands: Hands | None = None
+        self._forward: list[Action] = []
+        self._announced: list[Note] = []
+        self.left_undone = False
+        self._ensurer = Ensurer(
+            self._cluster,
+            self._store,
+            owner,
+            between.fates,
+            between.known,
+            budget,
+            now,
+            self._metrics.drift_corrected,
+            self._may_reroll,
+        )
+        self._converger = Converger(
+            self._cluster, self._store, self._settings, self._ensurer, between.fates, owner, resource
+        )
+
+    @property
+    def unverified(self) -> bool:
+        return self._ensurer.unverified
+
+    async def run(self, references: References) -> Decision:
+        """Protect and remember. Raises ClusterError when nothing could be remembered."""
+        self._references = references
+        observation = await self._observe(references)
+        decision = decide(self._resource, observation.observed, self._now)
+        decision = replace(
+            decision,
+            status=decision.status.model_copy(update=self._addresses()),
+            withheld=decision.withheld.model_copy(update=self._addresses()),
+        )
+        self._between.ask_admission = decision.ask_admission
+        hands = self._hands = Hands(
+            self._cluster,
+            self._store,
+            self._ensurer,
+            self._between.fates,
+            self._owner,
+            self._resource.spec,
+            observation,
+            lambda: self._store_now(hands, decision),
+            decision.status,
+            self._now,
+        )
+        self._forward = [a for a in decision.actions if is_forward(a, decision, observation.observed)]
+        for action in decision.actions:
+            if action not in self._forward:
+                await hands.do(action)
+        await self._remember(decision)
+        return decision
+
+    async def converge(self, decision: Decision) -> None:
+        """Everything else, and the last word of the status about it."""
+        assert self._hands is not None
+        ready = await self._converger.found(self._references)
+        for action in self._forward:
+            if ready:
+                await self._hands.do(action)
+        self.left_undone = self._hands.left_undone or (bool(self._forward) and not ready)
+        await self._converger.surround(self._hands, decision, self._references)
+        await self._remember(decision)
+
+    async def _observe(self, references: References) -> Observation:
+        spec = self._resource.spec
+        self.route = await read_route(self._cluster, self._store, self._owner, spec)
+        observation = await observe(
+            self._cluster,
+            self._store,
+            self._nodes,
+            self.key,
+            self._resource,
+            self._owner,
+            references,
+            self.route,
+            (("UnknownField", self._resource.not_understood) if self._resource.not_understood else ("", "")),
+        )
+        observed = replace(observation.observed, unwatched=self._unwatched)
+        self._unwatched = timedelta(0)  # credited once
+        observed = await compared(self._analyst, self._store, self.key, self._resource, observed, self._now)
+        if self._between.ask_admission:
+            observed = await self._with_admission(observed)
+        return replace(observation, observed=observed)
+
+    async def _with_admission(self, observed: Observed) -> Observed:
+        status = self._resource.status
+        if status.candidate is None or status.stable is None:
+            return observed
+        answer = await ask_admission(
+            self._cluster, self._store, self._owner, status.candidate.revision, status.stable.revision
+        )
+        return replace(observed, admission=answer)
+
+    def _may_reroll(self, deployment: str) -> bool:
+        """Putting a template right exchanges pods: not those of the stable revision while a rollout is measured by them."""
+        status = self._resource.status
+        if status.candidate is None or status.stable is None:
+            return True
+        return deployment != children.names.deployment(self._owner.name, status.stable.revision)
+
+    def _addresses(self) -> dict[str, str]:
+        labels = self._owner.selector(Component.API)
+        return {
+            "url": children.url(self._owner, self._resource.spec),
+            "selector": ",".join(f"{k}={v}" for k, v in sorted(labels.items())),
+        }
+
+    async def _store_now(self, hands: Hands, decision: Decision) -> None:
+        await self._write(with_evidence(self._status_of(decision, hands), hands.evidence))
+
+    async def _remember(self, decision: Decision) -> None:
+        """Status first, then Events, then metrics: nothing is announced that is not stored."""
+        assert self._hands is not None
+        status = with_evidence(self._status_of(decision, self._hands), self._hands.evidence)
+        notes = () if self._hands.traffic_failed else decision.notes
+        try:
+            await self._write(status)
+        except ClusterError:
+            self._between.unannounced = Unannounced(self._began_with, dump(status), notes)
+            raise
+        for note in notes:
+            if note not in self._announced:
+                self._announced.append(note)
+                await announce(self._cluster, self._resource, note, self._now)
+        self._metrics.observe(self.key, self._began_with, status)
+        self._began_with = status
+
+    def _status_of(self, decision: Decision, hands: Hands) -> MaraudersMapStatus:
+        """Where traffic could not be moved, only what was learned counts, not what was meant to follow."""
+        status = decision.withheld if hands.traffic_failed else decision.status
+        return with_children(
+            status, self._began_with, self._between.fates.failed(), self._resource.ignored, self._now
+        )
+
+    async def _write(self, status: MaraudersMapStatus) -> None:
+        await self._writer.store(status)
 
 
 def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | None]) -> MaraudersMapStatus:
@@ -269,7 +400,3 @@ def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | Non
         for r in status.rejected
     )
     return status.model_copy(update={"rejected": rejected})
-
-
-def _dump(status: MaraudersMapStatus) -> dict[str, Any]:
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)

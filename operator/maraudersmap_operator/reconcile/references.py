@@ -1,67 +1,105 @@
-"""What users point to by name, Secrets and ConfigMaps, and what the operator generates for itself.
+"""What users point to by name: Secrets and ConfigMaps.
 
-Nobody lists or watches Secrets here: each is read by its name, so the operator's rights end at `get`.
+Nobody lists or watches Secrets here: each is read by its name, so the operator's rights end at `get`. What could not be read
+is unknown, which is neither "missing" nor "changed".
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
-import secrets
 from dataclasses import dataclass, field
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Conflict, Manifest
+from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, SECRET
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Need
 
-JWT_SECRET_BYTES = 48
-PASSWORD_BYTES = 24
+UNREAD = "ReferencesUnread"
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each of their Secrets."""
+    """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each Secret that pods read.
+
+    `complete`: every ConfigMap that the spec names was read, so it is known which revision the spec asks for.
+    """
 
     need: Need
     config_maps: dict[str, Manifest] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    complete: bool = True
+
+
+NOT_READ_YET = References(Need(False, UNREAD, "what the spec refers to has yet to be read"), complete=False)
+
+
+def without_references(spec: MaraudersMapSpec) -> bool:
+    """Nothing has to be read to know what the spec asks for."""
+    return not children.referenced_secrets(spec) and not children.referenced_config_maps(spec)
 
 
 async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec) -> References:
-    """Read everything the spec names; the first thing missing is told with the field that names it."""
-    found: dict[tuple[str, str], Manifest | None] = {}
+    """Read everything the spec names; the first thing missing is reported with the field that names it. Raises nothing of
+    the cluster's."""
+    problem: Need | None = None
+    secrets: dict[str, Manifest | None] = {}
+    pulled = {p.name for p in spec.pull_secrets}
+    fed = {s.name for s in children.referenced_secrets(spec) if s.key is not None}
     for secret in children.referenced_secrets(spec):
-        if ("Secret", secret.name) not in found:
-            found["Secret", secret.name] = await cluster.get(SECRET, owner.namespace, secret.name)
-        data = found["Secret", secret.name]
+        if secret.name not in secrets:
+            try:
+                secrets[secret.name] = await cluster.get(SECRET, owner.namespace, secret.name)
+            except ClusterError as error:
+                problem = problem or _unread(f"Secret {secret.name!r}", secret.field, error)
+                continue
+        if secret.name not in secrets:
+            continue
+        data = secrets[secret.name]
         if data is None:
-            return References(_missing("SecretNotFound", f"Secret {secret.name!r}", secret.field))
-        if secret.key and secret.key not in (data.get("data") or {}):
+            problem = problem or _missing("SecretNotFound", f"Secret {secret.name!r}", secret.field)
+        elif secret.key and secret.key not in (data.get("data") or {}):
             what = f"key {secret.key!r} of Secret {secret.name!r}"
-            return References(_missing("SecretKeyNotFound", what, secret.field))
-    digests = {name: secret_digest(owner, data) for (_, name), data in found.items() if data is not None}
-    config_maps: dict[str, Manifest] = {}
+            problem = problem or _missing("SecretKeyNotFound", what, secret.field)
+    # Nodes read pull secrets when they pull: pods that run have no use for a new one.
+    digests = {
+        name: secret_digest(owner, data)
+        for name, data in secrets.items()
+        if data is not None and (name in fed or name not in pulled)
+    }
+    config_maps, lacking, complete = await _config_maps(cluster, owner, spec)
+    problem = problem or lacking
+    return References(problem or Need(True, "Found"), config_maps, digests, complete)
+
+
+async def _config_maps(
+    cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
+) -> tuple[dict[str, Manifest], Need | None, bool]:
+    """What was found, the first problem, and whether everything was read."""
+    found: dict[str, Manifest] = {}
+    problem: Need | None = None
+    complete = True
     for ref in children.referenced_config_maps(spec):
-        if ref.name not in config_maps:
-            config_map = await cluster.get(CONFIG_MAP, owner.namespace, ref.name)
+        if ref.name not in found:
+            try:
+                config_map = await cluster.get(CONFIG_MAP, owner.namespace, ref.name)
+            except ClusterError as error:
+                problem, complete = problem or _unread(f"ConfigMap {ref.name!r}", ref.field, error), False
+                continue
             if config_map is None:
-                return References(
-                    _missing("ConfigMapNotFound", f"ConfigMap {ref.name!r}", ref.field), config_maps
-                )
-            config_maps[ref.name] = config_map
-        content = {
-            **(config_maps[ref.name].get("data") or {}),
-            **(config_maps[ref.name].get("binaryData") or {}),
-        }
+                what = f"ConfigMap {ref.name!r}"
+                problem, complete = problem or _missing("ConfigMapNotFound", what, ref.field), False
+                continue
+            found[ref.name] = config_map
+        content = {**(found[ref.name].get("data") or {}), **(found[ref.name].get("binaryData") or {})}
         if ref.key and ref.key not in content:
             what = f"key {ref.key!r} of ConfigMap {ref.name!r}"
-            return References(_missing("ConfigMapKeyNotFound", what, ref.field), config_maps)
-    return References(Need(True, "Found"), config_maps, digests)
+            # Known, and not what pods can start with: a change of the ConfigMap that someone is in the middle of.
+            problem, complete = problem or _missing("ConfigMapKeyNotFound", what, ref.field), False
+    return found, problem, complete
 
 
 def secret_digest(owner: Owner, secret: Manifest) -> str:
@@ -79,40 +117,5 @@ def _missing(reason: str, what: str, where: str) -> Need:
     )
 
 
-async def ensure_generated_secrets(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec) -> None:
-    """Create the Secrets that the operator generates, once; values that exist are never rewritten.
-
-    The application Secret repeats the password that the database Secret holds, so the latter comes first: a database
-    kept from an earlier life keeps its password.
-    """
-    url = None
-    if spec.database.evaluation is not None:
-        name = children.names.postgres(owner.name)
-        fresh = children.evaluation_secret(owner, spec, secrets.token_urlsafe(PASSWORD_BYTES))
-        stored = await _get_or_create(cluster, owner.namespace, name, fresh)
-        url = children.evaluation_url(owner, _value(stored, children.PASSWORD_KEY))
-    if not children.needs_application_secret(spec):
-        return
-    key = secrets.token_urlsafe(JWT_SECRET_BYTES)
-    wanted = children.application_secret(owner, jwt_secret=key, database_url=url)
-    name = children.names.application_secret(owner.name)
-    stored = await _get_or_create(cluster, owner.namespace, name, wanted)
-    missing = {k: v for k, v in wanted["stringData"].items() if k not in (stored.get("data") or {})}
-    if missing:
-        # The database became the operator's own after the Secret was made.
-        await cluster.merge(SECRET, owner.namespace, name, {"stringData": missing})
-
-
-async def _get_or_create(cluster: Cluster, namespace: str, name: str, fresh: Manifest) -> Manifest:
-    stored = await cluster.get(SECRET, namespace, name)
-    if stored is not None:
-        return stored
-    try:
-        return await cluster.create(fresh)
-    except Conflict:
-        # Created between the two calls: whoever was first is right.
-        return await cluster.get(SECRET, namespace, name) or fresh
-
-
-def _value(secret: Manifest, key: str) -> str:
-    return base64.b64decode(secret["data"][key]).decode()
+def _unread(what: str, where: str, error: ClusterError) -> Need:
+    return Need(False, UNREAD, f"{what} could not be read ({error.message}); {where} names it")

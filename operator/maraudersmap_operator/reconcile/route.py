@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, NotFound, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotFound, Store
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
+from maraudersmap_operator.resource.traffic import GatewayParent
 from maraudersmap_operator.rollout import RouteFacts
 
 NOT_SERVED = RouteFacts(
@@ -28,6 +30,14 @@ async def read_route(
         route = await _refresh(cluster, store, owner)
     except NotFound:
         return NOT_SERVED
+    except ClusterError as error:
+        # Unknown: what was known of it stands, and nothing new is asked of it.
+        route = store.find(
+            Key(owner.namespace, owner.name), HTTP_ROUTE, children.names.http_route(owner.name)
+        )
+        if route is not None:
+            return replace(route_facts(route, owner, spec), obeyed=False)
+        return RouteFacts(reason="RouteUnread", message=f"the route could not be read: {error.message}")
     if route is None:
         return RouteFacts(reason="NotCreated", message="the route is about to be created")
     return route_facts(route, owner, spec)
@@ -56,13 +66,15 @@ async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | N
         if known["metadata"]["uid"] not in {o["metadata"]["uid"] for o in listing.items}:
             store.remove(known["metadata"]["uid"])
     for item in listing.items:
-        store.put(HTTP_ROUTE, item)
+        store.confirm(HTTP_ROUTE, item)
     return store.find(key, HTTP_ROUTE, children.names.http_route(owner.name))
 
 
 def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteFacts:
     """What the Gateways say of the route, and the weight that they are asked for."""
-    parents = (route.get("status") or {}).get("parents") or []
+    asked = {(w.namespace or owner.namespace, w.name, w.section_name) for w in _wanted(spec)}
+    # Entries of Gateways that an earlier spec named may stay for ever.
+    parents = [p for p in (route.get("status") or {}).get("parents") or () if _asked(p, owner) in asked]
     generation = route["metadata"].get("generation", 0)
     reason, message = _refusal(parents, owner, spec)
     return RouteFacts(
@@ -76,8 +88,7 @@ def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteF
 
 def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec) -> tuple[str, str]:
     """Why not every Gateway that was asked serves the route; empty words when all do."""
-    assert spec.gateway is not None
-    for wanted in spec.gateway.parent_refs:
+    for wanted in _wanted(spec):
         namespace = wanted.namespace or owner.namespace
         listener = f", listener {wanted.section_name}," if wanted.section_name else ""
         gateway = f"the Gateway {namespace}/{wanted.name}{listener}"
@@ -92,6 +103,10 @@ def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec
                 words = [str(condition["reason"]), str(condition.get("message", ""))]
                 return words[0], f"{gateway} does not serve the route: {': '.join(w for w in words if w)}"
     return "", ""
+
+
+def _wanted(spec: MaraudersMapSpec) -> tuple[GatewayParent, ...]:
+    return spec.gateway.parent_refs if spec.gateway is not None else ()
 
 
 def _asked(parent: dict[str, Any], owner: Owner) -> tuple[str, str, str | None]:

@@ -49,6 +49,9 @@ class ConditionType(StrEnum):
     DATABASE_READY = "DatabaseReady"
     MIGRATIONS_READY = "MigrationsReady"
     ROUTE_READY = "RouteReady"  # only with spec.gateway
+    CHILDREN_APPLIED = "ChildrenApplied"
+    CONTESTED = "Contested"  # only once someone has kept changing a child
+    FIELDS_IGNORED = "FieldsIgnored"  # only with fields that this operator does not know
 
 
 class Step(StrEnum):

@@ -1,0 +1,72 @@
+"""What the store keeps of an object: no more than somebody here reads. A fleet is thousands of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from maraudersmap_operator.resource.names import MANAGER
+
+from .client import Manifest
+from .kinds import CONFIG_MAP, JOB, MARAUDERSMAP, POD, REPLICA_SET, Kind
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+POD_STATUS = ("phase", "reason", "podIP", "conditions", "containerStatuses", "initContainerStatuses")
+CONTAINER_STATUS = ("name", "ready", "restartCount", "state", "lastState")
+
+
+def slim(kind: Kind, obj: Manifest) -> Manifest:
+    """A copy without what nobody reads. An object that was slimmed before comes out the same."""
+    meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
+    annotations = {k: v for k, v in (meta.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
+    if annotations and kind is not POD:
+        meta["annotations"] = annotations
+    if kind is MARAUDERSMAP:
+        meta["managedFields"] = list(_owners(obj["metadata"].get("managedFields") or ()))
+    kept = {**obj, "metadata": meta}
+    if kind is POD:
+        kept["spec"] = _pod_spec(obj.get("spec") or {})
+        kept["status"] = _pod_status(obj.get("status") or {})
+    elif kind is REPLICA_SET:
+        kept.pop("spec", None)
+        kept.pop("status", None)
+    elif kind is JOB:
+        kept.pop("spec", None)  # immutable; its outcome is all that counts
+    elif kind is CONFIG_MAP:
+        # Copies of users' data, immutable and named by their content.
+        kept.pop("data", None)
+        kept.pop("binaryData", None)
+    return kept
+
+
+def _owners(entries: Iterable[Manifest]) -> Iterator[Manifest]:
+    """Who owns fields that this operator may not know, and when it wrote the status last."""
+    for entry in entries:
+        if not entry.get("subresource"):
+            yield entry
+        elif entry.get("manager") == MANAGER and entry.get("subresource") == "status":
+            yield {k: entry[k] for k in ("manager", "operation", "subresource", "time") if k in entry}
+
+
+def _pod_spec(spec: Manifest) -> Manifest:
+    # Slimmed before: an object put back keeps what was read then.
+    names = spec["secretNames"] if "secretNames" in spec else sorted(set(_secret_names(spec)))
+    return {"nodeName": spec.get("nodeName"), "secretNames": names}
+
+
+def _pod_status(status: Manifest) -> Manifest:
+    kept = {k: status[k] for k in POD_STATUS if k in status}
+    for part in ("containerStatuses", "initContainerStatuses"):
+        if part in kept:
+            kept[part] = [{k: c[k] for k in CONTAINER_STATUS if k in c} for c in kept[part]]
+    return kept
+
+
+def _secret_names(pod_spec: Manifest) -> Iterator[str]:
+    """The Secrets that feed a pod's environment."""
+    for container in pod_spec.get("containers") or ():
+        for variable in container.get("env") or ():
+            if ref := (variable.get("valueFrom") or {}).get("secretKeyRef"):
+                yield ref["name"]
+        for source in container.get("envFrom") or ():
+            if ref := source.get("secretRef"):
+                yield ref["name"]

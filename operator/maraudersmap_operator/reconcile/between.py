@@ -1,0 +1,66 @@
+"""What this process remembers of one resource between two passes. All of it may be lost: a restart costs a few reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.rollout import Admission, Note
+
+from .ensure import Known
+from .fates import Fates
+from .references import References
+
+# A referenced Secret or ConfigMap that is missing is looked for again after this long, less and less often: no watch has it.
+MISSING_FIRST = timedelta(seconds=5)
+MISSING_MOST = timedelta(seconds=60)
+# A changed one neither: the operator may read Secrets by name only, so that its rights end there.
+POLL = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Unannounced:
+    """A status that was sent and not acknowledged: it may be stored all the same, and then its Events are still owed."""
+
+    before: MaraudersMapStatus
+    sent: dict[str, Any]
+    notes: tuple[Note, ...]
+
+
+@dataclass(slots=True)
+class Between:
+    uid: str
+    fates: Fates = field(default_factory=Fates)
+    known: Known = field(default_factory=Known)
+    references: References | None = None
+    references_of: int = -1  # the generation they were read for
+    references_at: datetime | None = None
+    missing_since: datetime | None = None
+    unannounced: Unannounced | None = None
+    good_pass_at: datetime | None = None
+    failed_since: bool = False  # a pass has failed since the last good one
+    ask_admission: bool = False
+    admission: Admission | None = None
+    ignored_reported: tuple[str, ...] = ()
+    converged_at: datetime = datetime.min.replace(tzinfo=UTC)
+    quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
+
+    def references_due(self, generation: int, now: datetime) -> bool:
+        """They have to be read again."""
+        if self.references is None or self.references_of != generation or self.references_at is None:
+            return True
+        return now >= self.references_at + self.poll_after(now)
+
+    def poll_after(self, now: datetime) -> timedelta:
+        if self.missing_since is None:
+            return POLL
+        return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
+
+    def read(self, references: References, generation: int, now: datetime) -> None:
+        self.references, self.references_of, self.references_at = references, generation, now
+        if references.need.ready:
+            self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = now

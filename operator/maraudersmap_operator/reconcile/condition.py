@@ -1,0 +1,124 @@
+"""What became of the children, in the status: pure, on top of what the engine has reported.
+
+A child that is not as wanted never hides what a rollout does, and a rollout never hides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.status import MAX_MESSAGE, Condition, ConditionType, Phase
+
+from .fates import NEEDS_A_PERSON, Fate, State
+
+# So many are named in the message; the rest are counted.
+NAMED = 5
+SENTENCE = 300
+
+
+def with_children(
+    status: MaraudersMapStatus,
+    before: MaraudersMapStatus,
+    fates: Sequence[Fate],
+    ignored: Sequence[str],
+    now: datetime,
+) -> MaraudersMapStatus:
+    """The status with ChildrenApplied, Contested and Ignored, and with Ready, Stalled and Reconciling as they follow.
+
+    `before`: the stored status, for the times of transitions. `ignored`: fields of the spec that this operator does not know.
+    """
+    contested = [f for f in fates if f.state is State.CONTESTED]
+    person = [f for f in fates if f.state in NEEDS_A_PERSON]
+    sentence = _sentence([*person, *(f for f in fates if f not in person)])
+    reason = str(person[0].state if person else fates[0].state) if fates else "AsWanted"
+    made = [
+        (ConditionType.CHILDREN_APPLIED, not fates, reason, sentence),
+    ]
+    if contested or before.condition(ConditionType.CONTESTED):
+        made.append(
+            (
+                ConditionType.CONTESTED,
+                bool(contested),
+                "Contested" if contested else "Uncontested",
+                _sentence(contested),
+            )
+        )
+    if ignored:
+        names = ", ".join(ignored)
+        made.append(
+            (
+                ConditionType.FIELDS_IGNORED,
+                True,
+                "UnknownFields",
+                f"{names}: defaults of a newer custom resource definition, which this operator does not know and ignores",
+            )
+        )
+    status = _put(status, before, made, now)
+    if not fates:
+        return status
+    if not person:
+        return (
+            status
+            if status.phase is not Phase.READY
+            else _held(status, before, reason, sentence, now, stalled=False)
+        )
+    return _held(status, before, reason, sentence, now, stalled=True)
+
+
+def _held(
+    status: MaraudersMapStatus,
+    before: MaraudersMapStatus,
+    reason: str,
+    sentence: str,
+    now: datetime,
+    *,
+    stalled: bool,
+) -> MaraudersMapStatus:
+    """Not ready because of a child; what the engine has to say about a rollout stands."""
+    engine_stalled = status.condition(ConditionType.STALLED)
+    if engine_stalled is not None and engine_stalled.status == "True":
+        return status
+    calm = status.phase in (Phase.READY, Phase.DEGRADED)
+    changes: list[tuple[ConditionType, bool, str, str]] = [
+        (ConditionType.STALLED, stalled, reason, sentence if stalled else "")
+    ]
+    if calm:
+        changes.append((ConditionType.READY, False, reason, sentence))
+        changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
+    status = _put(status, before, changes, now)
+    if not calm:
+        return status
+    phase = Phase.STALLED if stalled else Phase.DEGRADED
+    return status.model_copy(update={"phase": phase, "message": sentence[:MAX_MESSAGE]})
+
+
+def _sentence(fates: Sequence[Fate]) -> str:
+    named = "; ".join(f.sentence[:SENTENCE] for f in fates[:NAMED])
+    more = len(fates) - NAMED
+    return f"{named}; and {more} more" if more > 0 else named
+
+
+def _put(
+    status: MaraudersMapStatus,
+    before: MaraudersMapStatus,
+    made: Sequence[tuple[ConditionType, bool, str, str]],
+    now: datetime,
+) -> MaraudersMapStatus:
+    """Replace the conditions of those types; transition times move only when a condition's status does."""
+    conditions = {c.type: c for c in status.conditions}
+    for kind, holds, reason, message in made:
+        value = "True" if holds else "False"
+        old = before.condition(kind)
+        conditions[str(kind)] = Condition(
+            type=kind,
+            status=value,
+            reason=reason,
+            message=message,
+            observed_generation=status.observed_generation,
+            last_transition_time=old.last_transition_time
+            if old and old.status == value
+            else now.replace(microsecond=0),
+        )
+    return status.model_copy(update={"conditions": tuple(conditions.values())})

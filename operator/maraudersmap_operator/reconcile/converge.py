@@ -1,0 +1,117 @@
+"""Converge: every child that should be there, each with its own fate, and nothing that the spec no longer wants."""
+
+from __future__ import annotations
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Images, Owner
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
+from maraudersmap_operator.resource import MaraudersMap
+from maraudersmap_operator.rollout import Decision
+from maraudersmap_operator.telemetry import logger
+
+from .carry_out import Hands
+from .database import heal_database, with_running_images
+from .desired import foundation, routing, surroundings
+from .ensure import Ensurer
+from .fates import Fate, Fates, State, state_of
+from .generated import ensure_generated_secrets
+from .prune import prune
+from .references import References
+from .route import remove_route
+from .settings import Settings
+
+
+class Converger:
+    """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading only."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        settings: Settings,
+        ensurer: Ensurer,
+        fates: Fates,
+        owner: Owner,
+        resource: MaraudersMap,
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._settings = settings
+        self._ensurer = ensurer
+        self._fates = fates
+        self._owner = owner
+        self._resource = resource
+        self._key = Key(owner.namespace, owner.name)
+
+    async def found(self, references: References, now_digest: str = "") -> bool:
+        """What pods need before they start; True when the Secrets that they read are there."""
+        spec = self._resource.spec
+        secrets = await self._secrets()
+        images: Images = self._settings.images
+        for manifest in foundation(
+            self._owner, spec, images, references.config_maps, self._settings.own_namespace
+        ):
+            await self._ensurer.ensure(with_running_images(self._store, self._key, manifest))
+        await self._guarded(heal_database(self._cluster, self._store, self._owner, spec))
+        return secrets
+
+    async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
+        """Everything around the revisions, and the end of what nobody wants any more."""
+        resource, spec, status = self._resource, self._resource.spec, decision.status
+        in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
+        for revision in sorted(in_use & set(hands.deployed())):
+            try:
+                await self._ensurer.ensure(await hands.deployment(revision))
+            except NotLeading:
+                raise
+            except ClusterError as error:
+                name = children.names.deployment(self._owner.name, revision)
+                self._fates.note(
+                    Fate("Deployment", name, state_of(error), error.message), "record", hands.now
+                )
+        for manifest in (
+            *routing(self._owner, spec, hands.serving),
+            *surroundings(self._owner, spec, decision.autoscaled, decision.previewed),
+        ):
+            await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
+        await hands.lead_through_gateway()
+        if spec.gateway is None and resource.status.observed_generation != resource.generation:
+            await self._guarded(remove_route(self._cluster, self._store, self._owner))
+        await prune(
+            self._cluster,
+            self._store,
+            self._owner,
+            self._ensurer.wanted,
+            status,
+            spec.rollout.revision_history_limit,
+            config_maps_known=references.complete,
+        )
+
+    async def _secrets(self) -> bool:
+        try:
+            fates = await ensure_generated_secrets(self._cluster, self._owner, self._resource.spec)
+        except NotLeading:
+            raise
+        except ClusterError as error:
+            name = children.names.application_secret(self._owner.name)
+            fates = [Fate("Secret", name, state_of(error), error.message)]
+        for fate in fates:
+            self._fates.note(fate, "generated", self._ensurer.now)
+        return all(f.state is State.AS_WANTED for f in fates)
+
+    async def _guarded(self, work: object) -> None:
+        try:
+            await work  # type: ignore[misc]
+        except NotLeading:
+            raise
+        except ClusterError as error:
+            logger().info("tidying put off", error=error.message)
+
+
+def _without_traffic(manifest: Manifest, owner: Owner) -> tuple[Manifest, Manifest | None]:
+    """The manifest to compare with, and what only a new object gets: the selector of the users' Service is traffic, which
+    moves by a write of its own."""
+    if manifest["kind"] != "Service" or manifest["metadata"]["name"] != children.names.service(owner.name):
+        return manifest, None
+    spec = {k: v for k, v in manifest["spec"].items() if k != "selector"}
+    return {**manifest, "spec": spec}, {"selector": manifest["spec"]["selector"]}

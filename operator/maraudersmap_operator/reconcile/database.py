@@ -1,0 +1,70 @@
+"""The evaluation database and cache, once they run: their images are left alone, and a pod in the way of a repair goes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, STATEFUL_SET
+from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import Component
+
+from .observe import component_of
+from .pods import pod_facts
+
+LABEL_HASH = "controller-revision-hash"
+
+
+def with_running_images(store: Store, key: Key, manifest: Manifest) -> Manifest:
+    """The manifest with the image that runs, if one does: a setting of the operator is no wish to exchange data's pods.
+
+    An image that nothing has come up with is not running: it is replaced by the setting's.
+    """
+    kind = {"StatefulSet": STATEFUL_SET, "Deployment": DEPLOYMENT}.get(manifest["kind"])
+    if kind is None:
+        return manifest
+    live = store.find(key, kind, manifest["metadata"]["name"])
+    if live is None or not int((live.get("status") or {}).get("readyReplicas") or 0):
+        if live is None or not _has_run(store, key, live):
+            return manifest
+    running = {c["name"]: c.get("image") for c in live["spec"]["template"]["spec"]["containers"]}
+    wanted = deepcopy(manifest)
+    for container in wanted["spec"]["template"]["spec"]["containers"]:
+        container["image"] = running.get(container["name"]) or container["image"]
+    return wanted
+
+
+def _has_run(store: Store, key: Key, live: Manifest) -> bool:
+    """A pod of it has had a container that started: it is down, not impossible."""
+    component = component_of(live)
+    for pod in store.children(key, POD):
+        if component_of(pod) != component:
+            continue
+        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+        if any("running" in (s.get("state") or {}) or s.get("restartCount") for s in statuses):
+            return True
+    return False
+
+
+async def heal_database(cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec) -> None:
+    """Delete a database pod that never came up and is of an older template: its StatefulSet waits for it to get ready before
+    it would replace it (kubernetes#67250). Raises ClusterError."""
+    if spec.database.evaluation is None:
+        return
+    key = Key(owner.namespace, owner.name)
+    stateful_set = store.find(key, STATEFUL_SET, children.names.postgres(owner.name))
+    status = (stateful_set or {}).get("status") or {}
+    newest = status.get("updateRevision")
+    if not newest or status.get("currentRevision") == newest or status.get("readyReplicas"):
+        return
+    for pod in store.children(key, POD):
+        if component_of(pod) != Component.POSTGRES or "deletionTimestamp" in pod["metadata"]:
+            continue
+        facts = pod_facts(pod)
+        of = (pod["metadata"].get("labels") or {}).get(LABEL_HASH)
+        if of != newest and not facts.ready and facts.waiting_reason:
+            meta = pod["metadata"]
+            await cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
+            store.leave(meta["uid"])

@@ -1,0 +1,140 @@
+"""What became of each child in a pass: one never decides about another.
+
+Fates are remembered from pass to pass, for a refused write is tried again after a pause of its own, and a child that someone
+keeps changing back is not fought over at full speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from maraudersmap_operator.cluster import ClusterError, Conflict, NotFound, Refused
+
+RETRY_FIRST = timedelta(seconds=1)
+RETRY_MOST = timedelta(minutes=1)
+# What only a person can mend is asked for again less often.
+REFUSED_FIRST = timedelta(seconds=5)
+REFUSED_MOST = timedelta(minutes=2)
+# So many repairs of one child within the window are a contest with another writer.
+CONTEST_REPAIRS = 3
+CONTEST_WINDOW = timedelta(minutes=10)
+CONTEST_FIRST = timedelta(seconds=10)
+CONTEST_MOST = timedelta(minutes=10)
+
+
+class State(StrEnum):
+    AS_WANTED = "AsWanted"
+    REFUSED = "Refused"  # the API server will not have it: quota, admission, rights, validation
+    UNAVAILABLE = "Unavailable"  # it could not be asked; tried again
+    OWNED_BY_ANOTHER = "Conflict"
+    LEAVING = "Leaving"  # an earlier one of that name is being deleted
+    CONTESTED = "Contested"  # someone keeps changing it
+    WAITING = "Waiting"  # its repair would disturb a rollout
+
+
+# No waiting cures these.
+NEEDS_A_PERSON = frozenset({State.REFUSED, State.OWNED_BY_ANOTHER, State.CONTESTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one child. `message`: the API server's sentence, or ours; empty when it is as wanted."""
+
+    kind: str
+    name: str
+    state: State
+    message: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.kind} {self.name}: {self.message}"
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is remembered of one child. `digest`: of what was wanted when it failed."""
+
+    fate: Fate | None = None
+    digest: str = ""
+    failures: int = 0
+    retry_at: datetime | None = None
+    repairs: list[datetime] = field(default_factory=list)
+
+
+class Fates:
+    """The children of one resource. Lives as long as this process knows the resource."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], _Record] = {}
+
+    def begin(self) -> None:
+        """A pass starts: what it does not ask about is no longer wanted."""
+        self._asked: set[tuple[str, str]] = set()
+
+    def end(self) -> None:
+        """The pass has asked about every child."""
+        for child in set(self._records) - self._asked:
+            del self._records[child]
+
+    def waits(self, kind: str, name: str, digest: str, now: datetime) -> bool:
+        """Its last failure is too recent to try the same again."""
+        record = self._of(kind, name)
+        return record.digest == digest and record.retry_at is not None and now < record.retry_at
+
+    def note(self, fate: Fate, digest: str, now: datetime) -> None:
+        """What became of it now."""
+        record = self._of(fate.kind, fate.name)
+        record.fate = fate
+        if fate.state is State.AS_WANTED:
+            record.failures, record.retry_at, record.digest = 0, None, digest
+            return
+        record.failures = record.failures + 1 if record.digest == digest else 1
+        first, most = (
+            (REFUSED_FIRST, REFUSED_MOST) if fate.state in NEEDS_A_PERSON else (RETRY_FIRST, RETRY_MOST)
+        )
+        record.digest = digest
+        record.retry_at = now + min(first * 2 ** min(record.failures - 1, 10), most)
+
+    def may_repair(self, kind: str, name: str, now: datetime) -> bool:
+        """Someone has changed the child: put it right now? Counts the repair when it may be made."""
+        record = self._of(kind, name)
+        record.repairs = [moment for moment in record.repairs if now - moment < CONTEST_WINDOW]
+        extra = len(record.repairs) - CONTEST_REPAIRS
+        if extra >= 0 and now < record.repairs[-1] + min(CONTEST_FIRST * 2 ** min(extra, 10), CONTEST_MOST):
+            return False
+        record.repairs.append(now)
+        return True
+
+    def contested(self, kind: str, name: str) -> bool:
+        return len(self._of(kind, name).repairs) >= CONTEST_REPAIRS
+
+    def failed(self) -> list[Fate]:
+        """Those that are not as wanted, by kind and name."""
+        return sorted(
+            (f for f in self._all() if f.state is not State.AS_WANTED), key=lambda f: (f.kind, f.name)
+        )
+
+    def next_try(self, now: datetime) -> timedelta | None:
+        """When the first of them may be tried again."""
+        times = [r.retry_at - now for r in self._records.values() if r.retry_at is not None]
+        return max(min(times), timedelta(milliseconds=100)) if times else None
+
+    def _all(self) -> Iterator[Fate]:
+        return (r.fate for r in self._records.values() if r.fate is not None)
+
+    def _of(self, kind: str, name: str) -> _Record:
+        self._asked.add((kind, name))
+        return self._records.setdefault((kind, name), _Record())
+
+
+def state_of(error: ClusterError) -> State:
+    """What a failed call means for the child that it was about."""
+    if isinstance(error, Refused):
+        return State.REFUSED
+    if isinstance(error, NotFound):
+        return State.REFUSED  # its namespace or its kind is gone
+    assert not isinstance(error, Conflict) or error.status == 409
+    return State.UNAVAILABLE

@@ -1,0 +1,196 @@
+"""Which parts of a child are the operator's alone, and how a child is written without touching anything else.
+
+A child is written with PUT: the object as it was just read, with its sealed parts as they should be. Server-side apply would
+leave what others have added to our lists and maps (a container's variables, a Service's ports, an Ingress' hosts), and it
+fails for ever once someone has edited the key of a keyed list. Not sealed are labels and annotations of others, `replicas`
+(written through /scale) and whatever the API server allots: addresses, node ports, finalizers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from copy import deepcopy
+from typing import Any
+
+from maraudersmap_operator.cluster import Kind, Manifest
+from maraudersmap_operator.cluster.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    HTTP_ROUTE,
+    INGRESS,
+    NETWORK_POLICY,
+    SERVICE,
+    STATEFUL_SET,
+)
+from maraudersmap_operator.resource.names import MANAGER
+
+ANNOTATION_DIGEST = "hogwarts.edu/applied-digest"
+# Annotations and optional fields that we have written: what is ours may be removed once nobody wants it any more.
+ANNOTATION_OWNED = "hogwarts.edu/applied-keys"
+# `kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more.
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+WHOLE = frozenset({k.kind for k in (AUTOSCALER, DISRUPTION_BUDGET, NETWORK_POLICY, INGRESS, HTTP_ROUTE)})
+FIELDS: dict[str, tuple[str, ...]] = {
+    SERVICE.kind: (
+        "ports", "type", "externalName", "publishNotReadyAddresses", "internalTrafficPolicy", "externalTrafficPolicy",
+        "sessionAffinity", "sessionAffinityConfig",
+    ),
+    DEPLOYMENT.kind: ("template", "paused", "strategy", "minReadySeconds", "progressDeadlineSeconds"),
+    STATEFUL_SET.kind: ("template", "persistentVolumeClaimRetentionPolicy"),
+}  # fmt: skip
+# Left alone unless we have set them: the user has not asked for any.
+OPTIONAL = {AUTOSCALER.kind: ("behavior",)}
+
+
+def digest_of(value: Any) -> str:
+    """A short name for any JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sealed_part(kind: Kind, obj: Manifest, wanted: Manifest) -> Any:
+    """What must not differ, of an object as the API server returns it. `wanted` tells which of the optional fields are ours:
+    the selector of a Service that carries no users' traffic, the size of what nobody scales."""
+    part: dict[str, Any] = {
+        "spec": {name: obj.get("spec", {}).get(name) for name in _fields(kind, obj, wanted)}
+    }
+    if "template" in part["spec"] and part["spec"]["template"]:
+        part["spec"]["template"] = _without_restart(part["spec"]["template"])
+    meta, asked = obj["metadata"], wanted["metadata"]
+    part["labels"] = {k: (meta.get("labels") or {}).get(k) for k in asked.get("labels") or {}}
+    part["annotations"] = {k: (meta.get("annotations") or {}).get(k) for k in asked.get("annotations") or {}}
+    part["owners"] = [
+        any(o["uid"] == r["uid"] and o.get("controller") for o in meta.get("ownerReferences") or ())
+        for r in asked.get("ownerReferences") or ()
+    ]
+    if "automountServiceAccountToken" in wanted:
+        part["token"] = obj.get("automountServiceAccountToken")
+    return part
+
+
+def substituted(kind: Kind, live: Manifest, wanted: Manifest) -> Manifest:
+    """`live`, as it was just read, with its sealed parts as `wanted` has them: the body of a PUT."""
+    body = deepcopy(live)
+    _metadata(body["metadata"], wanted)
+    if "automountServiceAccountToken" in wanted:
+        body["automountServiceAccountToken"] = wanted["automountServiceAccountToken"]
+    if "spec" not in wanted or not (names := _fields(kind, live, wanted)):
+        return body
+    spec, asked = body.setdefault("spec", {}), wanted["spec"]
+    if kind.kind in WHOLE:
+        spec = body["spec"] = {name: spec[name] for name in spec if name not in names}
+    for name in names:
+        spec.pop(name, None)
+        if name in asked:
+            spec[name] = deepcopy(asked[name])
+    if kind is SERVICE:
+        _keep_node_ports(spec, live["spec"])
+    if "template" in names:
+        _keep_restart(spec["template"], live["spec"].get("template") or {})
+    return body
+
+
+def stamped(wanted: Manifest) -> Manifest:
+    """`wanted` with a note of what it asks for."""
+    meta = wanted["metadata"]
+    annotations = {**(meta.get("annotations") or {}), ANNOTATION_DIGEST: digest_of(wanted)}
+    owned = sorted([*(meta.get("annotations") or {}), *(f"spec.{n}" for n in _optional(wanted))])
+    if owned:
+        annotations[ANNOTATION_OWNED] = ",".join(owned)
+    return {**wanted, "metadata": {**meta, "annotations": annotations}}
+
+
+def culprits(live: Manifest) -> list[str]:
+    """Field managers other than us that own a part of the spec, the latest first. Only to name someone: managedFields are
+    anyone's to edit."""
+    entries = [
+        e
+        for e in live["metadata"].get("managedFields") or ()
+        if e.get("manager") != MANAGER and not e.get("subresource") and "f:spec" in (e.get("fieldsV1") or {})
+    ]
+    return [str(e.get("manager")) for e in sorted(entries, key=lambda e: str(e.get("time")), reverse=True)]
+
+
+def _fields(kind: Kind, obj: Manifest, wanted: Manifest) -> list[str]:
+    """Names of the sealed fields of `spec`."""
+    asked = wanted.get("spec") or {}
+    if kind.kind in WHOLE:
+        optional = [
+            n for n in OPTIONAL.get(kind.kind, ()) if n not in asked and f"spec.{n}" not in _owned(obj)
+        ]
+        return sorted(({*(obj.get("spec") or {})} | set(asked)) - set(optional))
+    names = list(FIELDS.get(kind.kind, ()))
+    # Traffic moves by a write of its own (traffic.py); a Service without users has its selector sealed.
+    names += [
+        n for n in ("selector", "replicas") if n in asked and kind in (SERVICE, DEPLOYMENT, STATEFUL_SET)
+    ]
+    return [n for n in names if n != "selector" or kind is SERVICE]
+
+
+def _owned(obj: Manifest) -> set[str]:
+    text = str((obj["metadata"].get("annotations") or {}).get(ANNOTATION_OWNED, ""))
+    return {part for part in text.split(",") if part}
+
+
+def _optional(wanted: Manifest) -> list[str]:
+    return [n for n in OPTIONAL.get(str(wanted["kind"]), ()) if n in (wanted.get("spec") or {})]
+
+
+def _metadata(meta: dict[str, Any], wanted: Manifest) -> None:
+    asked = wanted["metadata"]
+    dropped = _owned({"metadata": meta}) | set(_applied_annotations(meta))
+    kept = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in dropped}
+    kept.pop(ANNOTATION_OWNED, None)
+    meta["annotations"] = {**kept, **stamped(wanted)["metadata"]["annotations"]}
+    meta["labels"] = {**(meta.get("labels") or {}), **(asked.get("labels") or {})}
+    for reference in asked.get("ownerReferences") or ():
+        others = [o for o in meta.get("ownerReferences") or () if o["uid"] != reference["uid"]]
+        meta["ownerReferences"] = [*others, reference]
+    meta["managedFields"] = _migrated(meta.get("managedFields") or [])
+
+
+def _applied_annotations(meta: dict[str, Any]) -> list[str]:
+    """Annotations that a release before this one has applied."""
+    entries = [e for e in meta.get("managedFields") or () if _is_our_apply(e)]
+    fields = [((e.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {} for e in entries]
+    return [name.removeprefix("f:") for f in fields for name in f if name.startswith("f:")]
+
+
+def _migrated(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the entry of earlier releases' applies: beside ours of PUT it would claim the same fields twice."""
+    return [e for e in entries if not _is_our_apply(e)]
+
+
+def _is_our_apply(entry: dict[str, Any]) -> bool:
+    return (
+        entry.get("manager") == MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
+    )
+
+
+def _keep_node_ports(spec: dict[str, Any], live: dict[str, Any]) -> None:
+    """The API server allots them once; asked for none, it would allot others and cut users off."""
+    if spec.get("type") not in ("NodePort", "LoadBalancer"):
+        return
+    known = {p.get("name", ""): p["nodePort"] for p in live.get("ports") or () if p.get("nodePort")}
+    spare = list(known.values())
+    for port in spec.get("ports") or ():
+        number = known.get(port.get("name", "")) or (spare[0] if len(spec["ports"]) == 1 and spare else None)
+        if number is not None and "nodePort" not in port:
+            port["nodePort"] = number
+
+
+def _without_restart(template: dict[str, Any]) -> dict[str, Any]:
+    meta = template.get("metadata") or {}
+    annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != RESTARTED_AT}
+    return {
+        **template,
+        "metadata": {**{k: v for k, v in meta.items() if k != "annotations"}, "annotations": annotations},
+    }
+
+
+def _keep_restart(template: dict[str, Any], live: dict[str, Any]) -> None:
+    moment = ((live.get("metadata") or {}).get("annotations") or {}).get(RESTARTED_AT)
+    if moment is not None:
+        template["metadata"].setdefault("annotations", {})[RESTARTED_AT] = moment

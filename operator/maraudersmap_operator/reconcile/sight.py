@@ -1,0 +1,62 @@
+"""Looking for oneself where the watches cannot be believed, before a pass decides anything."""
+
+from __future__ import annotations
+
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
+from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, POD
+from maraudersmap_operator.cluster.store import version
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
+from maraudersmap_operator.telemetry import logger
+
+
+async def settle_doubts(cluster: Cluster, store: Store, key: Key) -> bool:
+    """Read what was reported deleted, what no watch shows and what others name as their controller, one by one.
+
+    False when something is still in doubt, or out of the watches' sight: look again soon. What cannot be read counts as
+    before: unknown is not gone.
+    """
+    certain = True
+    for reference in (*store.doubtful(key), *store.unresolved(key)):
+        try:
+            live = await cluster.get(reference.kind, reference.namespace, reference.name)
+        except ClusterError as error:
+            logger().info("in doubt", object=f"{reference.kind.kind} {reference.name}", error=error.message)
+            certain = False
+            continue
+        if live is None or live["metadata"]["uid"] != reference.uid:
+            store.remove(reference.uid)
+        else:
+            store.confirm(reference.kind, live)
+    return certain and not store.doubtful(key)
+
+
+async def refresh_pods(cluster: Cluster, store: Store, key: Key) -> None:
+    """While a rollout is on, the verdict rests on pods: read them, whatever the watch has brought so far."""
+    selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={key.name}"
+    try:
+        listing = await cluster.list(POD, key.namespace, selector)
+    except ClusterError as error:
+        logger().warning("pods not read, going on with what the watch has shown", error=error.message)
+        return
+    for pod in listing.items:
+        store.put(POD, pod)
+    present = {p["metadata"]["uid"] for p in listing.items}
+    for pod in store.children(key, POD):
+        # Newer than the LIST: created while it ran. Without our label: no list with a selector has it.
+        labelled = (pod["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == MANAGER
+        if pod["metadata"]["uid"] not in present and labelled and version(pod) <= listing.resource_version:
+            store.remove(pod["metadata"]["uid"])
+
+
+def fingerprint(store: Store, key: Key) -> int:
+    """Changes whenever anything that belongs to the resource does, as far as the store knows."""
+    return hash(tuple(sorted(_versions(store, key))))
+
+
+def _versions(store: Store, key: Key) -> list[tuple[str, str]]:
+    resource = store.resource(key)
+    objects: list[Manifest] = [resource] if resource is not None else []
+    for kind in OBSERVED:
+        objects += store.children(key, kind)
+    assert MARAUDERSMAP not in OBSERVED
+    return [(o["metadata"]["uid"], o["metadata"]["resourceVersion"]) for o in objects]

@@ -1,0 +1,93 @@
+"""Where users' requests go: one small fenced write, and the live look that comes before anything is taken away.
+
+Traffic moves by a JSON patch of the Service's selector alone: it needs nothing else of the spec to be right, and a stale
+version of the object is a Conflict. (A selector-only apply is refused, because ports are required; an apply of the whole
+Service fails as soon as someone has edited a port.)
+"""
+
+from __future__ import annotations
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
+from maraudersmap_operator.cluster.kinds import ENDPOINT_SLICE, SERVICE
+from maraudersmap_operator.resource import MaraudersMapSpec
+
+from .ensure import obstacle_to
+from .observe import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
+
+# Another write came first, of a label or a port: the same move is right for the new version too, at most so often.
+TRIES = 3
+
+
+async def route_to(
+    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec, revision: str
+) -> None:
+    """Point the Service at the revision, or at every one (names.SHARED). Raises ClusterError when that is not certain."""
+    key = Key(owner.namespace, owner.name)
+    wanted = children.service(owner, spec, revision or None)
+    name = wanted["metadata"]["name"]
+    live = store.find(key, SERVICE, name) or await cluster.get(SERVICE, owner.namespace, name)
+    for tries_left in reversed(range(TRIES)):
+        if live is None:
+            # Bare of what only convergence adds: nothing of the user's can keep it from being made.
+            store.confirm(SERVICE, await cluster.create(wanted))
+            return
+        if obstacle := obstacle_to(live, owner, kept=False):
+            raise Refused(obstacle[1], 409)
+        try:
+            moved = await cluster.patch(
+                SERVICE,
+                owner.namespace,
+                name,
+                [
+                    {
+                        "op": "replace",
+                        "path": "/metadata/resourceVersion",
+                        "value": live["metadata"]["resourceVersion"],
+                    },
+                    {"op": "add", "path": "/spec/selector", "value": wanted["spec"]["selector"]},
+                ],
+            )
+        except (Conflict, NotFound):
+            if not tries_left:
+                raise
+            live = await cluster.get(SERVICE, owner.namespace, name)
+            continue
+        store.confirm(SERVICE, moved)
+        return
+
+
+async def look(cluster: Cluster, store: Store, owner: Owner) -> str:
+    """Read the Service and its endpoints live, into the store as well; the revision that it selects now.
+
+    An earlier answer may have been lost, and a watch may lag: nothing is taken away on hearsay. Raises ClusterError.
+    """
+    key = Key(owner.namespace, owner.name)
+    name = children.names.service(owner.name)
+    live = await cluster.get(SERVICE, owner.namespace, name)
+    if live is not None:
+        store.confirm(SERVICE, live)
+    await _read_endpoints(cluster, store, key, name)
+    return selected_revision(live)
+
+
+async def _read_endpoints(cluster: Cluster, store: Store, key: Key, service: str) -> None:
+    listing = await cluster.list(ENDPOINT_SLICE, key.namespace, f"{LABEL_SERVICE}={service}")
+    for item in listing.items:
+        store.confirm(ENDPOINT_SLICE, item)
+    present = {item["metadata"]["uid"] for item in listing.items}
+    for known in store.children(key, ENDPOINT_SLICE):
+        labels = known["metadata"].get("labels") or {}
+        if labels.get(LABEL_SERVICE) == service and known["metadata"]["uid"] not in present:
+            store.remove(known["metadata"]["uid"])
+
+
+def is_endpoint(store: Store, key: Key, revision: str) -> bool:
+    """A pod of the revision gets users' requests, as far as the store knows."""
+    names: set[str] = {_name(pod) for pod in pods_of(store, key, revision)}
+    return bool(names & ready_endpoints(store, key, children.names.service(key.name)))
+
+
+def _name(obj: Manifest) -> str:
+    return str(obj["metadata"]["name"])
