@@ -114,7 +114,7 @@ class Reconciler:
             return REFUSED_RETRY
         except Refused as error:
             status = report_refusal(resource.status, resource.generation, error.message, now)
-            await self._report(key, resource, Decision(status), now)
+            await self._report(key, resource, Decision(status, status), now)
             return REFUSED_RETRY
         await self._report(key, resource, decision, now)
         return self._next_look(references, route, resource, decision, now)
