@@ -123,21 +123,22 @@ class Store:
                 wrong.add(uid)
         return wrong
 
-    def audited(self, kind: Kind, namespace: str | None, seen: set[str], listed_at: int) -> set[str]:
-        """After the last page: what the LIST did not have is doubtful; the UIDs newly so. `listed_at`: the list's version."""
-        missing = set()
-        for uid, entry in list(self._entries.items()):
-            if entry.kind is not kind or namespace not in (None, entry.namespace) or uid in seen:
-                continue
+    def missing(self, kind: Kind, namespace: str | None, seen: set[str], listed_at: int) -> list[Manifest]:
+        """After the last page: what the store has and the LIST of version `listed_at` had not."""
+        return [
+            self._read(uid)
+            for uid, entry in self._entries.items()
+            if entry.kind is kind and namespace in (None, entry.namespace) and uid not in seen
             # Newer than the LIST: created while it ran. Without our labels: no list with a selector shows it.
-            if entry.version > listed_at or uid in self._doubtful or not self._selected(entry):
-                continue
-            missing.add(uid)
-            if kind is MARAUDERSMAP:
-                self.remove(uid)
-            else:
-                self._doubtful.add(uid)
-        return missing
+            and entry.version <= listed_at and uid not in self._doubtful and self._selected(entry)
+        ]  # fmt: skip
+
+    def doubt(self, kind: Kind, uid: str) -> None:
+        """A LIST does not have the object: it is gone, or it has lost its label unseen."""
+        if kind is MARAUDERSMAP:
+            self.remove(uid)
+        else:
+            self._doubtful.add(uid)
 
     # --- what is asked ----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapStatus
@@ -44,7 +44,7 @@ class Between:
     ask_admission: bool = False
     admission: Admission | None = None
     ignored_reported: tuple[str, ...] = ()
-    converged_at: datetime = datetime.min.replace(tzinfo=UTC)
+    converged_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
 
     def references_due(self, generation: int, now: datetime) -> bool:

@@ -26,14 +26,17 @@ def with_running_images(store: Store, key: Key, manifest: Manifest) -> Manifest:
     if kind is None:
         return manifest
     live = store.find(key, kind, manifest["metadata"]["name"])
-    if live is None or not int((live.get("status") or {}).get("readyReplicas") or 0):
-        if live is None or not _has_run(store, key, live):
-            return manifest
+    if live is None or not (_is_ready(live) or _has_run(store, key, live)):
+        return manifest
     running = {c["name"]: c.get("image") for c in live["spec"]["template"]["spec"]["containers"]}
     wanted = deepcopy(manifest)
     for container in wanted["spec"]["template"]["spec"]["containers"]:
         container["image"] = running.get(container["name"]) or container["image"]
     return wanted
+
+
+def _is_ready(live: Manifest) -> bool:
+    return int((live.get("status") or {}).get("readyReplicas") or 0) > 0
 
 
 def _has_run(store: Store, key: Key, live: Manifest) -> bool:

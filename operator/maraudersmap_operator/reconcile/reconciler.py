@@ -154,7 +154,7 @@ class Reconciler:
         """Nothing has changed since a pass that found nothing to do, the references looked at included."""
         if between.quiet is None or between.quiet != fingerprint(self._store, key):
             return False
-        if between.good_pass_at is None or between.references is None:
+        if between.converged_at is None or between.references is None:
             return False
         if now >= between.converged_at + RESYNC or without_references(resource.spec):
             return False
@@ -379,6 +379,7 @@ class _Pass:
                 await announce(self._cluster, self._resource, note, self._now)
         self._metrics.observe(self.key, self._began_with, status)
         self._began_with = status
+        self._resource = self._resource.model_copy(update={"status": status})
 
     def _status_of(self, decision: Decision, hands: Hands) -> MaraudersMapStatus:
         """Where traffic could not be moved, only what was learned counts, not what was meant to follow."""

@@ -115,6 +115,9 @@ class CandidateRevision(StatusModel):
     held_seconds: float = Field(
         default=0, description="Seconds that it was healthy and had to wait; no deadline counts them."
     )
+    unwatched_seconds: float = Field(
+        default=0, description="Seconds in which no operator looked; no deadline counts them."
+    )
     ready_high_water: int = Field(default=0, description="The most pods that were ready at once.")
     proven_at: MicroTime | None = Field(
         default=None, description="When that number last grew: pods made later have proven nothing yet."
@@ -131,6 +134,13 @@ class CandidateRevision(StatusModel):
         description="A later attempt, begun 8 s or more after that one began, has failed as well.",
     )
     pull_error_since: MicroTime | None = Field(default=None, description="Since when the image is not found.")
+    refused_since: MicroTime | None = Field(
+        default=None, description="Since when its pods are refused by an admission."
+    )
+    admission_refused_at: MicroTime | None = Field(
+        default=None,
+        description="When a try of one pod of each revision was first answered with a refusal of this one's alone.",
+    )
     terminations: tuple[TerminationRecord, ...] = Field(
         default=(), max_length=MAX_TERMINATION_RECORDS, description="Container terminations per pod."
     )

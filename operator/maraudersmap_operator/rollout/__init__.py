@@ -2,6 +2,7 @@
 
 from .decide import decide
 from .facts import (
+    Admission,
     JobState,
     MigrationFacts,
     Need,
@@ -35,6 +36,7 @@ from .revision import name_revision, revision_hash, revision_inputs
 
 __all__ = [
     "Action",
+    "Admission",
     "Autoscaled",
     "Decision",
     "Deploy",

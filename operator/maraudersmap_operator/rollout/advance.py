@@ -5,15 +5,17 @@ from __future__ import annotations
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision, StableRevision, Step
 
+from .admission import follow_admission
 from .bake import bake, promote
 from .compare import enough, follow, start_anew
 from .exchange import exchanged
+from .facts import Target
 from .judge import judge, sentence, unsettle
 from .memory import controls, remember
 from .migrate import migrated
 from .plan import NoteType, Record, ScaleTo
 from .share import share
-from .steady import clear_others, hold_stable, restore_traffic
+from .steady import clear_others, hold_stable, keep_stable, restore_traffic
 from .strategy import Stage, Traffic, position, stages, wanted_size
 from .trial import staff
 from .turn import SOON, Turn
@@ -22,10 +24,9 @@ from .verdict import Doomed, Healthy
 from .weigh import arrived, weigh
 
 
-def start(turn: Turn) -> None:
+def start(turn: Turn, target: Target) -> None:
     """Begin the rollout of the target. No candidate before everything it needs is there."""
-    target, observed = turn.observed.target, turn.observed
-    for need in (observed.references, observed.database):
+    for need in (turn.observed.references, turn.observed.database):
         if not need.ready:
             turn.block(need.reason, need.message)
             return
@@ -51,17 +52,33 @@ def advance(turn: Turn) -> None:
     facts = turn.facts(candidate.revision)
     turn.update(candidate=remember(candidate, facts, turn.stable_facts, turn.observed.migration, turn.now))
     follow(turn)
+    follow_admission(turn)
+    turn.all_learned()
+    if turn.observed.target is None and candidate.revision not in turn.observed.recorded:
+        # It has only just been asked for, and nobody knows what its pods would be.
+        keep_stable(turn)
+        return
     if candidate.revision not in turn.observed.recorded:
         turn.act(Record(candidate.revision))
-    if candidate.step is Step.MIGRATING and not migrated(turn):
-        judge(turn, wanted=0)
+    if candidate.step is Step.MIGRATING and not _may_have_pods(turn, candidate):
         return
-    if turn.status.candidate and turn.status.candidate.step is Step.MIGRATING:
-        _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
     if turn.status.stable is None:
         _first_deployment(turn)
     else:
         _walk(turn, turn.status.stable)
+
+
+def _may_have_pods(turn: Turn, candidate: CandidateRevision) -> bool:
+    """True when the migrations are done; until then stable is all there is."""
+    done = migrated(turn)
+    if turn.observed.target is None:
+        turn.block_still("")
+    elif done:
+        _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
+        return True
+    keep_stable(turn, candidate.revision)
+    judge(turn, wanted=0)
+    return False
 
 
 def _walk(turn: Turn, stable: StableRevision) -> None:
@@ -114,11 +131,11 @@ def _may_go_on(turn: Turn, stage: Stage) -> bool:
     candidate = turn.status.candidate
     assert candidate is not None
     assert candidate.settled_at is not None
+    if turn.still:
+        turn.block_still(f"the rollout stays at {candidate.step}")
+        return False
     if stage.exchange and not exchanged(turn, candidate):
         turn.wake(SOON)
-        return False
-    if turn.spec.rollout.paused:
-        turn.block("Paused", f"spec.rollout.paused is true: the rollout stays at {candidate.step}")
         return False
     if stage.gate:
         if take_promote(turn):

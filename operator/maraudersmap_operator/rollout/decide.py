@@ -6,6 +6,7 @@ facts and the status alone. Below `decide` nothing awaits, reads a clock or meet
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
@@ -14,7 +15,8 @@ from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase, Step
 
 from .advance import advance, start
-from .facts import Observed
+from .clock import credit
+from .facts import Observed, Target
 from .plan import Autoscaled, Decision, ScaleTo
 from .report import report
 from .retreat import abandon, condemn, roll_back
@@ -34,27 +36,60 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         observed=observed,
         now=now,
         status=status,
+        learned=status,
         serving=observed.serving,
         weight=observed.route.weight if observed.route else 0,
     )
+    if status.candidate and observed.unwatched:
+        turn.update(candidate=credit(status.candidate, observed.unwatched, now))
     take_verbs(turn, resource.annotations)
     follow_secrets(turn)
+    turn.all_learned()
     if observed.conflict:
         turn.block("Conflict", observed.conflict)
     elif turn.spec.suspend:
         _suspend(turn)
     else:
-        if status.phase is Phase.SUSPENDED and status.candidate is not None:
-            turn.update(candidate=anew(status.candidate, now))
-        _roll(turn)
+        if status.phase is Phase.SUSPENDED and turn.status.candidate is not None:
+            turn.learn(candidate=anew(turn.status.candidate, now))
+        if turn.observed.target is None:
+            _hold_on(turn)
+        else:
+            _roll(turn, turn.observed.target)
+    autoscaled, previewed = _autoscaled(turn), _previewed(turn)
+    withheld = _withheld(turn, before=status) if turn.moves_traffic else None
     report(turn, before=status)
-    return turn.decision(_autoscaled(turn), _previewed(turn))
+    return turn.decision(withheld or turn.status, autoscaled, previewed)
 
 
-def _roll(turn: Turn) -> None:
-    if turn.status.hold and turn.status.hold.revision != turn.observed.target.revision:
-        turn.update(hold=None)
-    status, target = turn.status, turn.observed.target
+def _withheld(turn: Turn, before: MaraudersMapStatus) -> MaraudersMapStatus:
+    """The status if traffic stays where it is."""
+    weight = turn.observed.route.weight if turn.observed.route else 0
+    stayed = replace(turn, status=turn.learned, serving=turn.observed.serving, weight=weight)
+    report(stayed, before)
+    return stayed.status
+
+
+def _hold_on(turn: Turn) -> None:
+    """Nobody knows what is asked for: keep everything as it is, judge what is on trial, and start nothing."""
+    candidate, stable = turn.status.candidate, turn.status.stable
+    turn.block_still("")
+    if candidate and candidate.doomed:
+        roll_back(turn)
+    elif candidate and stable and take_abort(turn):
+        condemn(turn, candidate, Doomed("Aborted", "given up by hogwarts.edu/abort"))
+    elif candidate:
+        advance(turn)
+    else:
+        keep_stable(turn)
+    if not turn.blocked:
+        turn.block_still("")
+
+
+def _roll(turn: Turn, target: Target) -> None:
+    if turn.status.hold and turn.status.hold.revision != target.revision:
+        turn.learn(hold=None)
+    status = turn.status
     candidate, stable = status.candidate, status.stable
     if candidate and candidate.doomed:
         roll_back(turn)
@@ -82,9 +117,9 @@ def _roll(turn: Turn) -> None:
         # The target may be what has just been replaced: a pass must not send pods away and count on them.
         keep_stable(turn, target.revision)
         if turn.spec.rollout.paused:
-            turn.block("Paused", "spec.rollout.paused is true: the new revision waits")
+            turn.block_still("the new revision waits")
         else:
-            start(turn)
+            start(turn, target)
 
 
 def _autoscaled(turn: Turn) -> Autoscaled:

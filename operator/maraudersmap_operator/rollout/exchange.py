@@ -22,8 +22,13 @@ def exchange(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -
     if stable.revision not in turn.observed.revisions:
         turn.act(Deploy(stable.revision))
     # Pods on their way out still take room.
-    room = full + batch_size(full) - max(old.size, len(old.pods))
+    room = full + batch_size(full) - max(old.size, old.room(turn.now))
     wanted = max(min(full, room), min(new.size, full), 1)
+    if turn.still:
+        # What is there stays as it is, for as long as people like.
+        wanted = max(min(new.size, full), 1)
+        have(turn, candidate, wanted)
+        return wanted
     have(turn, candidate, wanted)
     left = max(full - new.ready, 0)
     if left < old.size and turn.serving == turn.observed.serving == SHARED:

@@ -7,7 +7,7 @@ Times are aware UTC. A count is of pods unless it says otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource.comparison import Comparison
@@ -31,7 +31,9 @@ class PodFacts:
     created_at: datetime
     ready: bool = False
     ready_since: datetime | None = None
+    phase: str = ""  # the kubelet's word: Pending, Running, Succeeded, Failed, Unknown
     terminating: bool = False  # has a deletionTimestamp
+    gone_by: datetime | None = None  # when its grace period is over; None when it is not terminating
     disrupted: bool = (
         False  # evicted, preempted, drained, or its node is lost: says nothing about the revision
     )
@@ -41,6 +43,15 @@ class PodFacts:
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's words, empty when scheduled
     last_terminations: tuple[Termination, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """It will never run again, and takes no room: evicted, or done."""
+        return self.phase in ("Failed", "Succeeded")
+
+    def takes_room(self, now: datetime) -> bool:
+        """It runs, is about to, or may still be running. One that outlives its grace period is waited for no longer."""
+        return not self.ended and (self.gone_by is None or now < self.gone_by)
 
     @property
     def termination_count(self) -> int:
@@ -60,11 +71,15 @@ class RevisionFacts:
 
     @property
     def active(self) -> tuple[PodFacts, ...]:
-        return tuple(p for p in self.pods if not p.terminating)
+        return tuple(p for p in self.pods if not (p.terminating or p.ended))
 
     @property
     def ready(self) -> int:
         return sum(1 for p in self.active if p.ready)
+
+    def room(self, now: datetime) -> int:
+        """How many pods take room on the nodes, those on their way out included."""
+        return sum(1 for p in self.pods if p.takes_room(now))
 
 
 class JobState(StrEnum):
@@ -133,8 +148,19 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """What the API server answered just now to a dry-run of one pod of each revision."""
+
+    candidate_refused: str  # its sentence; empty when it would admit the pod
+    stable_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
-    target: Target
+    target: Target | None  # None: unknown, because something that makes it could not be read or understood
+    unknown: str = ""  # one sentence: why the target is unknown
+    unknown_reason: str = ""  # likewise, CamelCase
+    unwatched: timedelta = timedelta(0)  # until now nobody led or looked for this long; given once
     serving: str = ""  # revision in the Service's selector; empty: no Service yet
     previewed: str = ""  # revision in the preview Service's selector; empty: none
     preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
@@ -143,12 +169,13 @@ class Observed:
     endpoints_known: bool = False  # a slice exists for the Service
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)
     recorded: dict[str, RecordedRevision] = field(default_factory=dict)
-    migration: MigrationFacts | None = None  # of the target
+    migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown
     references: Need = Need(True, "Found")
     database: Need = Need(True, "Ready")
     secrets: dict[str, str] = field(
         default_factory=dict
     )  # digest of each referenced Secret that could be read
+    admission: Admission | None = None  # None: not asked, or it could not be asked
     comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
     conflict: str = ""  # an object of our name that somebody else controls
 

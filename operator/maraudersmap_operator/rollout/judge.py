@@ -83,7 +83,7 @@ def judge_under_traffic(turn: Turn) -> Doomed | Environment | None:
     proven = min(facts.size, candidate.ready_high_water)
     half_down = facts.ready * 2 < proven
     if half_down != (candidate.half_down_since is not None):
-        turn.update_candidate(half_down_since=turn.now if half_down else None)
+        turn.learn_candidate(half_down_since=turn.now if half_down else None)
     since = turn.now if candidate.half_down_since is None else candidate.half_down_since
     if half_down:
         # Nobody answers, and nobody else is in the endpoints: no patience.
@@ -118,7 +118,8 @@ def _settle(turn: Turn, verdict: Verdict) -> None:
             turn.update_candidate(settled_at=turn.now)
     elif candidate.settled_at is not None:
         unsettle(turn)
-        turn.update_candidate(progressed_at=turn.now)
+        now = turn.status.candidate or candidate
+        turn.learn_candidate(settled_at=None, held_seconds=now.held_seconds, progressed_at=turn.now)
 
 
 def unsettle(turn: Turn) -> None:
@@ -142,6 +143,7 @@ def _case(turn: Turn, wanted: int) -> Case:
         facts=turn.facts(candidate.revision),
         stable=turn.stable_facts,
         migration=turn.observed.migration,
+        admission=turn.observed.admission,
         rollout=rollout,
         wanted=wanted,
         now=turn.now,

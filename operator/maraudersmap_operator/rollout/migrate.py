@@ -24,19 +24,21 @@ def migrated(turn: Turn) -> bool:
     pinned = turn.status.pin is not None and turn.status.pin.revision == candidate.revision
     if not turn.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
         return True
+    if turn.observed.target is None and (migration is None or migration.state is JobState.FAILED):
+        return False
     if migration is None:
         _migrate(turn, candidate.migration_attempt + 1)
         return False
     match migration.state:
         case JobState.COMPLETE:
             if not turn.spec.migrations.reversible and not migration.unchanged:
-                turn.update(barrier=candidate.revision)
+                turn.learn(barrier=candidate.revision)
                 # Before the mark: after it, nobody asks the Job again.
                 turn.act(StoreStatus())
             turn.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:
-            turn.update_candidate(migration_attempt=migration.attempt)
+            turn.learn_candidate(migration_attempt=migration.attempt)
             # Without a pod of its own, the Job's message is what quota or admission said.
             why = why_waiting(migration.pods) or migration.message or "is running"
             turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")

@@ -112,13 +112,18 @@ class Autoscaled:
 class Decision:
     """What to do now.
 
-    `actions` run in order; the first that fails ends the pass. `status` is written last if it differs from the stored
-    one. `wake_after`: look again then even if nothing happens; None waits for a watch event.
+    `actions` run in order. `status` is what to store when they have been carried out, `withheld` when one of those that
+    move traffic (RouteTo, Weigh) has not: all that this pass has learned, with the rollout where it was. `wake_after`:
+    look again then even if nothing happens; None waits for a watch event.
     """
 
     status: MaraudersMapStatus
+    withheld: MaraudersMapStatus
     actions: tuple[Action, ...] = ()
     notes: tuple[Note, ...] = ()
     wake_after: timedelta | None = None
     autoscaled: Autoscaled = Autoscaled()
     previewed: str = ""  # the revision that the preview Service leads to; empty: none
+    ask_admission: bool = (
+        False  # have one pod of each revision tried, dry, for the next pass (facts.Admission)
+    )

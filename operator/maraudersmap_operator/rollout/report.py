@@ -36,13 +36,14 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     rejected = _rejected(turn)
     message = _message(turn, phase, rejected)
     serving = _serving(turn)
-    target = turn.observed.target.revision
+    target = turn.observed.target
+    updated = turn.facts(target.revision).ready if target else before.replicas.updated
     turn.update(
         observed_generation=turn.generation,
         phase=phase,
         message=message[:MAX_MESSAGE],
         serving=turn.serving,
-        replicas=Replicas(desired=serving.wanted, ready=serving.ready, updated=turn.facts(target).ready),
+        replicas=Replicas(desired=serving.wanted, ready=serving.ready, updated=updated),
     )
     reason = turn.blocked_reason or (
         rejected.reason if rejected and phase is Phase.ROLLED_BACK else str(phase)
@@ -56,7 +57,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
         (ConditionType.AVAILABLE, serving.ready > 0, "PodsReady" if serving.ready else "NoReadyPods", _served(turn)),
         (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
-        (ConditionType.ROLLED_BACK, *_rolled_back(turn, rejected)),
+        (ConditionType.ROLLED_BACK, *_rolled_back(turn, before, rejected)),
         (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
          turn.observed.database.message),
         (ConditionType.MIGRATIONS_READY, *_migrations(turn)),
@@ -147,6 +148,8 @@ def _phase(turn: Turn) -> Phase:
         return Phase.PENDING
     if status.pin is not None and status.stable.revision == status.pin.revision:
         return Phase.ROLLED_BACK
+    if target is None:
+        return Phase.PENDING
     if status.stable.revision != target.revision:
         return Phase.ROLLED_BACK if _rejected(turn) else Phase.PENDING
     serving = _serving(turn)
@@ -161,10 +164,13 @@ def _phase(turn: Turn) -> Phase:
 
 
 def _rejected(turn: Turn) -> RejectedRevision | None:
-    return next((r for r in turn.status.rejected if r.revision == turn.observed.target.revision), None)
+    target = turn.observed.target
+    return next((r for r in turn.status.rejected if target and r.revision == target.revision), None)
 
 
-def _rolled_back(turn: Turn, rejected: RejectedRevision | None) -> tuple[bool, str, str]:
+def _rolled_back(
+    turn: Turn, before: MaraudersMapStatus, rejected: RejectedRevision | None
+) -> tuple[bool, str, str]:
     pin, stable = turn.status.pin, turn.status.stable
     if pin and stable and stable.revision == pin.revision:
         return (
@@ -174,6 +180,9 @@ def _rolled_back(turn: Turn, rejected: RejectedRevision | None) -> tuple[bool, s
         )
     if rejected:
         return True, rejected.reason, rejected.message
+    known = before.condition(ConditionType.ROLLED_BACK)
+    if turn.observed.target is None and known:
+        return known.status == "True", known.reason, known.message
     return False, "NotRejected", ""
 
 

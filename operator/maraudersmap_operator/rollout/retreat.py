@@ -38,7 +38,7 @@ def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed | Environm
     """Remember the verdict, then start to carry it out."""
     environment = isinstance(verdict, Environment)
     turn.block("", "")  # what it was waiting for is of no interest any more
-    turn.update_candidate(
+    turn.learn_candidate(
         doomed=Doom(
             reason=verdict.reason, message=verdict.message, detected_at=turn.now, environment=environment
         )
@@ -77,7 +77,7 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
     True when the verdict is final.
     """
     if suffering := disturbed(candidate, turn.stable_facts):
-        turn.update_candidate(
+        turn.learn_candidate(
             doomed=doom.model_copy(
                 update={"environment": True, "reason": "StableDisturbed", "message": suffering}
             )

@@ -30,7 +30,7 @@ def share(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: Stable
     if turn.serving != SHARED:
         strays = turn.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
-        if strays or facts.ready < wanted or len(facts.pods) > wanted:
+        if strays or facts.ready < wanted or facts.room(turn.now) > wanted:
             turn.wake(SOON)
             return wanted
         turn.route(SHARED)

@@ -34,7 +34,8 @@ class Turn:
     generation: int
     observed: Observed
     now: datetime
-    status: MaraudersMapStatus
+    status: MaraudersMapStatus  # as it is once the actions so far have run
+    learned: MaraudersMapStatus  # as it is if traffic cannot be moved: see Decision.withheld
     serving: str  # where traffic points once the actions so far have run
     weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
     retry: bool = False  # somebody asked for another try: waiting times are over
@@ -42,6 +43,7 @@ class Turn:
     abort: str = ""  # likewise
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
     blocked_reason: str = ""
+    ask_admission: bool = False
     actions: list[Action] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     wakes: list[timedelta] = field(default_factory=list)
@@ -52,6 +54,37 @@ class Turn:
     def update_candidate(self, **changes: Any) -> None:
         assert self.status.candidate is not None
         self.update(candidate=self.status.candidate.model_copy(update=changes))
+
+    def learn(self, **changes: Any) -> None:
+        """An update that holds whether or not traffic can be moved."""
+        self.update(**changes)
+        self.learned = self.learned.model_copy(update=changes)
+
+    def learn_candidate(self, **changes: Any) -> None:
+        """Likewise, of the candidate."""
+        self.update_candidate(**changes)
+        assert self.learned.candidate is not None
+        candidate = self.learned.candidate.model_copy(update=changes)
+        self.learned = self.learned.model_copy(update={"candidate": candidate})
+
+    def all_learned(self) -> None:
+        """Nothing so far depends on traffic."""
+        self.learned = self.status
+
+    @property
+    def still(self) -> bool:
+        """Nothing goes forward: somebody has paused the rollout, or nobody knows what is asked for."""
+        return self.spec.rollout.paused or self.observed.target is None
+
+    def block_still(self, what: str) -> None:
+        """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
+        if self.observed.target is None:
+            self.block(
+                self.observed.unknown_reason or "TargetUnknown",
+                self.observed.unknown or "what the spec asks for cannot be read",
+            )
+        else:
+            self.block("Paused", f"spec.rollout.paused is true: {what}")
 
     def act(self, *actions: Action) -> None:
         self.actions.extend(actions)
@@ -97,7 +130,7 @@ class Turn:
         return [
             f
             for name, f in sorted(self.observed.revisions.items())
-            if name not in kept and (f.size or f.pods)
+            if name not in kept and (f.size or any(not p.ended for p in f.pods))
         ]
 
     def endpoints_left(self, revision: str) -> bool:
@@ -132,14 +165,20 @@ class Turn:
         stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
         self.update(hold=None, barrier="", stable=stable)
 
-    def decision(self, autoscaled: Autoscaled, previewed: str) -> Decision:
+    @property
+    def moves_traffic(self) -> bool:
+        return any(isinstance(a, RouteTo | Weigh) for a in self.actions)
+
+    def decision(self, withheld: MaraudersMapStatus, autoscaled: Autoscaled, previewed: str) -> Decision:
         return Decision(
             self.status,
+            withheld,
             tuple(self.actions),
             tuple(self.notes),
             min(self.wakes, default=None),
             autoscaled,
             previewed,
+            self.ask_admission,
         )
 
 

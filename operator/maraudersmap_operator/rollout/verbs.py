@@ -28,14 +28,15 @@ from .turn import Turn
 
 def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
     """Act on what is new, apart from `promote` and `abort`, which wait in the turn for the rollout to take them."""
-    token = _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry)
-    # Asked for in the middle of going back: what is to be tried again has to be over first.
-    if token and not (turn.status.candidate and turn.status.candidate.doomed):
-        _retry(turn)
-        _stored(turn, retry=token)
-    if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
-        _rollback_to(turn, token.split("/", 1)[0])
-        _stored(turn, rollback_to=token)
+    if target := turn.observed.target:
+        token = _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry)
+        # Asked for in the middle of going back: what is to be tried again has to be over first.
+        if token and not (turn.status.candidate and turn.status.candidate.doomed):
+            _retry(turn, target)
+            _stored(turn, retry=token)
+        if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
+            _rollback_to(turn, target, token.split("/", 1)[0])
+            _stored(turn, rollback_to=token)
     if token := _new(annotations, ANNOTATION_RESTART, turn.status.tokens.restart):
         turn.note(NoteType.NORMAL, "Restarting", "The pods are exchanged one at a time: hogwarts.edu/restart")
         _stored(turn, restart=token)
@@ -48,14 +49,15 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
         turn.note(
             NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to"
         )
-    _follow_pin(turn)
+    if turn.observed.target:
+        _follow_pin(turn, turn.observed.target)
 
 
 def take_abort(turn: Turn) -> bool:
     """True once for a new value of the abort annotation."""
     token, turn.abort = turn.abort, ""
     if token:
-        _stored(turn, abort=token)
+        turn.learn(tokens=turn.status.tokens.model_copy(update={"abort": token}))
     return bool(token)
 
 
@@ -76,16 +78,15 @@ def _stored(turn: Turn, **tokens: str) -> None:
     turn.update(tokens=turn.status.tokens.model_copy(update=tokens))
 
 
-def _retry(turn: Turn) -> None:
-    target = turn.observed.target.revision
-    kept = tuple(r for r in turn.status.rejected if r.revision != target)
+def _retry(turn: Turn, target: Target) -> None:
+    kept = tuple(r for r in turn.status.rejected if r.revision != target.revision)
     if len(kept) != len(turn.status.rejected) or turn.status.hold or turn.status.pin:
-        turn.note(NoteType.NORMAL, "Retry", f"Revision {target} gets another try")
+        turn.note(NoteType.NORMAL, "Retry", f"Revision {target.revision} gets another try")
     turn.retry = True
     turn.update(rejected=kept, hold=None, pin=None)
 
 
-def _rollback_to(turn: Turn, revision: str) -> None:
+def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
     known = turn.observed.recorded
     if revision not in known:
         names = ", ".join(sorted(known)) or "none"
@@ -96,23 +97,19 @@ def _rollback_to(turn: Turn, revision: str) -> None:
         )
         return
     kept = tuple(r for r in turn.status.rejected if r.revision != revision)
-    pin = Pin(revision=revision, against=turn.observed.target.revision)
+    pin = Pin(revision=revision, against=target.revision)
     turn.update(pin=pin, rejected=kept, hold=None)
     turn.note(NoteType.NORMAL, "RollingBackTo", f"Going to revision {revision} ({known[revision].image})")
 
 
-def _follow_pin(turn: Turn) -> None:
+def _follow_pin(turn: Turn, target: Target) -> None:
     """Let a pinned revision stand for the target, for as long as the spec asks for what it was pinned against."""
-    pin, observed = turn.status.pin, turn.observed
+    pin = turn.status.pin
     if pin is None:
         return
-    recorded = observed.recorded.get(pin.revision)
-    if (
-        pin.against != observed.target.revision
-        or pin.revision == observed.target.revision
-        or recorded is None
-    ):
+    recorded = turn.observed.recorded.get(pin.revision)
+    if pin.against != target.revision or pin.revision == target.revision or recorded is None:
         turn.update(pin=None)
         return
     # Migrations never run backwards: the schema of the newer revision serves the older as well.
-    turn.observed = replace(observed, target=Target(pin.revision, recorded.image), migration=None)
+    turn.observed = replace(turn.observed, target=Target(pin.revision, recorded.image), migration=None)

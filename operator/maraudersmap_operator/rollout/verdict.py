@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from maraudersmap_operator.resource.policy import Rollout
 from maraudersmap_operator.resource.status import MAX_MESSAGE, CandidateRevision
 
-from .facts import JobState, MigrationFacts, PodFacts, RevisionFacts
+from .facts import Admission, JobState, MigrationFacts, PodFacts, RevisionFacts
 from .memory import FRESH_ATTEMPT, disturbed, fresh_witness_at, starting_pods, terminations
 from .words import Trouble, create_trouble, pod_trouble
 
@@ -22,6 +22,10 @@ from .words import Trouble, create_trouble, pod_trouble
 SECOND_PULL = timedelta(seconds=12)
 # Quota and admission speak through controllers that retry by themselves; pods on their way out free quota.
 CREATE_PATIENCE = timedelta(seconds=5)
+# A policy may be about to change: what it refuses has to be refused again after this long.
+ADMISSION_TWICE = timedelta(seconds=30)
+# The API server is asked in the pass after the one that saw the refusal. One that does not answer for this long cannot.
+ADMISSION_PATIENCE = timedelta(seconds=15)
 # One missed probe of one stable pod is no reason to stop a rollout.
 CONTROLS_PATIENCE = timedelta(seconds=3)
 # A pod that ended after an hour need not prove itself for an hour.
@@ -70,6 +74,7 @@ class Case:
     facts: RevisionFacts
     stable: RevisionFacts  # the control group; empty without a stable revision
     migration: MigrationFacts | None
+    admission: Admission | None
     rollout: Rollout
     wanted: int
     now: datetime
@@ -145,15 +150,40 @@ def _config_invalid(case: Case) -> Doomed | None:
 
 def _pods_refused(case: Case) -> Doomed | Environment | None:
     """Pods that cannot even be created, of the Deployment or of the migrations Job."""
-    waits = (
-        case.migration is not None and case.migration.state is JobState.RUNNING and not case.migration.pods
-    )
-    message = case.facts.create_error or (case.migration.message if waits and case.migration else "")
+    message = refusal(case.facts, case.migration)
     trouble = create_trouble(message)
     if trouble in (None, Trouble.MAY_PASS) or case.now - case.candidate.step_started_at < CREATE_PATIENCE:
         return None
-    refused = trouble is Trouble.ADMISSION_REFUSED
-    return Doomed(str(trouble), shorten(message)) if refused else Environment(str(trouble), shorten(message))
+    if trouble is Trouble.ADMISSION_REFUSED:
+        return _refused_by_admission(case, message)
+    return Environment(str(trouble), shorten(message))
+
+
+def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
+    """Why no pod can be created, of the Deployment or of the migrations Job; empty when nothing says so."""
+    waits = migration is not None and migration.state is JobState.RUNNING and not migration.pods
+    return facts.create_error or (migration.message if waits and migration else "")
+
+
+def _refused_by_admission(case: Case, message: str) -> Doomed | Environment | None:
+    """A policy that admits stable's pods and not these has something against this revision, if it stays with it."""
+    reason, asked, since = (
+        str(Trouble.ADMISSION_REFUSED),
+        case.admission,
+        case.candidate.refused_since or case.now,
+    )
+    first = case.candidate.admission_refused_at
+    due = since if first is None else first + ADMISSION_TWICE
+    if asked is None:
+        unanswered = case.now >= due + ADMISSION_PATIENCE
+        return Environment(reason, shorten(message)) if unanswered else None
+    if not asked.candidate_refused:
+        return None
+    if not asked.stable_accepted:
+        return Environment(
+            reason, shorten(f"{message}; pods of the stable revision would be refused as well")
+        )
+    return Doomed(reason, shorten(asked.candidate_refused)) if first and case.now >= due else None
 
 
 def _keeps_ending(case: Case) -> Doomed | None:
@@ -223,10 +253,15 @@ def _settled(case: Case) -> bool:
     return 0 < case.wanted <= len(moments) and moments[case.wanted - 1] <= case.now
 
 
+def uncounted(candidate: CandidateRevision) -> timedelta:
+    """How much of the time since its start says nothing about it."""
+    return timedelta(seconds=candidate.held_seconds + candidate.unwatched_seconds)
+
+
 def _out_of_time(case: Case) -> Doomed | Environment | None:
     why = why_not_ready(case.facts, case.wanted)
     rollout, candidate = case.rollout, case.candidate
-    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds):
+    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate):
         return _late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
     if case.facts.ready >= case.wanted:
         return None
@@ -251,7 +286,7 @@ def _next_moment(case: Case) -> datetime:
     candidate, rollout = case.candidate, case.rollout
     moments = [
         candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
-        candidate.started_at + timedelta(seconds=rollout.timeout_seconds + candidate.held_seconds),
+        candidate.started_at + timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate),
         candidate.step_started_at + CREATE_PATIENCE,
         _migration_deadline(case),
         *_settled_at(case),
@@ -259,6 +294,11 @@ def _next_moment(case: Case) -> datetime:
     ]
     if candidate.pull_error_since:
         moments += [candidate.pull_error_since + _pull_patience(case, opinions) for opinions in (1, 2)]
+    if candidate.refused_since:
+        moments += [candidate.refused_since + ADMISSION_PATIENCE]
+    if candidate.admission_refused_at:
+        due = candidate.admission_refused_at + ADMISSION_TWICE
+        moments += [due, due + ADMISSION_PATIENCE]
     if candidate.controls_hurt_since:
         moments.append(candidate.controls_hurt_since + CONTROLS_PATIENCE)
     if fresh := fresh_witness_at(candidate):

@@ -55,6 +55,13 @@ CONFIG_NEVER_HEALS = ("runasnonroot", "non-numeric user", "invalid reference for
 
 # ReplicaSet and Job controllers: 'pods "x" is forbidden: exceeded quota: ...', 'violates PodSecurity "restricted"',
 # 'admission webhook "y" denied the request: ...'.
+# The admission itself could not be asked, or looked for something that is not there yet: 'Internal error occurred: failed
+# calling webhook ...', 'error looking up service account ...', 'no PriorityClass with name x was found'. These win.
+CREATE_MAY_PASS = (
+    "failed calling webhook", "failed to call webhook", "error looking up", "no priorityclass", "not found",
+    "context deadline exceeded", "timeout", "timed out", "connection refused", "no endpoints available", "try again",
+    "the server is currently unable",
+)  # fmt: skip
 QUOTA = ("exceeded quota", "failed quota", "must specify limits", "must specify requests")
 ADMISSION = ("admission webhook", "violates podsecurity", "is forbidden", "is invalid")
 
@@ -79,6 +86,8 @@ def create_trouble(message: str) -> Trouble | None:
     """Why a controller cannot create pods, from its message; None for an empty one."""
     if not message:
         return None
+    if _has(message, CREATE_MAY_PASS):
+        return Trouble.MAY_PASS
     if _has(message, QUOTA):
         return Trouble.QUOTA_EXCEEDED
     return Trouble.ADMISSION_REFUSED if _has(message, ADMISSION) else Trouble.MAY_PASS

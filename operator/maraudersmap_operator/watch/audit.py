@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Store, owner_key
+from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED
 from maraudersmap_operator.reconcile import WorkQueue
 from maraudersmap_operator.telemetry import Health, logger
 
-from .handlers import SELECTOR
+from .handlers import SELECTOR, keys
 
 AUDIT_SECONDS = 300.0
 RETRY_SECONDS = 5.0
@@ -60,21 +60,20 @@ async def _audit_kind(
     wrong: set[str] = set()
     selector = "" if kind is MARAUDERSMAP else SELECTOR
     for namespace in namespaces or (None,):
-        listing = await cluster.list(kind, namespace, selector)
-        known = {o["metadata"]["uid"]: o for o in store.objects(kind, namespace)}
-        bad = store.audit(kind, listing, namespace)
-        wrong |= bad
-        for obj in [*listing.items, *known.values()]:
-            if obj["metadata"]["uid"] in bad:
-                key = _key(kind, obj)
-                if key is not None:
-                    queue.add(key)
+        seen: set[str] = set()
+        listed_at = 0
+        # Page by page: a fleet's LIST as a whole would be the most that this process ever holds.
+        async for page in cluster.pages(kind, namespace, selector):
+            listed_at = page.resource_version
+            bad = store.audit(kind, page, seen)
+            wrong |= bad
+            for obj in page.items:
+                if obj["metadata"]["uid"] in bad:
+                    for key in keys(store, kind, obj):
+                        queue.add(key)
+        for obj in store.missing(kind, namespace, seen, listed_at):
+            wrong.add(obj["metadata"]["uid"])
+            for key in keys(store, kind, obj):
+                queue.add(key)
+            store.doubt(kind, obj["metadata"]["uid"])
     return wrong
-
-
-def _key(kind: Kind, obj: dict[str, object]) -> Key | None:
-    if kind is not MARAUDERSMAP:
-        return owner_key(obj)
-    meta = obj["metadata"]
-    assert isinstance(meta, dict)
-    return Key(meta["namespace"], meta["name"])

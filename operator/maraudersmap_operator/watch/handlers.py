@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 from kubernetes.aio.client import ApiClient
 
-from maraudersmap_operator.cluster import Key, Kind, Store, in_cluster, owner_key
+from maraudersmap_operator.cluster import Key, Kind, Manifest, Store, in_cluster
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED
 from maraudersmap_operator.cluster.session import SERVICE_ACCOUNT_DIR
 from maraudersmap_operator.reconcile import WorkQueue
@@ -36,17 +36,30 @@ def build_registry(store: Store, queue: WorkQueue, api: ApiClient) -> kopf.Opera
 def _watch(registry: kopf.OperatorRegistry, kind: Kind, store: Store, queue: WorkQueue) -> None:
     @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"observe-{kind.plural}")
     async def observe(event: Any, **_: Any) -> None:
-        obj = dict(event["object"])
-        obj.setdefault("apiVersion", kind.api_version)
-        obj.setdefault("kind", kind.kind)
-        meta = obj["metadata"]
-        if event["type"] == "DELETED":
-            store.remove(meta["uid"])
-        elif not store.put(kind, obj):
-            return  # our own write, seen already
-        key = Key(meta["namespace"], meta["name"]) if kind is MARAUDERSMAP else owner_key(obj)
-        if key is not None:
-            queue.add(key)
+        take(store, queue, kind, str(event["type"]), dict(event["object"]))
+
+
+def take(store: Store, queue: WorkQueue, kind: Kind, what: str, obj: Manifest) -> None:
+    """One event of a watch: into the store, and the resources that it concerns into the queue.
+
+    `what`: ADDED, MODIFIED, DELETED, or None of them for what a first list has.
+    """
+    obj.setdefault("apiVersion", kind.api_version)
+    obj.setdefault("kind", kind.kind)
+    concerned = keys(store, kind, obj)  # before a removal cuts the chain of its controllers
+    if what == "DELETED":
+        store.vanish(kind, obj)
+    elif not store.put(kind, obj):
+        return  # our own write, seen already
+    for key in concerned | keys(store, kind, obj):
+        queue.add(key)
+
+
+def keys(store: Store, kind: Kind, obj: Manifest) -> set[Key]:
+    """The resources that an object belongs to, or is."""
+    if kind is MARAUDERSMAP:
+        return {Key(obj["metadata"]["namespace"], obj["metadata"]["name"])}
+    return store.keys_of(obj)
 
 
 def build_settings() -> kopf.OperatorSettings:

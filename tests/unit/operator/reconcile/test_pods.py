@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from maraudersmap_operator.reconcile.pods import pod_facts
@@ -100,3 +101,16 @@ def test_ready_pod_knows_since_when() -> None:
     assert facts.ready
     assert facts.ready_since is not None
     assert facts.ready_since.second == 9
+
+
+def test_an_evicted_pod_has_ended_and_a_leaving_one_says_when() -> None:
+    """The first takes no room, the second none once its grace period is over; the kubelet may never remove it."""
+    gone = pod([], phase="Failed", reason="Evicted")
+    assert pod_facts(gone).ended
+    assert not pod_facts(gone).takes_room(datetime(2026, 1, 1, tzinfo=UTC))
+    leaving = pod([], phase="Running")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:40Z"
+    facts = pod_facts(leaving)
+    assert facts.terminating
+    assert facts.takes_room(datetime(2026, 1, 1, 0, 0, 39, tzinfo=UTC))
+    assert not facts.takes_room(datetime(2026, 1, 1, 0, 0, 40, tzinfo=UTC))

@@ -84,16 +84,6 @@ def test_a_database_away_longer_than_a_rollout_may_last_is_not_held_against_the_
     assert world.serving == world.revision(NEXT)
 
 
-def test_admission_refusal_is_the_templates_fault() -> None:
-    """Pod Security or a webhook refuses this template every time."""
-    world = ready_world().edit(image=BAD)
-    world.create_error = (
-        'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
-    )
-    world.run(12)
-    assert world.status.rejected[0].reason == "AdmissionRefused"
-
-
 def test_candidate_that_starves_stable_is_withdrawn() -> None:
     """Stable pods lose readiness after it started: traffic stays, the candidate goes, nothing is remembered."""
     world = ready_world().edit(image=NEXT)

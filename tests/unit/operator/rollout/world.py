@@ -18,6 +18,7 @@ from maraudersmap_operator.resource.comparison import Bucket, Comparison, Tally
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.rollout import (
+    Admission,
     Autoscaled,
     Decision,
     Deploy,
@@ -117,6 +118,11 @@ class World:
         self.secrets: dict[str, str] = {}
         self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
+        self.unknown = ""  # why nobody knows what the spec asks for
+        self.unwatched = 0.0  # seconds for which nobody has looked, for the next pass
+        self.admission: Admission | None = None  # the API server's answer whenever it is asked
+        self.asked = 0  # how often it was
+        self.ask_admission = False
         self.disrupted: set[str] = set()  # pods on a lost node
         self.actions: list[Any] = []
         self.reasons: Counter[str] = Counter()
@@ -216,6 +222,8 @@ class World:
             self.autoscaler = decision.autoscaled
             self.previewed = decision.previewed
             self.status = decision.status
+            self.unwatched, self.ask_admission = 0.0, decision.ask_admission
+            self.asked += decision.ask_admission
             if "gateway" not in self.spec:
                 self.route_weight = self.route_obeyed = 0
             self.reasons.update(n.reason for n in decision.notes)
@@ -239,9 +247,14 @@ class World:
         )
 
     def observed(self) -> Observed:
+        candidate = self.status.candidate.revision if self.status.candidate else ""
         return Observed(
             comparison=self._look(),
-            target=Target(self.target, self.spec["image"]),
+            target=None if self.unknown else Target(self.target, self.spec["image"]),
+            unknown=self.unknown,
+            unknown_reason="ConfigMapNotFound" if self.unknown else "",
+            unwatched=timedelta(seconds=self.unwatched),
+            admission=self.admission if self.ask_admission else None,
             serving=self.serving,
             previewed=self.previewed,
             preview_endpoints=self.preview_endpoints,
@@ -249,7 +262,7 @@ class World:
             ready_endpoints=self.endpoints,
             revisions={r: self.facts(r) for r in self.sizes},
             recorded=dict(self.recorded),
-            migration=self.jobs.get(self.target),
+            migration=self.jobs.get(candidate if self.unknown else self.target),
             references=self.references,
             database=self.database,
             secrets=dict(self.secrets),
