@@ -13,13 +13,22 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from datetime import datetime
 
 import kopf
 from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from maraudersmap_operator.cluster import KubernetesCluster, Store, in_cluster, lead, open_api, own_namespace
+from maraudersmap_operator.cluster import (
+    KubernetesCluster,
+    LeaseClock,
+    Store,
+    in_cluster,
+    lead,
+    open_api,
+    own_namespace,
+)
 from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, WorkQueue, read_settings
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
 from maraudersmap_operator.watch import audit_forever, build_registry, build_settings
@@ -93,17 +102,21 @@ async def _lead(
 ) -> None:
     """Return when the lease is lost; raise what broke the work."""
 
-    async def work() -> None:
+    clock = LeaseClock()
+
+    async def work(led_before: datetime | None) -> None:
         health.standby = False
         metrics.leading(True)
         logger().info("leading")
-        await _operate(settings, metrics, health, api, stopped)
+        may_write = clock.holds if settings.leader_election else lambda: True
+        cluster = KubernetesCluster(api, metrics.request, may_write)
+        await _operate(settings, metrics, health, api, cluster, stopped, led_before)
 
     if not settings.leader_election:
-        await work()
+        await work(None)
         return
     health.standby = True
-    await lead(api, own_namespace(), _identity(), work)
+    await lead(api, own_namespace(), _identity(), work, clock)
 
 
 def _identity() -> str:
@@ -112,11 +125,16 @@ def _identity() -> str:
 
 
 async def _operate(
-    settings: Settings, metrics: Metrics, health: Health, api: ApiClient, stopped: asyncio.Event
+    settings: Settings,
+    metrics: Metrics,
+    health: Health,
+    api: ApiClient,
+    cluster: KubernetesCluster,
+    stopped: asyncio.Event,
+    led_before: datetime | None,
 ) -> None:
-    cluster = KubernetesCluster(api, metrics.request)
     store = Store()
-    reconciler = Reconciler(cluster, store, settings, metrics)
+    reconciler = Reconciler(cluster, store, settings, metrics, led_before=led_before)
     queue = WorkQueue(reconciler.reconcile, metrics, health)
     namespaces = settings.namespaces
     async with asyncio.TaskGroup() as group:

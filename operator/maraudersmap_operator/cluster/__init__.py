@@ -3,7 +3,7 @@
 from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations
 from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable
 from .kinds import Kind, kind_of
-from .lease import lead
+from .lease import LeaseClock, lead
 from .session import in_cluster, open_api, own_namespace
 from .store import Key, Store, owner_key
 
@@ -14,6 +14,7 @@ __all__ = [
     "Key",
     "Kind",
     "KubernetesCluster",
+    "LeaseClock",
     "Listing",
     "Manifest",
     "NotFound",

@@ -7,7 +7,9 @@ process; here both count as "not renewed", and only a lease that stays unrenewed
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -27,13 +29,56 @@ CALL_SECONDS = 5
 Found = tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]
 
 
+class LeaseClock:
+    """Until when the lease is ours for certain: LEASE_SECONDS from before the request was *sent* that renewed it.
+
+    By the time since boot, which goes on while the machine is suspended (`monotonic` does not), and by the wall clock,
+    whichever runs out first.
+    """
+
+    def __init__(
+        self,
+        since_boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._clocks = (since_boot, wall)
+        self._until: tuple[float, ...] | None = None
+
+    def read(self) -> tuple[float, ...]:
+        return tuple(clock() for clock in self._clocks)
+
+    def renewed(self, sent: tuple[float, ...]) -> None:
+        """A request sent at that reading was answered: the lease is ours."""
+        self._until = tuple(moment + LEASE_SECONDS for moment in sent)
+
+    def holds(self) -> bool:
+        """This process may still act."""
+        return self._until is not None and all(
+            now < until for now, until in zip(self.read(), self._until, strict=True)
+        )
+
+
 class SturdyLock(LeaseLock):
+    def __init__(self, name: str, namespace: str, identity: str, api: ApiClient, clock: LeaseClock) -> None:
+        super().__init__(name, namespace, identity, api)
+        self.clock = clock
+        self.renewed_before: datetime | None = None  # by another holder, the last time that was seen
+
     async def get(self, name: str, namespace: str) -> Found:
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                return await super().get(name, namespace)
+                found = await super().get(name, namespace)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return False, ApiException(status=0, reason=repr(error))
+        lease = self.lease_reference
+        if (
+            found[0]
+            and lease is not None
+            and lease.spec is not None
+            and lease.spec.holder_identity != self.identity
+        ):
+            self.renewed_before = lease.spec.renew_time or self.renewed_before
+        return found
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         # The library's own passes `pretty=True`, which its generated client refuses since it validates arguments.
@@ -69,22 +114,31 @@ class SturdyLock(LeaseLock):
             return
 
     async def _tried(self, call: Coroutine[Any, Any, bool]) -> bool:
+        sent = self.clock.read()
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                return await call
+                done = await call
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+        if done:
+            self.clock.renewed(sent)
+        return done
 
 
 async def lead(
-    api: ApiClient, namespace: str, identity: str, work: Callable[[], Coroutine[Any, Any, None]]
+    api: ApiClient,
+    namespace: str,
+    identity: str,
+    work: Callable[[datetime | None], Coroutine[Any, Any, None]],
+    clock: LeaseClock,
 ) -> None:
-    """Wait for the lease, then run `work` for as long as the lease is ours.
+    """Wait for the lease, then run `work` for as long as the lease is ours. It gets the moment at which the leader before
+    this one renewed the lease last, None when there was none. `clock` follows the lease.
 
     Returns when the leadership was lost; `work` is cancelled then. Raises what `work` raised: a leader that does nothing
     must not keep the others waiting. Cancelling releases the lease.
     """
-    lock = SturdyLock(LEASE_NAME, namespace, identity, api)
+    lock = SturdyLock(LEASE_NAME, namespace, identity, api, clock)
     leading = asyncio.Event()
 
     async def started() -> None:
@@ -105,7 +159,7 @@ async def lead(
 
     async def lead_and_work() -> None:
         await leading.wait()
-        await work()
+        await work(lock.renewed_before)
 
     working = asyncio.create_task(lead_and_work())
     try:

@@ -1,6 +1,7 @@
 """One MaraudersMap as the operator reads it, and the one door through which it comes in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import datetime
 from re import fullmatch
 from typing import Any
@@ -39,6 +40,7 @@ class Metadata(BaseModel):
     resource_version: str = ""
     annotations: dict[str, str] = Field(default={})
     labels: dict[str, str] = Field(default={})
+    managed_fields: tuple[dict[str, Any], ...] = Field(default=())
     creation_timestamp: AwareDatetime | None = None
     deletion_timestamp: AwareDatetime | None = None
 
@@ -51,6 +53,10 @@ class MaraudersMap(BaseModel):
     metadata: Metadata
     spec: MaraudersMapSpec
     status: MaraudersMapStatus = MaraudersMapStatus()
+    ignored: tuple[str, ...] = ()
+    """Fields of the spec that this version does not know and that nobody has set: defaults of a newer definition."""
+    not_understood: str = ""
+    """Why it is not known what the spec asks for: someone has set a field, or a value, that this version does not know."""
 
     @property
     def name(self) -> str:
@@ -82,19 +88,86 @@ class MaraudersMap(BaseModel):
         return self.metadata.deletion_timestamp
 
 
-def parse(obj: Mapping[str, Any]) -> MaraudersMap:
-    """Read one object as the API server returns it.
+# More than so many things that are not understood are no newer release, they are another kind of object.
+MOST_PRUNED = 50
 
-    Raises InvalidResource with the path of the first wrong field, as the user wrote it, and the remedy. The
-    CRD refuses the same at `kubectl apply`; this is for objects stored under another version of it.
+
+def parse(obj: Mapping[str, Any]) -> MaraudersMap:
+    """Read one object as the API server returns it, whatever release its definition is of.
+
+    What this version does not understand is left out and noted: `ignored` when nobody has set it, else `not_understood`.
+    Raises InvalidResource, with the path of the first wrong field, as the user wrote it, and the remedy, only when what is
+    left is no resource: the definition rejects the same at `kubectl apply`.
     """
-    try:
-        resource = MaraudersMap.model_validate(obj)
-    except ValidationError as error:
-        raise _explained(error) from error
+    given = {
+        "metadata": obj["metadata"],
+        "spec": deepcopy(dict(obj.get("spec") or {})),
+        "status": obj.get("status") or {},
+    }
+    ignored: list[str] = []
+    strange: list[str] = []
+    for _ in range(MOST_PRUNED):
+        try:
+            resource = MaraudersMap.model_validate(given)
+        except ValidationError as error:
+            if not _pruned(given, error, ignored, strange):
+                raise _explained(error) from error
+        else:
+            break
+    else:
+        raise InvalidResource("spec", "is of another version of the resource: upgrade the operator")
     if len(resource.name) > NAME_MAX or not fullmatch(NAME_PATTERN, resource.name):
         raise InvalidResource("metadata.name", NAME_MESSAGE)
-    return resource
+    return resource.model_copy(
+        update={"ignored": tuple(sorted(set(ignored))), "not_understood": "; ".join(sorted(set(strange)))}
+    )
+
+
+def _pruned(given: dict[str, Any], error: ValidationError, ignored: list[str], strange: list[str]) -> bool:
+    """Leave out what the first error is about; False when that is no way to understand the rest."""
+    first = error.errors(include_url=False, include_input=True)[0]
+    path = [part for part in first["loc"] if not str(part).startswith("function-")]
+    if first["type"] == "missing" or len(path) < 2 or path[0] == "metadata":
+        return False
+    parent: Any = given
+    for part in path[:-1]:
+        try:
+            parent = parent[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    if not isinstance(parent, dict) or path[-1] not in parent:
+        return False
+    if path[0] == "status":
+        # Written by a newer operator: what this one cannot read it carries along.
+        parent.pop(path[-1])
+        return True
+    name = ".".join(str(part) for part in path)
+    if first["type"] == "extra_forbidden" and not is_owned(given["metadata"], path):
+        ignored.append(name)
+    else:
+        strange.append(
+            f"{name}: {_explained(error).message}. Until then what runs is kept and protected, and nothing new is started"
+        )
+    parent.pop(path[-1])
+    return True
+
+
+def is_owned(metadata: Mapping[str, Any], path: Sequence[str | int]) -> bool:
+    """Someone has set the field, as far as the API server's record of owners tells: without one, it counts as set."""
+    entries = metadata.get("managedFields") or ()
+    return not entries or any(_owns(e.get("fieldsV1") or {}, path) for e in entries)
+
+
+def _owns(fields: Mapping[str, Any], path: Sequence[str | int]) -> bool:
+    for part in path:
+        if isinstance(part, int):
+            return True  # an item of a list that is owned; which one, its key would tell
+        if f"f:{part}" not in fields:
+            return False
+        fields = fields[f"f:{part}"]
+        if not fields:
+            break  # owned as a whole
+    return True
 
 
 def _explained(error: ValidationError) -> InvalidResource:
