@@ -106,12 +106,15 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     }
     ignored: list[str] = []
     strange: list[str] = []
+    first: InvalidResource | None = None
     for _ in range(MOST_PRUNED):
         try:
             resource = MaraudersMap.model_validate(given)
         except ValidationError as error:
+            # What is missing once something was left out is not what the user has to correct.
+            first = first or _explained(error)
             if not _pruned(given, error, ignored, strange):
-                raise _explained(error) from error
+                raise (first if strange else _explained(error)) from error
         else:
             break
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ class Work:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self) -> None:
+    async def __call__(self, led_before: datetime | None) -> None:
         self.began.set()
         try:
             await asyncio.Event().wait()
@@ -86,7 +87,7 @@ class Work:
 async def test_the_first_one_leads_and_gives_the_lease_back_when_it_is_told_to_go(server: Server) -> None:
     work = Work()
     async with _client(server) as api, asyncio.timeout(PATIENCE_SECONDS):
-        leading = asyncio.create_task(lease.lead(api, "ns", "me", work))
+        leading = asyncio.create_task(lease.lead(api, "ns", "me", work, lease.LeaseClock()))
         await work.began.wait()
         assert server.holder == "me"
         leading.cancel()
@@ -99,7 +100,7 @@ async def test_a_leader_that_cannot_renew_stops_working(server: Server) -> None:
     """Cut connections are no reason to die at once, but the lease runs out: another one may lead by then."""
     work = Work()
     async with _client(server) as api, asyncio.timeout(PATIENCE_SECONDS):
-        leading = asyncio.create_task(lease.lead(api, "ns", "me", work))
+        leading = asyncio.create_task(lease.lead(api, "ns", "me", work, lease.LeaseClock()))
         await work.began.wait()
         server.broken = True
         await leading
@@ -107,12 +108,12 @@ async def test_a_leader_that_cannot_renew_stops_working(server: Server) -> None:
 
 
 async def test_work_that_fails_ends_the_leadership(server: Server) -> None:
-    async def fails() -> None:
+    async def fails(led_before: datetime | None) -> None:
         raise RuntimeError("the map is blank")
 
     async with _client(server) as api, asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(RuntimeError, match="blank"):
-            await lease.lead(api, "ns", "me", fails)
+            await lease.lead(api, "ns", "me", fails, lease.LeaseClock())
     assert server.holder == ""
 
 
@@ -120,7 +121,7 @@ async def test_a_reset_connection_is_waited_out_before_the_first_lease(server: S
     server.broken = True
     work = Work()
     async with _client(server) as api, asyncio.timeout(PATIENCE_SECONDS):
-        leading = asyncio.create_task(lease.lead(api, "ns", "me", work))
+        leading = asyncio.create_task(lease.lead(api, "ns", "me", work, lease.LeaseClock()))
         done, _ = await asyncio.wait({leading}, timeout=2)
         assert not done
         server.broken = False
@@ -134,7 +135,7 @@ async def test_another_holders_lease_is_not_given_back(server: Server) -> None:
     """It took over while this one was away."""
     work = Work()
     async with _client(server) as api, asyncio.timeout(PATIENCE_SECONDS):
-        leading = asyncio.create_task(lease.lead(api, "ns", "me", work))
+        leading = asyncio.create_task(lease.lead(api, "ns", "me", work, lease.LeaseClock()))
         await work.began.wait()
         assert server.stored is not None
         server.stored["spec"]["holderIdentity"] = "other"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from maraudersmap_operator.cluster import Key, Listing, Store
-from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, POD, SERVICE
+from maraudersmap_operator.cluster import Key, Kind, Listing, Store
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, MARAUDERSMAP, POD, REPLICA_SET, SERVICE
+from maraudersmap_operator.cluster.slim import slim
 
 KEY = Key("test", "map")
 POD_SPEC = {
@@ -22,85 +23,148 @@ POD_SPEC = {
 }
 
 
-def obj(name: str, version: int, uid: str = "", **extra: Any) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/instance": "map"}
-    meta = {
+LABELS = {
+    "app.kubernetes.io/instance": "map",
+    "app.kubernetes.io/managed-by": "maraudersmap-operator",
+}
+
+
+def obj(name: str, version: int, uid: str = "", owner: str = "", **extra: Any) -> dict[str, Any]:
+    meta: dict[str, Any] = {
         "name": name,
         "namespace": "test",
         "uid": uid or name,
         "resourceVersion": str(version),
-        "labels": labels,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": dict(LABELS),
     }
+    if owner:
+        meta["ownerReferences"] = [{"kind": "X", "name": owner, "uid": owner, "controller": True}]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, **extra}
 
 
 def test_older_news_do_not_overwrite_newer() -> None:
     """A watch event from before our own write is ignored."""
     store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
     assert store.put(POD, obj("a", 5))
     assert not store.put(POD, obj("a", 4))
     assert not store.put(POD, obj("a", 5))
     assert store.children(KEY, POD)[0]["metadata"]["resourceVersion"] == "5"
 
 
+def names(store: Store, kind: Kind = POD) -> list[str]:
+    return [o["metadata"]["name"] for o in store.children(KEY, kind)]
+
+
 def test_recreated_object_is_another_one() -> None:
-    """Deleting the old UID leaves the new one."""
+    """Deleting the old UID leaves the new one, whose children are those that name it as their controller."""
     store = Store()
     store.put(MARAUDERSMAP, obj("map", 1, uid="old"))
+    store.put(SERVICE, obj("of-old", 2, owner="old"))
     store.put(MARAUDERSMAP, obj("map", 9, uid="new"))
-    store.remove("old")
+    store.put(SERVICE, obj("of-new", 10, owner="new"))
+    store.vanish(MARAUDERSMAP, obj("map", 11, uid="old"))
     found = store.resource(KEY)
     assert found is not None
     assert found["metadata"]["uid"] == "new"
+    assert names(store, SERVICE) == ["of-new"]
 
 
-def test_audit_drops_what_was_deleted_unheard_and_adds_what_was_missed() -> None:
-    """Both are told; an object newer than the LIST stays."""
+def test_children_are_found_through_their_controllers() -> None:
+    """Labels are anyone's to edit: a pod counts by its chain, an orphan by its labels, a stranger's not at all."""
     store = Store()
-    store.put(POD, obj("gone", 1))
-    store.put(POD, obj("same", 2))
-    store.put(POD, obj("newer", 50))
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(DEPLOYMENT, obj("deployment", 2, owner="map"))
+    store.put(REPLICA_SET, obj("set", 3, owner="deployment"))
+    unlabelled = obj("pod", 4, owner="set")
+    unlabelled["metadata"]["labels"] = {}
+    store.put(POD, unlabelled)
+    store.put(POD, obj("orphan", 5))
+    store.put(POD, obj("stranger", 6, owner="someone"))
+    assert names(store) == ["orphan", "pod"]
+    assert store.keys_of(unlabelled) == set()  # its chain ends at something that is no MaraudersMap here
+
+
+def test_a_lost_label_is_no_death() -> None:
+    """A selector watch reports DELETED, with the version of the change, for an object that is still there."""
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(SERVICE, obj("service", 2, owner="map"))
+    store.vanish(SERVICE, obj("service", 3, owner="map"))
+    assert names(store, SERVICE) == ["service"]
+    assert [r.name for r in store.doubtful(KEY)] == ["service"]
+    live = obj("service", 3, owner="map")
+    live["metadata"]["labels"] = {}
+    store.confirm(SERVICE, live)
+    assert [r.name for r in store.doubtful(KEY)] == ["service"], "no watch shows it: look again"
+    store.put(SERVICE, obj("service", 4, owner="map"))
+    assert store.doubtful(KEY) == []
+
+
+def test_what_a_live_read_does_not_find_is_gone() -> None:
+    """Late events from before do not bring it back; a later version of the same object does."""
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(SERVICE, obj("a", 5, owner="map"))
+    store.vanish(SERVICE, obj("a", 6, owner="map"))
+    store.remove("a")
+    assert not store.put(SERVICE, obj("a", 5, owner="map"))
+    assert names(store, SERVICE) == []
+    assert store.put(SERVICE, obj("a", 7, owner="map"))
+
+
+def test_a_deleted_pod_is_gone_at_once() -> None:
+    """It was on its way out: its DELETED can mean nothing else."""
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(POD, obj("a", 2))
+    gone = obj("a", 3)
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    store.vanish(POD, gone)
+    assert names(store) == []
+
+
+def test_our_own_deletion_marks_and_buries_nothing() -> None:
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(POD, obj("a", 2))
+    store.leave("a")
+    assert ["deletionTimestamp" in p["metadata"] for p in store.children(KEY, POD)] == [True]
+
+
+def test_an_audit_doubts_what_was_deleted_unreported_and_adds_what_was_missed() -> None:
+    """Both are reported; an object newer than the LIST stays."""
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    for name, version in (("gone", 1), ("same", 2), ("newer", 50)):
+        store.put(POD, obj(name, version))
     store.put(SERVICE, obj("service", 1))
-    wrong = store.audit(POD, Listing((obj("same", 2), obj("missed", 3)), resource_version=40))
-    assert wrong == {"gone", "missed"}
-    assert [p["metadata"]["name"] for p in store.children(KEY, POD)] == ["missed", "newer", "same"]
-    assert len(store.children(KEY, SERVICE)) == 1
+    seen: set[str] = set()
+    listing = Listing((obj("same", 2), obj("missed", 3)), resource_version=40)
+    assert store.audit(POD, listing, seen) == {"missed"}
+    assert [o["metadata"]["name"] for o in store.missing(POD, None, seen, 40)] == ["gone"]
+    store.doubt(POD, "gone")
+    assert store.missing(POD, None, seen, 40) == []
+    assert names(store) == ["gone", "missed", "newer", "same"]
 
 
-def test_audit_of_one_namespace_leaves_the_others() -> None:
+def test_an_audit_of_one_namespace_leaves_the_others() -> None:
     """A namespaced install lists each namespace by itself."""
     store = Store()
     other = obj("elsewhere", 1)
     other["metadata"]["namespace"] = "other"
     store.put(POD, other)
-    assert store.audit(POD, Listing((), resource_version=9), "test") == set()
-    assert len(store) == 1
+    assert store.missing(POD, "test", set(), 9) == []
 
 
 def test_pods_are_kept_slim() -> None:
-    """managedFields, last-applied and the pod's spec are most of its size; which Secrets feed it is kept."""
-    store = Store()
-    pod = obj("a", 1, spec=POD_SPEC, status={"phase": "Running"})
-    pod["metadata"] |= {
-        "managedFields": [{}],
-        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"},
-    }
-    store.put(POD, pod)
-    kept = store.children(KEY, POD)[0]
+    """managedFields, annotations and the pod's spec are most of its size; which Secrets feed it is kept."""
+    pod = obj("a", 1, spec=POD_SPEC, status={"phase": "Running", "hostIP": "10.0.0.1"})
+    pod["metadata"] |= {"managedFields": [{}], "annotations": {"own": "1"}}
+    kept = slim(POD, pod)
     assert kept["spec"] == {"nodeName": "n", "secretNames": ["a", "b"]}
-    assert not store.put(POD, kept)
-    kept["metadata"]["resourceVersion"] = "2"
-    store.put(POD, kept)
-    assert store.children(KEY, POD)[0]["spec"]["secretNames"] == ["a", "b"]
-    assert "managedFields" not in kept["metadata"]
-    assert kept["metadata"]["annotations"] == {"own": "1"}
+    assert kept["status"] == {"phase": "Running"}
+    assert slim(POD, kept) == kept
+    assert not {"managedFields", "annotations"} & set(kept["metadata"])
     assert "managedFields" in pod["metadata"]
-
-
-def test_late_events_do_not_bring_back_what_was_deleted() -> None:
-    """Our own deletion is known before the watch tells of the changes that came before it."""
-    store = Store()
-    store.put(POD, obj("a", 1))
-    store.remove("a")
-    assert not store.put(POD, obj("a", 2))
-    assert store.children(KEY, POD) == []

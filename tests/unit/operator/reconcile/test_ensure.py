@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.reconcile.ensure import OwnedByAnother, StillLeaving, check_owner, covers
+from maraudersmap_operator.reconcile.ensure import covers, obstacle_to
+from maraudersmap_operator.reconcile.fates import State
 
 OWNER = Owner("map", "test", "uid-1")
 
@@ -50,25 +51,31 @@ def reference(uid: str, kind: str = "MaraudersMap", name: str = "map") -> list[d
     return [{"uid": uid, "kind": kind, "name": name, "controller": True}]
 
 
+def state(found: tuple[State, str] | None) -> State | None:
+    return found[0] if found else None
+
+
 def test_foreign_object_of_our_name_is_never_taken_over() -> None:
     """Neither one without an owner nor one that another controller has."""
-    with pytest.raises(OwnedByAnother, match="'map-api' exists already"):
-        check_owner(live(), OWNER, kept=False)
-    with pytest.raises(OwnedByAnother, match="controlled by Helm 'x'"):
-        check_owner(live(ownerReferences=reference("u", "Helm", "x")), OWNER, kept=False)
+    found = obstacle_to(live(), OWNER, kept=False)
+    assert found is not None
+    assert found[0] is State.OWNED_BY_ANOTHER
+    assert "'map-api' exists already" in found[1]
+    found = obstacle_to(live(ownerReferences=reference("u", "Helm", "x")), OWNER, kept=False)
+    assert found is not None
+    assert "controlled by Helm 'x'" in found[1]
 
 
 def test_child_of_an_earlier_life_is_waited_out() -> None:
     """Same name, older UID: the garbage collector is on its way."""
-    with pytest.raises(StillLeaving):
-        check_owner(live(ownerReferences=reference("uid-0")), OWNER, kept=False)
-    with pytest.raises(StillLeaving):
-        check_owner(live(ownerReferences=reference("uid-1"), deletionTimestamp="t"), OWNER, kept=False)
+    assert state(obstacle_to(live(ownerReferences=reference("uid-0")), OWNER, kept=False)) is State.LEAVING
+    leaving = live(ownerReferences=reference("uid-1"), deletionTimestamp="t")
+    assert state(obstacle_to(leaving, OWNER, kept=False)) is State.LEAVING
 
 
 def test_own_and_orphaned_children_are_ours() -> None:
     """An orphan carries our labels and no controller."""
-    check_owner(live(ownerReferences=reference("uid-1")), OWNER, kept=False)
+    assert obstacle_to(live(ownerReferences=reference("uid-1")), OWNER, kept=False) is None
     labels = {"app.kubernetes.io/managed-by": "maraudersmap-operator", "app.kubernetes.io/instance": "map"}
-    check_owner(live(labels=labels), OWNER, kept=False)
-    check_owner(live(), OWNER, kept=True)
+    assert obstacle_to(live(labels=labels), OWNER, kept=False) is None
+    assert obstacle_to(live(), OWNER, kept=True) is None

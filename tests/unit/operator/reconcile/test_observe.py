@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from maraudersmap_operator.reconcile.observe import _pods
+from maraudersmap_operator.cluster import Key, Kind, Store
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, MARAUDERSMAP, POD, REPLICA_SET
+from maraudersmap_operator.reconcile.observe import pods_of
+
+KEY = Key("demo", "map")
+LABELS = {
+    "app.kubernetes.io/managed-by": "maraudersmap-operator",
+    "app.kubernetes.io/instance": "map",
+    "app.kubernetes.io/component": "api",
+    "hogwarts.edu/revision": "abc",
+}
 
 
-def pod(name: str, created: str) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/component": "api", "hogwarts.edu/revision": "abc"}
-    return {"metadata": {"name": name, "uid": name, "creationTimestamp": created, "labels": labels}}
+def put(store: Store, kind: Kind, name: str, owner: tuple[str, str] | None) -> None:
+    meta: dict[str, Any] = {
+        "name": name, "namespace": "demo", "uid": name, "resourceVersion": "1", "labels": LABELS,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    if owner:
+        meta["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "uid": owner[1], "controller": True}]
+    store.put(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "spec": {}})
 
 
-def test_pods_of_a_retired_deployment_of_the_same_revision_do_not_count() -> None:
-    """They look ready and are about to go: traffic moved to them would find nobody a second later."""
-    deployment = {"metadata": {"creationTimestamp": "2026-01-01T00:01:00Z"}}
-    pods = [pod("old", "2026-01-01T00:00:30Z"), pod("new", "2026-01-01T00:01:00Z")]
-    assert [p.name for p in _pods(pods, deployment, "abc", set())] == ["new"]
+def test_only_pods_of_the_revisions_present_deployment_count() -> None:
+    """Those of one retired a moment ago look ready and are about to go; a stranger's carry our labels at most."""
+    store = Store()
+    put(store, MARAUDERSMAP, "map", None)
+    put(store, DEPLOYMENT, "map-api-abc", ("MaraudersMap", "map"))
+    put(store, REPLICA_SET, "now", ("Deployment", "map-api-abc"))
+    put(store, POD, "new", ("ReplicaSet", "now"))
+    put(store, REPLICA_SET, "before", ("Deployment", "retired"))
+    put(store, POD, "old", ("ReplicaSet", "before"))
+    put(store, POD, "foreign", ("Helm", "x"))
+    assert [p["metadata"]["name"] for p in pods_of(store, KEY, "abc")] == ["new"]

@@ -10,6 +10,7 @@ import pytest
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, NotFound, Store
+from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, remove_route, route_facts
 from maraudersmap_operator.resource import MaraudersMapSpec, parse
 
@@ -76,6 +77,13 @@ def test_every_gateway_that_was_asked_must_accept() -> None:
     assert route_facts(route(parent()), OWNER, listener).accepted is False
 
 
+def store_with_the_resource() -> Store:
+    store = Store()
+    meta = {"name": "map", "namespace": "demo", "uid": "uid-1", "resourceVersion": "1"}
+    store.put(MARAUDERSMAP, {"metadata": meta, "spec": {}})
+    return store
+
+
 class Routes:
     """A cluster with these routes; without the kind when None."""
 
@@ -99,18 +107,18 @@ def test_without_the_kind_it_is_said_how_to_get_it() -> None:
 
 
 def test_a_route_deleted_by_somebody_is_forgotten() -> None:
-    store = Store()
+    store = store_with_the_resource()
     assert (
         asyncio.run(read_route(cast("Cluster", Routes([route(parent())])), store, OWNER, spec())) is not None
     )
-    assert len(store) == 1
+    assert len(store) == 2
     facts = asyncio.run(read_route(cast("Cluster", Routes([])), store, OWNER, spec()))
     assert facts is not None
     assert facts.reason == "NotCreated"
-    assert len(store) == 0
+    assert len(store) == 1
 
 
 def test_what_an_earlier_spec_asked_for_is_deleted() -> None:
     cluster = Routes([route(parent())])
-    asyncio.run(remove_route(cast("Cluster", cluster), Store(), OWNER))
+    asyncio.run(remove_route(cast("Cluster", cluster), store_with_the_resource(), OWNER))
     assert cluster.deleted == ["map-api"]
