@@ -45,7 +45,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .ensure import Ensurer
 from .evidence import gather
-from .fates import Fate, Fates, state_of
+from .fates import Fate, Fates, State, state_of
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
 from .records import Records
 from .route import NOT_SERVED
@@ -54,6 +54,8 @@ from .traffic import is_endpoint, look, route_to
 # A kubelet that does not answer must not hold a verdict back.
 EVIDENCE_SECONDS = 5
 TRIES = 3
+# The part of the Service that moves by a write of its own has a fate of its own.
+SELECTOR = "Selector of Service"
 
 
 class NotYet(Exception):
@@ -79,7 +81,9 @@ class Hands:
         store_status: Callable[[], Awaitable[None]],
         status: MaraudersMapStatus,
         now: datetime,
+        drifted: Callable[[str], None],
     ) -> None:
+        self._drifted = drifted
         self._cluster = cluster
         self._store = store
         self._ensurer = ensurer
@@ -152,6 +156,28 @@ class Hands:
                 await self._retire(revision)
             case unreachable:
                 assert_never(unreachable)
+
+    async def hold_selector(self) -> None:
+        """Where no action has moved traffic: the selector that leads to what serves has exactly our keys."""
+        name = children.names.service(self._owner.name)
+        live = self._store.find(self._key, SERVICE, name)
+        wanted = children.service(self._owner, self._spec, self.serving or None)["spec"]["selector"]
+        if live is None or self.traffic_failed or live["spec"].get("selector") == wanted:
+            return
+        if not self._fates.may_repair(SELECTOR, name, self.now):
+            message = "someone keeps changing it; it is put right less and less often"
+            self._fates.note(Fate(SELECTOR, name, State.CONTESTED, message), "", self.now)
+            return
+        try:
+            await route_to(self._cluster, self._store, self._owner, self._spec, self.serving)
+        except NotLeading:
+            raise
+        except ClusterError as error:
+            self._fates.note(Fate(SELECTOR, name, state_of(error), error.message), "", self.now)
+            self.left_undone = True
+        else:
+            self._fates.note(Fate(SELECTOR, name, State.AS_WANTED), "", self.now)
+            self._drifted(SERVICE.kind)
 
     async def deploy(self, revision: str) -> None:
         """Write the revision's Deployment as its record has it; also how drift in one is repaired."""
@@ -229,14 +255,16 @@ class Hands:
         owner = self._owner.name
         match action:
             case RouteTo():
-                kind, name = SERVICE, children.names.service(owner)
-            case ScaleTo(revision=revision) | Retire(revision=revision):
-                kind, name = DEPLOYMENT, children.names.deployment(owner, revision)
+                what, name = SELECTOR, children.names.service(owner)
+            case ScaleTo(revision=revision):
+                what, name = "Size of Deployment", children.names.deployment(owner, revision)
+            case Retire(revision=revision):
+                what, name = "Removal of Deployment", children.names.deployment(owner, revision)
             case MarkMigrated(revision=revision):
-                kind, name = CONTROLLER_REVISION, children.names.controller_revision(owner, revision)
+                what, name = "Note in ControllerRevision", children.names.controller_revision(owner, revision)
             case _:
                 return
-        self._fates.note(Fate(kind.kind, name, state_of(error), error.message), f"{action}", self.now)
+        self._fates.note(Fate(what, name, state_of(error), error.message), f"{action}", self.now)
 
     # --- the actions ------------------------------------------------------------------------------------------------
 

@@ -80,7 +80,10 @@ def _held(
     engine_stalled = status.condition(ConditionType.STALLED)
     if engine_stalled is not None and engine_stalled.status == "True":
         return status
-    calm = status.phase in (Phase.READY, Phase.DEGRADED)
+    # Before anything serves, and when nothing goes on, there is nothing else to report.
+    calm = status.phase in (Phase.READY, Phase.DEGRADED) or (
+        stalled and status.phase in (Phase.PENDING, Phase.DEPLOYING)
+    )
     changes: list[tuple[ConditionType, bool, str, str]] = [
         (ConditionType.STALLED, stalled, reason, sentence if stalled else "")
     ]

@@ -297,11 +297,13 @@ class _Pass:
             lambda: self._store_now(hands, decision),
             decision.status,
             self._now,
+            self._metrics.drift_corrected,
         )
         self._forward = [a for a in decision.actions if is_forward(a, decision, observation.observed)]
         for action in decision.actions:
             if action not in self._forward:
                 await hands.do(action)
+        await hands.hold_selector()
         await self._remember(decision)
         return decision
 
