@@ -9,38 +9,48 @@ from typing import Any
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.rollout import PodFacts, Termination
 
+from .injected import QUIET_WAITS, injected_trouble
+
 EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 # Evicted (kubelet), and what drains, preemption and taints leave behind: none of them is the revision's doing.
 DISRUPTED_REASONS = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Terminated", "Preempting", "NodeAffinity"}
 )
-QUIET_WAITS = frozenset({"ContainerCreating", "PodInitializing"})
+# What is judged: the application's container and the migrations'. Whatever else is in a pod, somebody has put there.
+OWN_CONTAINERS = frozenset({"api", "migrate"})
 
 
 def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
     """`lost_nodes`: names of nodes whose pods count as disrupted."""
     meta, status = pod["metadata"], pod.get("status") or {}
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    # A database's pod has none of these names: all that runs in it is its own.
+    own = [c for c in containers if c.get("name") in OWN_CONTAINERS] or containers
     ready = _condition(status, "Ready")
     scheduled = _condition(status, "PodScheduled")
     is_ready = ready.get("status") == "True"
-    waiting = _first_waiting(containers)
+    since = time_of(ready.get("lastTransitionTime"))
+    waiting = _first_waiting(own)
     return PodFacts(
         uid=meta["uid"],
         name=meta["name"],
         created_at=_required_time(meta["creationTimestamp"]),
         ready=is_ready,
-        ready_since=time_of(ready.get("lastTransitionTime")) if is_ready else None,
+        ready_since=since if is_ready else None,
+        unready_since=None if is_ready else since,
         phase=status.get("phase", ""),
         terminating="deletionTimestamp" in meta,
         gone_by=time_of(meta.get("deletionTimestamp")),
         disrupted=_disrupted(status) or (pod.get("spec") or {}).get("nodeName") in lost_nodes,
-        restarts=sum(int(c.get("restartCount", 0)) for c in containers),
-        down=any(_is_down(c) for c in containers),
+        own_ready=bool(own) and all(c.get("ready") for c in own),
+        ran_since=min((t for c in own for t in _starts(c)), default=None),
+        restarts=sum(int(c.get("restartCount", 0)) for c in own),
+        down=any(_is_down(c) for c in own),
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
+        injected=injected_trouble(pod, OWN_CONTAINERS) if own is not containers else "",
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
-        last_terminations=tuple(t for c in containers for t in _terminations(c)),
+        last_terminations=tuple(t for c in own for t in _terminations(c)),
     )
 
 
@@ -68,6 +78,13 @@ def _first_waiting(containers: list[dict[str, Any]]) -> dict[str, str]:
     telling = [w for w in waits if w.get("reason") not in QUIET_WAITS]
     first: dict[str, str] = (telling or waits or [{}])[0]
     return first
+
+
+def _starts(container: dict[str, Any]) -> list[datetime]:
+    """When its runs began, as far as the kubelet still knows."""
+    now, before = container.get("state") or {}, container.get("lastState") or {}
+    runs = (now.get("running"), now.get("terminated"), before.get("terminated"))
+    return [began for run in runs if run and (began := _real(time_of(run.get("startedAt"))))]
 
 
 def _is_down(container: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from .comparison import Comparison
+from .place import place_of
 from .policy import Strategy
 from .status_model import MicroTime, StatusModel, Time
 
@@ -18,6 +19,7 @@ MAX_REJECTED = 10
 MAX_HISTORY = 20
 MAX_TERMINATION_RECORDS = 30
 MAX_CONTROLS = 20
+MAX_UNREST = 30
 MAX_LOG_LINES = 12
 MAX_LOG_LINE = 240
 MAX_POD_EVENTS = 5
@@ -73,10 +75,33 @@ class Condition(StatusModel):
     last_transition_time: Time = Field(description="When `status` last changed.")
 
 
+class Unrest(StatusModel):
+    """A pod of the stable revision that was ready and was not, or whose container ended, while nothing was on trial."""
+
+    pod: str = Field(description="UID of the pod.")
+    since: MicroTime = Field(description="When it was first seen unready.")
+    until: MicroTime | None = Field(default=None, description="When it was seen ready again, or gone.")
+    ended: int = Field(default=0, description="Container terminations seen in between.")
+
+
 class StableRevision(StatusModel):
     revision: str = Field(description="Hash of the last revision that came through its bake.")
     image: str = Field(description="Its image.")
     since: Time = Field(description="When it became stable.")
+    pods: tuple[ControlPod, ...] = Field(
+        default=(), max_length=MAX_CONTROLS, description="Its pods that have been seen ready."
+    )
+    unrest: tuple[Unrest, ...] = Field(
+        default=(), max_length=MAX_UNREST, description="What they suffered lately, the newest last."
+    )
+
+
+class Baseline(StatusModel):
+    """How the stable revision fared in the ten minutes before the candidate started: what it suffers anyway."""
+
+    at_once: int = Field(default=0, description="The most of its pods that were unready at the same time.")
+    longest_seconds: float = Field(default=0, description="The longest that one of them was unready.")
+    ended: int = Field(default=0, description="Container terminations in those ten minutes.")
 
 
 class TerminationRecord(StatusModel):
@@ -152,6 +177,10 @@ class CandidateRevision(StatusModel):
         max_length=MAX_CONTROLS,
         description="The control group: ready pods of stable at the start.",
     )
+    baseline: Baseline = Field(default=Baseline(), description="What stable suffered before the start.")
+    undisturbed: bool = Field(
+        default=False, description="Somebody asked for it in spite of what the stable revision suffers."
+    )
     controls_hurt_since: MicroTime | None = Field(
         default=None, description="Since when a pod of the control group is unready or has restarted."
     )
@@ -159,7 +188,23 @@ class CandidateRevision(StatusModel):
         default=None, description="Its answers beside those of the stable revision; see docs/analysis.md."
     )
     migration_attempt: int = Field(default=0, description="Attempts of the migrations Job so far.")
+    migration_ran_at: MicroTime | None = Field(
+        default=None, description="When the container of the present attempt was first seen to have run."
+    )
+    migration_waited: str = Field(
+        default="", max_length=MAX_MESSAGE, description="What kept the present attempt from running."
+    )
+    waiting_since: MicroTime | None = Field(
+        default=None,
+        description="Since when it is healthy and waits for what a step needs besides: traffic, room.",
+    )
+    had_traffic: bool = Field(default=False, description="Users' requests have reached it.")
     doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in the word that `hogwarts.edu/promote` names."""
+        return place_of(self.step, self.strategy, self.canary_step)
 
 
 class Doom(StatusModel):
@@ -180,7 +225,12 @@ class Hold(StatusModel):
     reason: str = Field(description="Why, a CamelCase word.")
     message: str = Field(description="What was seen.", max_length=MAX_MESSAGE)
     attempts: int = Field(description="How often it was tried so far.")
-    retry_at: Time = Field(description="When it is tried again.")
+    retry_at: Time = Field(description="When it is tried again, unless it is stuck.")
+    traffic_attempts: int = Field(default=0, description="In how many of those tries it had had traffic.")
+    stuck: bool = Field(
+        default=False,
+        description="It had traffic too often to be tried by itself: until hogwarts.edu/retry or a new spec.",
+    )
 
 
 class Evidence(StatusModel):
@@ -264,6 +314,8 @@ class Tokens(StatusModel):
 
     retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
     promote: str = Field(default="", description="Last value of hogwarts.edu/promote acted upon.")
+    promoted: str = Field(default="", description="Revision and step that it let go on, `<revision>/<step>`.")
+    promoted_at: MicroTime | None = Field(default=None, description="When it did.")
     abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
     rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
     restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")
@@ -310,4 +362,5 @@ class MaraudersMapStatus(StatusModel):
         return next((c for c in self.conditions if c.type == kind), None)
 
 
+StableRevision.model_rebuild()
 CandidateRevision.model_rebuild()

@@ -7,11 +7,13 @@ from maraudersmap_operator.resource.status import CandidateRevision, StableRevis
 
 from .admission import follow_admission
 from .bake import bake, promote
+from .baseline import baseline
+from .case import Doomed, Healthy
 from .compare import enough, follow, start_anew
 from .exchange import exchanged
 from .facts import Target
-from .judge import judge, sentence, unsettle
-from .memory import controls, remember
+from .judge import judge, made_to_wait, sentence, unsettle
+from .memory import controls, disturbed, remember
 from .migrate import migrated
 from .plan import NoteType, Record, ScaleTo
 from .share import share
@@ -20,13 +22,14 @@ from .strategy import Stage, Traffic, position, stages, wanted_size
 from .trial import staff
 from .turn import SOON, Turn
 from .verbs import take_promote
-from .verdict import Doomed, Healthy
 from .weigh import arrived, weigh
 
 
 def start(turn: Turn, target: Target) -> None:
     """Begin the rollout of the target. No candidate before everything it needs is there."""
-    for need in (turn.observed.references, turn.observed.database):
+    # What an earlier revision needs may be there although the spec's is not: its pods show.
+    references = () if turn.emergency else (turn.observed.references,)
+    for need in (*references, turn.observed.database):
         if not need.ready:
             turn.block(need.reason, need.message)
             return
@@ -39,6 +42,8 @@ def start(turn: Turn, target: Target) -> None:
         step_started_at=turn.now,
         progressed_at=turn.now,
         controls=controls(turn.stable_facts),
+        baseline=baseline(turn.status.stable, turn.now),
+        undisturbed=turn.emergency or turn.override,
     )
     turn.update(candidate=candidate)
     turn.note(NoteType.NORMAL, "RolloutStarted", f"Revision {target.revision} ({target.image}) starts")
@@ -53,6 +58,10 @@ def advance(turn: Turn) -> None:
     turn.update(candidate=remember(candidate, facts, turn.stable_facts, turn.observed.migration, turn.now))
     follow(turn)
     follow_admission(turn)
+    if turn.in_traffic(candidate.revision) and not candidate.had_traffic:
+        turn.update_candidate(had_traffic=True)
+    if turn.promote and turn.status.candidate and turn.status.candidate.controls_hurt_since:
+        _override(turn)
     turn.all_learned()
     if turn.observed.target is None and candidate.revision not in turn.observed.recorded:
         # It has only just been asked for, and nobody knows what its pods would be.
@@ -68,11 +77,24 @@ def advance(turn: Turn) -> None:
         _walk(turn, turn.status.stable)
 
 
+def _override(turn: Turn) -> None:
+    """Somebody goes on in spite of what the stable revision suffers."""
+    candidate = turn.status.candidate
+    assert candidate is not None
+    hurt = disturbed(candidate, turn.stable_facts, turn.now)
+    turn.update_candidate(undisturbed=True, controls_hurt_since=None)
+    turn.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hurt}")
+
+
 def _may_have_pods(turn: Turn, candidate: CandidateRevision) -> bool:
     """True when the migrations are done; until then stable is all there is."""
     done = migrated(turn)
     if turn.observed.target is None:
         turn.block_still("")
+        if done:
+            made_to_wait(turn)
+            keep_stable(turn, candidate.revision)
+            return False
     elif done:
         _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
         return True
@@ -137,6 +159,8 @@ def _may_go_on(turn: Turn, stage: Stage) -> bool:
     if stage.exchange and not exchanged(turn, candidate):
         turn.wake(SOON)
         return False
+    if turn.emergency:
+        return True
     if stage.gate:
         if take_promote(turn):
             return True
@@ -192,7 +216,7 @@ def _enter(turn: Turn, step: Step, canary_step: int = 0) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
     full = candidate.full_size
-    if step is Step.SHARING and not full:
+    if step in (Step.SHARING, Step.BAKING) and not full:
         full = wanted_size(turn.spec, turn.stable_facts.size)
     turn.update_candidate(
         step=step,

@@ -14,6 +14,8 @@ from maraudersmap_operator.resource.status import CandidateRevision
 COUNTED_FROM = (
     "step_started_at",
     "settled_at",
+    "waiting_since",
+    "migration_ran_at",
     "progressed_at",
     "pull_error_since",
     "half_down_since",

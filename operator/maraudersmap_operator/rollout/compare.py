@@ -6,10 +6,10 @@ from maraudersmap_operator import analysis
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed
 from maraudersmap_operator.resource.analysis import OnInconclusive
 
+from .case import Doomed
 from .plan import NoteType
 from .turn import Turn
 from .verbs import take_promote
-from .verdict import Doomed
 
 
 def follow(turn: Turn) -> None:

@@ -12,9 +12,17 @@ from datetime import datetime
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.status import CandidateRevision, MaraudersMapStatus, Outcome, Phase, Step
+from maraudersmap_operator.resource.status import (
+    CandidateRevision,
+    Hold,
+    MaraudersMapStatus,
+    Outcome,
+    Phase,
+    Step,
+)
 
 from .advance import advance, start
+from .case import Doomed
 from .clock import credit
 from .facts import Observed, Target
 from .plan import Autoscaled, Decision, ScaleTo
@@ -24,7 +32,6 @@ from .secrets import follow_secrets
 from .steady import keep_stable
 from .turn import Turn
 from .verbs import take_abort, take_verbs
-from .verdict import Doomed
 
 
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
@@ -104,22 +111,33 @@ def _roll(turn: Turn, target: Target) -> None:
         keep_stable(turn)
         if not turn.observed.references.ready:
             turn.block(turn.observed.references.reason, turn.observed.references.message)
-    elif any(r.revision == target.revision for r in status.rejected):
+    elif any(r.revision == target.revision for r in status.rejected) or (
+        status.hold and _held(turn, status.hold)
+    ):
         keep_stable(turn)
-    elif status.hold and status.hold.revision == target.revision and turn.now < status.hold.retry_at:
-        keep_stable(turn)
-        turn.block(
-            status.hold.reason,
-            f"{status.hold.message}; tried {status.hold.attempts} times, the next try follows",
-        )
-        turn.wake_at(status.hold.retry_at)
     else:
         # The target may be what has just been replaced: a pass must not send pods away and count on them.
         keep_stable(turn, target.revision)
-        if turn.spec.rollout.paused:
+        if turn.still:
             turn.block_still("the new revision waits")
         else:
             start(turn, target)
+
+
+def _held(turn: Turn, hold: Hold) -> bool:
+    """Whether the target's next try is yet to come, by itself or by somebody."""
+    if hold.stuck:
+        turn.block(
+            hold.reason,
+            f"{hold.message}; it had traffic in {hold.traffic_attempts} tries and is not tried again by itself: "
+            "change the spec, or give hogwarts.edu/retry a new value",
+        )
+    elif turn.now < hold.retry_at:
+        turn.block(hold.reason, f"{hold.message}; tried {hold.attempts} times, the next try follows")
+        turn.wake_at(hold.retry_at)
+    else:
+        return False
+    return True
 
 
 def _autoscaled(turn: Turn) -> Autoscaled:
@@ -170,4 +188,8 @@ def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
         migration_attempt=candidate.migration_attempt,
         doomed=candidate.doomed,
         controls=candidate.controls,
+        baseline=candidate.baseline,
+        undisturbed=candidate.undisturbed,
+        had_traffic=candidate.had_traffic,
+        migration_ran_at=candidate.migration_ran_at,
     )

@@ -37,12 +37,20 @@ class PodFacts:
     disrupted: bool = (
         False  # evicted, preempted, drained, or its node is lost: says nothing about the revision
     )
-    restarts: int = 0  # sum of restartCount, init containers included
-    down: bool = False  # a container is terminated now, or waits in CrashLoopBackOff
-    waiting_reason: str = ""  # of the first container that waits for a reason worth telling
+    unready_since: datetime | None = None
+    # Of the container that is the revision's own: the application's, or the migrations'.
+    own_ready: bool = False  # the pod itself is ready only when every container is
+    ran_since: datetime | None = (
+        None  # the earliest start that the kubelet still reports; None: it has never run
+    )
+    restarts: int = 0
+    down: bool = False  # terminated now, or waits in CrashLoopBackOff
+    waiting_reason: str = ""
     waiting_message: str = ""
-    unschedulable: str = ""  # the scheduler's words, empty when scheduled
     last_terminations: tuple[Termination, ...] = ()
+    # Of containers that somebody has put into the pod.
+    injected: str = ""  # what is wrong with the first that is in trouble, as a sentence; empty when none is
+    unschedulable: str = ""  # the scheduler's words, empty when scheduled
 
     @property
     def ended(self) -> bool:

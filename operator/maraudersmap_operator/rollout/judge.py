@@ -7,21 +7,12 @@ from typing import assert_never
 
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
+from .case import Case, Doomed, Environment, Healthy, Pending, Verdict, unless_disturbed
 from .compare import worse
 from .facts import RevisionFacts
 from .retreat import condemn
 from .turn import SOON, Turn, seconds
-from .verdict import (
-    Case,
-    Doomed,
-    Environment,
-    Healthy,
-    Pending,
-    Verdict,
-    classify,
-    keeps_ending,
-    unless_disturbed,
-)
+from .verdict import classify, keeps_ending
 
 # Without anything to go back to, the same verdict is looked at again after this long.
 NO_WAY_BACK = timedelta(seconds=5)
@@ -34,10 +25,10 @@ def judge(turn: Turn, wanted: int, arrived: bool = True) -> Verdict:
 
     `arrived`: its traffic is what the stage gives it. Until then it is on its way, however healthy.
     """
-    verdict = classify(_case(turn, wanted))
+    verdict = classify(case_of(turn, wanted))
+    _settle(turn, verdict, arrived)
     if isinstance(verdict, Healthy) and not arrived:
         verdict = Pending(turn.now + SOON, "traffic is about to follow")
-    _settle(turn, verdict)
     match verdict:
         case Healthy():
             pass
@@ -79,8 +70,10 @@ def judge_under_traffic(turn: Turn) -> Doomed | Environment | None:
     candidate = turn.status.candidate
     assert candidate is not None
     facts = turn.facts(candidate.revision)
+    # In the bake nothing else answers: a Deployment that somebody has deleted or emptied has lost what it had.
+    size = facts.size or (candidate.full_size if candidate.step is Step.BAKING else 0)
     # Pods that are still starting have lost nothing.
-    proven = min(facts.size, candidate.ready_high_water)
+    proven = min(size, candidate.ready_high_water)
     half_down = facts.ready * 2 < proven
     if half_down != (candidate.half_down_since is not None):
         turn.learn_candidate(half_down_since=turn.now if half_down else None)
@@ -91,7 +84,7 @@ def judge_under_traffic(turn: Turn) -> Doomed | Environment | None:
         if alone or turn.now - since >= HALF_DOWN_PATIENCE:
             return _fallen(candidate, facts, proven)
         turn.wake_at(since + HALF_DOWN_PATIENCE)
-    case = _case(turn, facts.size)
+    case = case_of(turn, facts.size)
     if ends := keeps_ending(case):
         return ends
     found = worse(turn)
@@ -109,29 +102,46 @@ def _fallen(candidate: CandidateRevision, facts: RevisionFacts, proven: int) -> 
     return Environment("PodsLost", f"{message}; the others were lost with their nodes, evicted or deleted")
 
 
-def _settle(turn: Turn, verdict: Verdict) -> None:
-    """Note when the stage has got all its pods, and when it loses them again: deadlines stand still in between."""
+def _settle(turn: Turn, verdict: Verdict, arrived: bool) -> None:
+    """Note when the stage has got all that it wants, and when it loses it again: deadlines stand still in between."""
     candidate = turn.status.candidate
     assert candidate is not None
-    if isinstance(verdict, Healthy):
-        if candidate.settled_at is None:
-            turn.update_candidate(settled_at=turn.now)
-    elif candidate.settled_at is not None:
+    if not isinstance(verdict, Healthy):
+        if candidate.settled_at or candidate.waiting_since:
+            unsettle(turn)
+            now = turn.status.candidate or candidate
+            known = {"settled_at": None, "waiting_since": None, "held_seconds": now.held_seconds}
+            turn.learn_candidate(**known, progressed_at=turn.now)
+    elif not arrived:
+        made_to_wait(turn)
+    elif candidate.settled_at is None:
+        made_to_wait(turn)  # as long as the traffic that this pass moves has not moved
         unsettle(turn)
-        now = turn.status.candidate or candidate
-        turn.learn_candidate(settled_at=None, held_seconds=now.held_seconds, progressed_at=turn.now)
+        turn.update_candidate(settled_at=turn.now)
+
+
+def made_to_wait(turn: Turn) -> None:
+    """The candidate is well, and what it waits for is not its doing: no deadline counts that."""
+    candidate = turn.status.candidate
+    assert candidate is not None
+    if candidate.settled_at is not None:
+        unsettle(turn)
+    if candidate.waiting_since is None:
+        turn.learn_candidate(waiting_since=turn.now)
 
 
 def unsettle(turn: Turn) -> None:
     """The candidate is not where it should be any more, or should be somewhere else now."""
     candidate = turn.status.candidate
     assert candidate is not None
-    if candidate.settled_at is not None:
-        held = candidate.held_seconds + seconds(turn.now - candidate.settled_at)
-        turn.update_candidate(settled_at=None, held_seconds=held)
+    since = candidate.settled_at or candidate.waiting_since
+    if since is not None:
+        held = candidate.held_seconds + seconds(turn.now - since)
+        turn.update_candidate(settled_at=None, waiting_since=None, held_seconds=held)
 
 
-def _case(turn: Turn, wanted: int) -> Case:
+def case_of(turn: Turn, wanted: int) -> Case:
+    """What a verdict on the candidate rests on, for a step that wants so many pods."""
     candidate = turn.status.candidate
     assert candidate is not None
     rollout = turn.spec.rollout
@@ -147,5 +157,6 @@ def _case(turn: Turn, wanted: int) -> Case:
         rollout=rollout,
         wanted=wanted,
         now=turn.now,
+        migration_limit=timedelta(seconds=turn.spec.migrations.timeout_seconds),
         first=turn.status.stable is None,
     )

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from maraudersmap_operator.resource.status import (
     MAX_CONTROLS,
     MAX_TERMINATION_RECORDS,
+    Baseline,
     CandidateRevision,
     ControlPod,
     TerminationRecord,
 )
 
+from .baseline import WINDOW as BASELINE_WINDOW
 from .facts import MigrationFacts, PodFacts, RevisionFacts
-from .words import Trouble, pod_trouble
+from .words import Trouble, pod_trouble, why_waiting
 
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
 # one lacked has had that long to appear.
@@ -22,6 +24,8 @@ FRESH_ATTEMPT = timedelta(seconds=8)
 # A pod takes longer than this from its creation to its first attempt, so the attempt is not too early. With 1.5 s it and its
 # restart both were, once: Kubernetes' times are whole seconds, and the third attempt comes 10 s later.
 FRESH_LEAD = timedelta(milliseconds=500)
+# What stable suffered before may last this much longer before it is worse than before.
+WORSE = 1.5
 TERMINATION_WINDOW = timedelta(minutes=10)
 
 
@@ -53,10 +57,24 @@ def remember(
     )
     if troubled != (candidate.pull_error_since is not None):
         changes["pull_error_since"] = now if troubled else None
-    hurt = bool(disturbed(candidate, stable))
+    if migration is not None and migration.attempt == candidate.migration_attempt:
+        changes |= _follow_migration(candidate, migration)
+    hurt = bool(disturbed(candidate, stable, now))
     if hurt != (candidate.controls_hurt_since is not None):
         changes["controls_hurt_since"] = now if hurt else None
     return candidate.model_copy(update=changes) if changes else candidate
+
+
+def _follow_migration(candidate: CandidateRevision, migration: MigrationFacts) -> dict[str, object]:
+    """A Job that ends by its own deadline takes its pod along: whether that had run is known only from before."""
+    changes: dict[str, object] = {}
+    ran = min((p.ran_since for p in migration.pods if p.ran_since), default=None)
+    if ran and candidate.migration_ran_at is None:
+        changes["migration_ran_at"] = ran
+    waits = why_waiting(migration.pods)
+    if waits and waits != candidate.migration_waited:
+        changes["migration_waited"] = waits
+    return changes
 
 
 def starting_pods(facts: RevisionFacts, migration: MigrationFacts | None) -> tuple[PodFacts, ...]:
@@ -76,20 +94,28 @@ def controls(stable: RevisionFacts) -> tuple[ControlPod, ...]:
     ]
 
 
-def disturbed(candidate: CandidateRevision, stable: RevisionFacts) -> str:
-    """How the control group has suffered since the candidate started, as a sentence; empty when it has not.
+def disturbed(candidate: CandidateRevision, stable: RevisionFacts, now: datetime) -> str:
+    """How the control group has suffered since the candidate started, as a sentence; empty when no worse than before.
 
     Pods that were drained, evicted or lost with their node are left out: that is neither the candidate's doing nor
     something that it shares.
     """
-    now = {p.uid: p for p in stable.active if not p.disrupted}
-    known = [(c, now[c.pod]) for c in candidate.controls if c.pod in now]
-    unready = [p.name for _, p in known if not p.ready]
-    ended = [p.name for c, p in known if p.termination_count > c.terminations]
-    if not unready and not ended:
+    if candidate.undisturbed:
         return ""
-    hurt = sorted({*unready, *ended})
-    return f"pods of the stable revision suffer as well since it started: {', '.join(hurt[:3])}"
+    pods = {p.uid: p for p in stable.active if not p.disrupted}
+    known = [(c, pods[c.pod]) for c in candidate.controls if c.pod in pods]
+    unready = [p for _, p in known if not p.ready]
+    ended = [p for c, p in known if p.termination_count > c.terminations]
+    before = candidate.baseline
+    ends = sum(p.termination_count - c.terminations for c, p in known if p in ended)
+    longest = timedelta(seconds=before.longest_seconds) * WORSE
+    usual = before.ended * max((now - candidate.started_at) / BASELINE_WINDOW, 1)
+    lasting = any(p.unready_since and now - p.unready_since > longest for p in unready)
+    if len(unready) <= before.at_once and not lasting and ends <= usual:
+        return ""
+    hurt = sorted({p.name for p in (*unready, *ended)})
+    than = ", more than they did before" if before != Baseline() else ""
+    return f"pods of the stable revision suffer as well since it started{than}: {', '.join(hurt[:3])}"
 
 
 def _count_terminations(

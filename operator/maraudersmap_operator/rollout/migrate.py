@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from .blame import EXIT_UNREACHABLE, blameless, migration_blame, why_interrupted
 from .facts import JobState, MigrationFacts
 from .plan import MarkMigrated, Migrate, StoreStatus
 from .strategy import stages
 from .trial import staff
 from .turn import Turn
-from .verdict import blameless, why_waiting
-from .words import Trouble, pod_trouble
+from .words import Trouble, pod_trouble, why_waiting
 
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_MOST = timedelta(minutes=5)
@@ -55,19 +55,26 @@ def migrated(turn: Turn) -> bool:
 
 def _repeat(turn: Turn, migration: MigrationFacts) -> None:
     """After a failure that is not held against the revision, try again with growing pauses."""
+    candidate = turn.status.candidate
+    assert candidate is not None
     unreachable = blameless(migration)
     if not unreachable and turn.status.stable is not None:
         return
+    limit = timedelta(seconds=turn.spec.migrations.timeout_seconds)
+    blamed = not unreachable and migration_blame(candidate, migration, limit)
     pause = min(BACKOFF_FIRST * 2 ** min(migration.attempt - 1, 10), BACKOFF_MOST)
     due = (migration.finished_at or turn.now) + pause
-    reason = "DatabaseUnreachable" if unreachable else "MigrationFailed"
-    turn.block(
-        reason, f"migrations, attempt {migration.attempt}: {migration.message or 'failed'}; next try follows"
-    )
+    reason, why = "MigrationFailed", migration.message or "failed"
+    if migration.exit_code == EXIT_UNREACHABLE:
+        reason = "DatabaseUnreachable"
+    elif not blamed:
+        reason, why = "MigrationInterrupted", why_interrupted(candidate, migration)
+    turn.block(reason, f"migrations, attempt {migration.attempt}: {why}; next try follows")
     if turn.now >= due or turn.retry:
-        if unreachable and (candidate := turn.status.candidate):
-            # What the database was away is not the revision's time.
-            turn.update_candidate(held_seconds=(turn.now - candidate.started_at).total_seconds())
+        if not blamed:
+            # What the database, or a node, was away is not the revision's time.
+            away = (turn.now - candidate.started_at).total_seconds() - candidate.unwatched_seconds
+            turn.update_candidate(held_seconds=away)
         _migrate(turn, migration.attempt + 1)
     else:
         turn.wake_at(due)
@@ -77,5 +84,5 @@ def _migrate(turn: Turn, attempt: int) -> None:
     candidate = turn.status.candidate
     assert candidate is not None
     turn.act(Migrate(candidate.revision, attempt))
-    turn.update_candidate(migration_attempt=attempt)
+    turn.update_candidate(migration_attempt=attempt, migration_ran_at=None, migration_waited="")
     turn.block("Migrating", f"migrations Job, attempt {attempt}, starts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
@@ -22,6 +22,11 @@ from maraudersmap_operator.resource.status import (
 from .compare import told
 from .strategy import wanted_size
 from .turn import Turn
+from .verdict import last_words
+from .words import shorten, why_waiting
+
+# A pod may take this long to become ready before its revision counts as degraded for it.
+STARTING = timedelta(seconds=30)
 
 # Reasons that no waiting cures: somebody must change something.
 NEEDS_A_PERSON = frozenset(
@@ -34,7 +39,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     """Fill in everything of the status that is derived. Transition times move only when a condition's status does."""
     phase = _phase(turn)
     rejected = _rejected(turn)
-    message = _message(turn, phase, rejected)
+    message = "; ".join((_message(turn, phase, rejected), *turn.asides, *_outlived(turn)))
     serving = _serving(turn)
     target = turn.observed.target
     updated = turn.facts(target.revision).ready if target else before.replicas.updated
@@ -55,7 +60,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.READY, ready, _ready_reason(phase, reason), message),
         (ConditionType.RECONCILING, not ready and not stalled and phase is not Phase.SUSPENDED, reason, message),
         (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
-        (ConditionType.AVAILABLE, serving.ready > 0, "PodsReady" if serving.ready else "NoReadyPods", _served(turn)),
+        (ConditionType.AVAILABLE, *_available(turn, serving)),
         (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
         (ConditionType.ROLLED_BACK, *_rolled_back(turn, before, rejected)),
         (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
@@ -86,6 +91,32 @@ def _serving(turn: Turn) -> Serving:
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
     wanted = candidate.full_size if candidate and exchange else sum(f.size for f in both)
     return Serving(sum(f.ready for f in both), wanted)
+
+
+def _available(turn: Turn, serving: Serving) -> tuple[bool, str, str]:
+    """Whether a request would be answered: by the endpoints of the Services that lead here, not by pods."""
+    endpoints = turn.observed.ready_endpoints
+    if turn.weight:
+        endpoints |= turn.observed.preview_endpoints
+    if endpoints:
+        return True, "PodsReady", _served(turn)
+    if serving.ready:
+        return False, "NoEndpoints", f"{_served(turn)}, but no endpoint of the Service is"
+    return False, "NoReadyPods", _served(turn)
+
+
+def _limping(turn: Turn) -> str:
+    """What is wrong with the serving revision although it has as many ready pods as it should; empty when nothing is."""
+    facts = turn.facts(turn.serving)
+    if not turn.observed.ready_endpoints:
+        return "no endpoint of the Service is ready" if facts.ready else ""
+    for pod in (p for p in facts.active if not (p.ready or p.disrupted)):
+        troubled = pod.down or pod.injected or why_waiting((pod,))
+        if troubled or turn.now >= pod.created_at + STARTING:
+            said = why_waiting((pod,)) or f"pod {pod.name} is not ready"
+            return shorten(f"{said}; {last_words((pod,))}" if pod.last_terminations else said)
+        turn.wake_at(pod.created_at + STARTING)
+    return shorten(facts.create_error)
 
 
 def _compared(turn: Turn) -> str:
@@ -143,7 +174,8 @@ def _phase(turn: Turn) -> Phase:
             return Phase.STALLED
         return Phase.BAKING if candidate.step is Step.BAKING else Phase.ROLLING_OUT
     if turn.blocked_reason:
-        return Phase.STALLED if turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
+        stuck = status.hold is not None and status.hold.stuck and turn.blocked_reason == status.hold.reason
+        return Phase.STALLED if stuck or turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
     if status.stable is None:
         return Phase.PENDING
     if status.pin is not None and status.stable.revision == status.pin.revision:
@@ -156,6 +188,7 @@ def _phase(turn: Turn) -> Phase:
     if (
         turn.serving != status.stable.revision
         or serving.ready < serving.wanted
+        or _limping(turn)
         or not turn.observed.database.ready
         or _without_route(turn)
     ):
@@ -216,7 +249,18 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
         return turn.observed.database.message
     if phase is Phase.DEGRADED and (refusal := _without_route(turn)):
         return refusal
+    if phase is Phase.DEGRADED and (limp := _limping(turn)):
+        return f"{_served(turn)}; {limp}"
     return _served(turn)
+
+
+def _outlived(turn: Turn) -> list[str]:
+    """Pods that should be gone, while a rollout is on: they take no part in it any more."""
+    if turn.status.candidate is None:
+        return []
+    pods = (p for _, f in sorted(turn.observed.revisions.items()) for p in f.pods)
+    late = [p.name for p in pods if not p.ended and not p.takes_room(turn.now)]
+    return [f"pods past their grace period are waited for no longer: {', '.join(late[:3])}"] if late else []
 
 
 def _without_route(turn: Turn) -> str:
@@ -249,7 +293,7 @@ def _migrations(turn: Turn) -> tuple[bool, str, str]:
     recorded = turn.observed.recorded.get(revision)
     if (recorded and recorded.migrated) or (candidate and candidate.step is not Step.MIGRATING):
         return True, "Migrated", ""
-    if turn.blocked_reason in ("Migrating", "DatabaseUnreachable", "MigrationFailed"):
+    if turn.blocked_reason in ("Migrating", "DatabaseUnreachable", "MigrationFailed", "MigrationInterrupted"):
         return False, turn.blocked_reason, turn.blocked
     if candidate is None and turn.status.stable is not None:
         return True, "Migrated", ""

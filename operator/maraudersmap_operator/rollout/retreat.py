@@ -20,18 +20,20 @@ from maraudersmap_operator.resource.status import (
     StableRevision,
 )
 
+from .case import Doomed, Environment
 from .exchange import exchange_back
 from .memory import disturbed
 from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .steady import hold_stable, may_take_traffic
 from .turn import SOON, Turn, seconds
-from .verdict import Doomed, Environment
 
 # Verdicts from lost readiness under traffic: the only ones that a shared cause, a moment later, can overturn.
 UNDER_TRAFFIC = frozenset({"NotReadyAfterPromotion"})
 SECOND_THOUGHT_MOST = timedelta(seconds=15)
 HOLD_FIRST = timedelta(seconds=30)
 HOLD_MOST = timedelta(minutes=30)
+# What users have met and lost again is tried by itself only so often.
+TRAFFIC_RETRIES = 2
 
 
 def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed | Environment) -> None:
@@ -76,7 +78,7 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
 
     True when the verdict is final.
     """
-    if suffering := disturbed(candidate, turn.stable_facts):
+    if suffering := disturbed(candidate, turn.stable_facts, turn.now):
         turn.learn_candidate(
             doomed=doom.model_copy(
                 update={"environment": True, "reason": "StableDisturbed", "message": suffering}
@@ -119,12 +121,16 @@ def _withdraw(turn: Turn, candidate: CandidateRevision, doom: Doom) -> None:
     before = turn.status.hold
     attempts = before.attempts + 1 if before and before.revision == candidate.revision else 1
     pause = min(HOLD_FIRST * 2 ** min(attempts - 1, 10), HOLD_MOST)
+    in_traffic = (before.traffic_attempts if before and attempts > 1 else 0) + candidate.had_traffic
+    stuck = in_traffic > TRAFFIC_RETRIES
     hold = Hold(
         revision=candidate.revision,
         reason=doom.reason,
         message=doom.message,
         attempts=attempts,
         retry_at=turn.now + pause,
+        traffic_attempts=in_traffic,
+        stuck=stuck,
     )
     turn.update(hold=hold)
     turn.close(candidate, Outcome.WITHDRAWN, doom.reason)
@@ -132,8 +138,12 @@ def _withdraw(turn: Turn, candidate: CandidateRevision, doom: Doom) -> None:
     turn.note(
         NoteType.WARNING,
         "Withdrawn",
-        f"Withdrew {candidate.revision} ({candidate.image}): {doom.reason}. It is tried again in "
-        f"{pause.total_seconds():.0f} s",
+        f"Withdrew {candidate.revision} ({candidate.image}): {doom.reason}. "
+        + (
+            f"It had traffic in {in_traffic} tries and waits for a new value of hogwarts.edu/retry, or another spec"
+            if stuck
+            else f"It is tried again in {pause.total_seconds():.0f} s"
+        ),
     )
     turn.wake_at(hold.retry_at)
 
@@ -184,6 +194,10 @@ def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevis
         turn.weigh(0)
         turn.route(stable.revision)
     if not turn.endpoints_left(candidate.revision):
+        turn.block(
+            "GoingBack",
+            f"traffic is on its way to {stable.revision}: {turn.why_not_left(candidate.revision)}",
+        )
         turn.wake(SOON)
         return False
     return True

@@ -5,13 +5,16 @@ The Service selects the pods of both, so each gets as much as it has pods, and t
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
 
+from .case import Environment
 from .exchange import exchange
 from .judge import judge_under_traffic, sentence
 from .plan import Retire
-from .steady import hold_stable
+from .steady import clear_others, hold_stable
 from .strategy import Stage
 from .trial import staff
 from .turn import SOON, Turn
@@ -31,8 +34,7 @@ def share(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: Stable
         strays = turn.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
         if strays or facts.ready < wanted or facts.room(turn.now) > wanted:
-            turn.wake(SOON)
-            return wanted
+            return _waited(turn, candidate, wanted, [f.revision for f in strays])
         turn.route(SHARED)
     if verdict := judge_under_traffic(turn):
         sentence(turn, verdict)
@@ -40,8 +42,25 @@ def share(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: Stable
     return wanted
 
 
+def _waited(turn: Turn, candidate: CandidateRevision, wanted: int, strays: list[str]) -> int | None:
+    """Say what is waited for before traffic can be shared. Pods that do not go are nothing against the revision."""
+    turn.wake(SOON)
+    if strays:
+        names, patience = ", ".join(strays), turn.spec.rollout.progress_deadline_seconds
+        message = f"pods of {names} are still there, and sharing traffic would send requests to them"
+        turn.block("LeftoversRemain", message)
+        since = candidate.waiting_since
+        if since and turn.now >= since + timedelta(seconds=patience):
+            sentence(turn, Environment("LeftoversRemain", message))
+            return None
+    return wanted
+
+
 def _only(turn: Turn, *kept: str) -> None:
     """While the Service selects every revision's pods, one that is neither cannot be taken out of traffic first."""
+    if turn.observed.serving != SHARED:
+        clear_others(turn, keep=set(kept))
+        return
     for facts in turn.others(*kept):
-        if turn.observed.serving == SHARED and not facts.deleting:
+        if not facts.deleting:
             turn.act(Retire(facts.revision))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status import StableRevision
 
+from .baseline import follow
 from .plan import Deploy, Retire, ScaleTo
 from .strategy import wanted_size
 from .turn import SOON, Turn
@@ -14,6 +15,8 @@ def keep_stable(turn: Turn, *also: str) -> None:
     stable = turn.status.stable
     if stable is None:
         return
+    if turn.status.candidate is None and (seen := follow(stable, turn.stable_facts, turn.now)) is not stable:
+        turn.learn(stable=seen)
     hold_stable(turn, stable)
     restore_traffic(turn, stable.revision)
     clear_others(turn, keep={stable.revision, *also})
@@ -64,4 +67,7 @@ def clear_others(turn: Turn, keep: set[str]) -> None:
         if turn.endpoints_left(name):
             turn.act(Retire(name))
         else:
+            turn.asides.append(
+                f"pods of {name} stay until no request can reach them: {turn.why_not_left(name)}"
+            )
             turn.wake(SOON)

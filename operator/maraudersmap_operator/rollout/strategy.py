@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.place import place_of
 from maraudersmap_operator.resource.policy import DEFAULT_STEPS, Strategy
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
@@ -68,6 +69,16 @@ def stages(spec: MaraudersMapSpec, strategy: Strategy) -> tuple[Stage, ...]:
             # One witness: there may be no room for two.
             alone = Stage(Step.WITNESSES, Traffic.STABLE, pods=1, gate=gate)
             return alone, Stage(Step.SHARING, Traffic.SHARED, exchange=True), bake
+
+
+def waiting_places(plan: tuple[Stage, ...], strategy: Strategy) -> list[str]:
+    """The places of a plan that last for a while, or until somebody ends them: there `promote` acts."""
+    shares = [s for s in plan if s.step is Step.SHARING]
+    return [
+        place_of(s.step, strategy, shares.index(s) if s in shares else 0)
+        for s in plan
+        if s.gate or s.hold or s.step is Step.BAKING
+    ]
 
 
 def position(plan: tuple[Stage, ...], candidate: CandidateRevision) -> int:

@@ -39,8 +39,10 @@ class Turn:
     serving: str  # where traffic points once the actions so far have run
     weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
     retry: bool = False  # somebody asked for another try: waiting times are over
+    override: bool = False  # somebody asked for the target in spite of what stable suffers
     promote: str = ""  # new value of the promote annotation that nobody has taken yet
     abort: str = ""  # likewise
+    asides: list[str] = field(default_factory=list)  # waited for, or waited for no longer, besides
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
     blocked_reason: str = ""
     ask_admission: bool = False
@@ -74,7 +76,13 @@ class Turn:
     @property
     def still(self) -> bool:
         """Nothing goes forward: somebody has paused the rollout, or nobody knows what is asked for."""
-        return self.spec.rollout.paused or self.observed.target is None
+        return (self.spec.rollout.paused and not self.emergency) or self.observed.target is None
+
+    @property
+    def emergency(self) -> bool:
+        """Somebody asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
+        pin, target = self.status.pin, self.observed.target
+        return pin is not None and target is not None and pin.revision == target.revision
 
     def block_still(self, what: str) -> None:
         """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
@@ -130,7 +138,7 @@ class Turn:
         return [
             f
             for name, f in sorted(self.observed.revisions.items())
-            if name not in kept and (f.size or any(not p.ended for p in f.pods))
+            if name not in kept and (f.size or f.room(self.now))
         ]
 
     def endpoints_left(self, revision: str) -> bool:
@@ -141,6 +149,14 @@ class Turn:
             return False
         pods = {p.name for p in self.facts(revision).pods}
         return not (pods & self.observed.ready_endpoints)
+
+    def why_not_left(self, revision: str) -> str:
+        """What of `endpoints_left` is not so yet, in a few words."""
+        if self.serving != self.observed.serving or self.observed.serving in (revision, SHARED):
+            return "the Service is about to follow"
+        if not self.route_left():
+            return "the Gateway has yet to take up the newest version of the route"
+        return f"its endpoints still name pods of {revision}"
 
     def route_left(self) -> bool:
         """True when no Gateway sends anything to the preview Service any more."""

@@ -3,7 +3,7 @@
 hogwarts.edu/retry        forget the rejection, or the wait, of what the spec asks for
 hogwarts.edu/rollback-to  `<revision>/<token>`: go to an earlier revision until the spec asks for something else
 hogwarts.edu/abort        give the rollout up, as if it had been found bad
-hogwarts.edu/promote      go on from where the rollout waits for a person, or end the bake now
+hogwarts.edu/promote      go on from where the rollout waits, or end the bake now: `<revision>/<step>/<token>`, or any token
 hogwarts.edu/restart      exchange the pods of every revision in place, one at a time
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.names import (
     ANNOTATION_ABORT,
@@ -19,11 +20,16 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_RETRY,
     ANNOTATION_ROLLBACK_TO,
 )
-from maraudersmap_operator.resource.status import Pin
+from maraudersmap_operator.resource.place import HELD, order_of
+from maraudersmap_operator.resource.status import CandidateRevision, Pin
 
 from .facts import Target
 from .plan import NoteType
+from .strategy import stages, waiting_places
 from .turn import Turn
+
+# Two bare tokens this close to each other are one person pressing twice.
+PRESS_PAUSE = timedelta(seconds=10)
 
 
 def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
@@ -42,15 +48,14 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
         _stored(turn, restart=token)
     turn.abort = _new(annotations, ANNOTATION_ABORT, turn.status.tokens.abort)
     turn.promote = _new(annotations, ANNOTATION_PROMOTE, turn.status.tokens.promote)
-    # What cannot act now is spent: an old token must not hit a later rollout.
-    if turn.status.candidate is None and take_promote(turn):
-        turn.note(NoteType.NORMAL, "NothingToPromote", "No rollout is on")
     if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
         turn.note(
             NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to"
         )
     if turn.observed.target:
         _follow_pin(turn, turn.observed.target)
+    if turn.promote:
+        _look_at_promote(turn)
 
 
 def take_abort(turn: Turn) -> bool:
@@ -65,8 +70,64 @@ def take_promote(turn: Turn) -> bool:
     """True once for a new value of the promote annotation."""
     token, turn.promote = turn.promote, ""
     if token:
-        _stored(turn, promote=token)
+        candidate = turn.status.candidate
+        promoted = f"{candidate.revision}/{candidate.place}" if candidate else ""
+        _stored(turn, promote=token, promoted=promoted, promoted_at=turn.now)
     return bool(token)
+
+
+def _look_at_promote(turn: Turn) -> None:
+    """What cannot act, now or where the rollout next waits, is spent: an old token must not hit a later step."""
+    candidate, hold = turn.status.candidate, turn.status.hold
+    if turn.now - (turn.status.tokens.promoted_at or turn.now - PRESS_PAUSE) < PRESS_PAUSE and not _named(
+        turn
+    ):
+        moot = "the last one was acted upon a moment ago"
+    elif candidate is not None:
+        moot = _moot(turn, candidate)
+    elif hold and hold.reason == "StableDisturbed" and _is_for(turn, hold.revision):
+        take_promote(turn)
+        turn.override = True
+        turn.update(hold=None)
+        turn.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hold.message}")
+        return
+    else:
+        moot = "no rollout is on"
+    if moot:
+        _stored(turn, promote=turn.promote)
+        turn.promote = ""
+        turn.note(NoteType.NORMAL, "NothingToPromote", f"hogwarts.edu/promote changes nothing: {moot}")
+
+
+def _named(turn: Turn) -> tuple[str, str] | None:
+    """Revision and place that the promote annotation names; None for a bare token."""
+    revision, _, rest = turn.promote.partition("/")
+    place, slash, _ = rest.partition("/")
+    return (revision, place) if slash and (place == HELD or order_of(place)) else None
+
+
+def _is_for(turn: Turn, held: str) -> bool:
+    target, named = turn.observed.target, _named(turn)
+    return target is not None and held == target.revision and named in (None, (held, HELD))
+
+
+def _moot(turn: Turn, candidate: CandidateRevision) -> str:
+    """Why the token has nothing to act on any more; empty when it does."""
+    if (named := _named(turn)) is None:
+        return ""
+    revision, place = named
+    if revision != candidate.revision:
+        return f"it names {revision}, and {candidate.revision} is on trial"
+    meant, here = order_of(place), order_of(candidate.place)
+    of, _, done = turn.status.tokens.promoted.partition("/")
+    if meant is None or here is None:
+        return f"{revision} is held no longer"
+    if of == revision and (order_of(done) or meant) >= meant and done:
+        return f"{revision} went on from {done} for an earlier one"
+    plan = stages(turn.spec, candidate.strategy)
+    waits = [order_of(p) for p in waiting_places(plan, candidate.strategy)]
+    acts = min((w for w in waits if w and w >= meant), default=here)
+    return f"{revision} is past {place}" if here > acts else ""
 
 
 def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
@@ -74,7 +135,7 @@ def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
     return token if token != known else ""
 
 
-def _stored(turn: Turn, **tokens: str) -> None:
+def _stored(turn: Turn, **tokens: str | datetime) -> None:
     turn.update(tokens=turn.status.tokens.model_copy(update=tokens))
 
 
@@ -96,10 +157,23 @@ def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
             f"Revision {revision!r} is not recorded; recorded are {names}",
         )
         return
+    asked = f"Going to revision {revision} ({known[revision].image}){_overridden(turn, revision)}"
     kept = tuple(r for r in turn.status.rejected if r.revision != revision)
     pin = Pin(revision=revision, against=target.revision)
     turn.update(pin=pin, rejected=kept, hold=None)
-    turn.note(NoteType.NORMAL, "RollingBackTo", f"Going to revision {revision} ({known[revision].image})")
+    turn.note(NoteType.NORMAL, "RollingBackTo", asked)
+
+
+def _overridden(turn: Turn, revision: str) -> str:
+    """What would hold another rollout and does not hold this one, as the end of a sentence."""
+    found = [f"its rejection for {r.reason}" for r in turn.status.rejected if r.revision == revision]
+    if turn.spec.rollout.paused:
+        found.append("spec.rollout.paused")
+    if not turn.spec.rollout.auto_promote:
+        found.append("spec.rollout.autoPromote: false")
+    if any(not p.ready and not p.disrupted for p in turn.stable_facts.active):
+        found.append("that pods of the stable revision are not ready")
+    return f", overriding {', '.join(found)}" if found else ""
 
 
 def _follow_pin(turn: Turn, target: Target) -> None:

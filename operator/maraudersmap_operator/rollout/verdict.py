@@ -8,15 +8,14 @@ too, one that began FRESH_ATTEMPT or more after the first one began.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.policy import Rollout
-from maraudersmap_operator.resource.status import MAX_MESSAGE, CandidateRevision
-
-from .facts import Admission, JobState, MigrationFacts, PodFacts, RevisionFacts
+from .blame import blameless, migration_blame, why_interrupted
+from .case import Case, Doomed, Environment, Healthy, Pending, Verdict, unless_disturbed
+from .deadline import fair_until, in_charge, out_of_time, uncounted, why_not_ready
+from .facts import JobState, MigrationFacts, PodFacts, RevisionFacts
 from .memory import FRESH_ATTEMPT, disturbed, fresh_witness_at, starting_pods, terminations
-from .words import Trouble, create_trouble, pod_trouble
+from .words import Trouble, create_trouble, pod_trouble, shorten, why_waiting
 
 # With a single pod there is no second opinion: the kubelet's own second pull comes about 10 s after the first.
 SECOND_PULL = timedelta(seconds=12)
@@ -30,55 +29,6 @@ ADMISSION_PATIENCE = timedelta(seconds=15)
 CONTROLS_PATIENCE = timedelta(seconds=3)
 # A pod that ended after an hour need not prove itself for an hour.
 LONGEST_RUN = timedelta(seconds=60)
-# EX_TEMPFAIL: the migrations could not reach the database.
-EXIT_UNREACHABLE = 75
-
-
-@dataclass(frozen=True, slots=True)
-class Healthy:
-    """Every wanted pod has been ready for long enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Nothing to hold against it yet. `until`: when the passing of time alone could change that."""
-
-    until: datetime
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Doomed:
-    """The revision is bad, whenever and wherever it is tried."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The revision cannot be tried here and now; that says nothing against it."""
-
-    reason: str
-    message: str
-
-
-Verdict = Healthy | Pending | Doomed | Environment
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a verdict rests on. Call `remember` on the candidate first."""
-
-    candidate: CandidateRevision
-    facts: RevisionFacts
-    stable: RevisionFacts  # the control group; empty without a stable revision
-    migration: MigrationFacts | None
-    admission: Admission | None
-    rollout: Rollout
-    wanted: int
-    now: datetime
-    first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
 def classify(case: Case) -> Verdict:
@@ -98,25 +48,17 @@ def classify(case: Case) -> Verdict:
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
     since = case.candidate.controls_hurt_since
     if since is not None and case.now - since >= CONTROLS_PATIENCE:
-        return Environment("StableDisturbed", disturbed(case.candidate, case.stable))
+        return Environment("StableDisturbed", disturbed(case.candidate, case.stable, case.now))
     if _settled(case):
         return Healthy()
     # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
-    return _out_of_time(case) or Pending(_next_moment(case), why_not_ready(case.facts, case.wanted))
+    return out_of_time(case) or Pending(_next_moment(case), why_not_ready(case.facts, case.wanted))
 
 
 def keeps_ending(case: Case) -> Doomed | Environment | None:
     """The crash-loop rule alone, for a candidate under traffic."""
     found = _keeps_ending(case)
     return unless_disturbed(case, found) if found else None
-
-
-def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
-    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template."""
-    if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
-        return found
-    suffering = disturbed(case.candidate, case.stable)
-    return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}")) if suffering else found
 
 
 def _image_unobtainable(case: Case) -> Doomed | Environment | None:
@@ -206,18 +148,15 @@ def last_words(pods: tuple[PodFacts, ...]) -> str:
     return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){said}"
 
 
-def blameless(migration: MigrationFacts) -> bool:
-    """A failed attempt that says nothing about the revision: no database, or the node took the pod away."""
-    return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
-
-
-def _migration_failed(case: Case) -> Doomed | None:
+def _migration_failed(case: Case) -> Doomed | Environment | None:
     migration = case.migration
     if migration is None or migration.state is not JobState.FAILED or blameless(migration):
         return None
     if migration.attempt != case.candidate.migration_attempt:
         return None  # an earlier attempt's; the next one has just been asked for
-    return Doomed("MigrationFailed", shorten(f"exit code {migration.exit_code}: {migration.message}"))
+    if blame := migration_blame(case.candidate, migration, case.migration_limit):
+        return Doomed("MigrationFailed", shorten(blame))
+    return Environment("MigrationInterrupted", shorten(why_interrupted(case.candidate, migration)))
 
 
 def _migration_without_room(case: Case) -> Environment | None:
@@ -253,43 +192,16 @@ def _settled(case: Case) -> bool:
     return 0 < case.wanted <= len(moments) and moments[case.wanted - 1] <= case.now
 
 
-def uncounted(candidate: CandidateRevision) -> timedelta:
-    """How much of the time since its start says nothing about it."""
-    return timedelta(seconds=candidate.held_seconds + candidate.unwatched_seconds)
-
-
-def _out_of_time(case: Case) -> Doomed | Environment | None:
-    why = why_not_ready(case.facts, case.wanted)
-    rollout, candidate = case.rollout, case.candidate
-    if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate):
-        return _late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
-    if case.facts.ready >= case.wanted:
-        return None
-    if case.now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
-        message = f"no progress for {rollout.progress_deadline_seconds} s; {why}"
-        return _late(case, "ProgressDeadlineExceeded", message)
-    return None
-
-
-def _late(case: Case, reason: str, message: str) -> Doomed | Environment:
-    """Out of time; for want of nodes or of the database, that is the cluster's fault."""
-    migration = case.migration
-    if migration is not None and migration.state is JobState.FAILED and blameless(migration):
-        return Environment("DatabaseUnreachable", shorten(f"{message}; migrations: {migration.message}"))
-    if any(pod_trouble(p) is Trouble.NO_CAPACITY for p in case.facts.active):
-        return Environment(str(Trouble.NO_CAPACITY), shorten(message))
-    return unless_disturbed(case, Doomed(reason, shorten(message)))
-
-
 def _next_moment(case: Case) -> datetime:
     """When the passing of time alone could change the verdict."""
     candidate, rollout = case.candidate, case.rollout
     moments = [
         candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
-        candidate.started_at + timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate),
+        candidate.started_at + timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate, case.now),
         candidate.step_started_at + CREATE_PATIENCE,
         _migration_deadline(case),
         *_settled_at(case),
+        *(fair_until(case, p) for p in in_charge(case) if p.ran_since and not p.ready),
         *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),
     ]
     if candidate.pull_error_since:
@@ -304,27 +216,3 @@ def _next_moment(case: Case) -> datetime:
     if fresh := fresh_witness_at(candidate):
         moments.append(fresh)
     return min((m for m in moments if m > case.now), default=case.now + FRESH_ATTEMPT)
-
-
-def why_not_ready(facts: RevisionFacts, wanted: int) -> str:
-    """One sentence with the first cause found, the most telling kind first."""
-    if facts.create_error:
-        return shorten(facts.create_error)
-    return why_waiting(facts.active) or f"{facts.ready} of {wanted} pods are ready"
-
-
-def why_waiting(pods: tuple[PodFacts, ...]) -> str:
-    """What the scheduler or the kubelet has against the first pod in trouble; empty when none is."""
-    for pod in pods:
-        if pod.unschedulable:
-            return shorten(f"pod {pod.name} cannot be scheduled: {pod.unschedulable}")
-    for pod in pods:
-        if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
-            return shorten(f"pod {pod.name}: {pod.waiting_reason}: {pod.waiting_message}")
-    return ""
-
-
-def shorten(text: str) -> str:
-    """On one line, and short enough for two of them in a message."""
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_MESSAGE // 2 else text[: MAX_MESSAGE // 2 - 1] + "…"

@@ -11,12 +11,12 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
 
+from .case import Environment
 from .judge import judge_under_traffic, sentence
 from .steady import clear_others, hold_stable, restore_selector
 from .strategy import Stage
 from .trial import staff
 from .turn import SOON, Turn
-from .verdict import Environment
 
 # A Gateway learns of endpoints some time after us, and answers for a Service without any with an error. Traefik takes up
 # changes at most every 2 s.
@@ -61,8 +61,8 @@ def _may_wait(turn: Turn, candidate: CandidateRevision) -> bool:
         else "the Gateway does not say that it serves the new weights"
     )
     patience = timedelta(seconds=turn.spec.rollout.progress_deadline_seconds)
-    # In a step that had arrived, however long ago, the deadline starts anew: the judge is about to say so.
-    if candidate.settled_at is not None or turn.now < candidate.progressed_at + patience:
+    since = candidate.waiting_since
+    if candidate.settled_at is not None or since is None or turn.now < since + patience:
         turn.block("WaitingForRoute", told)
         turn.wake(SOON)
         return True

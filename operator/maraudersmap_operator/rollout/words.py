@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from maraudersmap_operator.resource.status import MAX_MESSAGE
+
 from .facts import PodFacts
 
 
@@ -96,6 +98,26 @@ def create_trouble(message: str) -> Trouble | None:
 def image_not_found(pod: PodFacts) -> bool:
     """The kubelet says that this image cannot exist, rather than that it could not be fetched now."""
     return pod_trouble(pod) is Trouble.IMAGE_NOT_FOUND
+
+
+def why_waiting(pods: tuple[PodFacts, ...]) -> str:
+    """What the scheduler or the kubelet has against the first pod in trouble; empty when none is."""
+    for pod in pods:
+        if pod.unschedulable:
+            return shorten(f"pod {pod.name} cannot be scheduled: {pod.unschedulable}")
+    for pod in pods:
+        if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+            return shorten(f"pod {pod.name}: {pod.waiting_reason}: {pod.waiting_message}")
+    for pod in pods:
+        if pod.injected and not pod.ready:
+            return shorten(f"pod {pod.name}: {pod.injected}")
+    return ""
+
+
+def shorten(text: str) -> str:
+    """On one line, and short enough for two of them in a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_MESSAGE // 2 else text[: MAX_MESSAGE // 2 - 1] + "…"
 
 
 def _pull(message: str) -> Trouble:

@@ -70,6 +70,13 @@ class Behaviour:
     terminations_reason: str = "Error"
     errors_percent: int = 0  # of users' requests
     slow: bool = False  # five times as slow
+    starts_after: float = 1  # until the kubelet has its container running: pulling, mounting volumes
+    waiting: tuple[str, str] = ("", "")  # why it has not started, in the kubelet's words
+    injected: str = ""  # what is wrong with a container that somebody put in beside it
+    unready_of: tuple[float, float] = (0, 0)  # each of its pods is unready for so long of every so long
+    migration_takes: float = 1
+    migration_waits: bool = False  # its container is never started
+    migration_exits: bool = True  # off: killed by the Job's deadline, its exit code lost with the pod
 
 
 @dataclass(slots=True)
@@ -180,7 +187,8 @@ class World:
             for _ in range(0 if self.create_error else size - len(own)):
                 uid = f"pod-{next(self._uids)}"
                 self._first_pod.setdefault(self.image(revision), self.now)
-                self.pods.append(Pod(uid, revision, self.now, self.now + SECOND))
+                starts = timedelta(seconds=self._behaviour(revision).starts_after)
+                self.pods.append(Pod(uid, revision, self.now, self.now + starts))
             for pod in own[size:]:
                 self.pods.remove(pod)
                 self.leaving.append((pod, self.now))
@@ -413,13 +421,23 @@ class World:
             seconds=behaviour.unready_from
         ):
             return False
-        if pod.uid in self.disrupted:
+        if pod.uid in self.disrupted or behaviour.injected:
+            return False
+        if self._unready_for(pod) is not None:
             return False
         return self.now >= pod.started + timedelta(seconds=behaviour.ready_after or 0)
+
+    def _unready_for(self, pod: Pod) -> float | None:
+        """Seconds since it has become unready by itself; None while it is not. Each pod at its own time."""
+        down, of = self._behaviour(pod.revision).unready_of
+        turn = int(pod.uid.removeprefix("pod-")) % 3 * of / 3
+        into = ((self.now - START).total_seconds() + turn) % of if of else down
+        return into if into < down and self.now > pod.started + 5 * SECOND else None
 
     def _facts(self, pod: Pod) -> PodFacts:
         behaviour = self._behaviour(pod.revision)
         ready = self._ready(pod)
+        down_for = self._unready_for(pod)
         missing = (behaviour.image_missing or behaviour.pull_denied) and self.now >= pod.created + SECOND
         return PodFacts(
             uid=pod.uid,
@@ -429,11 +447,15 @@ class World:
             ready_since=pod.started + timedelta(seconds=behaviour.ready_after or 0) if ready else None,
             restarts=pod.restarts,
             down=pod.down_until is not None,
-            waiting_reason="ErrImagePull" if missing else "",
+            waiting_reason="ErrImagePull" if missing else behaviour.waiting[0] * (self.now < pod.started),
             waiting_message=("401 Unauthorized" if behaviour.pull_denied else "app:9: not found")
             if missing
-            else "",
+            else behaviour.waiting[1] * (self.now < pod.started),
+            unready_since=None if down_for is None else self.now - timedelta(seconds=down_for),
+            injected=behaviour.injected,
             disrupted=pod.uid in self.disrupted,
+            own_ready=ready or bool(behaviour.injected),
+            ran_since=None if missing or self.now < pod.started else pod.started,
             last_terminations=tuple(pod.ends[-2:]),
         )
 
@@ -467,14 +489,34 @@ class World:
                 self.jobs[revision] = replace(
                     job, pods=(PodFacts("job", "job", self.now, unschedulable=told),)
                 )
-            elif job.finished_at and self.now >= job.finished_at + SECOND:
-                state = JobState.COMPLETE if behaviour.migration_exit == 0 else JobState.FAILED
+            elif behaviour.migration_waits and self.now < (job.finished_at or self.now) + 60 * SECOND:
+                pod = PodFacts(
+                    "job", "job", self.now, waiting_reason="ErrImagePull", waiting_message="503 away"
+                )
+                self.jobs[revision] = replace(job, pods=(pod,))
+            elif job.finished_at and self.now >= job.finished_at + timedelta(
+                seconds=60 if behaviour.migration_waits else behaviour.migration_takes
+            ):
+                well = (
+                    behaviour.migration_exit == 0
+                    and behaviour.migration_exits
+                    and not behaviour.migration_waits
+                )
+                state = JobState.COMPLETE if well else JobState.FAILED
+                code = (
+                    behaviour.migration_exit
+                    if behaviour.migration_exits and not behaviour.migration_waits
+                    else None
+                )
                 self.jobs[revision] = replace(
                     job,
                     pods=(),
                     state=state,
-                    exit_code=behaviour.migration_exit,
+                    exit_code=code,
                     unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
                     message="as told",
                 )
+            elif job.finished_at:
+                runs = PodFacts("job", "job", job.finished_at, ran_since=job.finished_at)
+                self.jobs[revision] = replace(job, pods=(runs,))

@@ -1,0 +1,72 @@
+"""The four verdicts, and what one rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from maraudersmap_operator.resource.policy import Rollout
+from maraudersmap_operator.resource.status import CandidateRevision
+
+from .facts import Admission, MigrationFacts, RevisionFacts
+from .memory import disturbed
+from .words import Trouble, shorten
+
+# How much of a deadline a pod's own container must have had before it is to blame for not having made it.
+FAIR_SHARE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """Every wanted pod has been ready for long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Nothing to hold against it yet. `until`: when the passing of time alone could change that."""
+
+    until: datetime
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """The revision is bad, whenever and wherever it is tried."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The revision cannot be tried here and now; that says nothing against it."""
+
+    reason: str
+    message: str
+
+
+Verdict = Healthy | Pending | Doomed | Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict rests on. Call `remember` on the candidate first."""
+
+    candidate: CandidateRevision
+    facts: RevisionFacts
+    stable: RevisionFacts  # the control group; empty without a stable revision
+    migration: MigrationFacts | None
+    admission: Admission | None
+    rollout: Rollout
+    wanted: int
+    now: datetime
+    migration_limit: timedelta
+    first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
+
+
+def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
+    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template."""
+    if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
+        return found
+    suffering = disturbed(case.candidate, case.stable, case.now)
+    return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}")) if suffering else found
