@@ -57,6 +57,11 @@ class Cluster(Protocol):
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create. Raises Conflict when it exists. `dry_run`: nothing is kept, everything else is as it would be."""
 
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply with our field manager, by force; creates what is absent. For ControllerRevisions only: the API
+        server compares their `data` byte by byte, and only what it has written itself, in its own order and spelling, survives
+        a later patch of the metadata."""
+
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """PUT the whole object, which carries the UID and the resourceVersion that it was read with.
 
@@ -143,6 +148,10 @@ class KubernetesCluster:
             "POST", path, body=manifest, field_manager=FIELD_MANAGER, query=_dry(dry_run)
         )
 
+    async def apply(self, manifest: Manifest) -> Manifest:
+        meta = manifest["metadata"]
+        return await self._apply(kind_of(manifest).path(meta["namespace"], meta["name"]), manifest)
+
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         meta = manifest["metadata"]
         path = kind_of(manifest).path(meta["namespace"], meta["name"])
@@ -189,14 +198,7 @@ class KubernetesCluster:
             "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": version},
             "status": status,
         }
-        return await self._request(
-            "PATCH",
-            MARAUDERSMAP.path(namespace, name, "status"),
-            body=body,
-            content_type="application/apply-patch+yaml",
-            field_manager=FIELD_MANAGER,
-            force_conflicts=True,
-        )
+        return await self._apply(MARAUDERSMAP.path(namespace, name, "status"), body)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
@@ -214,6 +216,16 @@ class KubernetesCluster:
             query.append(("previous", "true"))
         response = await self._send("GET", POD.path(namespace, pod, "log"), query)
         return str(await response.text(errors="replace"))
+
+    async def _apply(self, path: str, manifest: Manifest) -> Manifest:
+        return await self._request(
+            "PATCH",
+            path,
+            body=manifest,
+            content_type="application/apply-patch+yaml",
+            field_manager=FIELD_MANAGER,
+            force_conflicts=True,
+        )
 
     async def _request(
         self, method: str, path: str, query: Query | None = None, **parameters: Any

@@ -128,7 +128,8 @@ class Ensurer:
         body = stamped(manifest)
         if at_creation:
             body = {**body, "spec": {**body["spec"], **at_creation}}
-        self._remember(kind, await self._cluster.create(body), manifest, digest)
+        write = self._cluster.apply if kind is CONTROLLER_REVISION else self._cluster.create
+        self._remember(kind, await write(body), manifest, digest)
         return Fate(kind.kind, manifest["metadata"]["name"], State.AS_WANTED)
 
     async def _replace(self, kind: Kind, manifest: Manifest, digest: str) -> Fate:
