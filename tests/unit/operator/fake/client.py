@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -106,12 +107,16 @@ class FakeCluster:
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
         with self._call(Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run)):
-            return self.server.create(kind, manifest, manager=self.manager, dry_run=dry_run)
+            return self.server.create(
+                kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
+            )
 
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
         with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run)):
-            return self.server.update(kind, manifest, manager=self.manager, dry_run=dry_run)
+            return self.server.update(
+                kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
+            )
 
     async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
         with self._call(Call("patch", kind, namespace, name)):
@@ -131,9 +136,7 @@ class FakeCluster:
         self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
     ) -> Manifest:
         with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
-            return self.server.apply_status(
-                namespace, name, status, manager=self.manager, uid=uid, version=version
-            )
+            return self.server.apply_status(namespace, name, status, manager=self.manager, version=version)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from maraudersmap_operator.cluster.kinds import Kind
+
 Manifest = dict[str, Any]
 PORT = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
 IMAGE = "no-such-registry.invalid/map:1"
@@ -93,9 +95,9 @@ def ingress(namespace: str, name: str) -> Manifest:
     return _object("networking.k8s.io/v1", "Ingress", namespace, name, spec={"rules": rules})
 
 
-def resource(namespace: str, name: str) -> Manifest:
+def resource(kind: Kind, namespace: str, name: str) -> Manifest:
     spec = {"image": IMAGE, "database": {"evaluation": {}}, "cache": {"disabled": True}}
-    return _object("hogwarts.edu/v1alpha1", "MaraudersMap", namespace, name, spec=spec)
+    return _object(kind.api_version, kind.kind, namespace, name, spec=spec)
 
 
 def reference(owner: Manifest) -> Manifest:

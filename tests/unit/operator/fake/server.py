@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
+    CONTROLLER_REVISION,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
@@ -35,6 +37,13 @@ from .storage import Storage, Stored
 from .validation import validate
 
 Manifest = dict[str, Any]
+Encoder = Callable[[Any], str]
+
+
+def compact(value: Any) -> str:
+    """JSON as Go writes maps: what a patch becomes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
 
 _WITH_GENERATION = frozenset(
     {
@@ -92,7 +101,10 @@ class ApiServer:
         return stored.read() if stored else None
 
     # --- writing ------------------------------------------------------------------------------------------------------
-    def create(self, kind: Kind, given: Manifest, *, manager: str, dry_run: bool = False) -> Manifest:
+    def create(
+        self, kind: Kind, given: Manifest, *, manager: str, dry_run: bool = False, written: Encoder = compact
+    ) -> Manifest:
+        """`written`: how the client writes JSON."""
         obj = copied(given)
         meta = obj["metadata"]
         namespace = meta.get("namespace", "")
@@ -125,18 +137,25 @@ class ApiServer:
         entries = updated(
             (), {}, fields_of(kind, _without_status(kind, obj)), (manager, "Update", ""), self.clock.stamp()
         )
-        return self._keep(Stored(kind, obj, entries), dry_run)
+        return self._keep(Stored(kind, obj, entries, _raw(kind, obj, written)), dry_run)
 
     def update(
-        self, kind: Kind, given: Manifest, *, manager: str, subresource: str = "", dry_run: bool = False
+        self,
+        kind: Kind,
+        given: Manifest,
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
+        written: Encoder = compact,
     ) -> Manifest:
-        """PUT."""
+        """PUT. `written`: how the client writes JSON."""
         meta = given["metadata"]
         stored = self._stored(kind, meta.get("namespace"), meta["name"])
         if kind in _VERSION_NEEDED and not meta.get("resourceVersion"):
             told = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
             raise problems.invalid(kind, meta["name"], told)
-        return self._update(stored, copied(given), manager, subresource, dry_run)
+        return self._update(stored, copied(given), manager, subresource, dry_run, written)
 
     def patch(
         self, kind: Kind, namespace: str | None, name: str, operations: list[Manifest], *, manager: str
@@ -200,7 +219,7 @@ class ApiServer:
         return self._update(stored, body, manager, "status", False)
 
     def apply_status(
-        self, namespace: str, name: str, status: Manifest, *, manager: str, uid: str = "", version: str = ""
+        self, namespace: str, name: str, status: Manifest, *, manager: str, version: str = ""
     ) -> Manifest:
         """A forced server-side apply of a MaraudersMap's status."""
         kind = MARAUDERSMAP
@@ -208,7 +227,7 @@ class ApiServer:
         given = {"status": copied(status)}
         if path := schema.undeclared(self.schema, given, ""):
             raise schema.not_declared(f"{namespace}/{name}; {kind.api_version}, Kind={kind.kind}", path)
-        self._check_fence(stored, uid, version)
+        self._check_fence(stored, "", version)
         who = (manager, "Apply", "status")
         own = next((e.paths for e in stored.entries if e.who == who), frozenset())
         others: set[Path] = set().union(*(e.paths for e in stored.entries if e.who != who))
@@ -217,6 +236,7 @@ class ApiServer:
         left = fields_of(kind, {"status": body.get("status", {})})
         kept = {p: v for p, v in left.items() if p not in own - set(wanted) or p in others}
         body["status"] = _built(kept | wanted).get("status", {})
+        self._prepare(kind, body, stored.body)
         self._validate(kind, body, stored.body)
         before, after = fields_of(kind, stored.body), fields_of(kind, body)
         entries = applied(stored.entries, before, after, wanted, who, self.clock.stamp())
@@ -224,7 +244,7 @@ class ApiServer:
             (e.who, e.paths) for e in stored.entries
         }:
             return stored.read()
-        return self._keep(Stored(kind, body, entries), False)
+        return self._keep(Stored(kind, body, entries, stored.raw), False)
 
     def delete(
         self,
@@ -262,7 +282,13 @@ class ApiServer:
 
     # --- how ----------------------------------------------------------------------------------------------------------
     def _update(
-        self, stored: Stored, obj: Manifest, manager: str, subresource: str, dry_run: bool
+        self,
+        stored: Stored,
+        obj: Manifest,
+        manager: str,
+        subresource: str,
+        dry_run: bool,
+        written: Encoder = compact,
     ) -> Manifest:
         kind, old = stored.kind, stored.body
         meta = obj["metadata"]
@@ -280,9 +306,14 @@ class ApiServer:
         )
         self.admission.change(request)
         self._prepare(kind, obj, old)
-        if kind in _WITH_GENERATION and _intent(obj) != _intent(old):
+        if kind in _WITH_GENERATION and subresource != "status" and _intent(kind, obj) != _intent(kind, old):
             meta["generation"] = old["metadata"]["generation"] + 1
         self._validate(kind, obj, old)
+        raw = _raw(kind, obj, written)
+        if raw != stored.raw:
+            raise problems.invalid(
+                kind, meta["name"], f"data: Invalid value: {stored.raw}: field is immutable"
+            )
         self.admission.check(request)
         if obj == old and not cleared:
             return stored.read()
@@ -290,11 +321,11 @@ class ApiServer:
         entries: tuple[Entry, ...] = () if cleared else stored.entries
         who = (manager, "Update", subresource)
         entries = updated(entries, before, after, who, self.clock.stamp())
-        written = Stored(kind, obj, entries)
+        kept = Stored(kind, obj, entries, raw)
         if "deletionTimestamp" in meta and not meta.get("finalizers") and kind is not POD and not dry_run:
-            self.storage.remove(self.storage.write(written, self.clock.now), self.clock.now)
-            return written.read()
-        return self._keep(written, dry_run)
+            self.storage.remove(self.storage.write(kept, self.clock.now), self.clock.now)
+            return kept.read()
+        return self._keep(kept, dry_run)
 
     def _prepare(self, kind: Kind, obj: Manifest, old: Manifest | None) -> None:
         obj.setdefault("apiVersion", kind.api_version)
@@ -328,7 +359,7 @@ class ApiServer:
         meta["deletionGracePeriodSeconds"] = grace
         if "generation" in meta:
             meta["generation"] += 1
-        self.storage.write(Stored(stored.kind, body, stored.entries), self.clock.now)
+        self.storage.write(Stored(stored.kind, body, stored.entries, stored.raw), self.clock.now)
 
     def _orphan(self, owner: Stored) -> None:
         for stored in list(self.storage.every()):
@@ -367,7 +398,8 @@ def _keep_other_half(kind: Kind, obj: Manifest, old: Manifest, subresource: str)
             if part not in ("status", "metadata"):
                 _take(obj, old, part)
         for part in set(obj["metadata"]) | set(old["metadata"]):
-            _take(obj["metadata"], old["metadata"], part)
+            if kind is not DEPLOYMENT or part != "annotations":
+                _take(obj["metadata"], old["metadata"], part)
     elif kind in _WITH_STATUS:
         _take(obj, old, "status")
 
@@ -379,8 +411,14 @@ def _take(obj: Manifest, old: Manifest, part: str) -> None:
         obj.pop(part, None)
 
 
-def _intent(obj: Manifest) -> Manifest:
-    return {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+def _intent(kind: Kind, obj: Manifest) -> Manifest:
+    """What counts for the generation: of a Deployment, the annotations as well."""
+    found = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    return found | ({"annotations": obj["metadata"].get("annotations")} if kind is DEPLOYMENT else {})
+
+
+def _raw(kind: Kind, obj: Manifest, written: Encoder) -> str:
+    return written(obj.get("data")) if kind is CONTROLLER_REVISION else ""
 
 
 def _without_status(kind: Kind, obj: Manifest) -> Manifest:

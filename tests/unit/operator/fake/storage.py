@@ -24,6 +24,8 @@ class Stored:
     kind: Kind
     body: Manifest
     entries: tuple[Entry, ...] = ()
+    raw: str = ""
+    """The bytes of a record's `data`, which the API server compares."""
     _text: str = field(default="", repr=False)
 
     @property

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.unit.operator.fake import contract
 from tests.unit.operator.fake.client import FakeCluster
+from tests.unit.operator.fake.controllers import Controllers
 from tests.unit.operator.fake.server import ApiServer
 from tests.unit.operator.fake.watches import Watch
 
-from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import Kind
+from maraudersmap_operator.cluster import Cluster, Manifest
+from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, Kind
 
 TICKS = 200
 
@@ -19,9 +20,11 @@ TICKS = 200
 class FakeGround:
     def __init__(self) -> None:
         self.server = ApiServer()
-        self.cluster = FakeCluster(self.server)
-        self.foreign = FakeCluster(self.server, manager=contract.FOREIGN)
+        self.controllers = Controllers(self.server)
+        self.cluster: Cluster = FakeCluster(self.server)
+        self.foreign: Cluster = FakeCluster(self.server, manager=contract.FOREIGN)
         self.namespace = "default"
+        self.resource = MARAUDERSMAP
 
     async def quota(self, name: str, hard: dict[str, str]) -> None:
         self.server.admission.quota(self.namespace, name, **hard)
@@ -46,7 +49,7 @@ class FakeGround:
         raise AssertionError(what)
 
     def tick(self) -> None:
-        self.server.clock.advance(1)
+        self.controllers.run(1)
 
 
 @pytest.mark.parametrize("check", contract.checks())

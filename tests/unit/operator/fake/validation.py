@@ -61,11 +61,8 @@ def _problems(kind: Kind, obj: Manifest, before: Manifest | None) -> list[str]:
         for part in ("selector", "template", "completions"):
             if spec.get(part) != old.get(part):
                 found.append(f"spec.{part}: Invalid value: {_go(spec.get(part))}: {IMMUTABLE}")
-    if kind is CONTROLLER_REVISION:
-        if before is not None and obj.get("data") != before.get("data"):
-            found.append(f"data: Invalid value: {_go(obj.get('data'))}: {IMMUTABLE}")
-        if before is None and not obj.get("data"):
-            found.append("data: Required value: data is mandatory")
+    if kind is CONTROLLER_REVISION and before is None and not obj.get("data"):
+        found.append("data: Required value: data is mandatory")
     if before is not None and kind in (CONFIG_MAP, SECRET) and before.get("immutable"):
         if not obj.get("immutable"):
             found.append("immutable: Forbidden: field is immutable when `immutable` is set")
