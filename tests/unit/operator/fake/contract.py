@@ -797,9 +797,16 @@ async def _pods(on: Ground, app: str, count: int) -> list[Manifest]:
 
 
 async def _scale(on: Ground, name: str, replicas: int) -> None:
-    found = await _settled(on, DEPLOYMENT, name)
-    fence = {"uid": _uid(found), "version": found["metadata"]["resourceVersion"]}
-    await on.cluster.scale(DEPLOYMENT, on.namespace, name, replicas, **fence)
+    async def done() -> bool:
+        found = await _get(on, DEPLOYMENT, name)
+        fence = {"uid": _uid(found), "version": found["metadata"]["resourceVersion"]}
+        try:
+            await on.cluster.scale(DEPLOYMENT, on.namespace, name, replicas, **fence)
+        except Conflict:
+            return False  # its controller has just written the status
+        return True
+
+    await on.until(done, f"{name} is scaled")
 
 
 async def _gone(on: Ground, kind: Kind, name: str) -> bool:
