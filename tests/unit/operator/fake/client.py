@@ -1,0 +1,181 @@
+"""The operator's port on the server in this process, with the faults that a network has."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, Listing, Operations
+from maraudersmap_operator.cluster.errors import (
+    ClusterError,
+    Conflict,
+    NotFound,
+    NotLeading,
+    Refused,
+    Unavailable,
+)
+from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, MARAUDERSMAP, POD, Kind, kind_of
+
+from .faults import Call, Effect, Faults
+from .problems import Problem
+from .selectors import by_fields, by_labels, labels_of
+from .server import ApiServer
+
+Manifest = dict[str, Any]
+
+_BY_STATUS: dict[int, type[ClusterError]] = {
+    400: Refused,
+    403: Refused,
+    404: NotFound,
+    409: Conflict,
+    422: Refused,
+}
+_METHODS = {
+    "create": "POST",
+    "replace": "PUT",
+    "delete": "DELETE",
+    "get": "GET",
+    "list": "GET",
+    "logs": "GET",
+}
+
+
+class FakeCluster:
+    """`Cluster`. `calls` counts (verb, kind) of what reached the server; `slow` lets time pass during a slow answer."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        faults: Faults | None = None,
+        *,
+        manager: str = FIELD_MANAGER,
+        may_write: Callable[[], bool] = lambda: True,
+        slow: Callable[[float], None] | None = None,
+        chunk: int = LIST_CHUNK,
+    ) -> None:
+        self.server = server
+        self.faults = faults or Faults()
+        self.manager = manager
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.logs_of: Callable[[str, str, str, bool], str] = lambda ns, pod, container, previous: ""
+        self._may_write = may_write
+        self._slow = slow or server.clock.advance
+        self._chunk = chunk
+
+    @property
+    def writes(self) -> int:
+        return sum(n for (verb, _), n in self.calls.items() if verb not in ("get", "list", "logs"))
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        try:
+            with self._call(Call("get", kind, namespace or "", name)):
+                return self.server.get(kind, namespace, name)
+        except NotFound:
+            return None
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
+        labelled, fielded = by_labels(selector), by_fields(fields)
+        with self._call(Call("list", kind, namespace or "", "")):
+            if kind is HTTP_ROUTE and kind not in self.server.served:
+                raise Problem(404, "the server could not find the requested resource")
+            # Every page shows the objects as they were when the first was asked for.
+            version = self.server.storage.version
+            found = [
+                s
+                for s in self.server.storage.all(kind, namespace)
+                if labelled(labels_of(s.body)) and fielded(s.body)
+            ]
+        for start in range(0, max(len(found), 1), self._chunk):
+            if start:
+                with self._call(Call("list", kind, namespace or "", "")):
+                    pass
+            yield Listing(tuple(s.read() for s in found[start : start + self._chunk]), version)
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
+        items: list[Manifest] = []
+        version = 0
+        async for page in self.pages(kind, namespace, selector, fields):
+            items += page.items
+            version = page.resource_version
+        return Listing(tuple(items), version)
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        kind, meta = kind_of(manifest), manifest["metadata"]
+        with self._call(Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run)):
+            return self.server.create(
+                kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
+            )
+
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        kind, meta = kind_of(manifest), manifest["metadata"]
+        with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run)):
+            return self.server.update(
+                kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
+            )
+
+    async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
+        with self._call(Call("patch", kind, namespace, name)):
+            return self.server.patch(kind, namespace, name, operations, manager=self.manager)
+
+    async def scale(
+        self, kind: Kind, namespace: str, name: str, replicas: int, *, uid: str, version: str
+    ) -> None:
+        with self._call(Call("scale", kind, namespace, name)):
+            self.server.scale(kind, namespace, name, replicas, manager=self.manager, uid=uid, version=version)
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
+        with self._call(Call("merge", kind, namespace, name)):
+            return self.server.merge(kind, namespace, name, patch, manager=self.manager)
+
+    async def apply_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
+        with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
+            return self.server.apply_status(namespace, name, status, manager=self.manager, version=version)
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
+    ) -> None:
+        try:
+            with self._call(Call("delete", kind, namespace, name)):
+                self.server.delete(
+                    kind, namespace, name, uid=uid, version=version or "", manager=self.manager
+                )
+        except NotFound:
+            return
+
+    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
+        with self._call(Call("logs", POD, namespace, pod)):
+            self.server.get(POD, namespace, pod)
+            text = self.logs_of(namespace, pod, container, previous)
+        return "\n".join(text.splitlines()[-lines:])
+
+    @contextmanager
+    def _call(self, call: Call) -> Iterator[None]:
+        what = (
+            f"{_METHODS.get(call.verb, 'PATCH')} {call.kind.path(call.namespace or None, call.name or None)}"
+        )
+        if call.writes and not self._may_write():
+            raise NotLeading(f"{what}: not sent, the lease has run out")
+        fault = self.faults.strike(call)
+        if fault is not None and fault.effect is Effect.STATUS:
+            kind = _BY_STATUS.get(fault.status, Unavailable)
+            raise kind(f"{what}: {fault.sentence(call)}", fault.status)
+        if fault is not None and fault.effect is Effect.TIMEOUT:
+            self._slow(fault.seconds)
+            raise Unavailable(f"{what}: TimeoutError")
+        if fault is not None and fault.effect is Effect.SLOW:
+            self._slow(fault.seconds)
+        self.calls[call.verb, call.kind.kind] += 1
+        try:
+            yield
+        except Problem as problem:
+            kind = _BY_STATUS.get(problem.status, Unavailable)
+            raise kind(f"{what}: {problem.message}", problem.status) from problem
+        if fault is not None and fault.effect is Effect.LOST:
+            raise Unavailable(f"{what}: ServerDisconnectedError Server disconnected")
