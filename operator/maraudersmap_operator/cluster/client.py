@@ -58,9 +58,11 @@ class Cluster(Protocol):
         """Create. Raises Conflict when it exists. `dry_run`: nothing is kept, everything else is as it would be."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply with our field manager, by force; creates what is absent. For ControllerRevisions only: the API
-        server compares their `data` byte by byte, and only what it has written itself, in its own order and spelling, survives
-        a later patch of the metadata."""
+        """Server-side apply with our field manager, by force; creates what is absent.
+
+        For ControllerRevisions only: the API server compares their `data` byte by byte, and only what it has written itself,
+        in its own order and spelling, survives a later patch of the metadata.
+        """
 
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """PUT the whole object, which carries the UID and the resourceVersion that it was read with.

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import structlog
+
 from maraudersmap_operator.children import Images
 from maraudersmap_operator.cluster import ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import (
@@ -131,9 +132,7 @@ class Operator:
         self.cluster.logs_of = loop.logs_of
         self.store = Store()
         self.metrics = Metrics()
-        self.reconciler = Reconciler(
-            self.cluster, self.store, settings, self.metrics, loop.clock, led_before
-        )
+        self.reconciler = Reconciler(self.cluster, self.store, settings, self.metrics, loop.clock, led_before)
         self.queue = SimQueue(self.reconciler.reconcile, loop.clock)
         self.watches = Watches(loop.server, SELECTOR)
         self.audit_due = loop.clock()
@@ -165,7 +164,9 @@ class Operator:
 class Loop:
     """A cluster, one resource in it, and the operator (or two) that looks after it."""
 
-    def __init__(self, seed: int = 0, *, declared: Manifest | None = None, postgres: str = "postgres:16") -> None:
+    def __init__(
+        self, seed: int = 0, *, declared: Manifest | None = None, postgres: str = "postgres:16"
+    ) -> None:
         self.clock = Clock()
         self.server = ApiServer(self.clock, declared)
         self.controllers = Controllers(self.server)
@@ -368,7 +369,11 @@ class Loop:
 
     def events(self, reason: str) -> list[Manifest]:
         """Events about the resource."""
-        return [e for e in self.all(EVENT) if e["reason"] == reason and e["involvedObject"]["kind"] == "MaraudersMap"]
+        return [
+            e
+            for e in self.all(EVENT)
+            if e["reason"] == reason and e["involvedObject"]["kind"] == "MaraudersMap"
+        ]
 
     def version(self) -> int:
         """Of the newest write to anything."""
@@ -377,7 +382,9 @@ class Loop:
     def told(self) -> str:
         status = self.status
         conditions = {c["type"]: f"{c['status']}/{c['reason']}" for c in status.get("conditions") or ()}
-        candidate = {k: self.candidate.get(k) for k in ("revision", "step", "doomed")} if self.candidate else None
+        candidate = (
+            {k: self.candidate.get(k) for k in ("revision", "step", "doomed")} if self.candidate else None
+        )
         errors = [str(e) for o in self.operators for e in o.queue.errors[-2:]]
         return (
             f"{stamp(self.clock.now)} phase {status.get('phase')}: {status.get('message')}; selected {self.selected}, "
