@@ -49,7 +49,7 @@ from .fates import Fate, Fates, State, state_of
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
 from .records import Records
 from .route import NOT_SERVED
-from .traffic import is_endpoint, look, route_to
+from .traffic import is_endpoint, look, others_answer, route_to
 
 # A kubelet that does not answer must not hold a verdict back.
 EVIDENCE_SECONDS = 5
@@ -227,11 +227,7 @@ class Hands:
     async def _before_taking_away(self, revision: str) -> None:
         """The verdict is stored, and no user's request can reach the revision: seen live, in this pass."""
         await self._remember()
-        if not self._looked:
-            selected = await look(self._cluster, self._store, self._owner)
-            self._looked = True
-            if selected != self.serving:
-                self._observed_elsewhere(selected)
+        await self._look()
         if self.serving == SHARED and revision not in self._on_stage():
             return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
         if self.serving in (revision, SHARED) or is_endpoint(self._store, self._key, revision):
@@ -240,10 +236,16 @@ class Hands:
     def _on_stage(self) -> set[str]:
         return {r.revision for r in (self._status.stable, self._status.candidate) if r is not None}
 
-    def _observed_elsewhere(self, selected: str) -> None:
-        self.serving = selected
-        self.traffic_failed = True
-        raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
+    async def _look(self) -> None:
+        """See live, once in a pass, that the Service leads where the decision takes it to lead."""
+        if self._looked:
+            return
+        selected = await look(self._cluster, self._store, self._owner)
+        self._looked = True
+        if selected != self.serving:
+            self.serving = selected
+            self.traffic_failed = True
+            raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
 
     async def _remember(self) -> None:
         if not self._remembered:
@@ -299,17 +301,16 @@ class Hands:
             return
 
     async def _before_shrinking(self, revision: str, replicas: int) -> None:
-        if replicas == 0:
-            await self._before_taking_away(revision)
-            return
+        """Nobody loses pods that answer users before others are seen to."""
         if self._observation.observed.serving != self.serving:
             raise NotYet("traffic has just moved; what it left shrinks when it is seen to have moved")
+        if replicas == 0 and self.serving != SHARED:
+            await self._before_taking_away(revision)
+            return
         await self._remember()
-        if not self._looked:
-            selected = await look(self._cluster, self._store, self._owner)
-            self._looked = True
-            if selected != self.serving:
-                self._observed_elsewhere(selected)
+        await self._look()
+        if replicas == 0 and not others_answer(self._store, self._key, revision):
+            raise NotYet(f"nobody but revision {revision} answers users' requests")
 
     async def _keep_evidence(self, revision: str) -> None:
         try:

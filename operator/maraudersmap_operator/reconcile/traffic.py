@@ -89,5 +89,11 @@ def is_endpoint(store: Store, key: Key, revision: str) -> bool:
     return bool(names & ready_endpoints(store, key, children.names.service(key.name)))
 
 
+def others_answer(store: Store, key: Key, revision: str) -> bool:
+    """Some pod gets users' requests that is not the revision's, as far as the store knows."""
+    names: set[str] = {_name(pod) for pod in pods_of(store, key, revision)}
+    return bool(ready_endpoints(store, key, children.names.service(key.name)) - names)
+
+
 def _name(obj: Manifest) -> str:
     return str(obj["metadata"]["name"])
