@@ -311,8 +311,9 @@ class Tokens(StatusModel):
 
     retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
     promote: str = Field(default="", description="Last value of hogwarts.edu/promote acted upon.")
-    promoted: str = Field(default="", description="Revision and step that it let go on, `<revision>/<step>`.")
-    promoted_at: MicroTime | None = Field(default=None, description="When it did.")
+    promoted_at: MicroTime | None = Field(
+        default=None, description="When hogwarts.edu/promote last let go on."
+    )
     abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
     rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
     restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")

@@ -30,6 +30,11 @@ def exchange(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -
         have(turn, candidate, wanted)
         return wanted
     have(turn, candidate, wanted)
+    leaving = old.room(turn.now) - old.size
+    if new.ready == new.size == wanted < full and leaving > 0:
+        turn.asides.append(
+            f"{leaving} pods of {stable.revision} on their way out take the room of the next ones"
+        )
     left = max(full - new.ready, 0)
     if left < old.size and turn.serving == turn.observed.serving == SHARED:
         turn.act(ScaleTo(stable.revision, left))

@@ -39,7 +39,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     """Fill in everything of the status that is derived. Transition times move only when a condition's status does."""
     phase = _phase(turn)
     rejected = _rejected(turn)
-    message = "; ".join((_message(turn, phase, rejected), *turn.asides, *_outlived(turn)))
+    message = "; ".join((_message(turn, phase, rejected), *dict.fromkeys(turn.asides), *_outlived(turn)))
     serving = _serving(turn)
     target = turn.observed.target
     updated = turn.facts(target.revision).ready if target else before.replicas.updated
