@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision, Step
+from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 from .admission import follow_admission
 from .bake import bake, promote

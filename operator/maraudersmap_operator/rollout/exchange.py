@@ -6,8 +6,9 @@ round. The autoscaler holds still meanwhile.
 
 from __future__ import annotations
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
+from maraudersmap_operator.resource.status import CandidateRevision
 
 from .plan import Deploy, ScaleTo
 from .strategy import batch_size, wanted_size
