@@ -406,6 +406,10 @@ class World:
         behaviour = self._behaviour(pod.revision)
         if pod.uid in self.disrupted:
             return
+        starts = pod.created + timedelta(seconds=behaviour.starts_after)
+        if self.now < pod.started != pod.created + NEVER and starts < pod.started:
+            # What its image lacked is there now.
+            pod.started = max(starts, self.now)
         if pod.down_until and self.now >= pod.down_until:
             pod.started, pod.down_until = pod.down_until, None
             pod.restarts += 1
