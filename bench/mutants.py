@@ -72,8 +72,8 @@ MUTANTS = (
         3,
         "the ledger is forgotten",
         "rollout/decide.py",
-        "    elif any(r.revision == target.revision for r in status.rejected):",
-        "    elif target.revision == 'none':",
+        "    return any(r.revision == target.revision for r in turn.status.rejected)",
+        "    return target.revision == 'none'",
     ),
     Mutant(
         4,
