@@ -63,8 +63,46 @@ ADVICE: dict[str, Advice] = {
         (
             MIGRATION_LOG,
             "correct the migration in a new image and set spec.image",
+            "not done in time, and meant to take longer? raise spec.migrations.timeoutSeconds",
             RETRY,
         ),
+    ),
+    "MigrationInterrupted": Advice(
+        "its migrations Job ended before the migrations did; whatever ended it, or kept it from running, was not they",
+        (
+            "see what the message names: the registry, a node, a volume, a container that somebody put into the pod",
+            MIGRATION_LOG,
+            "it is tried again by itself; at once: `kubectl marauders retry {name} -n {namespace}`",
+        ),
+    ),
+    "PodsNotStarted": Advice(
+        "its container never ran, so nothing is known of the revision: pulling, mounting or placing did not come to an end",
+        (
+            "see what its pods wait for: `kubectl describe pod -n {namespace} -l app.kubernetes.io/instance={name}`",
+            "it is tried again by itself; at once: `kubectl marauders retry {name} -n {namespace}`",
+        ),
+    ),
+    "InjectedContainerFailing": Advice(
+        "a container that somebody put into its pods (a mesh, an agent) fails or never ends; the application is not to blame",
+        (
+            "see to what injects the container that the message names, or exempt these pods by spec.podTemplate.annotations",
+            "it is tried again by itself; at once: `kubectl marauders retry {name} -n {namespace}`",
+        ),
+    ),
+    "LeftoversRemain": Advice(
+        "pods of another revision cannot be deleted, and shared traffic would reach them too",
+        (
+            "see what keeps the Deployment that the message names: a finalizer, a policy, missing rights of the operator",
+            "spec.rollout.strategy BlueGreen does not share traffic and goes past it",
+        ),
+    ),
+    "NoWayBack": Advice(
+        "the candidate has all traffic and the revision before it has no ready pod to take it back",
+        ("see why those pods are not ready; they are kept, and started again, until the bake is over",),
+    ),
+    "TargetUnknown": Advice(
+        "what the spec asks for cannot be read or understood now, so everything stays as it is and nothing new starts",
+        ("see what the message names",),
     ),
     "ContainerConfigInvalid": Advice(
         "the kubelet cannot create its container from this template, now or later",
@@ -112,7 +150,10 @@ ADVICE: dict[str, Advice] = {
     ),
     "StableDisturbed": Advice(
         "the stable pods suffered at the same time, so the revision alone cannot be blamed",
-        ("look at what both share: database, cache, nodes; it is tried again by itself",),
+        (
+            "look at what both share: database, cache, nodes; it is tried again by itself",
+            "known, and the new revision mends it? `kubectl marauders promote {name} -n {namespace}` overrides",
+        ),
     ),
     "DatabaseUnreachable": Advice(
         "the migrations could not reach the database; they are tried again by themselves",

@@ -118,6 +118,8 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
         )
     if hold is not None:
         when = f"next try in {short(hold.retry_at - now)}"
+        if hold.stuck:
+            when = f"it had traffic in {hold.traffic_attempts} tries and is not tried again by itself"
         return hold.reason, f"revision {hold.revision} is held, not rejected: {when}; {serves}", hold.message
     reason = _ready_reason(snapshot)
     if candidate is not None:
@@ -181,6 +183,12 @@ def _events(snapshot: Snapshot, now: datetime) -> list[str]:
 
 def _steps(snapshot: Snapshot, advice: Advice) -> list[str]:
     steps = list(advice.steps)
+    hold = snapshot.status.hold
+    if hold is not None and hold.stuck:
+        steps = [s for s in steps if "by itself" not in s]
+        steps.append(
+            "once the cause is gone: `kubectl marauders retry {name} -n {namespace}`, or change the spec"
+        )
     if snapshot.paused and not any("resume" in s for s in steps):
         steps.append(
             "spec.rollout.paused is true: `kubectl marauders resume {name} -n {namespace}` before anything can go on"

@@ -122,7 +122,8 @@ def _revision(snapshot: Snapshot, revision: str, now: datetime) -> Node:
         )
     if hold is not None and hold.revision == revision:
         until = short(hold.retry_at - now)
-        lines.append(node(Span(f"tried {hold.attempts} times, next try in {until}", Tone.WARN)))
+        following = "the next one is yours to ask for" if hold.stuck else f"next try in {until}"
+        lines.append(node(Span(f"tried {hold.attempts} times, {following}", Tone.WARN)))
     lines += [_pod(p, now) for p in pods]
     return node(
         "Revision ", Span(revision, Tone.STRONG), f"{number}  ", Span(", ".join(what), tone), f"  {count}", children=lines

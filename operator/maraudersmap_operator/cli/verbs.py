@@ -17,6 +17,7 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_RETRY,
     ANNOTATION_ROLLBACK_TO,
 )
+from maraudersmap_operator.resource.place import HELD
 from maraudersmap_operator.resource.status import ConditionType, Outcome, Step
 
 from .snapshot import Record, Snapshot
@@ -102,6 +103,10 @@ def _ask(annotation: str, value: str, message: str, token: str, *, at_once: bool
 
 def _promote(snapshot: Snapshot, token: str) -> Request:
     candidate = snapshot.status.candidate
+    hold = snapshot.status.hold
+    if candidate is None and hold is not None and hold.reason == "StableDisturbed" and not snapshot.paused:
+        message = f"asked to try {hold.revision} in spite of what held it: {hold.message}"
+        return _ask(ANNOTATION_PROMOTE, f"{hold.revision}/{HELD}/{token}", message, token)
     if candidate is None:
         raise CannotAct(f"nothing is on trial in {snapshot.full_name}: {_situation(snapshot)}")
     if candidate.doomed is not None:
@@ -116,7 +121,9 @@ def _promote(snapshot: Snapshot, token: str) -> Request:
     at_once = candidate.step is Step.BAKING or (ready is not None and ready.reason == "WaitingForPromotion")
     if not at_once:
         message += "; it counts once all its pods have proven themselves out of traffic"
-    return _ask(ANNOTATION_PROMOTE, token, message, token, at_once=at_once)
+    # With the step's name, so that pressing twice is pressing once.
+    value = f"{candidate.revision}/{candidate.place}/{token}"
+    return _ask(ANNOTATION_PROMOTE, value, message, token, at_once=at_once)
 
 
 def _abort(snapshot: Snapshot, token: str) -> Request:
@@ -226,7 +233,7 @@ def _situation(snapshot: Snapshot) -> str:
     if status.pin is not None:
         return f"{status.pin.revision} is wanted by an earlier `undo`; `retry` goes on with what the spec asks for"
     if status.hold is not None:
-        return f"{status.hold.revision} is held for {status.hold.reason}; `retry` tries it at once"
+        return f"{status.hold.revision} is held for {status.hold.reason}; `retry` tries it again now"
     if status.stable is not None and status.phase is not None and not status.message:
         return f"{status.stable.revision} is stable"
     return status.message or "the operator has not seen it yet"

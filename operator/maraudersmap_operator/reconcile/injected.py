@@ -33,7 +33,7 @@ def injected_trouble(pod: Manifest, own: Collection[str]) -> str:
 def _init_trouble(container: dict[str, Any], helper: bool) -> str:
     if words := _failing(container):
         return words
-    runs = bool((container.get("state") or {}).get("running"))
+    runs = "running" in (container.get("state") or {})
     if runs and not helper:
         return f"the init container {container['name']} still runs"
     if runs and container.get("started") is False:

@@ -31,7 +31,10 @@ def amount(quantity: str) -> Decimal:
 
 
 def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """A number as the text that a user would have written for it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format(Decimal(repr(value)).normalize(), "f") if isinstance(value, float) else str(value)
 
 
 def _checked(value: str) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from .comparison import Comparison
+from .control import MAX_CONTROLS, Baseline, ControlPod, StableRevision, TerminationRecord
 from .place import place_of
 from .policy import Strategy
 from .status_model import MicroTime, StatusModel, Time
@@ -18,8 +19,6 @@ from .status_model import MicroTime, StatusModel, Time
 MAX_REJECTED = 10
 MAX_HISTORY = 20
 MAX_TERMINATION_RECORDS = 30
-MAX_CONTROLS = 20
-MAX_UNREST = 30
 MAX_LOG_LINES = 12
 MAX_LOG_LINE = 240
 MAX_POD_EVENTS = 5
@@ -73,51 +72,6 @@ class Condition(StatusModel):
     message: str = Field(default="", description="A sentence for people.", max_length=32768)
     observed_generation: int = Field(default=0, description="The generation of the spec this speaks of.")
     last_transition_time: Time = Field(description="When `status` last changed.")
-
-
-class Unrest(StatusModel):
-    """A pod of the stable revision that was ready and was not, or whose container ended, while nothing was on trial."""
-
-    pod: str = Field(description="UID of the pod.")
-    since: MicroTime = Field(description="When it was first seen unready.")
-    until: MicroTime | None = Field(default=None, description="When it was seen ready again, or gone.")
-    ended: int = Field(default=0, description="Container terminations seen in between.")
-
-
-class StableRevision(StatusModel):
-    revision: str = Field(description="Hash of the last revision that came through its bake.")
-    image: str = Field(description="Its image.")
-    since: Time = Field(description="When it became stable.")
-    pods: tuple[ControlPod, ...] = Field(
-        default=(), max_length=MAX_CONTROLS, description="Its pods that have been seen ready."
-    )
-    unrest: tuple[Unrest, ...] = Field(
-        default=(), max_length=MAX_UNREST, description="What they suffered lately, the newest last."
-    )
-
-
-class Baseline(StatusModel):
-    """How the stable revision fared in the ten minutes before the candidate started: what it suffers anyway."""
-
-    at_once: int = Field(default=0, description="The most of its pods that were unready at the same time.")
-    longest_seconds: float = Field(default=0, description="The longest that one of them was unready.")
-    ended: int = Field(default=0, description="Container terminations in those ten minutes.")
-
-
-class TerminationRecord(StatusModel):
-    """Terminations of one pod of the candidate; kept after the pod is gone."""
-
-    pod: str = Field(description="UID of the pod.")
-    count: int = Field(description="Container terminations seen: restarts, and one more while it is down.")
-    last_at: Time = Field(description="When the count last grew.")
-
-
-class ControlPod(StatusModel):
-    """A pod of the stable revision that was ready when the candidate started: what it suffers is not the candidate's
-    fault alone."""
-
-    pod: str = Field(description="UID of the pod.")
-    terminations: int = Field(default=0, description="Its container terminations at that moment.")
 
 
 class CandidateRevision(StatusModel):
@@ -314,8 +268,9 @@ class Tokens(StatusModel):
 
     retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
     promote: str = Field(default="", description="Last value of hogwarts.edu/promote acted upon.")
-    promoted: str = Field(default="", description="Revision and step that it let go on, `<revision>/<step>`.")
-    promoted_at: MicroTime | None = Field(default=None, description="When it did.")
+    promoted_at: MicroTime | None = Field(
+        default=None, description="When hogwarts.edu/promote last let go on."
+    )
     abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
     rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
     restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")
@@ -362,5 +317,4 @@ class MaraudersMapStatus(StatusModel):
         return next((c for c in self.conditions if c.type == kind), None)
 
 
-StableRevision.model_rebuild()
 CandidateRevision.model_rebuild()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision, Step
+from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 from .admission import follow_admission
 from .bake import bake, promote
 from .baseline import baseline
-from .case import Doomed, Healthy
+from .case import FAIR_SHARE, Doomed, Healthy
 from .compare import enough, follow, start_anew
 from .exchange import exchanged
 from .facts import Target
@@ -23,6 +26,9 @@ from .trial import staff
 from .turn import SOON, Turn
 from .verbs import take_promote
 from .weigh import arrived, weigh
+
+# The time that migrations with little to do take on a quiet cluster.
+COUNTED_MIGRATIONS = timedelta(seconds=5)
 
 
 def start(turn: Turn, target: Target) -> None:
@@ -96,7 +102,12 @@ def _may_have_pods(turn: Turn, candidate: CandidateRevision) -> bool:
             keep_stable(turn, candidate.revision)
             return False
     elif done:
+        began = candidate.step_started_at
         _enter(turn, Step.FULL_SIZE if turn.status.stable is None else Step.WITNESSES)
+        # Short migrations are part of the deadline, as a person counts it; pods keep their share.
+        deadline = timedelta(seconds=turn.spec.rollout.progress_deadline_seconds)
+        counted = min(COUNTED_MIGRATIONS, deadline * (1 - FAIR_SHARE))
+        turn.update_candidate(progressed_at=max(began, turn.now - counted))
         return True
     keep_stable(turn, candidate.revision)
     judge(turn, wanted=0)

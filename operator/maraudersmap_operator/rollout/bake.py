@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.status import CandidateRevision, Outcome, StableRevision
+from maraudersmap_operator.resource.status import CandidateRevision, Outcome
 
 from .case import Doomed
 from .compare import enough

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import (
+from maraudersmap_operator.resource.control import (
     MAX_CONTROLS,
     MAX_UNREST,
     Baseline,

@@ -111,9 +111,7 @@ def _roll(turn: Turn, target: Target) -> None:
         keep_stable(turn)
         if not turn.observed.references.ready:
             turn.block(turn.observed.references.reason, turn.observed.references.message)
-    elif any(r.revision == target.revision for r in status.rejected) or (
-        status.hold and _held(turn, status.hold)
-    ):
+    elif _rejected(turn, target) or (status.hold and _held(turn, status.hold)):
         keep_stable(turn)
     else:
         # The target may be what has just been replaced: a pass must not send pods away and count on them.
@@ -122,6 +120,10 @@ def _roll(turn: Turn, target: Target) -> None:
             turn.block_still("the new revision waits")
         else:
             start(turn, target)
+
+
+def _rejected(turn: Turn, target: Target) -> bool:
+    return any(r.revision == target.revision for r in turn.status.rejected)
 
 
 def _held(turn: Turn, hold: Hold) -> bool:

@@ -6,8 +6,9 @@ round. The autoscaler holds still meanwhile.
 
 from __future__ import annotations
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
+from maraudersmap_operator.resource.status import CandidateRevision
 
 from .plan import Deploy, ScaleTo
 from .strategy import batch_size, wanted_size
@@ -30,6 +31,11 @@ def exchange(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -
         have(turn, candidate, wanted)
         return wanted
     have(turn, candidate, wanted)
+    leaving = old.room(turn.now) - old.size
+    if new.ready == new.size == wanted < full and leaving > 0:
+        turn.asides.append(
+            f"{leaving} pods of {stable.revision} on their way out take the room of the next ones"
+        )
     left = max(full - new.ready, 0)
     if left < old.size and turn.serving == turn.observed.serving == SHARED:
         turn.act(ScaleTo(stable.revision, left))

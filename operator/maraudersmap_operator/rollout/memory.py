@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import (
-    MAX_CONTROLS,
-    MAX_TERMINATION_RECORDS,
-    Baseline,
-    CandidateRevision,
-    ControlPod,
-    TerminationRecord,
-)
+from maraudersmap_operator.resource.control import MAX_CONTROLS, Baseline, ControlPod, TerminationRecord
+from maraudersmap_operator.resource.status import MAX_TERMINATION_RECORDS, CandidateRevision
 
 from .baseline import WINDOW as BASELINE_WINDOW
 from .facts import MigrationFacts, PodFacts, RevisionFacts

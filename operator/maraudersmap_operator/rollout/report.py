@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
@@ -20,13 +19,8 @@ from maraudersmap_operator.resource.status import (
 )
 
 from .compare import told
-from .strategy import wanted_size
+from .serving import available, limping, outlived, served, serving
 from .turn import Turn
-from .verdict import last_words
-from .words import shorten, why_waiting
-
-# A pod may take this long to become ready before its revision counts as degraded for it.
-STARTING = timedelta(seconds=30)
 
 # Reasons that no waiting cures: somebody must change something.
 NEEDS_A_PERSON = frozenset(
@@ -39,8 +33,8 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     """Fill in everything of the status that is derived. Transition times move only when a condition's status does."""
     phase = _phase(turn)
     rejected = _rejected(turn)
-    message = "; ".join((_message(turn, phase, rejected), *turn.asides, *_outlived(turn)))
-    serving = _serving(turn)
+    message = "; ".join((_message(turn, phase, rejected), *dict.fromkeys(turn.asides), *outlived(turn)))
+    pods = serving(turn)
     target = turn.observed.target
     updated = turn.facts(target.revision).ready if target else before.replicas.updated
     turn.update(
@@ -48,7 +42,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         phase=phase,
         message=message[:MAX_MESSAGE],
         serving=turn.serving,
-        replicas=Replicas(desired=serving.wanted, ready=serving.ready, updated=updated),
+        replicas=Replicas(desired=pods.wanted, ready=pods.ready, updated=updated),
     )
     reason = turn.blocked_reason or (
         rejected.reason if rejected and phase is Phase.ROLLED_BACK else str(phase)
@@ -60,7 +54,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         (ConditionType.READY, ready, _ready_reason(phase, reason), message),
         (ConditionType.RECONCILING, not ready and not stalled and phase is not Phase.SUSPENDED, reason, message),
         (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
-        (ConditionType.AVAILABLE, *_available(turn, serving)),
+        (ConditionType.AVAILABLE, *available(turn, pods)),
         (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
         (ConditionType.ROLLED_BACK, *_rolled_back(turn, before, rejected)),
         (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
@@ -72,51 +66,6 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         word = route.reason or ("Outdated" if refusal else "Accepted")
         conditions.append((ConditionType.ROUTE_READY, not refusal, word, refusal))
     turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """Pods that users' requests may reach."""
-
-    ready: int
-    wanted: int
-
-
-def _serving(turn: Turn) -> Serving:
-    stable, candidate = turn.status.stable, turn.status.candidate
-    if turn.serving != SHARED:
-        facts = turn.facts(turn.serving)
-        return Serving(facts.ready, wanted_size(turn.spec, facts.size))
-    both = [turn.facts(r.revision) for r in (stable, candidate) if r]
-    exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
-    wanted = candidate.full_size if candidate and exchange else sum(f.size for f in both)
-    return Serving(sum(f.ready for f in both), wanted)
-
-
-def _available(turn: Turn, serving: Serving) -> tuple[bool, str, str]:
-    """Whether a request would be answered: by the endpoints of the Services that lead here, not by pods."""
-    endpoints = turn.observed.ready_endpoints
-    if turn.weight:
-        endpoints |= turn.observed.preview_endpoints
-    if endpoints:
-        return True, "PodsReady", _served(turn)
-    if serving.ready:
-        return False, "NoEndpoints", f"{_served(turn)}, but no endpoint of the Service is"
-    return False, "NoReadyPods", _served(turn)
-
-
-def _limping(turn: Turn) -> str:
-    """What is wrong with the serving revision although it has as many ready pods as it should; empty when nothing is."""
-    facts = turn.facts(turn.serving)
-    if not turn.observed.ready_endpoints:
-        return "no endpoint of the Service is ready" if facts.ready else ""
-    for pod in (p for p in facts.active if not (p.ready or p.disrupted)):
-        troubled = pod.down or pod.injected or why_waiting((pod,))
-        if troubled or turn.now >= pod.created_at + STARTING:
-            said = why_waiting((pod,)) or f"pod {pod.name} is not ready"
-            return shorten(f"{said}; {last_words((pod,))}" if pod.last_terminations else said)
-        turn.wake_at(pod.created_at + STARTING)
-    return shorten(facts.create_error)
 
 
 def _compared(turn: Turn) -> str:
@@ -184,11 +133,11 @@ def _phase(turn: Turn) -> Phase:
         return Phase.PENDING
     if status.stable.revision != target.revision:
         return Phase.ROLLED_BACK if _rejected(turn) else Phase.PENDING
-    serving = _serving(turn)
+    pods = serving(turn)
     if (
         turn.serving != status.stable.revision
-        or serving.ready < serving.wanted
-        or _limping(turn)
+        or pods.ready < pods.wanted
+        or limping(turn)
         or not turn.observed.database.ready
         or _without_route(turn)
     ):
@@ -249,18 +198,9 @@ def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str
         return turn.observed.database.message
     if phase is Phase.DEGRADED and (refusal := _without_route(turn)):
         return refusal
-    if phase is Phase.DEGRADED and (limp := _limping(turn)):
-        return f"{_served(turn)}; {limp}"
-    return _served(turn)
-
-
-def _outlived(turn: Turn) -> list[str]:
-    """Pods that should be gone, while a rollout is on: they take no part in it any more."""
-    if turn.status.candidate is None:
-        return []
-    pods = (p for _, f in sorted(turn.observed.revisions.items()) for p in f.pods)
-    late = [p.name for p in pods if not p.ended and not p.takes_room(turn.now)]
-    return [f"pods past their grace period are waited for no longer: {', '.join(late[:3])}"] if late else []
+    if phase is Phase.DEGRADED and (limp := limping(turn)):
+        return f"{served(turn)}; {limp}"
+    return served(turn)
 
 
 def _without_route(turn: Turn) -> str:
@@ -274,13 +214,6 @@ def _without_route(turn: Turn) -> str:
 
 def _stable_image(status: MaraudersMapStatus) -> str:
     return status.stable.image if status.stable else "nothing"
-
-
-def _served(turn: Turn) -> str:
-    serving = _serving(turn)
-    if turn.serving == SHARED:
-        return f"{serving.ready} of {serving.wanted} pods are ready, of two revisions that share the traffic"
-    return f"{serving.ready} of {serving.wanted} pods of revision {turn.serving or '(none yet)'} are ready"
 
 
 def _migrations(turn: Turn) -> tuple[bool, str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
@@ -17,7 +18,6 @@ from maraudersmap_operator.resource.status import (
     Hold,
     Outcome,
     RejectedRevision,
-    StableRevision,
 )
 
 from .case import Doomed, Environment

@@ -1,7 +1,8 @@
 """What makes two revisions different.
 
 The hash covers what the user wrote that reaches the pods, without fields left at their defaults: an operator that
-learns a new field, or renders an old one differently, must not roll every service it meets after its own upgrade.
+learns a new field, or renders an old one differently, must not roll every service it meets after its own upgrade. The
+defaults are those of the release that brought the field (frozen.py), so that changing one rolls nobody either.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.quantity import amount
+
+from .frozen import FROZEN, written
 
 # Fields of the spec that shape pods. Everything else (replicas, scaling, Services, policy) acts on the children in place.
 POD_FIELDS = (
@@ -36,7 +40,7 @@ HASH_LENGTH = 8
 
 def revision_inputs(spec: MaraudersMapSpec, config_maps: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What the hash covers, as plain JSON data. `config_maps`: name -> digest of the referenced contents."""
-    inputs = spec.model_dump(mode="json", include=set(POD_FIELDS), exclude_defaults=True, by_alias=False)
+    inputs = written(spec, POD_FIELDS)
     for path in NOT_IN_PODS:
         parent: Any = inputs
         for step in path[:-1]:
@@ -62,10 +66,29 @@ def revision_hash(inputs: Mapping[str, Any], collision: int = 0) -> str:
 
 
 def name_revision(inputs: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]]) -> str:
-    """The revision's name, past any recorded revision of the same hash but other inputs."""
+    """The revision's name: that of a recorded one which stands for the same, else past any of the same hash."""
     collision = 0
     while True:
         name = revision_hash(inputs, collision)
-        if name not in recorded or recorded[name] == inputs:
+        if name not in recorded:
+            break
+        if recorded[name] == inputs:
             return name
         collision += 1
+    same = canonical(inputs)
+    return next((known for known, other in sorted(recorded.items()) if canonical(other) == same), name)
+
+
+def canonical(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same inputs with each amount as a plain number, and without those that are at their default."""
+    amounts = {
+        kind: {
+            resource: str(amount(text).normalize())
+            for resource, text in written_amounts.items()
+            if amount(text) != amount(FROZEN[kind.capitalize()][resource])
+        }
+        for kind, written_amounts in inputs.get("resources", {}).items()
+    }
+    plain = {kind: values for kind, values in amounts.items() if values}
+    rest = {name: value for name, value in inputs.items() if name != "resources"}
+    return rest | ({"resources": plain} if plain else {})

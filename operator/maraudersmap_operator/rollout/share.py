@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
+from maraudersmap_operator.resource.status import CandidateRevision
 
 from .case import Environment
 from .exchange import exchange

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.status import StableRevision
+from maraudersmap_operator.resource.control import StableRevision
 
 from .baseline import follow
 from .plan import Deploy, Retire, ScaleTo

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import (
     MAX_HISTORY,
@@ -18,7 +19,6 @@ from maraudersmap_operator.resource.status import (
     HistoryEntry,
     MaraudersMapStatus,
     Outcome,
-    StableRevision,
 )
 
 from .facts import Observed, RevisionFacts

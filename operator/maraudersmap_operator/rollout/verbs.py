@@ -70,9 +70,7 @@ def take_promote(turn: Turn) -> bool:
     """True once for a new value of the promote annotation."""
     token, turn.promote = turn.promote, ""
     if token:
-        candidate = turn.status.candidate
-        promoted = f"{candidate.revision}/{candidate.place}" if candidate else ""
-        _stored(turn, promote=token, promoted=promoted, promoted_at=turn.now)
+        _stored(turn, promote=token, promoted_at=turn.now)
     return bool(token)
 
 
@@ -119,11 +117,8 @@ def _moot(turn: Turn, candidate: CandidateRevision) -> str:
     if revision != candidate.revision:
         return f"it names {revision}, and {candidate.revision} is on trial"
     meant, here = order_of(place), order_of(candidate.place)
-    of, _, done = turn.status.tokens.promoted.partition("/")
     if meant is None or here is None:
         return f"{revision} is held no longer"
-    if of == revision and (order_of(done) or meant) >= meant and done:
-        return f"{revision} went on from {done} for an earlier one"
     plan = stages(turn.spec, candidate.strategy)
     waits = [order_of(p) for p in waiting_places(plan, candidate.strategy)]
     acts = min((w for w in waits if w and w >= meant), default=here)

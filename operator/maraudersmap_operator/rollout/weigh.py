@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision, StableRevision
+from maraudersmap_operator.resource.control import StableRevision
+from maraudersmap_operator.resource.status import CandidateRevision
 
 from .case import Environment
 from .judge import judge_under_traffic, sentence

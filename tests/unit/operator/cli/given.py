@@ -142,13 +142,14 @@ def on_trial(step: str = "Witnesses", **more: Any) -> Object:
     )
 
 
-def held() -> Object:
+def held(reason: str = "QuotaExceeded", **more: Any) -> Object:
     hold = {
         "revision": NEXT,
-        "reason": "QuotaExceeded",
+        "reason": reason,
         "message": "exceeded quota: pods=10",
         "attempts": 2,
         "retryAt": before(-45),
+        **more,
     }
     message = "exceeded quota: pods=10; tried 2 times, the next try follows"
     return healthy(

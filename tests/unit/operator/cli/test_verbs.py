@@ -21,6 +21,7 @@ BAKING = given.resource(given.on_trial("Baking"), image=BAD)
 DOOMED = given.resource(given.on_trial(doomed=DOOM), image=BAD)
 REJECTED = given.resource(given.rolled_back(), image=BAD)
 HELD = given.resource(given.held(), image=BAD)
+DISTURBED = given.resource(given.held("StableDisturbed"), image=BAD)
 SENT_BACK = given.resource(given.sent_back(), image=BAD)
 FIRST = given.resource(
     {"phase": "Deploying", "message": "it starts", "candidate": given.candidate("FullSize")}
@@ -37,8 +38,9 @@ def annotation(verb: str, value: str = TOKEN) -> Object:
 @pytest.mark.parametrize(
     ("verb", "resource", "to", "patch"),
     [
-        (Verb.PROMOTE, BAKING, None, annotation("promote")),
-        (Verb.PROMOTE, TRIAL, None, annotation("promote")),
+        (Verb.PROMOTE, BAKING, None, annotation("promote", f"{NEXT}/Baking/{TOKEN}")),
+        (Verb.PROMOTE, TRIAL, None, annotation("promote", f"{NEXT}/Witnesses/{TOKEN}")),
+        (Verb.PROMOTE, DISTURBED, None, annotation("promote", f"{NEXT}/Held/{TOKEN}")),
         (Verb.ABORT, TRIAL, None, annotation("abort")),
         (Verb.RETRY, REJECTED, None, annotation("retry")),
         (Verb.RETRY, HELD, None, annotation("retry")),

@@ -113,11 +113,11 @@ def test_slow_start_is_not_rolled_back() -> None:
 
 
 def test_never_ready_is_rejected_at_the_deadline() -> None:
-    """Progress deadline plus at most two seconds."""
+    """Progress deadline plus at most two seconds, as somebody counts who has just edited the spec."""
     world = ready_world(rollout={"progressDeadlineSeconds": 20, "minReadySeconds": 1})
-    world.behave(BAD, Behaviour(ready_after=None)).edit(image=BAD).run(20)
+    world.behave(BAD, Behaviour(ready_after=None)).edit(image=BAD).run(19)
     assert world.status.candidate is not None
-    world.run(5)
+    world.run(3)
     assert world.status.rejected[0].reason == "ProgressDeadlineExceeded"
 
 

@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.rollout import Decision, Deploy, Migrate, Observed, Retire, RouteTo, ScaleTo, Weigh
+from maraudersmap_operator.resource.status import CandidateRevision, Doom
+from maraudersmap_operator.rollout import (
+    Admission,
+    Decision,
+    Deploy,
+    Migrate,
+    Observed,
+    Record,
+    Retire,
+    RouteTo,
+    ScaleTo,
+    Weigh,
+)
 
 from .world import Behaviour, World
 
@@ -30,6 +42,7 @@ BEHAVIOURS = (
     Behaviour(migration_exit=1),
     Behaviour(migration_exit=75),
     Behaviour(pull_denied=True),
+    Behaviour(starts_after=10_000),
 )
 QUICK: dict[str, object] = {
     "minReadySeconds": 3,
@@ -47,6 +60,8 @@ GATEWAY = {"parentRefs": [{"name": "edge"}]}
 # Traffic that is shared by pods has more that can go wrong.
 MOSTLY_WITHOUT = (False, False, False, True)
 MAX_STATUS_BYTES = 30_000
+REFUSED = 'pods "x" is forbidden: violates PodSecurity'
+ANSWERS = (None, Admission(REFUSED, True), Admission(REFUSED, False), Admission("", True))
 # CI asks for more; a developer's run stays within the minute that unit tests may take.
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
 STEPS = 40
@@ -124,10 +139,55 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 pass
     if seen.route and not seen.route.left and seen.previewed in seen.revisions:
         assert decision.previewed == seen.previewed, "1: a Gateway's requests led to other pods"
+    if seen.target is None:
+        check_unknown(world, decision)
+    check_memory(world, seen, decision)
     size_of_status = len(
         json.dumps(decision.status.model_dump(mode="json", by_alias=True, exclude_none=True))
     )
     assert size_of_status < MAX_STATUS_BYTES, "8: status grows"
+
+
+def check_unknown(world: World, decision: Decision) -> None:
+    """Nobody knows what is asked for: nothing starts, and what was asked for before is kept."""
+    before, after = world.resource.status, decision.status
+    began = [a for a in decision.actions if isinstance(a, Record | Migrate)]
+    assert not began, "9: something started that nobody asked for"
+    assert after.pin == before.pin, "9: an undo was forgotten"
+    if before.candidate and not before.candidate.doomed and after.candidate is None:
+        assert after.history[0].outcome in ("Promoted", "RolledBack", "Withdrawn"), "9: a candidate was left"
+    if before.candidate and after.candidate and not world.spec.get("suspend") and before.phase != "Suspended":
+        assert after.candidate.step is before.candidate.step, "9: a candidate went on"
+
+
+def check_memory(world: World, seen: Observed, decision: Decision) -> None:
+    """What has been learned is stored whatever happens to traffic, and only a revision's own doing rejects it."""
+    before, after, withheld = world.resource.status.candidate, decision.status, decision.withheld
+    if after.candidate and after.candidate.doomed:
+        kept = withheld.candidate and withheld.candidate.doomed
+        assert kept == after.candidate.doomed, "9: a verdict is forgotten when traffic cannot be moved"
+        if not (before and before.doomed):
+            check_verdict(seen, after.candidate, after.candidate.doomed)
+    stable = world.resource.status.stable
+    if any(isinstance(a, RouteTo | Weigh) for a in decision.actions):
+        assert (withheld.stable and withheld.stable.revision) == (stable and stable.revision), (
+            "10: moved in name only"
+        )
+        assert withheld.serving == seen.serving, "10: the status says otherwise than the Service"
+    if before and after.candidate and before.started_at == after.candidate.started_at:
+        credited = after.candidate.unwatched_seconds - before.unwatched_seconds
+        assert credited == seen.unwatched.total_seconds(), "13: time that nobody watched counts"
+
+
+def check_verdict(seen: Observed, candidate: CandidateRevision, doom: Doom) -> None:
+    if doom.environment:
+        return
+    pods = (*seen.revision(candidate.revision).pods, *(seen.migration.pods if seen.migration else ()))
+    if doom.reason in ("ProgressDeadlineExceeded", "RolloutTimeout"):
+        assert any(p.ran_since for p in pods), "13: rejected what never ran"
+    if doom.reason == "AdmissionRefused":
+        assert seen.admission is not None, "13: rejected without asking"
+        assert seen.admission.stable_accepted, "13: rejected what any revision would meet"
 
 
 def settle(world: World) -> None:
@@ -294,6 +354,33 @@ class Machine(RuleBasedStateMachine):
         self.world.create_error = "exceeded quota: all"
         self.live(seconds)
         self.world.create_error = ""
+
+    @rule(answer=st.sampled_from(ANSWERS), seconds=st.sampled_from([5, 20, 45]))
+    def an_admission_refuses_for_a_while(self, answer: Admission | None, seconds: int) -> None:
+        self.world.create_error, self.world.admission = REFUSED, answer
+        self.live(seconds)
+        self.world.create_error = ""
+
+    @rule(seconds=st.sampled_from([0.5, 5, 40]))
+    def nobody_knows_what_is_asked_for(self, seconds: float) -> None:
+        """A ConfigMap is deleted and made again."""
+        self.world.unknown = "ConfigMap owl does not exist"
+        self.live(seconds)
+        self.world.unknown = ""
+
+    @rule(seconds=st.sampled_from([20.0, 300.0]))
+    def nobody_looks_for_a_while(self, seconds: float) -> None:
+        self.world.tick(seconds)
+        self.world.unwatched += seconds
+
+    @precondition(lambda self: bool(self.world.recorded))
+    @rule(data=st.data(), seconds=st.sampled_from([5, 30]))
+    def a_deployment_cannot_be_deleted_for_a_while(self, data: st.DataObject, seconds: int) -> None:
+        """A policy of somebody's, or a finalizer: it is left over while others are tried."""
+        self.world.undeletable.add(data.draw(st.sampled_from(sorted(self.world.recorded))))
+        self.a_revision_is_rolled_out(data.draw(st.sampled_from(IMAGES)), Behaviour(), seconds)
+        self.a_revision_is_rolled_out(data.draw(st.sampled_from(IMAGES)), Behaviour(), seconds)
+        self.world.undeletable.clear()
 
     @rule(seconds=st.integers(1, 20))
     def database_is_away_for_a_while(self, seconds: int) -> None:

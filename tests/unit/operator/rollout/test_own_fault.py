@@ -29,6 +29,17 @@ def test_a_container_that_ran_until_the_deadline_is_to_blame() -> None:
     assert world.rejections() == ["ProgressDeadlineExceeded"]
 
 
+def test_the_deadline_counts_short_migrations_and_no_long_ones() -> None:
+    """Somebody who edits the spec counts from there; a migration of minutes is not the pods' time."""
+    world = trying(Behaviour(ready_after=None, migration_takes=3)).run(32)
+    assert world.rejections() == ["ProgressDeadlineExceeded"]
+    assert 30 <= world.status.rejected[0].detect_seconds <= 31
+    world = trying(Behaviour(ready_after=None, migration_takes=60)).run(83)
+    assert world.rejections() == []
+    world.run(10)
+    assert world.rejections() == ["ProgressDeadlineExceeded"]
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [

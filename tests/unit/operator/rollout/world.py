@@ -47,6 +47,7 @@ from maraudersmap_operator.rollout import (
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+NEVER = timedelta(days=365)
 # The kubelet's waits before restarts of one container: 0, 10, 20, 40 ... seconds.
 LEAVING = timedelta(seconds=4)
 BACKOFFS = (0, 10, 20, 40, 80, 160, 300)
@@ -125,6 +126,9 @@ class World:
         self.secrets: dict[str, str] = {}
         self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
+        self.lying_around: dict[str, tuple[PodFacts, ...]] = {}  # further pods of a revision, as they are
+        self.undeletable: set[str] = set()  # revisions whose Deployment the API server does not let go
+        self.no_node_for: set[str] = set()  # revisions whose further pods find no node
         self.unknown = ""  # why nobody knows what the spec asks for
         self.unwatched = 0.0  # seconds for which nobody has looked, for the next pass
         self.admission: Admission | None = None  # the API server's answer whenever it is asked
@@ -188,6 +192,8 @@ class World:
                 uid = f"pod-{next(self._uids)}"
                 self._first_pod.setdefault(self.image(revision), self.now)
                 starts = timedelta(seconds=self._behaviour(revision).starts_after)
+                if revision in self.no_node_for:
+                    starts = NEVER
                 self.pods.append(Pod(uid, revision, self.now, self.now + starts))
             for pod in own[size:]:
                 self.pods.remove(pod)
@@ -287,6 +293,7 @@ class World:
     def facts(self, revision: str) -> RevisionFacts:
         pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
         pods += tuple(self._leaving(p, since) for p, since in self.leaving if p.revision == revision)
+        pods += self.lying_around.get(revision, ())
         error = self.create_error if len(pods) < self.sizes.get(revision, 0) else ""
         return RevisionFacts(revision, self.sizes.get(revision, 0), pods, create_error=error)
 
@@ -331,6 +338,8 @@ class World:
                 self.route_weight = percent
             case StoreStatus():
                 self.status = decision.status
+            case Retire(revision=revision) if revision in self.undeletable:
+                pass
             case Retire(revision=revision):
                 self.delete(revision)
                 if (job := self.jobs.get(revision)) and job.state is JobState.RUNNING:
@@ -397,6 +406,10 @@ class World:
         behaviour = self._behaviour(pod.revision)
         if pod.uid in self.disrupted:
             return
+        starts = pod.created + timedelta(seconds=behaviour.starts_after)
+        if self.now < pod.started != pod.created + NEVER and starts < pod.started:
+            # What its image lacked is there now.
+            pod.started = max(starts, self.now)
         if pod.down_until and self.now >= pod.down_until:
             pod.started, pod.down_until = pod.down_until, None
             pod.restarts += 1
@@ -453,6 +466,9 @@ class World:
             else behaviour.waiting[1] * (self.now < pod.started),
             unready_since=None if down_for is None else self.now - timedelta(seconds=down_for),
             injected=behaviour.injected,
+            unschedulable="0/3 nodes are available: 3 Insufficient cpu."
+            if pod.started - pod.created == NEVER
+            else "",
             disrupted=pod.uid in self.disrupted,
             own_ready=ready or bool(behaviour.injected),
             ran_since=None if missing or self.now < pod.started else pod.started,

@@ -1,0 +1,55 @@
+"""The control group: the stable revision, its pods, and what they suffer with and without a candidate beside them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .status_model import MicroTime, StatusModel, Time
+
+MAX_CONTROLS = 20
+MAX_UNREST = 30
+
+
+class ControlPod(StatusModel):
+    """A pod of the stable revision that was ready when the candidate started: what it suffers is not the candidate's
+    fault alone."""
+
+    pod: str = Field(description="UID of the pod.")
+    terminations: int = Field(default=0, description="Its container terminations at that moment.")
+
+
+class Unrest(StatusModel):
+    """A pod of the stable revision that was ready and was not, or whose container ended, while nothing was on trial."""
+
+    pod: str = Field(description="UID of the pod.")
+    since: MicroTime = Field(description="When it was first seen unready.")
+    until: MicroTime | None = Field(default=None, description="When it was seen ready again, or gone.")
+    ended: int = Field(default=0, description="Container terminations seen in between.")
+
+
+class StableRevision(StatusModel):
+    revision: str = Field(description="Hash of the last revision that came through its bake.")
+    image: str = Field(description="Its image.")
+    since: Time = Field(description="When it became stable.")
+    pods: tuple[ControlPod, ...] = Field(
+        default=(), max_length=MAX_CONTROLS, description="Its pods that have been seen ready."
+    )
+    unrest: tuple[Unrest, ...] = Field(
+        default=(), max_length=MAX_UNREST, description="What they suffered lately, the newest last."
+    )
+
+
+class Baseline(StatusModel):
+    """How the stable revision fared in the ten minutes before the candidate started: what it suffers anyway."""
+
+    at_once: int = Field(default=0, description="The most of its pods that were unready at the same time.")
+    longest_seconds: float = Field(default=0, description="The longest that one of them was unready.")
+    ended: int = Field(default=0, description="Container terminations in those ten minutes.")
+
+
+class TerminationRecord(StatusModel):
+    """Terminations of one pod of the candidate; kept after the pod is gone."""
+
+    pod: str = Field(description="UID of the pod.")
+    count: int = Field(description="Container terminations seen: restarts, and one more while it is down.")
+    last_at: Time = Field(description="When the count last grew.")
