@@ -59,6 +59,8 @@ class Kubelet(Controller):
     """The termination message of a container that crashes."""
     _lives: dict[str, Life] = field(default_factory=dict)
     manager = "kubelet"
+    timed = True
+    clean_at: int = -1
 
     def sync(self) -> None:
         for name in NODES:

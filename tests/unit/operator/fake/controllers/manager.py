@@ -37,12 +37,18 @@ class Controllers:
 
     def settle(self) -> None:
         """Everything that happens at this moment."""
-        for _ in range(ROUNDS):
-            before = self.server.storage.version
+        storage = self.server.storage
+        for turn in range(ROUNDS):
+            before = storage.version
             for controller in self._all:
-                if type(controller) not in self.off:
-                    controller.sync()
-            if self.server.storage.version == before:
+                if type(controller) in self.off:
+                    continue
+                if controller.clean_at == storage.version and (turn or not controller.timed):
+                    continue
+                began = storage.version
+                controller.sync()
+                controller.clean_at = storage.version if storage.version == began else -1
+            if storage.version == before:
                 return
 
     def run(self, seconds: float, step: float = 1.0) -> None:

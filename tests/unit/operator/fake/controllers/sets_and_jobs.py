@@ -97,6 +97,8 @@ class StatefulSets(Controller):
 class Jobs(Controller):
     """One pod, no retry: what backoffLimit 0 means."""
 
+    timed = True
+
     def sync(self) -> None:
         for job in self.living(JOB):
             if job.body["spec"].get("suspend") or _ended(job.body):
