@@ -36,6 +36,10 @@ class Stored:
     def version(self) -> int:
         return int(self.body["metadata"]["resourceVersion"])
 
+    def own(self, entries: tuple[Entry, ...]) -> None:
+        """Other managedFields, before anyone has read them."""
+        self.entries, self._text = entries, ""
+
     def read(self, version: int | None = None) -> Manifest:
         """A copy as a client gets it. `version`: as a watch tells it, with the version of its deletion."""
         if not self._text:
