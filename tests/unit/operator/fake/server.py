@@ -312,6 +312,13 @@ class ApiServer:
         """Gone at once, as when the kubelet reports a pod's end."""
         self.storage.remove(self._stored(kind, namespace, name), self.clock.now)
 
+    def upgrade(self, declared: Manifest) -> None:
+        """Another CRD. Its defaults are filled in when an object is read: no version changes, and nobody owns them."""
+        self.schema = declared
+        for stored in self.storage.all(MARAUDERSMAP):
+            schema.fill_in(declared, stored.body)
+            stored.own(stored.entries)
+
     # --- how ----------------------------------------------------------------------------------------------------------
     def _update(
         self,

@@ -7,6 +7,7 @@ from .autoscaler import Autoscaler
 from .base import Controller
 from .deployments import Deployments, ReplicaSets
 from .garbage import GarbageCollector
+from .gateways import Gateways
 from .kubelet import Kubelet
 from .network import EndpointSlices
 from .sets_and_jobs import Jobs, StatefulSets
@@ -23,6 +24,7 @@ class Controllers:
         self.garbage = GarbageCollector(server)
         self.kubelet = Kubelet(server)
         self.autoscaler = Autoscaler(server)
+        self.gateways = Gateways(server)
         self.off: set[type[Controller]] = set()
         self._all: tuple[Controller, ...] = (
             self.garbage,
@@ -33,6 +35,7 @@ class Controllers:
             self.autoscaler,
             self.kubelet,
             EndpointSlices(server),
+            self.gateways,
         )
 
     def settle(self) -> None:
