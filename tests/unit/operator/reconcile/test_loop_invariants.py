@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 from tests.unit.operator.fake.story import invent, shortened, tell
 
-STEPS = int(os.environ.get("LOOP_STEPS", "3000"))
+STEPS = int(os.environ.get("LOOP_STEPS", "2000"))
 SEED = int(os.environ.get("LOOP_SEED", "1"))
 LENGTH = 60
 

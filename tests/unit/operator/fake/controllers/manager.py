@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..problems import Problem
 from ..server import ApiServer
 from .autoscaler import Autoscaler
 from .base import Controller
@@ -49,7 +50,12 @@ class Controllers:
                 if controller.clean_at == storage.version and (turn or not controller.timed):
                     continue
                 began = storage.version
-                controller.sync()
+                try:
+                    controller.sync()
+                except Problem:
+                    # Refused: the real ones log it and try again later, as these do with the next change.
+                    controller.clean_at = -1
+                    continue
                 controller.clean_at = storage.version if storage.version == began else -1
             if storage.version == before:
                 return
