@@ -84,6 +84,11 @@ zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into 
 .PHONY: test
 test: lint test-unit test-component test-browser test-cluster ## everything
 
+STEPS ?= 100000
+.PHONY: property-long
+property-long: venv ## the whole loop under random stories for at least STEPS steps (an hour) [STEPS=100000 SEED=1]
+	@LOOP_STEPS=$(STEPS) LOOP_SEED=$(or $(SEED),1) $(PY) -m pytest -q tests/unit/operator/reconcile/test_loop_invariants.py -o timeout=0
+
 .PHONY: mutants
 mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
 	@$(PY) bench/mutants.py

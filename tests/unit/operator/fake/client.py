@@ -112,19 +112,9 @@ class FakeCluster:
             )
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Of ControllerRevisions, as the operator uses it: content that is there already does not change."""
         kind, meta = kind_of(manifest), manifest["metadata"]
         with self._call(Call("apply", kind, meta["namespace"], meta["name"])):
-            live = self.server.find(kind, meta["namespace"], meta["name"])
-            if live is None:
-                return self.server.create(kind, manifest, manager=self.manager)
-            labels = {**(live["metadata"].get("labels") or {}), **(meta.get("labels") or {})}
-            annotations = {**(live["metadata"].get("annotations") or {}), **(meta.get("annotations") or {})}
-            body = {
-                **manifest,
-                "metadata": {**live["metadata"], "labels": labels, "annotations": annotations},
-            }
-            return self.server.update(kind, body, manager=self.manager)
+            return self.server.apply(kind, manifest, manager=self.manager)
 
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]

@@ -495,6 +495,25 @@ async def check_stateful_set_claims_are_immutable(on: Ground) -> None:
         await on.cluster.replace(_with(first, "spec", "serviceName", "other"))
 
 
+async def check_applied_records_are_patched_and_not_put(on: Ground) -> None:
+    """The other way round: what an apply has written survives patches, and no PUT of a client that spells it otherwise."""
+    manifest = samples.controller_revision(on.namespace, "applied")
+    first = await on.cluster.apply(manifest)
+    assert (FIELD_MANAGER, "Apply", "") in _who(first)
+    after = await on.cluster.merge(CONTROLLER_REVISION, on.namespace, "applied", _annotation("a"))
+    assert after["data"] == first["data"]
+    assert await on.cluster.apply(manifest) == after
+    after["metadata"]["annotations"] = {"contract": "b"}
+    with pytest.raises(Refused, match="field is immutable"):
+        await on.cluster.replace(after)
+    manifest["metadata"]["labels"] = {"ours": "yes"}
+    labelled = await on.cluster.apply(manifest)
+    assert labelled["metadata"]["labels"] == {"ours": "yes"}
+    assert labelled["metadata"]["annotations"] == {"contract": "a"}
+    del manifest["metadata"]["labels"]
+    assert "labels" not in (await on.cluster.apply(manifest))["metadata"]
+
+
 # --- lists and watches ------------------------------------------------------------------------------------------------
 async def check_lists_select_by_label(on: Ground) -> None:
     for name in ("labelled-a", "labelled-b", "labelled-c"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, MARAUDERSMAP, Kind
+from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, HTTP_ROUTE, MARAUDERSMAP, Kind
 
 Manifest = dict[str, Any]
 Path = tuple[str, ...]
@@ -74,6 +74,8 @@ def fields_of(kind: Kind, obj: Manifest) -> dict[Path, Any]:
             for part in _METADATA:
                 if part in value:
                     _walk(value[part], part, ("f:metadata", f"f:{part}"), found, False)
+        elif key == "data" and kind is CONTROLLER_REVISION:
+            found[("f:data",)] = value
         elif key not in ("apiVersion", "kind"):
             _walk(value, key, (f"f:{key}",), found, custom)
     return found

@@ -199,6 +199,10 @@ class Loop:
         self.operators.append(Operator(self, self.settings, before))
         return self.operator
 
+    def use_images(self, *, postgres: str) -> None:
+        """For the next process."""
+        self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"))
+
     def restart(self) -> None:
         """Everything in memory is forgotten."""
         self.operators.clear()

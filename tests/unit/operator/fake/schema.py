@@ -115,6 +115,10 @@ def _problems(schema: Manifest, value: Any, path: str) -> list[str]:
     if value is None and schema.get("nullable"):
         return []
     kind = schema.get("type")
+    if schema.get("x-kubernetes-int-or-string") and (
+        not isinstance(value, int | str) or isinstance(value, bool)
+    ):
+        return [f'{path}: Invalid value: "{value}": {path} in body must be of type integer,string: "number"']
     wrong_bool = isinstance(value, bool) and kind in ("integer", "number")
     if kind in _TYPES and (not isinstance(value, _TYPES[kind]) or wrong_bool):
         told = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -35,6 +35,10 @@ class Stored:
     @property
     def version(self) -> int:
         return int(self.body["metadata"]["resourceVersion"])
+
+    def own(self, entries: tuple[Entry, ...]) -> None:
+        """Other managedFields, before anyone has read them."""
+        self.entries, self._text = entries, ""
 
     def read(self, version: int | None = None) -> Manifest:
         """A copy as a client gets it. `version`: as a watch tells it, with the version of its deletion."""
@@ -71,6 +75,8 @@ class Storage:
         self._objects: dict[Kind, dict[tuple[str, str], Stored]] = {}
         self._changes: dict[Kind, list[Change]] = {}
         self._uids = count(1)
+        self.listeners: list[Callable[[Change], None]] = []
+        """Called with every change as it happens."""
 
     def new_uid(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._uids):012d}"
@@ -99,6 +105,8 @@ class Storage:
         change = Change(self.version, at, objects.get(key), stored)
         objects[key] = stored
         self._changes.setdefault(stored.kind, []).append(change)
+        for listener in self.listeners:
+            listener(change)
         return stored
 
     def remove(self, stored: Stored, at: datetime) -> None:

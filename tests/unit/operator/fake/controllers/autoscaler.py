@@ -14,6 +14,8 @@ Manifest = dict[str, Any]
 
 
 class Autoscaler(Controller):
+    timed = True
+
     def __init__(self, server: ApiServer) -> None:
         super().__init__(server)
         self.wanted: dict[str, int] = {}

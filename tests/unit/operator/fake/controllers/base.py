@@ -21,6 +21,10 @@ HASH = "pod-template-hash"
 
 class Controller:
     manager = MANAGER
+    timed = False
+    """It has work to do although nothing changed: time, or what a test decides about it."""
+    clean_at = -1
+    """The newest version of anything when it last found nothing to do."""
 
     def __init__(self, server: ApiServer) -> None:
         self.server = server
@@ -171,9 +175,10 @@ def share(value: Any, of: int, *, up: bool) -> int:
 
 def template_of(replica_set: Manifest) -> Manifest:
     """Its template as the Deployment has it."""
-    template: Manifest = copied(replica_set["spec"]["template"])
-    template["metadata"]["labels"].pop(HASH, None)
-    return template
+    template: Manifest = replica_set["spec"]["template"]
+    meta = template["metadata"]
+    labels = {k: v for k, v in meta["labels"].items() if k != HASH}
+    return {**template, "metadata": {**meta, "labels": labels}}
 
 
 __all__ = ["REPLICA_SET", "Controller", "condition", "digest", "is_active", "is_ready", "reference", "share"]

@@ -159,6 +159,7 @@ class Deployments(Controller):
 
 class ReplicaSets(Controller):
     def sync(self) -> None:
+        self.timed = False
         for replica_set in self.living(REPLICA_SET):
             pods = [p for p in self.owned(replica_set, POD) if is_active(p.body)]
             size = int(replica_set.body["spec"]["replicas"])
@@ -166,6 +167,7 @@ class ReplicaSets(Controller):
             for _ in range(size - len(pods)):
                 failure = self.make_pod(replica_set, replica_set.body["spec"]["template"])
                 if failure:
+                    self.timed = True  # tried again
                     break
             # Not ready first, then the youngest.
             pods.sort(key=lambda p: (is_ready(p.body), -_created(p)))
@@ -178,6 +180,7 @@ class ReplicaSets(Controller):
         pods = [p.body for p in self.owned(replica_set, POD) if is_active(p.body)]
         ready = [p for p in pods if is_ready(p)]
         least = int(replica_set.body["spec"].get("minReadySeconds", 0))
+        self.timed = self.timed or least > 0
         now = self.server.clock.now
         available = [
             p

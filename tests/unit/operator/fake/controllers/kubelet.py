@@ -52,6 +52,8 @@ class Kubelet(Controller):
     """Names of pods whose containers end when they should run."""
     hanging: set[str] = field(default_factory=set)
     """Names of pods that take their whole grace period to end."""
+    crashes: Callable[[Manifest], bool] = lambda pod: False
+    """Pods whose containers end as soon as they start."""
     pull_error: Callable[[str], str] = lambda image: ""
     """What a pull of the image fails with; empty: it works."""
     unschedulable: Callable[[Manifest], str] = lambda pod: ""
@@ -59,6 +61,8 @@ class Kubelet(Controller):
     """The termination message of a container that crashes."""
     _lives: dict[str, Life] = field(default_factory=dict)
     manager = "kubelet"
+    timed = True
+    clean_at: int = -1
 
     def sync(self) -> None:
         for name in NODES:
@@ -236,8 +240,13 @@ class Kubelet(Controller):
         elif "ready-then-dies" in wrong:
             if not life.was_ready or ran < READY_SECONDS + wrong["ready-then-dies"]:
                 return None
-        elif "crash" not in wrong and name not in self.broken:
-            return None
+        elif "crash" not in wrong and name not in self.broken and not self.crashes(pod.body):
+            # The kubelet gives up on a slow starter when its startup probe has failed often enough.
+            probe = container.get("startupProbe") or {}
+            patience = float(probe.get("failureThreshold", 3)) * float(probe.get("periodSeconds", 10))
+            if not probe or wrong.get("slow-start", 0) <= patience or ran < patience:
+                return None
+            code, reason, words = 137, "Error", ""
         found = {
             "exitCode": code,
             "reason": reason,

@@ -58,7 +58,7 @@ class StatefulSets(Controller):
         told = digest(template)
         name = f"{meta['name']}-{told}"
         known = self.owned(wanted, CONTROLLER_REVISION)
-        if name not in {r.body["metadata"]["name"] for r in known}:
+        if self.server.storage.get(CONTROLLER_REVISION, meta["namespace"], name) is None:
             record = {
                 "apiVersion": "apps/v1",
                 "kind": "ControllerRevision",
@@ -96,6 +96,8 @@ class StatefulSets(Controller):
 
 class Jobs(Controller):
     """One pod, no retry: what backoffLimit 0 means."""
+
+    timed = True
 
     def sync(self) -> None:
         for job in self.living(JOB):

@@ -1,0 +1,226 @@
+"""What must hold at every moment, whatever happens to the cluster: checked on each write of the operator and after each tick.
+
+The numbers are those of the design: 1 to 8 of the engine, 9 to 14 of the loop around it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from maraudersmap_operator.cluster.client import FIELD_MANAGER
+from maraudersmap_operator.cluster.kinds import (
+    AUTOSCALER,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    MARAUDERSMAP,
+    POD,
+    SERVICE,
+)
+from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED
+
+from .admission import Request, Rule
+from .controllers.base import is_ready
+from .harness import API, NAMESPACE, Loop
+from .storage import Change
+
+Manifest = dict[str, Any]
+# Back within this of need; one tick more than the promise, for a moment is seen only when it is over.
+RESTORED = timedelta(seconds=4)
+# What a lagging watch may not have told yet.
+UNSEEN = timedelta(seconds=8)
+CALM = timedelta(seconds=15)
+MOST_STATUS_BYTES = 100_000
+MOST_REJECTED = 10
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+class Invariants:
+    """Watches one loop. `disturbed` is told of everything that excuses slowness; `hurt` are revisions whose pods were made to
+    fail although their image is good."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.hurt: set[str] = set()
+        self.excused_until = loop.clock.now
+        self._calm_since = loop.clock.now
+        self._ready_at: dict[str, datetime] = {}
+        self._selected = ""
+        self._needed_since: datetime | None = None
+        self._known: Manifest = {}
+        loop.server.admission.rules.append(Rule(self._see))
+        loop.server.storage.listeners.append(self._stored)
+        loop.every_tick.append(self._moment)
+
+    def disturbed(self, excuse_seconds: float = 0) -> None:
+        """Something has just happened: what takes a while to follow has a while from now."""
+        now = self.loop.clock.now
+        self._calm_since = now
+        self.excused_until = max(self.excused_until, now + timedelta(seconds=excuse_seconds))
+
+    # --- each write of the operator -----------------------------------------------------------------------------------
+    def _see(self, request: Request) -> bool:
+        if request.manager == FIELD_MANAGER and not request.dry_run:
+            if request.kind is SERVICE and request.name == API and request.verb != "delete":
+                self._routes(_revision_of(request.obj))
+            elif request.kind is DEPLOYMENT:
+                self._deploys(request)
+        return False
+
+    def _routes(self, revision: str) -> None:
+        """1: traffic points only at revisions that were ready when it was pointed there."""
+        before, self._selected = self._selected, revision
+        if revision in ("", before, SHARED) or not self.loop.stable:
+            return
+        if self.loop.status.get("serving") == revision:
+            return  # put back after somebody's edit
+        seen = self._ready_at.get(revision)
+        if seen is None or self.loop.clock.now - seen > UNSEEN:
+            raise Broken(f"1: traffic goes to {revision}, which has no ready pod; {self.loop.told()}")
+
+    def _deploys(self, request: Request) -> None:
+        revision = (request.obj["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
+        if not revision:
+            return
+        if request.verb == "create":
+            self._starts(revision)
+        suspended = bool(self.loop.resource["spec"].get("suspend"))
+        gone = request.verb == "delete" or (
+            request.subresource == "scale" and request.obj["spec"]["replicas"] == 0
+        )
+        if gone and not suspended:
+            self._takes_away(revision, request.verb)
+        if request.subresource == "scale":
+            self._scales(revision, suspended)
+
+    def _starts(self, revision: str) -> None:
+        """3: a rejected hash is never rolled out again without a new token or another hash."""
+        status, resource = self.loop.status, self.loop.resource
+        rejected = {r["revision"] for r in status.get("rejected") or ()}
+        tokens = status.get("tokens") or {}
+        annotations = resource["metadata"].get("annotations") or {}
+        asked = any(
+            annotations.get(f"hogwarts.edu/{verb}", "") != tokens.get(key, "")
+            for verb, key in (("retry", "retry"), ("rollback-to", "rollbackTo"))
+        )
+        current = {
+            (status.get("candidate") or {}).get("revision"),
+            (status.get("stable") or {}).get("revision"),
+        }
+        if revision in rejected and revision not in current and not asked:
+            raise Broken(f"3: {revision} was rejected and is rolled out again; {self.loop.told()}")
+
+    def _takes_away(self, revision: str, verb: str) -> None:
+        """2 and 4: traffic leaves a revision before its pods do, and someone else answers."""
+        if self.loop.selected == revision and self.loop.stable not in ("", revision):
+            raise Broken(f"4: {verb} of {revision}, to which traffic points; {self.loop.told()}")
+        pods = {p["metadata"]["name"] for p in self.loop.all(POD) if _pod_revision(p) == revision}
+        answering = self.loop.endpoints()
+        if answering and not answering - pods:
+            raise Broken(f"2: {verb} of {revision} leaves no ready endpoint; {self.loop.told()}")
+
+    def _scales(self, revision: str, suspended: bool) -> None:
+        """7: replicas under an autoscaler are written only to pre-scale, to retire, to suspend or to resume."""
+        deployment = self.loop.deployments().get(revision)
+        if suspended or deployment is None or self.loop.candidate or deployment["spec"]["replicas"] == 0:
+            return
+        scalers = [s["spec"]["scaleTargetRef"]["name"] for s in self.loop.all(AUTOSCALER)]
+        if deployment["metadata"]["name"] in scalers and self._is_calm():
+            raise Broken(f"7: {revision} is scaled although it belongs to the autoscaler; {self.loop.told()}")
+
+    # --- each version of the status -----------------------------------------------------------------------------------
+    def _stored(self, change: Change) -> None:
+        if change.after is None or change.after.kind is not MARAUDERSMAP:
+            return
+        before, self._known = self._known, change.after.body.get("status") or {}
+        self._remembers(before, self._known)
+        size = len(json.dumps(self._known))
+        if size > MOST_STATUS_BYTES:
+            raise Broken(f"8: the status has {size} bytes")
+
+    def _remembers(self, before: Manifest, after: Manifest) -> None:
+        """9: a status never forgets a verdict or a ledger entry. 13: only own evidence rejects."""
+        old = {r["revision"] for r in before.get("rejected") or ()}
+        new = {r["revision"]: r for r in after.get("rejected") or ()}
+        tokens = [
+            {k: (s.get("tokens") or {}).get(k, "") for k in ("retry", "rollbackTo")} for s in (before, after)
+        ]
+        lost = old - set(new)
+        if lost and tokens[0] == tokens[1] and len(new) < MOST_REJECTED:
+            raise Broken(f"9: the ledger has lost {sorted(lost)}; {self.loop.told()}")
+        doomed = (before.get("candidate") or {}).get("doomed") or {}
+        now = after.get("candidate") or {}
+        same = now.get("revision") == (before.get("candidate") or {}).get("revision")
+        if doomed and not doomed.get("environment") and same and not now.get("doomed"):
+            raise Broken(f"9: the verdict {doomed['reason']} is forgotten; {self.loop.told()}")
+        for revision in set(new) - old:
+            reason = new[revision]["reason"]
+            if reason != "Aborted" and revision not in self.hurt and self._is_good(revision):
+                raise Broken(f"13: {revision} is good and was rejected: {new[revision]['message']}")
+
+    def _is_good(self, revision: str) -> bool:
+        records = [
+            r
+            for r in self.loop.all(CONTROLLER_REVISION)
+            if (r["metadata"].get("labels") or {}).get(LABEL_REVISION) == revision
+        ]
+        return bool(records) and all("MISBEHAVE" not in json.dumps(r["data"]) for r in records)
+
+    # --- each moment --------------------------------------------------------------------------------------------------
+    def _moment(self) -> None:
+        for pod in self.loop.all(POD):
+            if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
+                self._ready_at[_pod_revision(pod)] = self.loop.clock.now
+        self._restored()
+        if self._is_calm():
+            for told in self._disagreements():
+                raise Broken(f"{told}; {self.loop.told()}")
+
+    def _is_calm(self) -> bool:
+        now = self.loop.clock.now
+        return now - self._calm_since > CALM and now > self.excused_until
+
+    def _restored(self) -> None:
+        """11: traffic returns to ready stable pods within 3 s of need, whatever else is refused."""
+        loop, now = self.loop, self.loop.clock.now
+        stable = loop.stable
+        needed = bool(
+            stable
+            and not loop.endpoints()
+            and loop.ready(stable)
+            and loop.selected not in (stable, SHARED)
+            and not loop.resource["spec"].get("suspend")
+        )
+        if not needed or now <= self.excused_until:
+            self._needed_since = None
+        elif self._needed_since is None:
+            self._needed_since = now
+        elif now - self._needed_since > RESTORED:
+            since = (now - self._needed_since).total_seconds()
+            raise Broken(f"11: nobody has answered for {since:.0f} s beside ready stable pods; {loop.told()}")
+
+    def _disagreements(self) -> Iterator[str]:
+        """10: status and Service agree. 14: what is Available answers."""
+        loop = self.loop
+        if loop.status.get("serving", "") != loop.selected:
+            yield f"10: the status says {loop.status.get('serving')!r}, the Service {loop.selected!r}"
+        available = loop.condition("Available").get("status") == "True"
+        if available != bool(loop.endpoints()) and not loop.resource["spec"].get("suspend"):
+            yield f"14: Available is {available} with {len(loop.endpoints())} ready endpoints"
+
+
+def _revision_of(service: Manifest) -> str:
+    revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
+    return "" if revision == NO_REVISION else revision
+
+
+def _pod_revision(pod: Manifest) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(LABEL_REVISION, ""))
+
+
+__all__ = ["NAMESPACE", "Broken", "Invariants"]

@@ -1,0 +1,449 @@
+"""Random stories: what users, colleagues, clusters and networks do, one event after the other.
+
+A story is a list of events, each with a number of its own that its details are drawn from: leave one out, and the others stay
+as they were. That is what makes a failing story short.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maraudersmap_operator.cluster import ClusterError
+from maraudersmap_operator.cluster.client import FIELD_MANAGER
+from maraudersmap_operator.cluster.kinds import (
+    AUTOSCALER,
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    ENDPOINT_SLICE,
+    EVENT,
+    INGRESS,
+    JOB,
+    MARAUDERSMAP,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    REPLICA_SET,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    Kind,
+)
+
+from . import schema
+from .faults import Call, Effect
+from .harness import API, NAME, NAMESPACE, Killed, Loop
+from .invariants import Broken, Invariants
+from .problems import Problem
+
+Manifest = dict[str, Any]
+Event = tuple[str, int]
+BAD = ("crash", "oom", "never-ready", "ready-then-dies:5", "no-such-image", "migrate-fails", "migrate-away")
+CHILDREN = (
+    DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, CONTROLLER_REVISION, JOB, AUTOSCALER, DISRUPTION_BUDGET,
+    NETWORK_POLICY, INGRESS, CONFIG_MAP, POD, REPLICA_SET, ENDPOINT_SLICE,
+)  # fmt: skip
+# What a refusal may hit without an excuse: protecting users needs none of these.
+SURROUNDINGS = (
+    SERVICE_ACCOUNT,
+    NETWORK_POLICY,
+    INGRESS,
+    AUTOSCALER,
+    DISRUPTION_BUDGET,
+    CONFIG_MAP,
+    JOB,
+    STATEFUL_SET,
+)
+# Long enough for a rollout or two and their bakes.
+CALM_SECONDS = 600
+QUIET_SECONDS = 60
+
+
+class Teller:
+    """Carries events out on a loop of its own."""
+
+    def __init__(self, loop: Loop, invariants: Invariants) -> None:
+        self.loop = loop
+        self.invariants = invariants
+        self.events: dict[str, tuple[int, Callable[[random.Random], None]]] = {
+            "good": (4, self._good),
+            "bad": (5, self._bad),
+            "spec": (3, self._spec),
+            "verb": (3, self._verb),
+            "edit-child": (6, self._edit_child),
+            "delete-child": (4, self._delete_child),
+            "labels": (3, self._labels),
+            "orphan": (1, self._orphan),
+            "refuse": (3, self._refuse),
+            "allow": (4, self._allow),
+            "fault": (4, self._fault),
+            "heal": (5, self._heal),
+            "reference": (2, self._reference),
+            "kill": (2, self._kill),
+            "restart": (1, self._restart),
+            "second-leader": (1, self._second_leader),
+            "watch": (3, self._watch),
+            "pods": (4, self._pods),
+            "crd": (1, self._crd),
+        }
+
+    # --- users --------------------------------------------------------------------------------------------------------
+    def _good(self, dice: random.Random) -> None:
+        self.loop.good()
+
+    def _bad(self, dice: random.Random) -> None:
+        self.loop.bad(dice.choice(BAD))
+
+    def _spec(self, dice: random.Random) -> None:
+        change: Manifest = dice.choice(
+            [
+                {"ingress": {"host": "map.hogwarts.example"}},
+                {"ingress": None},
+                {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 5}},
+                {"autoscaling": {"enabled": False}},
+                {"replicas": dice.randint(1, 4)},
+                {"rollout": {"strategy": dice.choice(["BlueGreen", "Canary"])}},
+                {"rollout": {"paused": True}},
+                {"rollout": {"paused": False}},
+                {"rollout": {"bakeSeconds": dice.choice([5, 30])}},
+                {"networkPolicy": {"enabled": dice.random() < 0.5}},
+                {"cache": {"disabled": True}},
+            ]
+        )
+        self.loop.edit(**change)
+
+    def _verb(self, dice: random.Random) -> None:
+        verb = dice.choice(["retry", "abort", "promote", "restart", "rollback-to"])
+        if verb == "rollback-to":
+            revisions = sorted(self.loop.revisions()) or ["nothing"]
+            self.loop.ask(verb, f"{dice.choice(revisions)}/{dice.randint(1, 10**6)}")
+            return
+        self.loop.ask(verb, str(dice.randint(1, 10**6)))
+
+    # --- colleagues ---------------------------------------------------------------------------------------------------
+    def _child(self, dice: random.Random, kinds: Sequence[Kind] = CHILDREN) -> tuple[Kind, str] | None:
+        kind = dice.choice(kinds)
+        names = sorted(o["metadata"]["name"] for o in self.loop.all(kind))
+        return (kind, dice.choice(names)) if names else None
+
+    def _edit_child(self, dice: random.Random) -> None:
+        if (found := self._child(dice, (*CHILDREN, DEPLOYMENT, SERVICE, SERVICE))) is None:
+            return
+        kind, name = found
+        obj = self.loop.get(kind, name)
+        if "spec" not in obj or kind in (POD, REPLICA_SET):
+            return
+        _mutate(obj["spec"], dice)
+        self.loop.server.update(kind, obj, manager="kubectl-edit")
+        # A selector or a template of someone else's may cost pods; repair is prompt, readiness takes its time.
+        self.invariants.disturbed(25)
+        self._hurts(name)
+
+    def _hurts(self, name: str) -> None:
+        """What is done to a Deployment or a pod is not its revision's doing."""
+        self.invariants.hurt |= {r for r in self.loop.revisions() if r in name}
+
+    def _delete_child(self, dice: random.Random) -> None:
+        if (found := self._child(dice)) is None:
+            return
+        self.loop.server.delete(found[0], NAMESPACE, found[1])
+        self.invariants.disturbed(25)
+        self._hurts(found[1])
+
+    def _labels(self, dice: random.Random) -> None:
+        if (found := self._child(dice)) is None:
+            return
+        kind, name = found
+        labels = sorted(self.loop.get(kind, name)["metadata"].get("labels") or {})
+        if not labels:
+            return
+        label = dice.choice(labels)
+        value = dice.choice([None, "other"])
+        self.loop.server.merge(
+            kind, NAMESPACE, name, {"metadata": {"labels": {label: value}}}, manager="kubectl-label"
+        )
+        self.invariants.disturbed(25)
+        self._hurts(name)
+
+    def _orphan(self, dice: random.Random) -> None:
+        if (found := self._child(dice, (DEPLOYMENT, REPLICA_SET, SERVICE))) is None:
+            return
+        self.loop.server.delete(*(found[0], NAMESPACE, found[1]), orphan=True)
+        self.invariants.disturbed(25)
+        self._hurts(found[1])
+
+    # --- clusters and networks ----------------------------------------------------------------------------------------
+    def _refuse(self, dice: random.Random) -> None:
+        admission = self.loop.server.admission
+        which = dice.randrange(3)
+        if which == 0:
+            kind = dice.choice(SURROUNDINGS)
+            admission.forbid(
+                lambda r: r.kind is kind and r.manager == FIELD_MANAGER and not r.subresource,
+                "no such thing today",
+            )
+        elif which == 1:
+            admission.quota(NAMESPACE, pods=str(dice.randint(3, 6)))
+            self.invariants.disturbed(0)
+        else:
+            admission.quota(NAMESPACE, **{"count/ingresses.networking.k8s.io": "0"})
+
+    def _allow(self, dice: random.Random) -> None:
+        admission = self.loop.server.admission
+        admission.quotas.clear()
+        admission.rules[:] = [r for r in admission.rules if not r.message]
+
+    def _fault(self, dice: random.Random) -> None:
+        effect = dice.choice(list(Effect))
+        kind = dice.choice([None, SERVICE, DEPLOYMENT, POD, SECRET, MARAUDERSMAP, NETWORK_POLICY])
+        status = dice.choice([403, 404, 409, 422, 429, 500, 503])
+        if kind in (None, POD, SERVICE, MARAUDERSMAP, DEPLOYMENT) and status in (403, 404, 422):
+            status = 503  # as if rights had been taken away: nothing could be promised
+        self.loop.faults.add(
+            effect,
+            status=status,
+            kind=kind,
+            probability=dice.choice([0.1, 0.4, 1.0]),
+            times=dice.randint(1, 12),
+            seconds=dice.choice([1.0, 5.0]),
+        )
+        self.invariants.disturbed(90)
+
+    def _heal(self, dice: random.Random) -> None:
+        self.loop.faults.active.clear()
+        for operator in self.loop.operators:
+            for watch in operator.watches.of.values():
+                watch.lag, watch.frozen = 0.0, False
+        kubelet = self.loop.controllers.kubelet
+        kubelet.unready.clear()
+        kubelet.broken.clear()
+        kubelet.hanging.clear()
+        self.invariants.disturbed(20)
+
+    def _reference(self, dice: random.Random) -> None:
+        server = self.loop.server
+        if server.storage.get(CONFIG_MAP, NAMESPACE, "owl") is not None:
+            server.delete(CONFIG_MAP, NAMESPACE, "owl")
+        else:
+            owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
+            server.create(CONFIG_MAP, owl, manager="kubectl")
+
+    def _kill(self, dice: random.Random) -> None:
+        self.loop.kill_at(dice.randint(1, 8))
+        self.invariants.disturbed(20)
+
+    def _restart(self, dice: random.Random) -> None:
+        self.loop.restart()
+        self.invariants.disturbed(20)
+
+    def _second_leader(self, dice: random.Random) -> None:
+        if len(self.loop.operators) > 1:
+            self.loop.operators.pop(0)
+        else:
+            self.loop.start()
+        self.invariants.disturbed(20)
+
+    def _watch(self, dice: random.Random) -> None:
+        watches = list(self.loop.operator.watches.of.values())
+        watch = dice.choice(watches)
+        which = dice.randrange(4)
+        if which == 0:
+            self.loop.operator.watches.cut()
+        elif which == 1:
+            watch.cut()
+        elif which == 2:
+            watch.lag = dice.choice([1.0, 3.0])
+            self.invariants.disturbed(60)
+        else:
+            watch.frozen = True
+            self.invariants.disturbed(400)
+
+    def _pods(self, dice: random.Random) -> None:
+        pods = sorted(p["metadata"]["name"] for p in self.loop.pods())
+        if not pods:
+            return
+        kubelet, name = self.loop.controllers.kubelet, dice.choice(pods)
+        which = dice.randrange(5)
+        chosen = pods if dice.random() < 0.3 else [name]
+        for pod in chosen:
+            self._hurts(pod)
+        if which == 0:
+            kubelet.unready |= set(chosen)
+        elif which == 1:
+            kubelet.broken |= set(chosen)
+        elif which == 2:
+            kubelet.fail_pod(NAMESPACE, name)
+        elif which == 3:
+            kubelet.hanging.add(name)
+        else:
+            self.loop.server.delete(POD, NAMESPACE, name)
+        self.invariants.disturbed(0)
+
+    def _crd(self, dice: random.Random) -> None:
+        newer = schema.declared()
+        newer["properties"]["spec"]["properties"]["portkey"] = {"type": "string", "default": "boot"}
+        self.loop.server.upgrade(newer)
+        self.invariants.disturbed(20)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    async def calm_down(self) -> None:
+        """Everything is put right by those who broke it; the operator has to do the rest."""
+        self._allow(_fixed())
+        self._heal(_fixed())
+        self.loop.faults.clear()
+        self.loop.operators[:-1] = []
+        if self.loop.server.storage.get(CONFIG_MAP, NAMESPACE, "owl") is None:
+            self._reference(_fixed())
+        self.loop.edit(rollout={"paused": False})
+        # One tick for verbs that have waited for the spec to be known; then an end of every pin and every rejection.
+        await self.loop.tick()
+        self.loop.good()
+        self.loop.ask("retry")
+        self.invariants.disturbed(60)
+        for _ in range(CALM_SECONDS):
+            await self.loop.tick()
+            if self.loop.phase == "Ready" and not self.loop.candidate:
+                break
+        else:
+            raise Broken(f"the good revision never got through; {self.loop.told()}")
+        await self.loop.run(30)
+        version = self.loop.version()
+        await self.loop.run(QUIET_SECONDS)
+        if self.loop.version() != version:
+            changed = [
+                f"{s.kind.kind} {s.body['metadata']['name']}"
+                for s in self.loop.server.storage.every()
+                if s.version > version
+            ]
+            raise Broken(f"12: writes do not stop: {changed}; {self.loop.told()}")
+
+
+@dataclass(slots=True)
+class Told:
+    """How a story went."""
+
+    steps: int = 0
+    events: Counter[str] | None = None
+    faults: int = 0
+    broken: str = ""
+
+
+def invent(seed: int, length: int) -> list[Event]:
+    """A story: (event, number), the empty event being time that passes."""
+    dice = random.Random(seed)  # noqa: S311 (the same stories each time)
+    loop = Loop()
+    teller = Teller(loop, Invariants(loop))
+    names = [n for n, (weight, _) in teller.events.items() for _ in range(weight)]
+    names += [""] * len(names)
+    return [(dice.choice(names), dice.randrange(2**31)) for _ in range(length)]
+
+
+async def tell(story: Sequence[Event], *, end: bool = True) -> Told:
+    """Play a story; what broke, if anything did."""
+    told = Told(events=Counter())
+    async with Loop() as loop:
+        invariants = Invariants(loop)
+        teller = Teller(loop, invariants)
+        owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
+        loop.server.create(CONFIG_MAP, owl, manager="kubectl")
+        loop.every_tick.append(lambda: _count(told))
+        try:
+            await loop.create(
+                config={"configMapRefs": [{"name": "owl"}]},
+                rollout={"bakeSeconds": 20, "minReadySeconds": 2, "progressDeadlineSeconds": 60},
+            )
+            for name, number in story:
+                if name:
+                    dice = random.Random(number)  # noqa: S311
+                    assert told.events is not None
+                    told.events[name] += 1
+                    try:
+                        teller.events[name][1](dice)
+                    except Problem:
+                        told.events[f"{name} (refused)"] += 1
+                    for _ in range(dice.choice([0, 1, 1, 3])):
+                        await loop.survive()
+                else:
+                    await loop.survive()
+            if end:
+                await _end(teller)
+        except (
+            Broken,
+            AssertionError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            ClusterError,
+        ) as error:
+            told.broken = f"{type(error).__name__}: {error}"
+        told.faults = sum(loop.faults.injected.values())
+    return told
+
+
+async def _end(teller: Teller) -> None:
+    try:
+        await teller.calm_down()
+    except Killed:
+        teller.loop.restart()
+        await teller.calm_down()
+
+
+def _count(told: Told) -> None:
+    told.steps += 1
+
+
+async def shortened(story: list[Event], tries: int = 60) -> tuple[list[Event], str]:
+    """A shorter story that breaks as well, and how."""
+    best, broken = story, (await tell(story)).broken
+    size = max(len(best) // 2, 1)
+    while tries > 0:
+        start = 0
+        while start < len(best) and tries > 0:
+            shorter = best[:start] + best[start + size :]
+            tries -= 1
+            if found := (await tell(shorter)).broken:
+                best, broken = shorter, found
+            else:
+                start += size
+        if size == 1:
+            break
+        size = max(size // 2, 1)
+    return best, broken
+
+
+def _fixed() -> random.Random:
+    return random.Random(0)  # noqa: S311
+
+
+def _mutate(value: Any, dice: random.Random) -> None:
+    """Change, add or remove one field somewhere below."""
+    while True:
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        if not keys:
+            return
+        key = dice.choice(keys)
+        below = value[key]
+        if isinstance(below, dict | list) and below and dice.random() < 0.85:
+            value = below
+            continue
+        if isinstance(value, dict) and dice.random() < 0.2:
+            del value[key]
+        elif isinstance(below, bool):
+            value[key] = not below
+        elif isinstance(below, int):
+            value[key] = below + dice.choice([1, 7])
+        elif isinstance(below, str):
+            value[key] = f"{below}x"
+        elif isinstance(below, dict):
+            below["extra"] = "key"
+        return
+
+
+__all__ = ["API", "EVENT", "NAME", "NODE", "Call", "invent", "shortened", "tell"]
