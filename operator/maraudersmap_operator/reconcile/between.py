@@ -35,7 +35,7 @@ class Between:
     fates: Fates = field(default_factory=Fates)
     known: Known = field(default_factory=Known)
     references: References | None = None
-    references_of: int = -1  # the generation they were read for
+    references_of: int = 0  # fingerprint of the spec and annotations that they were read for
     references_at: datetime | None = None
     missing_since: datetime | None = None
     unannounced: Unannounced | None = None
@@ -47,9 +47,9 @@ class Between:
     converged_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
 
-    def references_due(self, generation: int, now: datetime) -> bool:
+    def references_due(self, wish: int, now: datetime) -> bool:
         """They have to be read again."""
-        if self.references is None or self.references_of != generation or self.references_at is None:
+        if self.references is None or self.references_of != wish or self.references_at is None:
             return True
         return now >= self.references_at + self.poll_after(now)
 
@@ -58,8 +58,8 @@ class Between:
             return POLL
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
 
-    def read(self, references: References, generation: int, now: datetime) -> None:
-        self.references, self.references_of, self.references_at = references, generation, now
+    def read(self, references: References, wish: int, now: datetime) -> None:
+        self.references, self.references_of, self.references_at = references, wish, now
         if references.need.ready:
             self.missing_since = None
         elif self.missing_since is None:

@@ -133,15 +133,15 @@ class Reconciler:
         if resource.status.candidate is not None:
             await refresh_pods(self._cluster, self._store, key)
         references = NOTHING_TO_READ if without_references(spec) else between.references
-        if references is None or between.references_of != resource.generation:
+        if references is None or between.references_of != _wish(resource):
             references = NOT_READ_YET if not without_references(spec) else NOTHING_TO_READ
         between.fates.begin()
         one_pass = _Pass(self, key, obj, resource, owner, between, now)
         decision = await one_pass.run(references)
-        if not without_references(spec) and between.references_due(resource.generation, now):
+        if not without_references(spec) and between.references_due(_wish(resource), now):
             # Read only now: what they say may start something new, and can wait until what runs is safe.
             read = await read_references(self._cluster, owner, spec)
-            between.read(read, resource.generation, now)
+            between.read(read, _wish(resource), now)
             if read != references:
                 decision = await one_pass.run(read)
         await one_pass.converge(decision)
@@ -160,7 +160,7 @@ class Reconciler:
             return False
         read = await read_references(self._cluster, owner, resource.spec)
         same = read == between.references
-        between.read(read, resource.generation, now)
+        between.read(read, _wish(resource), now)
         return same
 
     async def _announce_late(self, key: Key, resource: MaraudersMap, between: Between, now: datetime) -> None:
@@ -392,6 +392,11 @@ class _Pass:
 
     async def _write(self, status: MaraudersMapStatus) -> None:
         await self._writer.store(status)
+
+
+def _wish(resource: MaraudersMap) -> int:
+    """Changes with every change that a user makes to the resource: references are read again then."""
+    return hash((resource.generation, tuple(sorted(resource.annotations.items()))))
 
 
 def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | None]) -> MaraudersMapStatus:
