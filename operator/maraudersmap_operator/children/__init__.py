@@ -1,7 +1,12 @@
 """Desired children, as plain manifests: pure functions of the resource. No API Deployment has `replicas`."""
 
 from maraudersmap_operator.children import names
-from maraudersmap_operator.children.api import controller_revision, deployment, pod_template
+from maraudersmap_operator.children.api import (
+    ANNOTATION_STARTUP,
+    controller_revision,
+    deployment,
+    pod_template,
+)
 from maraudersmap_operator.children.autoscaling import autoscaler
 from maraudersmap_operator.children.cache import evaluation_cache, evaluation_cache_url
 from maraudersmap_operator.children.config_maps import config_map_copy, content_digest
@@ -37,6 +42,7 @@ from maraudersmap_operator.children.owner import Images, Manifest, Owner
 from maraudersmap_operator.children.secrets import application_secret
 
 __all__ = [
+    "ANNOTATION_STARTUP",
     "DATABASE_URL_KEY",
     "JWT_SECRET_KEY",
     "OPERATOR_NAMESPACE",

@@ -22,6 +22,7 @@ from maraudersmap_operator.resource.workload import LivenessProbe, ReadinessProb
 
 API_UID = 10001
 CONTAINER = "api"
+ANNOTATION_STARTUP = "hogwarts.edu/startup-seconds"
 # The operator judges progress by itself; the Deployment's own deadline only feeds its Progressing condition.
 _DEPLOYMENT_PROGRESS_DEADLINE_SECONDS = 600
 
@@ -48,14 +49,26 @@ def pod_template(
 
 
 def deployment(
-    owner: Owner, revision: str, template: Manifest, restart: str = "", secrets: str = ""
+    owner: Owner,
+    revision: str,
+    template: Manifest,
+    restart: str = "",
+    secrets: str = "",
+    startup_seconds: int | None = None,
 ) -> Manifest:
     """Deployment of a revision. It has no `replicas`: only the scale subresource writes that.
 
     A new value of `restart` (somebody asked) or `secrets` (one has changed) exchanges its pods one at a time; neither is
-    a part of the revision.
+    a part of the revision. `startup_seconds`: how long its containers may take to start, instead of what the template
+    recorded; a deadline is a policy, and may have changed since.
     """
     template = deepcopy(template)
+    notes = None
+    if startup_seconds is not None:
+        notes = {ANNOTATION_STARTUP: str(startup_seconds)}
+        for container in template["spec"]["containers"]:
+            if container["name"] == CONTAINER and "startupProbe" in container:
+                container["startupProbe"]["failureThreshold"] = startup_seconds
     for annotation, value in ((ANNOTATION_RESTART, restart), (ANNOTATION_SECRETS, secrets)):
         if value:
             template["metadata"].setdefault("annotations", {})[annotation] = value
@@ -66,6 +79,7 @@ def deployment(
             names.deployment(owner.name, revision),
             component=Component.API,
             labels={LABEL_REVISION: revision},
+            annotations=notes,
         ),
         "spec": {
             "selector": {"matchLabels": owner.selector(Component.API, revision)},

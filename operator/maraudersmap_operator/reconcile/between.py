@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
 
 from .ensure import Known
@@ -24,6 +24,7 @@ POLL = timedelta(minutes=3)
 class Unannounced:
     """A status that was sent and not acknowledged: it may be stored all the same, and then its Events are still owed."""
 
+    resource: MaraudersMap
     before: MaraudersMapStatus
     sent: dict[str, Any]
     notes: tuple[Note, ...]

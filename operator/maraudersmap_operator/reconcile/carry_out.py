@@ -62,6 +62,10 @@ class NotYet(Exception):
     """An action has to wait: what it depends on has failed, or the world is not as decided on. Looked at again soon."""
 
 
+class StatusUnstored(ClusterError):
+    """The verdict could not be stored: nothing that rests on it may follow in this pass."""
+
+
 class Hands:
     """Carries out the actions of one pass over one resource.
 
@@ -106,18 +110,16 @@ class Hands:
         self._looked = False
 
     async def do(self, action: Action) -> None:
-        """Carry one action out, or note why not. Raises NotLeading, and StatusMoved from `store_status`."""
+        """Carry one action out, or note why not. Raises NotLeading and StatusUnstored."""
         logger().debug("acting", action=str(action))
         try:
             self._depends_on(action)
             await self._do(action)
         except NotYet as why:
             logger().debug("action put off", action=str(action), why=str(why))
-        except NotLeading:
+        except (NotLeading, StatusUnstored):
             raise
         except ClusterError as error:
-            if isinstance(action, StoreStatus):
-                raise
             logger().warning("action failed", action=str(action), error=error.message)
             self._note_failure(action, error)
         else:
@@ -191,7 +193,17 @@ class Hands:
             await self.records.template(revision),
             restart=self._status.tokens.restart,
             secrets=self._status.secrets.restarted_for,
+            startup_seconds=self._startup_seconds(revision),
         )
+
+    def _startup_seconds(self, revision: str) -> int | None:
+        """How long its containers may take to start: as asked for when the Deployment is made, for as long as it lives."""
+        name = children.names.deployment(self._owner.name, revision)
+        live = self._store.find(self._key, DEPLOYMENT, name)
+        if live is None:
+            return self._spec.rollout.progress_deadline_seconds
+        noted = str((live["metadata"].get("annotations") or {}).get(children.ANNOTATION_STARTUP, ""))
+        return int(noted) if noted.isdecimal() and noted.isascii() else None
 
     def deployed(self) -> set[str]:
         """Revisions that had a Deployment when the pass began."""
@@ -248,9 +260,13 @@ class Hands:
             raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
 
     async def _remember(self) -> None:
-        if not self._remembered:
+        if self._remembered:
+            return
+        try:
             await self._store_status()
-            self._remembered = True
+        except ClusterError as error:
+            raise StatusUnstored(error.message, error.status) from error
+        self._remembered = True
 
     def _note_failure(self, action: Action, error: ClusterError) -> None:
         """Say in the condition what could not be done; Record and Deploy have a fate of their own already."""

@@ -142,12 +142,23 @@ class Ensurer:
             self._store.confirm(kind, live)
             if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
                 return Fate(kind.kind, name, *obstacle)
+            if kind is CONTROLLER_REVISION:
+                return await self._adopt_record(live, manifest, digest)
             try:
                 return await self._write(kind, live, manifest, digest)
             except Conflict:
                 if last:
                     raise
         raise AssertionError("unreachable")
+
+    async def _adopt_record(self, live: Manifest, manifest: Manifest, digest: str) -> Fate:
+        """Put the metadata of a ControllerRevision right; a PUT would be refused for the bytes of its data."""
+        meta = stamped(manifest)["metadata"]
+        patch = {k: meta[k] for k in ("labels", "annotations", "ownerReferences") if k in meta}
+        name, namespace = meta["name"], self._owner.namespace
+        written = await self._cluster.merge(CONTROLLER_REVISION, namespace, name, {"metadata": patch})
+        self._remember(CONTROLLER_REVISION, written, manifest, digest)
+        return self._settled(CONTROLLER_REVISION, live)
 
     async def _write(self, kind: Kind, live: Manifest, manifest: Manifest, digest: str) -> Fate:
         name = manifest["metadata"]["name"]

@@ -18,6 +18,7 @@ from typing import Any
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Store
+from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.status import Evidence
@@ -95,6 +96,7 @@ class Reconciler:
 
         Raises ClusterError when the status could not be stored or this process may not act: try again later.
         """
+        await self._announce_late(key)
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._metrics.forget(key)
@@ -128,7 +130,6 @@ class Reconciler:
         spec, owner = resource.spec, Owner(resource.name, resource.namespace, resource.uid)
         if await self._is_quiet(key, resource, between, owner, now):
             return between.poll_after(now)
-        await self._announce_late(key, resource, between, now)
         in_sight = await settle_doubts(self._cluster, self._store, key)
         if resource.status.candidate is not None:
             await refresh_pods(self._cluster, self._store, key)
@@ -163,16 +164,24 @@ class Reconciler:
         between.read(read, _wish(resource), now)
         return same
 
-    async def _announce_late(self, key: Key, resource: MaraudersMap, between: Between, now: datetime) -> None:
-        """An answer was lost: the status may have been stored all the same, and what it says is still to be announced."""
-        owed, between.unannounced = between.unannounced, None
-        if owed is None:
+    async def _announce_late(self, key: Key) -> None:
+        """An answer was lost: the status may have been stored all the same, and what it says is still to be announced.
+
+        Read live, and before anything is decided: a watch may lag behind our own write. Raises ClusterError.
+        """
+        between = self._between.get(key)
+        if between is None or between.unannounced is None:
             return
-        stored = dump(resource.status)
+        live = await self._cluster.get(MARAUDERSMAP, key.namespace, key.name)
+        owed, between.unannounced = between.unannounced, None
+        if live is None or live["metadata"]["uid"] != between.uid:
+            return
+        self._store.confirm(MARAUDERSMAP, live)
+        stored = live.get("status") or {}
         if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
             for note in owed.notes:
-                await announce(self._cluster, resource, note, now)
-            self._metrics.observe(key, owed.before, resource.status)
+                await announce(self._cluster, owed.resource, note, self._clock())
+            self._metrics.observe(key, owed.before, MaraudersMapStatus.model_validate(stored))
 
     async def _report_invalid(self, key: Key, obj: dict[str, Any], error: InvalidResource) -> None:
         now = self._clock()
@@ -363,18 +372,15 @@ class _Pass:
         }
 
     async def _store_now(self, hands: Hands, decision: Decision) -> None:
-        await self._write(with_evidence(self._status_of(decision, hands), hands.evidence))
+        status = with_evidence(self._status_of(decision, hands), hands.evidence)
+        await self._write(status, () if hands.traffic_failed else decision.notes)
 
     async def _remember(self, decision: Decision) -> None:
         """Status first, then Events, then metrics: nothing is announced that is not stored."""
         assert self._hands is not None
         status = with_evidence(self._status_of(decision, self._hands), self._hands.evidence)
         notes = () if self._hands.traffic_failed else decision.notes
-        try:
-            await self._write(status)
-        except ClusterError:
-            self._between.unannounced = Unannounced(self._began_with, dump(status), notes)
-            raise
+        await self._write(status, notes)
         for note in notes:
             if note not in self._announced:
                 self._announced.append(note)
@@ -390,8 +396,14 @@ class _Pass:
             status, self._began_with, self._between.fates.failed(), self._resource.ignored, self._now
         )
 
-    async def _write(self, status: MaraudersMapStatus) -> None:
-        await self._writer.store(status)
+    async def _write(self, status: MaraudersMapStatus, notes: tuple[Note, ...]) -> None:
+        """`notes`: what is to be announced once it is stored."""
+        try:
+            await self._writer.store(status)
+        except ClusterError:
+            owed = tuple(n for n in notes if n not in self._announced)
+            self._between.unannounced = Unannounced(self._resource, self._began_with, dump(status), owed)
+            raise
 
 
 def _wish(resource: MaraudersMap) -> int:
