@@ -75,7 +75,11 @@ test-servers: venv $(SERVERS)/node_modules .cache/valkey ## the same on PostgreS
 
 .PHONY: test-cluster
 test-cluster: venv cluster images ## scenarios on a real Kubernetes
-	@$(PY) -m pytest tests/cluster
+	@$(PY) -m pytest tests/cluster -m "not extended"
+
+.PHONY: test-extended
+test-extended: venv cluster images ## what takes too long for `make test`: adversity on a real Kubernetes (10 minutes)
+	@$(PY) -m pytest tests/cluster -m extended
 
 .PHONY: zoo
 zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]

@@ -18,6 +18,8 @@ from tests.cluster import budgets
 from tests.cluster.conftest import own_namespace
 from tests.cluster.scenario import NAME, Object, Scenario, merged, small_spec
 
+pytestmark = pytest.mark.extended
+
 SERVICE = f"{NAME}-api"
 # Aims of the product, and the room that a machine with two shared cores needs.
 RESTORED_AIM = 3.0

@@ -254,9 +254,6 @@ async def test_o7_a_paused_bake_stays_a_bake() -> None:
 
 
 # --- O9, O10: objects are counted for what they are -------------------------------------------------------------------
-@pytest.mark.xfail(
-    strict=True, reason="Rolling never ends: stable is not scaled to 0 while traffic is shared"
-)
 async def test_o9_an_evicted_pod_takes_no_room() -> None:
     async with well(rollout={"strategy": "Rolling"}) as loop:
         # given
@@ -371,7 +368,6 @@ async def test_o16_an_old_parent_of_the_route_counts_for_nothing() -> None:
 
 
 # --- O17: what is asked wins over what was recorded -------------------------------------------------------------------
-@pytest.mark.xfail(strict=True, reason="the recorded template keeps the startup probe of the old deadline")
 async def test_o17_a_longer_deadline_reaches_the_pods() -> None:
     async with well(rollout={"progressDeadlineSeconds": 60}) as loop:
         # given
@@ -426,10 +422,7 @@ async def test_o19_a_password_in_the_last_words_is_masked() -> None:
 
 
 # --- O20: an answer lost ----------------------------------------------------------------------------------------------
-LOST = pytest.mark.xfail(strict=True, reason="the news of the write whose answer was lost is dropped")
-
-
-@pytest.mark.parametrize("number", [pytest.param(n, marks=LOST) if n == 7 else n for n in range(1, 9)])
+@pytest.mark.parametrize("number", range(1, 9))
 async def test_o20_a_lost_answer_loses_no_news(number: int) -> None:
     async with well() as loop:
         # given: one of the writes of the status is stored and never answered
@@ -454,13 +447,10 @@ async def test_o20_a_lost_answer_loses_no_news(number: int) -> None:
 
 
 # --- O21: spelling is no change ---------------------------------------------------------------------------------------
-SPELLING = pytest.mark.xfail(strict=True, reason="the revision hashes the text of a quantity")
 NUMBER = pytest.mark.xfail(strict=True, reason="the CRD refuses a fraction as a number")
 
 
-@pytest.mark.parametrize(
-    "cpu", [pytest.param("0.5", marks=SPELLING), "500m", pytest.param(0.5, marks=NUMBER, id="number")]
-)
+@pytest.mark.parametrize("cpu", ["0.5", "500m", pytest.param(0.5, marks=NUMBER, id="number")])
 async def test_o21_another_spelling_of_the_default_rolls_nothing_out(cpu: Any) -> None:
     async with well() as loop:
         # given

@@ -63,7 +63,9 @@ MAX_STATUS_BYTES = 30_000
 REFUSED = 'pods "x" is forbidden: violates PodSecurity'
 ANSWERS = (None, Admission(REFUSED, True), Admission(REFUSED, False), Admission("", True))
 # CI asks for more; a developer's run stays within the minute that unit tests may take.
-EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))
+# The same stories each time, so that a red run is about the change at hand; more examples look for new ones.
+DERANDOMIZE = "INVARIANT_EXAMPLES" not in os.environ
+EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "15"))
 STEPS = 40
 # Shrinking a long story can take minutes: only where somebody waits for it.
 PHASES = (
@@ -438,6 +440,7 @@ Machine.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,
+    derandomize=DERANDOMIZE,
     suppress_health_check=list(HealthCheck),
     phases=PHASES,
     report_multiple_bugs=False,
@@ -446,7 +449,9 @@ Machine.TestCase.settings = settings(
 TestInvariants = Machine.TestCase
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=DERANDOMIZE, suppress_health_check=list(HealthCheck)
+)
 @given(
     behaviour=st.sampled_from(BEHAVIOURS),
     rollout=st.sampled_from(STRATEGIES),
