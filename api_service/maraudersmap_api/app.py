@@ -25,10 +25,13 @@ from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
+from maraudersmap_api.infra.limits import limiter, limits_redis, warn_if_evicting
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import shipped_migrations
-from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter, RedisCounter
+from maraudersmap_api.infra.names import names_of
 from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.settings import Dependency, Settings
 
 SCHEMA_VERSION = len(shipped_migrations())
@@ -51,7 +54,9 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
     db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
-    redis = Redis(settings.redis_url, metrics) if settings.redis_url else None
+    names = names_of(settings.redis_prefix, settings.database_url)
+    redis = Redis(settings.redis_url, metrics, names) if settings.redis_url else None
+    counted_in = limits_redis(settings.limits_redis_url, redis, metrics, names)
 
     def on_change(dependency: Dependency, health: Health) -> None:
         healthy = health is Health.HEALTHY
@@ -67,17 +72,18 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     passwords = Passwords()
     tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
     refresh_tokens = RefreshTokens(settings.jwt_secret, settings.jwt_verify_secrets)
-    throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
+    throttle = LoginThrottle(limiter(WINDOW_SECONDS, counted_in, metrics))
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
-    cache = ReadCache(redis, metrics)
-    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
+    tail = Tail(db, metrics, cached=redis is not None)
+    cache = ReadCache(redis, metrics, tail)
+    domain = Domain(db, cache, tail, redis, auth, tokens, metrics, settings.cors_origins)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
+    requests = limiter(settings.rate_limits.window_seconds, counted_in, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
         identify(tokens, refresh_tokens),
-        rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
+        rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     api = Api(
@@ -93,17 +99,24 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await db.open()
         cache.start()
+        tail.start()
         domain.start()
         for monitor in monitors:
             monitor.start()
+        watching: list[asyncio.Task[None]] = []
+        if counted_in is not None and counted_in is not redis:
+            watching.append(asyncio.create_task(warn_if_evicting(counted_in), name="limits-policy"))
         yield
         for monitor in monitors:
             await monitor.stop()
+        await end(watching)
         await domain.stop()
         passwords.close()
+        await tail.stop()
         await cache.stop()
-        if redis is not None:
-            await redis.close()
+        for each in {redis, counted_in}:
+            if each is not None:
+                await each.close()
         await db.close()
 
     app.cleanup_ctx.append(resources)
@@ -111,11 +124,6 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
     )
     return Service(app, server, board, auth, api, domain)
-
-
-def _limiter(window_seconds: float, redis: Redis | None, metrics: Metrics) -> RateLimiter:
-    shared = RedisCounter(redis, window_seconds) if redis is not None else None
-    return RateLimiter(LocalCounter(window_seconds), shared, metrics)
 
 
 async def drain(service: Service, seconds: float) -> bool:

@@ -19,6 +19,7 @@ from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.notifications.handlers import add_notification_routes
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.realtime.handlers import add_realtime_routes
 from maraudersmap_api.realtime.service import Realtime
 from maraudersmap_api.search.handlers import add_search_routes
@@ -32,6 +33,7 @@ class Domain:
         self,
         db: Database,
         cache: ReadCache,
+        tail: Tail,
         redis: Redis | None,
         auth: AuthService,
         tokens: AccessTokens,
@@ -44,11 +46,11 @@ class Domain:
         self._publisher = Publisher()
         self._once = Once()
         self._incidents = IncidentService(db, metrics, self._publisher)
-        self._reads = CachedReads(db, self._incidents, cache, self._publisher)
+        self._reads = CachedReads(db, self._incidents, cache, self._publisher, tail)
         self._comments = CommentService(db, self._publisher)
         self._analytics = AnalyticsService(db, today=lambda: datetime.now(UTC).date())
         self.upkeep = Upkeep(db)
-        self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher)
+        self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher, tail)
 
     def start(self) -> None:
         """Begin the background work."""

@@ -62,10 +62,15 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server needs. Times are in seconds; None for `redis_url` means the cache is disabled."""
+    """What the server needs. Times are in seconds; None for `redis_url` means the cache is disabled.
+
+    `limits_redis_url` None: limits are counted in the Redis of the cache, if there is one; `redis_prefix` None: derived.
+    """
 
     database_url: str
     redis_url: str | None
+    limits_redis_url: str | None
+    redis_prefix: str | None
     jwt_secret: str
     jwt_verify_secrets: tuple[str, ...]
     host: str | None  # None: every interface
@@ -87,6 +92,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         database_url=env.required("DATABASE_URL", _database_url, example=_DATABASE_EXAMPLE),
         redis_url=env.optional("REDIS_URL", _redis_url),
+        limits_redis_url=env.optional("LIMITS_REDIS_URL", _redis_url),
+        redis_prefix=env.optional("REDIS_PREFIX", _prefix),
         jwt_secret=env.required("JWT_SECRET", _secret, example="at least 32 random bytes"),
         jwt_verify_secrets=env.get("JWT_VERIFY_SECRETS", (), _secrets),
         host=env.optional("HOST", str),
@@ -189,6 +196,12 @@ def _redis_url(value: str) -> str:
             "must start with redis://, rediss:// or unix:// (leave it empty to run without a cache)"
         )
     _check_port(value)
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", value):
+        raise ValueError("must have 1 to 64 letters, digits and : . _ - (for example hogwarts-map)")
     return value
 
 

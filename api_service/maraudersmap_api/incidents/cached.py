@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from maraudersmap_api.auth.models import Role, User
-from maraudersmap_api.errors import Forbidden, NotFound
+from maraudersmap_api.errors import Forbidden, NotFound, Unavailable
 from maraudersmap_api.http.api import Answer, Encoded, encode
 from maraudersmap_api.incidents import repository, rules
 from maraudersmap_api.incidents.models import ListQuery, Severity
@@ -19,8 +19,9 @@ from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.incidents.shapes import IncidentJson, IncidentPageJson, incident_json, page_json
 from maraudersmap_api.infra.cache import Hit, ReadCache
 from maraudersmap_api.infra.db import Database
-from maraudersmap_api.outbox.models import Event
+from maraudersmap_api.outbox.models import Committed, Event
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.outbox.tail import Tail
 
 _LISTS = ("lists",)
 
@@ -29,12 +30,13 @@ class CachedReads:
     """Answers of `show` and `index`. Hears of every change through the publisher, which tells before the answer."""
 
     def __init__(
-        self, db: Database, incidents: IncidentService, cache: ReadCache, publisher: Publisher
+        self, db: Database, incidents: IncidentService, cache: ReadCache, publisher: Publisher, tail: Tail
     ) -> None:
         self._db = db
         self._incidents = incidents
         self._cache = cache
         publisher.subscribe(self._changed)
+        tail.on_change(self._committed)
 
     async def index(self, query: ListQuery, viewer: User) -> Answer[IncidentPageJson]:
         """A part of the list. Raises ValidationError, Unavailable."""
@@ -45,6 +47,7 @@ class CachedReads:
         scope = "all" if viewer.role is Role.AUROR else f"{viewer.role}:{viewer.id}"
         digest = hashlib.sha256(repr(query).encode()).hexdigest()[:32]
         hit = await self._cache.get(f"list:{scope}:{digest}", _LISTS, load)
+        _refuse_outdated(hit, viewer)
         return Answer(Encoded(hit.value), headers=_age(hit))
 
     async def show(self, incident_id: int, viewer: User) -> Answer[IncidentJson]:
@@ -57,9 +60,10 @@ class CachedReads:
             head = f"{int(incident.severity)} {incident.reported_by.id} {incident.etag}\n"
             return head.encode() + encode(incident_json(incident))
 
-        key = f"incident:{incident_id}"
+        key = _tag(incident_id)
         # Not in Redis: one row by its key is as cheap to ask PostgreSQL for.
         hit = await self._cache.get(key, (key,), load, shared=False)
+        _refuse_outdated(hit, viewer)
         head, _, body = hit.value.partition(b"\n")
         severity, reporter, etag = head.decode().split(" ")
         if not rules.visibility(viewer).sees(Severity(int(severity)), UUID(reporter)):
@@ -67,9 +71,25 @@ class CachedReads:
         return Answer(Encoded(body), etag=etag, headers=_age(hit))
 
     def _changed(self, events: Sequence[Event]) -> None:
-        tags = {f"incident:{event.incident_id}" for event in events if event.type.startswith("incident:")}
-        if tags:
-            self._cache.invalidate(_LISTS, unshared=tags)
+        about = [event for event in events if event.type.changes_incident]
+        if about:
+            tags = {_tag(event.incident_id) for event in about}
+            self._cache.invalidate((*_LISTS, *tags), [event.id for event in about])
+
+    def _committed(self, found: Committed) -> None:
+        if found.type.changes_incident:
+            self._cache.committed(found.event_id, (*_LISTS, _tag(found.incident_id)))
+
+
+def _tag(incident_id: int) -> str:
+    return f"incident:{incident_id}"
+
+
+def _refuse_outdated(hit: Hit, viewer: User) -> None:
+    """Others may be writing while only this process is cut off: what has become hidden must not be shown. From Aurors
+    nothing is hidden. Raises Unavailable."""
+    if hit.stale and viewer.role is not Role.AUROR:
+        raise Unavailable("The map cannot reach its records just now, please try again")
 
 
 def _age(hit: Hit) -> dict[str, Any]:

@@ -105,6 +105,22 @@ class Metrics:
             ("source",),
             registry=self.registry,
         )
+        self.unannounced = Counter(
+            "read_cache_unannounced_total",
+            "Changes that could not be announced to the other processes; they read of them in the database.",
+            registry=self.registry,
+        )
+        self.outbox_lag = Gauge(
+            "outbox_lag_seconds",
+            "Age of what this process knows to be all committed events; its clients may lack newer ones.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.outbox_found = Counter(
+            "outbox_found_total",
+            "Events that were found in the database before, or instead of, being heard of from their process.",
+            registry=self.registry,
+        )
         if MULTIPROCESS not in os.environ:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,11 @@ class EventType(StrEnum):
     COMMENT_CREATED = "comment:created"
     COMMENT_DELETED = "comment:deleted"
     NOTIFICATION_NEW = "notification:new"
+
+    @property
+    def changes_incident(self) -> bool:
+        """Is the incident itself another one afterwards?"""
+        return self.startswith("incident:")
 
 
 class NotificationType(StrEnum):
@@ -40,6 +46,29 @@ class Event:
     incident_id: int
     payload: Mapping[str, Any]
     user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An event that has been committed, and the number of its transaction."""
+
+    event_id: int
+    transaction: int
+    type: EventType
+    incident_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one look at the outbox gave. All transactions below `floor` had ended by then, none from `ceiling` on had
+    begun. `snapshot` says it exactly, in the words of the server that `server` names (it changes with a restart or a
+    failover). `committed` None: more than can be read."""
+
+    snapshot: str
+    floor: int
+    ceiling: int
+    server: datetime
+    committed: tuple[Committed, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """From committed events to frames in queues.
 
-Events come from this process and, through Redis, from the others; some come twice. One task takes what has gathered,
-loads what it refers to in at most three statements, and judges each socket by that.
+Events come from this process, from the others through Redis, and from the outbox (outbox/tail.py); some come twice. One
+task takes what has gathered, loads what it refers to in at most three statements, and judges each socket by that.
 """
 
 import asyncio
@@ -46,9 +46,19 @@ class Dispatcher:
         if self._task is not None:
             await end([self._task])
 
+    def listens(self) -> bool:
+        """Is there a client to tell?"""
+        return len(self._hub) > 0
+
+    def unheard(self, event_ids: Sequence[int]) -> list[int]:
+        """Which of these were not delivered; some may be queued, and are then dropped when their turn comes."""
+        return [event_id for event_id in event_ids if event_id not in self._delivered]
+
     def offer(self, events: Iterable[Event]) -> None:
         """Queue events. Never waits: with more than anybody can take, all are told to read anew."""
-        if not len(self._hub):
+        if not self.listens():
+            for event in events:
+                self._note(event.id)  # whoever comes later has not missed it
             return
         for event in events:
             if event.id in self._delivered:
@@ -56,7 +66,7 @@ class Dispatcher:
             try:
                 self._queue.put_nowait(event)
             except asyncio.QueueFull:
-                self._resync()
+                self.resync()
                 return
 
     async def replay(self, socket: Socket, since: int) -> None:
@@ -72,19 +82,6 @@ class Dispatcher:
             if text is not None:
                 await socket.send_in_time(text)
 
-    async def catch_up(self, seconds: float) -> None:
-        """Deliver what other processes stored while they could not be heard. Never raises."""
-        if not len(self._hub):
-            return
-        try:
-            events = await repository.recent(self._db, seconds + repository.OVERLAP_SECONDS)
-        except Unavailable:
-            events = None
-        if events is None:
-            self._resync()
-        else:
-            self.offer(events)
-
     async def _run(self) -> None:
         while True:
             batch = [await self._queue.get()]
@@ -97,7 +94,7 @@ class Dispatcher:
                 log.error("Events were not delivered", extra={"context": {"error": error_context(error)}})
                 loaded = None
             if loaded is None:
-                self._resync()
+                self.resync()
                 continue
             for event in fresh:
                 self._deliver(event, loaded)
@@ -116,9 +113,7 @@ class Dispatcher:
     def _deliver(self, event: Event, loaded: Loaded) -> None:
         if event.id in self._delivered:
             return
-        self._delivered[event.id] = None
-        if len(self._delivered) > REMEMBERED:
-            self._delivered.popitem(last=False)
+        self._note(event.id)
         rendering = Rendering(event, loaded)
         readers: Iterable[Socket] = self._hub if event.user_id is None else self._hub.of(event.user_id)
         for socket in readers:
@@ -130,7 +125,13 @@ class Dispatcher:
                 if rendering.hides_from(socket.seen):
                     self._hub.leave(socket, event.incident_id)
 
-    def _resync(self) -> None:
+    def _note(self, event_id: int) -> None:
+        self._delivered[event_id] = None
+        if len(self._delivered) > REMEMBERED:
+            self._delivered.popitem(last=False)
+
+    def resync(self) -> None:
+        """Something was missed and cannot be told: all clients must read anew."""
         for socket in self._hub:
             socket.send(frame(ServerFrame.RESYNC, {}))
 

@@ -61,16 +61,6 @@ async def missed(db: Executor, since: int, reader: UUID) -> list[Event] | None:
     return sorted((event(row) for row in rows), key=lambda found: found.id)
 
 
-async def recent(db: Executor, seconds: float) -> list[Event] | None:
-    """What was stored in the last so many seconds, in order; None when that is too much."""
-    rows = await db.fetch(
-        f"""SELECT {EVENT_COLUMNS} FROM events e WHERE e.created_at > now() - make_interval(secs => $1)
-             ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
-        seconds,
-    )
-    return None if len(rows) > _MOST_LOADED else sorted(map(event, rows), key=lambda found: found.id)
-
-
 async def people(db: Executor, user_ids: Iterable[UUID]) -> list[UserRef]:
     """These users as others see them, by name."""
     rows = await db.fetch(

@@ -18,6 +18,7 @@ from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.realtime import repository
 from maraudersmap_api.realtime.dispatch import Dispatcher
 from maraudersmap_api.realtime.fanout import Fanout
@@ -54,6 +55,7 @@ class Realtime:
         tokens: AccessTokens,
         incidents: IncidentService,
         publisher: Publisher,
+        tail: Tail,
     ) -> None:
         self._db = db
         self._auth = auth
@@ -68,6 +70,8 @@ class Realtime:
         self.closing = False
         self.events = self._fanout.events
         publisher.subscribe(self.events)
+        self._tail = tail
+        tail.deliver_to(self._dispatcher)
 
     @property
     def hears_others(self) -> bool:
@@ -108,6 +112,7 @@ class Realtime:
 
     async def welcome(self, socket: Socket, since: int | None) -> bool:
         """Let it in, and tell it what it missed. False when its user has too many sockets. Raises Unavailable."""
+        await self._tail.begin()
         if not self.hub.add(socket):
             return False
         self._presence.changed()
@@ -211,7 +216,6 @@ class Realtime:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                self._fanout.note()
                 self.end_what_is_over(asyncio.get_running_loop().time(), time.time())
                 await self._refresh_accounts()
             except Exception as error:  # noqa: BLE001 - it must go on for the others

@@ -27,6 +27,7 @@ def test_minimal_environment_gives_the_documented_defaults() -> None:
 
     assert (settings.port, settings.environment, settings.log_level) == (4001, "production", LogLevel.INFO)
     assert (settings.redis_url, settings.cors_origins, settings.trusted_proxies) == (None, (), 0)
+    assert (settings.limits_redis_url, settings.redis_prefix) == (None, None)
     limits = settings.rate_limits
     assert (limits.anonymous, limits.authenticated, limits.window_seconds) == (100, 1000, 900)
     assert (settings.db_pool_size, settings.drain_seconds) == (4, 5.0)
@@ -55,6 +56,8 @@ def test_every_problem_is_reported_at_once() -> None:
         ("DATABASE_URL", "mysql://root:hunter2hunter2@db/map"),
         ("DATABASE_URL", "postgresql://root:hunter2hunter2/x@db:54"),
         ("REDIS_URL", "redis://:hunter2hunter2@cache:port/0"),
+        ("LIMITS_REDIS_URL", "http://:hunter2hunter2@limits"),
+        ("REDIS_PREFIX", "hunter2hunter2*"),
         ("JWT_SECRET", "hunter2hunter2"),
         ("JWT_VERIFY_SECRETS", f"{SECRET},hunter2hunter2"),
     ],
