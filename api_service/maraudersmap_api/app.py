@@ -82,12 +82,12 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     requests = limiter(settings.rate_limits.window_seconds, counted_in, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
-        identify(tokens, refresh_tokens),
+        identify(tokens, auth),
         rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     api = Api(
-        app.router, providers=(caller(auth), address_of(settings.trusted_proxies)), after_write=cache.settled
+        app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )
     add_service_routes(api, board, metrics)
     add_auth_routes(api, auth)

@@ -66,6 +66,16 @@ async def record_login(
     return _user(_present(row))
 
 
+async def owner_of(db: Executor, token_hash: bytes) -> UUID | None:
+    """Whose refresh token this is; None when it is unknown, expired, revoked or used already."""
+    owner: UUID | None = await db.fetchval(
+        """SELECT t.user_id FROM refresh_tokens t JOIN users u ON u.id = t.user_id
+            WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.is_active""",
+        token_hash,
+    )
+    return owner
+
+
 async def spend(db: Executor, token_hash: bytes) -> tuple[User, UUID] | None:
     """Use a refresh token up: its user and family, or None when it is unknown, expired, revoked or used already.
 

@@ -22,7 +22,9 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 USER_ID = web.RequestKey("USER_ID", str)
-"""Whose verified token came with the request; absent for anonymous ones."""
+"""Whose credential, valid at this moment, came with the request; absent for anonymous ones."""
+UNJUDGED = web.RequestKey("UNJUDGED", bool)
+"""There is a credential, but nobody can say now whether it is still valid."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 

@@ -26,7 +26,10 @@ if left < 0 then
 end
 return {hits, left}
 """
-_REFUND = "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end return 0"
+# Not below zero: the window that was counted in may be over.
+_REFUND = (
+    "if tonumber(redis.call('GET', KEYS[1]) or 0) > 0 then return redis.call('DECR', KEYS[1]) end return 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
