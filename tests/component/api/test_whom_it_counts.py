@@ -62,6 +62,27 @@ async def test_an_outage_costs_its_callers_nothing(own_postgres: LocalPostgres, 
             assert (await api.call("GET", "/api/auth/me", user="harry")).status == 200
 
 
+async def test_an_outage_is_an_outage_behind_an_address_that_others_have_used_up(
+    own_postgres: LocalPostgres,
+) -> None:
+    """Whose credential it is cannot be found out, and the address has nothing left: that is still not their fault."""
+    url = own_postgres.create_database("map")
+    await migrate(url, shipped_migrations())
+    async with running_api(url, RATE_LIMIT_ANONYMOUS="5", TRUSTED_PROXIES="1") as api:
+        await readiness(api, 200)
+        await api.person("harry")
+        token = (await sign_in(api)).body["refreshToken"]
+        while (await api.call("GET", "/api/nothing", headers=AT_HOME)).status != 429:
+            pass
+        await asyncio.to_thread(own_postgres.stop)
+        await readiness(api, 503)
+        api.forget_users()
+        for _ in range(10):
+            assert (await refresh(api, token, AT_HOME)).status == 503
+            assert (await api.call("GET", "/api/incidents", user="harry", headers=AT_HOME)).status == 503
+        await asyncio.to_thread(own_postgres.start)
+
+
 async def _logged_out(api: Api, token: str) -> None:
     await api.call("POST", "/api/auth/logout", json={"refreshToken": token}, headers=AT_HOME)
 
