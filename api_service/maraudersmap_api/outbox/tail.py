@@ -21,7 +21,7 @@ from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox import repository
 from maraudersmap_api.outbox.models import Committed, Event, Reading
 
-INTERVAL_SECONDS = 0.4  # well below cache.TRUSTED_SECONDS
+INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its time on a busy machine
 IDLE_SECONDS = 2.0  # while nobody here could miss anything
 DISTRUST_SECONDS = 30.0  # after the server has changed: as long as an answer in Redis may live
 OVERLAP_SECONDS = (
