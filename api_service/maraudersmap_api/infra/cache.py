@@ -84,6 +84,9 @@ class History(Protocol):
     def newest_change(self) -> int:
         """No change at or above a floor that is greater than this has been read."""
 
+    def hurry(self) -> None:
+        """Read soon: an answer that others share can be used after that."""
+
 
 class ReadCache:
     """See above. One per process; start and stop it with the service."""
@@ -201,7 +204,10 @@ class ReadCache:
 
     async def _fetch(self, key: str, tags: tuple[str, ...], load: Load, *, shared: bool) -> Hit:
         before, began = self._of(tags), self._clock()
-        tier = self._shared if shared and self._trusted() else None
+        tier = self._shared if shared else None
+        if tier is not None and not self._trusted():
+            self._history.hurry()
+            tier = None
         floor = self._history.floor  # before the query: what had ended by then, the query sees
         if tier is not None:
             try:

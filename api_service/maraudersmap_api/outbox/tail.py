@@ -11,6 +11,7 @@ The same readings tell the cache what has changed, and up to when it can rely on
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from maraudersmap_api.errors import Unavailable
@@ -22,6 +23,7 @@ from maraudersmap_api.outbox import repository
 from maraudersmap_api.outbox.models import Committed, Event, Reading
 
 INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its time on a busy machine
+HURRIED_SECONDS = 0.1  # between readings that somebody waits for
 IDLE_SECONDS = 2.0  # while nobody here could miss anything
 DISTRUST_SECONDS = 30.0  # after the server has changed: as long as an answer in Redis may live
 OVERLAP_SECONDS = (
@@ -65,6 +67,7 @@ class Tail:
         self._distrusted_until = float("-inf")
         self._complained = False
         self._reading = asyncio.Lock()
+        self._hurried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.read_at = float("-inf")
         self.floor = 0
@@ -86,6 +89,10 @@ class Tail:
         """End."""
         if self._task is not None:
             await end([self._task])
+
+    def hurry(self) -> None:
+        """Somebody can use the next reading: do not wait for all of the interval."""
+        self._hurried.set()
 
     async def begin(self) -> None:
         """Returns once there is a place to read on from: nothing that is committed later is missed. Raises Unavailable."""
@@ -152,4 +159,8 @@ class Tail:
                     self._complained = True
             self._metrics.outbox_lag.set(self._clock() - self._last_at)
             busy = self._cached or (self._listener is not None and self._listener.listens())
-            await asyncio.sleep(INTERVAL_SECONDS if busy else IDLE_SECONDS)
+            await asyncio.sleep(HURRIED_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout((INTERVAL_SECONDS if busy else IDLE_SECONDS) - HURRIED_SECONDS):
+                    await self._hurried.wait()
+            self._hurried.clear()

@@ -9,13 +9,14 @@ import asyncpg
 import pytest
 from dev.local_services import LocalPostgres
 from tests.component.api.sockets import connected
-from tests.component.conftest import Api, readiness, running_api, until
+from tests.component.conftest import PATIENCE_SECONDS, Api, readiness, running_api, until
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 from maraudersmap_api.outbox import repository
+from maraudersmap_api.outbox import tail as module
 from maraudersmap_api.outbox.models import Committed, Event
 from maraudersmap_api.outbox.tail import OVERLAP_SECONDS, Tail
 
@@ -171,6 +172,25 @@ async def test_reading_on_uses_the_index_however_large_the_table_is(database: st
         text = "\n".join(row[0] for row in plan)
         assert "Index Scan using events_xid" in text, text
         assert "Sort" not in text
+
+
+async def test_who_waits_for_a_reading_gets_it_soon(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 10 * PATIENCE_SECONDS)
+    db = Database(database, pool_size=2, metrics=Metrics())
+    await db.open()
+    db.available = True
+    tail = Tail(db, Metrics(), cached=False)
+    tail.start()
+
+    async def has_read(after: float) -> bool:
+        return tail.read_at > after
+
+    await until(lambda: has_read(0))
+    last = tail.read_at
+    tail.hurry()
+    await until(lambda: has_read(last))
+    await tail.stop()
+    await db.close()
 
 
 async def _lag(api: Api) -> float:

@@ -59,6 +59,10 @@ class Past:
         self.floor = 10
         self.newest_change = 0
         self.stopped_at: float | None = None
+        self.hurried = 0
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     @property
     def read_at(self) -> float:
@@ -225,8 +229,10 @@ async def test_an_announcement_closes_the_shared_tier_until_the_change_was_read(
         past.stopped_at = past.clock.now  # the reading that knows of it comes later
         store.value = b"second"
         cache._heard(b'["hogwarts/another", ["lists", "change:7"]]')
+        assert past.hurried == 0
 
         assert (await cache.get("k", LISTS, store.load)).value == b"second"
+        assert past.hurried == 1, "somebody could use that reading"
 
 
 async def test_a_change_takes_effect_once_however_often_it_is_heard_of(server: LocalRedis) -> None:
