@@ -19,7 +19,7 @@ from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.incidents.shapes import IncidentJson, IncidentPageJson, incident_json, page_json
 from maraudersmap_api.infra.cache import Hit, ReadCache
 from maraudersmap_api.infra.db import Database
-from maraudersmap_api.outbox.models import Committed, Event
+from maraudersmap_api.outbox.models import Committed, Event, changes_incident
 from maraudersmap_api.outbox.publisher import Publisher
 from maraudersmap_api.outbox.tail import Tail
 
@@ -71,13 +71,13 @@ class CachedReads:
         return Answer(Encoded(body), etag=etag, headers=_age(hit))
 
     def _changed(self, events: Sequence[Event]) -> None:
-        about = [event for event in events if event.type.changes_incident]
+        about = [event for event in events if changes_incident(event.type)]
         if about:
             tags = {_tag(event.incident_id) for event in about}
             self._cache.invalidate((*_LISTS, *tags), [event.id for event in about])
 
     def _committed(self, found: Committed) -> None:
-        if found.type.changes_incident:
+        if changes_incident(found.type):
             self._cache.committed(found.event_id, (*_LISTS, _tag(found.incident_id)))
 
 

@@ -20,10 +20,10 @@ class EventType(StrEnum):
     COMMENT_DELETED = "comment:deleted"
     NOTIFICATION_NEW = "notification:new"
 
-    @property
-    def changes_incident(self) -> bool:
-        """Is the incident itself another one afterwards?"""
-        return self.startswith("incident:")
+
+def changes_incident(event_type: str) -> bool:
+    """Is the incident itself another one after such an event?"""
+    return event_type.startswith("incident:")
 
 
 class NotificationType(StrEnum):
@@ -50,11 +50,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An event that has been committed, and the number of its transaction."""
+    """An event that has been committed, and the number of its transaction. `type` may be one that only a newer release
+    knows."""
 
     event_id: int
     transaction: int
-    type: EventType
+    type: str
     incident_id: int
 
 

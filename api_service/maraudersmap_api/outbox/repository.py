@@ -13,6 +13,7 @@ from maraudersmap_api.outbox.models import Committed, Event, EventType, NewNotif
 
 EVENT_COLUMNS = "e.id, e.type, e.incident_id, e.payload, e.user_id"
 MOST_READ = 5000
+_TYPES = [member.value for member in EventType]
 
 _NOW = """SELECT pg_current_snapshot()::text AS snapshot, pg_postmaster_start_time() AS server,
                  pg_snapshot_xmin(pg_current_snapshot())::text AS floor,
@@ -75,7 +76,7 @@ async def read_on(db: Executor, last: Reading | None) -> Reading:
         return _reading(await db.fetch(_NOW), ())
     rows = await db.fetch(_SINCE, last.snapshot)
     committed = tuple(
-        Committed(row["id"], int(row["transaction"]), EventType(row["type"]), row["incident_id"])
+        Committed(row["id"], int(row["transaction"]), row["type"], row["incident_id"])
         for row in rows
         if row["id"] is not None
     )
@@ -89,20 +90,24 @@ def _reading(rows: Sequence[Row], committed: tuple[Committed, ...] | None) -> Re
 
 
 async def events(db: Executor, ids: Sequence[int]) -> list[Event]:
-    """These events, in order; those that are not kept any more are missing."""
+    """These events, in order. Those that are not kept any more are missing, and those of a newer release's types."""
     rows = await db.fetch(
-        f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.id = ANY($1::bigint[]) ORDER BY e.id",  # noqa: S608 - constant
+        f"""SELECT {EVENT_COLUMNS} FROM events e
+             WHERE e.id = ANY($1::bigint[]) AND e.type = ANY($2) ORDER BY e.id""",  # noqa: S608 - constant text
         ids,
+        _TYPES,
     )
     return [event(row) for row in rows]
 
 
 async def recent(db: Executor, seconds: float) -> list[Event] | None:
-    """What was stored in the last so many seconds, in order; None when that is too much."""
+    """What was stored in the last so many seconds, in order; None when that is too much. Without a newer release's types."""
     rows = await db.fetch(
-        f"""SELECT {EVENT_COLUMNS} FROM events e WHERE e.created_at > now() - make_interval(secs => $1)
+        f"""SELECT {EVENT_COLUMNS} FROM events e
+             WHERE e.created_at > now() - make_interval(secs => $1) AND e.type = ANY($2)
              ORDER BY e.created_at, e.id LIMIT {MOST_READ + 1}""",  # noqa: S608 - constant text
         seconds,
+        _TYPES,
     )
     return None if len(rows) > MOST_READ else sorted(map(event, rows), key=lambda found: found.id)
 

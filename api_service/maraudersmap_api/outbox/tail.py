@@ -20,7 +20,7 @@ from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox import repository
-from maraudersmap_api.outbox.models import Committed, Event, Reading
+from maraudersmap_api.outbox.models import Committed, Event, Reading, changes_incident
 
 INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its time on a busy machine
 HURRIED_SECONDS = 0.1  # between readings that somebody waits for
@@ -116,7 +116,7 @@ class Tail:
             # It may be a replica that lacks the last transactions and gives their numbers to others.
             self._distrusted_until = started + DISTRUST_SECONDS
         for committed in reading.committed or ():
-            if committed.type.changes_incident:
+            if changes_incident(committed.type):
                 self.newest_change = max(self.newest_change, committed.transaction)
             for found in self._changes:
                 found(committed)

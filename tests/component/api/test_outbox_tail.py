@@ -159,6 +159,20 @@ async def test_more_than_can_be_read_means_reading_anew(database: str) -> None:
         assert (listener.heard, listener.resyncs) == ([number], 1)
 
 
+async def test_an_event_that_only_a_newer_release_knows_stops_nothing(database: str) -> None:
+    """Two releases live side by side: it is a change for the cache, and told by the pods that can."""
+    async with reading(database) as (tail, listener, changes), writer(database) as one:
+        await one.execute(
+            "INSERT INTO events (type, incident_id, payload) VALUES ('incident:cursed', 7, '{}')"
+        )
+        await tail.once()
+        assert [(change.type, change.incident_id) for change in changes] == [("incident:cursed", 7)]
+        assert tail.newest_change == changes[0].transaction
+        number = await one.fetchval(INSERT, 1)
+        await tail.once()
+        assert listener.heard == [number]
+
+
 async def test_reading_on_uses_the_index_however_large_the_table_is(database: str) -> None:
     async with writer(database) as one:
         await one.execute(
