@@ -21,6 +21,8 @@ from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
@@ -33,6 +35,9 @@ from maraudersmap_api.settings import Dependency, Settings
 
 SCHEMA_VERSION = len(shipped_migrations())
 """The version of this code, as far as the schema is concerned: that of the newest migration it ships."""
+
+LARGE_BYTES = 32 * 1024 * 1024
+"""What large answers may take while they are read and written, all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
     cache = ReadCache(redis, metrics)
-    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
+    budget = ByteBudget(LARGE_BYTES)
+    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins, budget)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
     limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
@@ -108,7 +114,11 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(
-        app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
+        app,
+        edge,
+        max_age=settings.connection_max_age_seconds,
+        readers=SlowReaders(metrics.slow_readers.inc),
+        goodbye=domain.realtime.goodbye,
     )
     return Service(app, server, board, auth, api, domain)
 

@@ -13,6 +13,7 @@ from maraudersmap_api.idempotency.once import Once
 from maraudersmap_api.incidents.cached import CachedReads
 from maraudersmap_api.incidents.handlers import add_incident_routes
 from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.metrics import Metrics
@@ -37,6 +38,7 @@ class Domain:
         tokens: AccessTokens,
         metrics: Metrics,
         origins: tuple[str, ...],
+        budget: ByteBudget,
     ) -> None:
         self._db = db
         self._metrics = metrics
@@ -44,9 +46,9 @@ class Domain:
         self._publisher = Publisher()
         self._once = Once()
         self._incidents = IncidentService(db, metrics, self._publisher)
-        self._reads = CachedReads(db, self._incidents, cache, self._publisher)
+        self._reads = CachedReads(db, self._incidents, cache, self._publisher, budget)
         self._comments = CommentService(db, self._publisher)
-        self._analytics = AnalyticsService(db, today=lambda: datetime.now(UTC).date())
+        self._analytics = AnalyticsService(db, budget, today=lambda: datetime.now(UTC).date())
         self.upkeep = Upkeep(db)
         self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher)
 

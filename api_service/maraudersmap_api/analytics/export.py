@@ -1,5 +1,5 @@
-"""Incidents as CSV, by ranges of ids: each range is one short query whose connection is given back before the rows
-are sent. A slow reader costs memory for one range, never a connection."""
+"""Incidents as CSV, by ranges of ids: each range is one short query, or some where it is heavy, whose connection is given
+back before the rows are sent. A slow reader costs memory for one slice, never a connection."""
 
 import csv
 import io
@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from maraudersmap_api.incidents.filtering import where
 from maraudersmap_api.incidents.models import Filters, Incident
-from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
+from maraudersmap_api.incidents.repository import PEOPLE
 from maraudersmap_api.incidents.rules import Scope
+from maraudersmap_api.incidents.slices import WORKING_BYTES, rendered, split, weighed
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 
-IDS_AT_ONCE = 1000
+IDS_AT_ONCE = 500
 COLUMNS = (
     "id",
     "title",
@@ -32,26 +34,36 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-async def export(db: Database, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
+async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
     """Pieces of the file. Raises Unavailable, also in the middle."""
     newest: int = await db.fetchval("SELECT coalesce(max(id), 0) FROM incidents")
     yield csv_lines([COLUMNS])
     for after in range(0, newest, IDS_AT_ONCE):
-        statement, args = range_statement(filters, scope, after)
-        rows = await db.fetch(statement, *args)
-        if rows:
-            yield csv_lines([cells(incident(row)) for row in rows])
+        async with budget.hold(WORKING_BYTES):
+            statement, args = range_statement(filters, scope, after)
+            found, rest = split(await db.fetch(statement, *args))
+            piece = _lines(found)
+        took = len(found)
+        del found
+        if piece:
+            yield piece
+        async for piece in rendered(db, budget, rest, scope.seen, _lines, took=took, house=scope.house):
+            yield piece
 
 
 def range_statement(filters: Filters, scope: Scope, after: int) -> tuple[str, list[object]]:
-    """The matches of one range of ids."""
+    """The matches of one range of ids, as many of them whole as fit into a slice."""
     made = where(
         filters, scope.seen, walk=True
     )  # asked for each range, the index on words gives all its matches
     made.add(f"i.id > {made.bind(after)} AND i.id <= {made.bind(after + IDS_AT_ONCE)}")
     if scope.house is not None:
         made.add(f"r.house = {made.bind(scope.house.value)}")
-    return f"{SELECT} FROM incidents i {PEOPLE} WHERE {made.text} ORDER BY i.id", made.args
+    return weighed(f"FROM incidents i {PEOPLE} WHERE {made.text}", "i.id"), made.args
+
+
+def _lines(incidents: Sequence[Incident]) -> bytes:
+    return csv_lines([cells(found) for found in incidents]) if incidents else b""
 
 
 def cells(found: Incident) -> list[str]:
