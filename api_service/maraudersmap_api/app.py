@@ -31,6 +31,7 @@ from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import shipped_migrations
 from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter, RedisCounter
 from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.realtime.charges import Charges
 from maraudersmap_api.settings import Dependency, Settings
 
 SCHEMA_VERSION = len(shipped_migrations())
@@ -76,10 +77,11 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
     cache = ReadCache(redis, metrics)
     budget = ByteBudget(LARGE_BYTES)
-    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins, budget)
+    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
+    charges = Charges(limiter, settings.rate_limits)
+    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins, budget, charges)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
         identify(tokens, refresh_tokens),

@@ -20,6 +20,7 @@ from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.notifications.handlers import add_notification_routes
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.realtime.charges import Charges
 from maraudersmap_api.realtime.handlers import add_realtime_routes
 from maraudersmap_api.realtime.service import Realtime
 from maraudersmap_api.search.handlers import add_search_routes
@@ -39,6 +40,7 @@ class Domain:
         metrics: Metrics,
         origins: tuple[str, ...],
         budget: ByteBudget,
+        charges: Charges,
     ) -> None:
         self._db = db
         self._metrics = metrics
@@ -50,7 +52,7 @@ class Domain:
         self._comments = CommentService(db, self._publisher)
         self._analytics = AnalyticsService(db, budget, today=lambda: datetime.now(UTC).date())
         self.upkeep = Upkeep(db)
-        self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher)
+        self.realtime = Realtime(db, redis, auth, tokens, self._incidents, self._publisher, charges, budget)
 
     def start(self) -> None:
         """Begin the background work."""

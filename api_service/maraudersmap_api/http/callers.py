@@ -12,12 +12,14 @@ from aiohttp import hdrs, web
 from maraudersmap_api.errors import RateLimited
 from maraudersmap_api.http.api import ClientAddress, Provider
 from maraudersmap_api.http.edge import EXTRA_HEADERS, USER_ID
-from maraudersmap_api.infra.ratelimit import RateLimiter
+from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter
 from maraudersmap_api.settings import RateLimits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EXEMPT = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+SOCKETS = "/ws"
+"""Counted by its handler: whose it is shows in the first frame."""
 
 
 def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -> Any:
@@ -25,7 +27,7 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in EXEMPT:
+        if request.path in EXEMPT or (request.path == SOCKETS and request.method in ("GET", "HEAD")):
             return await handler(request)
         user_id = request.get(USER_ID)
         if user_id is not None:
@@ -33,19 +35,29 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
         else:
             address = _address(request, trusted_proxies)
             allowance = await limiter.hit(f"address:{address}", limits.anonymous)
-        request.setdefault(EXTRA_HEADERS, {}).update(
-            {
-                "X-RateLimit-Limit": str(allowance.limit),
-                "X-RateLimit-Remaining": str(allowance.remaining),
-                "X-RateLimit-Reset": str(allowance.reset),
-            }
-        )
-        if allowance.exceeded:
-            wait = max(1, math.ceil(allowance.reset - time.time()))
-            raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
+        note_allowance(request, allowance)
         return await handler(request)
 
     return middleware
+
+
+def note_allowance(request: web.Request, allowance: Allowance) -> None:
+    """Say in the answer's headers what is left. Raises RateLimited when nothing is."""
+    request.setdefault(EXTRA_HEADERS, {}).update(
+        {
+            "X-RateLimit-Limit": str(allowance.limit),
+            "X-RateLimit-Remaining": str(allowance.remaining),
+            "X-RateLimit-Reset": str(allowance.reset),
+        }
+    )
+    refuse_exceeded(allowance)
+
+
+def refuse_exceeded(allowance: Allowance) -> None:
+    """Raises RateLimited when this hit was one too many."""
+    if allowance.exceeded:
+        wait = max(1, math.ceil(allowance.reset - time.time()))
+        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
 
 
 def address_of(trusted_proxies: int) -> Provider[ClientAddress]:

@@ -116,12 +116,12 @@ class HttpServer:
         edge: Edge,
         *,
         max_age: float,
-        readers: SlowReaders,
+        readers: SlowReaders | None = None,
         goodbye: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`goodbye` ends what would never become idle by itself: WebSockets."""
         self._goodbye = goodbye
-        self._readers = readers
+        self._readers = readers or SlowReaders()
         self._sweeper: asyncio.Task[None] | None = None
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
