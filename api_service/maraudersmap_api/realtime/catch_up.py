@@ -57,7 +57,7 @@ class CatchUp:
             async with self._turn, self._db.connection() as connection:
                 events = await repository.events(connection, numbers[first : first + EVENTS_AT_ONCE])
                 weights = await repository.weights(connection, (event.incident_id for event in events))
-            for portion in portions(events, weights):
+            for portion in portions(events, weights, PORTION_BYTES):
                 await socket.room_for_more()
                 size = 0
                 async with self._turn, self._budget.hold(WORKING_BYTES):

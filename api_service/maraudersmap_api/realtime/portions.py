@@ -18,7 +18,9 @@ _LIGHT = frozenset(
 )
 
 
-def portions(events: Sequence[Event], weights: Mapping[int, int]) -> Iterator[list[Event]]:
+def portions(
+    events: Sequence[Event], weights: Mapping[int, int], most: int = PORTION_BYTES
+) -> Iterator[list[Event]]:
     """The same events in the same order. `weights`: bytes of their incidents."""
     portion: list[Event] = []
     known: set[int] = set()
@@ -32,7 +34,7 @@ def portions(events: Sequence[Event], weights: Mapping[int, int]) -> Iterator[li
             size += weight  # but is read once
             known.add(event.incident_id)
         portion.append(event)
-        if size > PORTION_BYTES:
+        if size > most:
             yield portion
             portion, known, size = [], set(), 0
     if portion:

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 from tests.component.api.test_process import free_port, wait_ready
-from tests.component.conftest import PASSWORD, environment, program, until
+from tests.component.conftest import PASSWORD, PATIENCE_SECONDS, environment, program, until
 
 MIB = 1024 * 1024
 MOST = 200 * MIB
@@ -137,3 +137,30 @@ async def _answering(reader: socket.socket) -> None:
             return False
 
     await until(holds)
+
+
+async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str) -> None:
+    """Each gets what fits into a catch-up, and then hears that it must read anew."""
+    async with serving(database, 100) as served:
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            """INSERT INTO events (type, incident_id, payload)
+               SELECT 'incident:updated', i.id, '{}' FROM generate_series(1, 10) n, incidents i ORDER BY n, i.id"""
+        )
+        first = await connection.fetchval("SELECT min(id) FROM events")
+        await connection.close()
+
+        async def told() -> int:
+            async with served.http.ws_connect("/ws", max_msg_size=MIB) as ws:
+                await ws.send_json({"type": "auth", "token": served.token, "since": first})
+                size = 0
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    while (message := await ws.receive()).json()["type"] != "resync":
+                        size += len(message.data.encode())
+                return size
+
+        sizes = await asyncio.gather(*(told() for _ in range(10)))
+
+        assert served.peak() < MOST
+        assert max(sizes) < 9 * MIB
+        assert sum(sizes) > 20 * MIB, "so much may one user have at once"
