@@ -3,6 +3,7 @@ back before the rows are sent. A slow reader costs memory for one slice, never a
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from maraudersmap_api.incidents.filtering import where
@@ -31,7 +32,11 @@ COLUMNS = (
     "witnessCount",
     "version",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS = "=+\\-@＝＋－＠"  # noqa: RUF001 - spreadsheets take full-width signs for the others
+_BEGINS = re.compile(rf"[{_SIGNS}\t\r\n]")
+# Some split at ; or tab and do not know our quotes: there a cell begins after each of these, and after each line feed.
+# Blanks and quotes in front of a sign are no obstacle to them.
+_INSIDE = re.compile(rf"([;|\t\r\n][\s\"']*)(?=[{_SIGNS}])")
 
 
 async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
@@ -89,12 +94,13 @@ def cells(found: Incident) -> list[str]:
 
 
 def csv_lines(lines: Iterable[Sequence[str]]) -> bytes:
-    """RFC 4180, UTF-8. A cell that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """RFC 4180, UTF-8. What a spreadsheet would take for a formula gets an apostrophe in front."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows([[harmless(cell) for cell in line] for line in lines])
     return buffer.getvalue().encode()
 
 
 def harmless(cell: str) -> str:
-    """`=1+1` as `'=1+1`."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    """`=1+1` as `'=1+1`, and `x;=1+1` as `x;'=1+1`: also where a spreadsheet splits at semicolons it is text."""
+    cell = _INSIDE.sub(r"\1'", cell)
+    return "'" + cell if _BEGINS.match(cell) else cell

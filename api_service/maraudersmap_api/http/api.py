@@ -51,6 +51,7 @@ from maraudersmap_api.errors import (
 )
 from maraudersmap_api.fields import INT64_MAX, Uuid, Wrong
 from maraudersmap_api.http.answers import PRIVATE
+from maraudersmap_api.http.conditions import allows, known
 from maraudersmap_api.http.edge import REQUEST_ID
 from maraudersmap_api.http.models import Model, camel, model, query_problems
 from maraudersmap_api.http.reading import read_object
@@ -90,7 +91,7 @@ class IfMatch:
 
     def allows(self, etag: str) -> bool:
         """May something whose present tag is `etag` be changed? Weak tags never match."""
-        return self.value is None or etag in (candidates := _tags(self.value)) or "*" in candidates
+        return self.value is None or allows(self.value, etag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,14 +425,7 @@ def _refuse_queries(request: web.Request) -> None:
 
 def _not_modified(request: web.Request, etag: str) -> bool:
     given = request.headers.get("If-None-Match")
-    if given is None:
-        return False
-    candidates = {tag.removeprefix("W/") for tag in _tags(given)}
-    return etag in candidates or "*" in candidates
-
-
-def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
+    return given is not None and known(given, etag)
 
 
 def _content_type(produces: str | None) -> str:

@@ -18,6 +18,7 @@ from aiohttp.web_log import AccessLogger
 
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.infra.listening import BACKLOG, listening_socket
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.tasks import end
 
@@ -27,7 +28,6 @@ KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle
 HEAD_SECONDS = (
     20.0  # until the head of a connection's first request is there; later ones have KEEPALIVE_SECONDS
 )
-BACKLOG = 1024
 
 
 class Connection(web.RequestHandler):
@@ -140,12 +140,9 @@ class HttpServer:
         def connect() -> Connection:
             return Connection(server, self._edge, self._readers, max_age=self._max_age, loop=loop)
 
-        if listener is not None:
-            self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
-        else:
-            self._listener = await loop.create_server(
-                connect, host, port, backlog=BACKLOG, reuse_address=True
-            )
+        if listener is None:
+            listener = listening_socket(host, port)
+        self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
         self._sweeper = asyncio.create_task(self._readers.run(), name="slow-readers")
         bound: socket.socket = self._listener.sockets[0]
         return int(bound.getsockname()[1])
