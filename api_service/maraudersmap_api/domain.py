@@ -43,6 +43,7 @@ class Domain:
         charges: Charges,
     ) -> None:
         self._db = db
+        self._budget = budget
         self._metrics = metrics
         self._origins = origins
         self._publisher = Publisher()
@@ -67,7 +68,7 @@ class Domain:
     def add_routes(self, api: Api) -> None:
         """All of them. What is fixed comes before `{id}`: the router takes the first that fits."""
         add_search_routes(api, self._db)
-        add_incident_routes(api, self._incidents, self._once, self._reads)
+        add_incident_routes(api, self._incidents, self._once, self._reads, self._budget)
         add_comment_routes(api, self._comments, self._once)
         add_notification_routes(api, self._db)
         add_analytics_routes(api, self._analytics)

@@ -164,3 +164,31 @@ async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str)
         assert served.peak() < MOST
         assert max(sizes) < 9 * MIB
         assert sum(sizes) > 20 * MIB, "so much may one user have at once"
+
+
+async def test_eight_histories_of_a_hundred_heavy_changes(database: str) -> None:
+    """Somebody has replaced twenty long addresses a hundred times."""
+    async with serving(database, 1) as served:
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            """INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
+               SELECT i.id, i.reported_by, 'evidenceUrls', to_jsonb(i.evidence_urls), to_jsonb(i.evidence_urls), 'r' || n
+                 FROM incidents i, generate_series(1, 130) n"""
+        )
+        await connection.close()
+
+        async def requests(page: int, limit: int) -> list[str]:
+            path = f"/api/incidents/1/history?limit={limit}&page={page}"
+            async with served.http.get(path, headers=served.bearer) as reply:
+                body = json.loads(await reply.read())
+            assert (body["total"], body["page"], body["limit"]) == (130, page, limit)
+            assert body["hasMore"] is (page * limit < 130)
+            assert all(len(entry["newValue"]) == 20 for entry in body["data"])
+            return [entry["requestId"] for entry in body["data"]]
+
+        asked = [(1, 100)] * 5 + [(2, 100), (3, 43), (4, 43)]
+        pages = await asyncio.gather(*(requests(*page) for page in asked))
+
+        assert served.peak() < MOST
+        names = [f"r{number}" for number in range(1, 131)]
+        assert pages == [names[:100]] * 5 + [names[100:], names[86:129], names[129:]]
