@@ -146,7 +146,7 @@ def add_analytics_routes(api: Api, analytics: AnalyticsService) -> None:
     async def export(query: FilterQuery, caller: User) -> Answer[str]:
         """Take incidents away as CSV.
 
-        Filters are those of the list. A cell that a spreadsheet would take for a formula has an apostrophe in front.
+        Filters are those of the list. What a spreadsheet would take for a formula has an apostrophe in front.
         """
         headers = {"Content-Disposition": 'attachment; filename="incidents.csv"'}
         return Answer(Pieces(analytics.export(caller, query.filters)), headers=headers)
