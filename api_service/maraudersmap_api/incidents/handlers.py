@@ -5,6 +5,7 @@ from maraudersmap_api.errors import Conflict, Forbidden, NotFound
 from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, RequestId
 from maraudersmap_api.idempotency.once import Once
 from maraudersmap_api.incidents.cached import CachedReads
+from maraudersmap_api.incidents.long_history import history_answer
 from maraudersmap_api.incidents.models import (
     Incident,
     IncidentPatch,
@@ -13,7 +14,6 @@ from maraudersmap_api.incidents.models import (
     NoDetails,
     Paging,
 )
-from maraudersmap_api.incidents.past import history_answer
 from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.incidents.shapes import (
     HistoryPageJson,
