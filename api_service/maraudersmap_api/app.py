@@ -21,6 +21,8 @@ from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
 from maraudersmap_api.infra.db import Database
@@ -32,10 +34,14 @@ from maraudersmap_api.infra.names import names_of
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.tail import Tail
+from maraudersmap_api.realtime.charges import Charges
 from maraudersmap_api.settings import Dependency, Settings
 
 SCHEMA_VERSION = len(shipped_migrations())
 """The version of this code, as far as the schema is concerned: that of the newest migration it ships."""
+
+LARGE_BYTES = 32 * 1024 * 1024
+"""What large answers may take while they are read and written, all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,12 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
     tail = Tail(db, metrics, cached=redis is not None)
     cache = ReadCache(redis, metrics, tail)
-    domain = Domain(db, cache, tail, redis, auth, tokens, metrics, settings.cors_origins)
+    budget = ByteBudget(LARGE_BYTES)
+    requests = limiter(settings.rate_limits.window_seconds, counted_in, metrics)
+    charges = Charges(requests, settings.rate_limits)
+    domain = Domain(db, cache, tail, redis, auth, tokens, metrics, settings.cors_origins, budget, charges)
 
     edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    requests = limiter(settings.rate_limits.window_seconds, counted_in, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
         identify(tokens, auth),
@@ -121,7 +129,11 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(
-        app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
+        app,
+        edge,
+        max_age=settings.connection_max_age_seconds,
+        readers=SlowReaders(metrics.slow_readers.inc),
+        goodbye=domain.realtime.goodbye,
     )
     return Service(app, server, board, auth, api, domain)
 

@@ -73,7 +73,7 @@ class Settings:
     redis_prefix: str | None
     jwt_secret: str
     jwt_verify_secrets: tuple[str, ...]
-    host: str | None  # None: every interface
+    host: str | None  # None: every interface, IPv6 and IPv4
     port: int
     environment: str
     log_level: LogLevel

@@ -23,7 +23,8 @@ What a parameter is follows from its name and type:
 - `RequestId`, `web.Request` (the raw request: then query names are yours to judge);
 - anything that app.py provides by type (`Provider`): `User` (401 unless signed in), `ClientAddress`.
 What it returns is the schema: `Answer[SomeTypedDict]` (`outputs.py`); `None` is 204; `web.StreamResponse` is sent as it is
-(name its `produces`). `Answer(Encoded(data), ...)` sends bytes of JSON that a cache kept. A GET whose answer has an
+(name its `produces`). `Answer(Encoded(data), ...)` sends bytes of JSON that a cache kept, `Answer(Pieces(made), ...)` sends
+a body while it is made (`streams.py`). A GET whose answer has an
 `etag` becomes 304 by If-None-Match without further ado. `status=` is the success status, `refuses=` what the service
 raises beyond what the signature implies (400, 401, 404 of a path id, 408, 413, 415, 429, 503); `cache=` PRIVATE or NO_STORE.
 Order of what is checked here: signed in, query names, path, query, headers, body. Bad signatures raise TypeError at start.
@@ -50,9 +51,11 @@ from maraudersmap_api.errors import (
 )
 from maraudersmap_api.fields import INT64_MAX, Uuid, Wrong
 from maraudersmap_api.http.answers import PRIVATE
+from maraudersmap_api.http.conditions import allows, known
 from maraudersmap_api.http.edge import REQUEST_ID
 from maraudersmap_api.http.models import Model, camel, model, query_problems
 from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.streams import Pieces
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -74,7 +77,7 @@ class Encoded(bytes):
 class Answer(Generic[T]):
     """A success: `body` fits the declared schema. `status` None is the route's own."""
 
-    body: T | Encoded
+    body: T | Encoded | Pieces
     status: int | None = None
     etag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class IfMatch:
 
     def allows(self, etag: str) -> bool:
         """May something whose present tag is `etag` be changed? Weak tags never match."""
-        return self.value is None or etag in (candidates := _tags(self.value)) or "*" in candidates
+        return self.value is None or allows(self.value, etag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,7 @@ class Routes:
         returned = hints.pop("return", None)
         kinds = set(_hashable(hints.values()))
         summary, _, description = (inspect.getdoc(handler) or name).partition("\n")
-        answer = get_args(returned)[0] if get_origin(returned) is Answer else None
+        answer = get_args(returned)[0] if get_origin(returned) is Answer and produces == JSON else None
         empty = returned is type(None)
         implied: tuple[type[DomainError], ...] = ()
         path_parameters = tuple(
@@ -355,6 +358,8 @@ def _compiled(
             if conditional and _not_modified(request, result.etag):
                 headers.pop("Content-Type")
                 return web.Response(status=304, headers=headers)
+        if isinstance(result.body, Pieces):
+            return await result.body.send(request, status=result.status or status, headers=headers)
         body = result.body if isinstance(result.body, bytes) else encode(result.body)
         return web.Response(body=body, status=result.status or status, headers=headers)
 
@@ -420,14 +425,7 @@ def _refuse_queries(request: web.Request) -> None:
 
 def _not_modified(request: web.Request, etag: str) -> bool:
     given = request.headers.get("If-None-Match")
-    if given is None:
-        return False
-    candidates = {tag.removeprefix("W/") for tag in _tags(given)}
-    return etag in candidates or "*" in candidates
-
-
-def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
+    return given is not None and known(given, etag)
 
 
 def _content_type(produces: str | None) -> str:

@@ -17,6 +17,8 @@ from maraudersmap_api.settings import RateLimits
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EXEMPT = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+SOCKETS = "/ws"
+"""Counted by its handler: whose it is shows in the first frame."""
 
 SITE_TIMES = 10
 """What an IPv6 /48 may have, in allowances of one /64."""
@@ -45,23 +47,38 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in EXEMPT or request.get(UNJUDGED, False):
             return await handler(request)
+        if request.path == SOCKETS and request.method in ("GET", "HEAD"):
+            return await handler(request)
         allowance, keys = await counted(request)
-        headers = request.setdefault(EXTRA_HEADERS, {})
-        headers["X-RateLimit-Limit"] = str(allowance.limit)
-        headers["X-RateLimit-Remaining"] = str(allowance.remaining)
-        headers["X-RateLimit-Reset"] = str(allowance.reset)
-        if allowance.exceeded:
-            wait = max(1, math.ceil(allowance.reset - time.time()))
-            raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
+        note_allowance(request, allowance)
         try:
             return await handler(request)
         except Unavailable:
             for key in keys:
                 await limiter.refund(key)
-            headers["X-RateLimit-Remaining"] = str(allowance.remaining + 1)
+            request[EXTRA_HEADERS]["X-RateLimit-Remaining"] = str(allowance.remaining + 1)
             raise
 
     return middleware
+
+
+def note_allowance(request: web.Request, allowance: Allowance) -> None:
+    """Say in the answer's headers what is left. Raises RateLimited when nothing is."""
+    request.setdefault(EXTRA_HEADERS, {}).update(
+        {
+            "X-RateLimit-Limit": str(allowance.limit),
+            "X-RateLimit-Remaining": str(allowance.remaining),
+            "X-RateLimit-Reset": str(allowance.reset),
+        }
+    )
+    refuse_exceeded(allowance)
+
+
+def refuse_exceeded(allowance: Allowance) -> None:
+    """Raises RateLimited when this hit was one too many."""
+    if allowance.exceeded:
+        wait = max(1, math.ceil(allowance.reset - time.time()))
+        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
 
 
 def address_of(trusted_proxies: int) -> Provider[ClientAddress]:

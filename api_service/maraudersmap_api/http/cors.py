@@ -12,8 +12,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 EXPOSED = (
-    "ETag, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+    "Age, Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, Warning, WWW-Authenticate, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
+"""Every header of ours that says something to a page; browsers keep the others from it."""
 PREFLIGHT_SECONDS = 600
 
 

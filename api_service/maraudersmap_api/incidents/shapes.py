@@ -93,7 +93,7 @@ def incident_json(incident: Incident) -> IncidentJson:
 
 
 def page_json(found: Page) -> IncidentPageJson:
-    """A part of a list."""
+    """A part of a list; of one with a `rest`, what was read of it so far."""
     body: IncidentPageJson = {
         "data": [incident_json(incident) for incident in found.incidents],
         "total": found.total,

@@ -99,6 +99,11 @@ class Metrics:
             "Counts that should have been in Redis and were local, because it was away.",
             registry=self.registry,
         )
+        self.slow_readers = Counter(
+            "slow_readers_closed_total",
+            "Connections closed because their client did not take what was sent.",
+            registry=self.registry,
+        )
         self.cache_reads = Counter(
             "read_cache_reads_total",
             "Cached reads by where the answer came from: local, shared, loaded, joined or stale.",

@@ -8,6 +8,8 @@ import json
 from enum import IntEnum, StrEnum
 from typing import Any
 
+import orjson
+
 MOST_FRAME_BYTES = 8 * 1024
 """What a client may send: its largest frame is a token."""
 
@@ -49,12 +51,12 @@ class BadFrame(Exception):
     """What a client sent is no frame; the message says why."""
 
 
-def frame(kind: str, data: Any, event_id: int | None = None) -> str:
-    """A frame as text, ready to be sent to many."""
-    return json.dumps({"type": kind, "id": event_id, "data": data}, ensure_ascii=False, separators=(",", ":"))
+def frame(kind: str, data: Any, event_id: int | None = None) -> bytes:
+    """A text frame in UTF-8, made once and sent to many."""
+    return orjson.dumps({"type": kind, "id": event_id, "data": data})
 
 
-def error_frame(code: str, message: str) -> str:
+def error_frame(code: str, message: str) -> bytes:
     """Something a client asked for was refused; the socket stays."""
     return frame(ServerFrame.ERROR, {"code": code, "message": message})
 

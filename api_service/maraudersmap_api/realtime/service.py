@@ -12,7 +12,9 @@ from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens, Claims
 from maraudersmap_api.errors import DomainError, Forbidden, Unauthorized, Unavailable
+from maraudersmap_api.http.callers import refuse_exceeded
 from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.redis import Redis
@@ -20,7 +22,11 @@ from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher
 from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.realtime import repository
+from maraudersmap_api.realtime.backlog import Backlog
+from maraudersmap_api.realtime.catch_up import CatchUp
+from maraudersmap_api.realtime.charges import FREE, Charges
 from maraudersmap_api.realtime.dispatch import Dispatcher
+from maraudersmap_api.realtime.door import Door
 from maraudersmap_api.realtime.fanout import Fanout
 from maraudersmap_api.realtime.frames import (
     BadFrame,
@@ -56,12 +62,18 @@ class Realtime:
         incidents: IncidentService,
         publisher: Publisher,
         tail: Tail,
+        charges: Charges,
+        budget: ByteBudget,
     ) -> None:
         self._db = db
         self._auth = auth
         self._tokens = tokens
         self._incidents = incidents
         self.hub = Hub()
+        self.door = Door()
+        self.charges = charges
+        self._backlog = Backlog(self._let_the_slowest_go)
+        self._catch_up = CatchUp(db, budget, time.monotonic)
         self._dispatcher = Dispatcher(db, self.hub)
         self._fanout = Fanout(redis, self._dispatcher)
         self._presence = Presence(redis, self.hub.here)
@@ -108,7 +120,12 @@ class Realtime:
     async def sign_in(self, fields: dict[str, Any], now: float) -> Socket:
         """The socket of whoever sent this `auth` frame. Raises Unauthorized, Unavailable, BadFrame."""
         claims = self._claims(fields)
-        return Socket(await self._auth.user_of(claims), claims, heard_at=now, pinged_at=now)
+        user = await self._auth.user_of(claims)
+        return Socket(user, claims, heard_at=now, pinged_at=now, backlog=self._backlog)
+
+    async def charge(self, socket: Socket) -> None:
+        """Count one request's worth of work to its user. Raises RateLimited."""
+        refuse_exceeded(await self.charges.of_user(socket.user.id))
 
     async def welcome(self, socket: Socket, since: int | None) -> bool:
         """Let it in, and tell it what it missed. False when its user has too many sockets. Raises Unavailable."""
@@ -118,7 +135,7 @@ class Realtime:
         self._presence.changed()
         socket.send(_acknowledged(socket))
         if since is not None:
-            await self._dispatcher.replay(socket, since)
+            await self._catch_up.replay(socket, since)
         return True
 
     def farewell(self, socket: Socket) -> None:
@@ -135,6 +152,8 @@ class Realtime:
         Raises Unauthorized when an `auth` frame is not accepted: that ends the socket.
         """
         try:
+            if kind not in FREE:
+                await self.charge(socket)
             match kind:
                 case ClientFrame.AUTH:
                     await self._extend(socket, fields)
@@ -185,7 +204,7 @@ class Realtime:
         socket.send(_acknowledged(socket))
         since = since_of(fields)
         if since is not None:
-            await self._dispatcher.replay(socket, since)
+            await self._catch_up.replay(socket, since)
 
     async def _join(self, socket: Socket, incident_id: int) -> None:
         if incident_id in socket.rooms:
@@ -233,6 +252,11 @@ class Realtime:
             elif now - max(socket.pinged_at, socket.heard_at) >= HEARTBEAT_SECONDS:
                 socket.ping(now)
 
+    def _let_the_slowest_go(self) -> None:
+        while self._backlog.too_much and (socket := self.hub.slowest()) is not None:
+            socket.end(Close.SLOW, "too slow")
+            socket.drop()
+
     async def _refresh_accounts(self) -> None:
         """Roles as they are now; whoever was deactivated, or whose tokens were ended, goes."""
         now = asyncio.get_running_loop().time()
@@ -255,14 +279,14 @@ class Realtime:
                 await self._leave_hidden_rooms(socket)
 
     async def _leave_hidden_rooms(self, socket: Socket) -> None:
-        subjects = await repository.subjects(self._db, socket.rooms)
+        standings = await repository.standings(self._db, socket.rooms)
         for incident_id in tuple(socket.rooms):
-            subject = subjects.get(incident_id)
-            if subject is None or not subject.visible_to(socket.seen):
+            standing = standings.get(incident_id)
+            if standing is None or not standing.visible_to(socket.seen):
                 self._leave(socket, incident_id)
 
 
-def _acknowledged(socket: Socket) -> str:
+def _acknowledged(socket: Socket) -> bytes:
     data = {
         "user": user_ref_json(socket.ref),
         "expiresAt": socket.claims.expires_at,

@@ -210,7 +210,7 @@ async def test_cells_that_look_like_formulas_are_made_harmless(school: Api) -> N
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert [line["title"] for line in lines[:4]] == ["'" + title for title in dangerous]
     assert [line["title"] for line in lines[4:]] == ['quoted "title", with comma', "line\nfeed", "plain"]
-    assert [line["description"] for line in lines[:2]] == ["'\t=1", "'\r=1"]
+    assert [line["description"] for line in lines[:2]] == ["'\t'=1", "'\r'=1"]
     assert {line["tags"] for line in lines} == {"'=tag"}
     assert all(
         not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for line in lines for cell in line.values()

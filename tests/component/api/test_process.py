@@ -129,6 +129,18 @@ async def test_ready_soon_and_small(database: str) -> None:
     assert figures["process_resident_memory_bytes"] < 64 * 1024 * 1024
 
 
+@pytest.mark.parametrize("command", ["serve", "serve --workers 2"])
+@pytest.mark.parametrize("host", ["", "::"])
+async def test_it_listens_on_ipv6_and_ipv4_alike(database: str, command: str, host: str) -> None:
+    port = free_port()
+    async with program(command, environment(database, PORT=str(port), HOST=host)):
+        for address in ("127.0.0.1", "[::1]"):
+            async with aiohttp.ClientSession(f"http://{address}:{port}") as http:
+                await wait_ready(http)
+                async with http.get("/api/nothing") as reply:
+                    assert reply.status == 404
+
+
 async def test_bad_configuration_exits_2_and_lists_everything() -> None:
     code, out, err = await run("serve", {"PORT": "x", "JWT_SECRET": "short"})
 
