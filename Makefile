@@ -120,7 +120,7 @@ bench-million: venv ## each endpoint on a million incidents (10 minutes)
 	@PYTHONPATH=. $(PY) -m bench.million
 
 .PHONY: fuzz-api
-fuzz-api: venv ## thousands of requests made from the served document (minutes)
+fuzz-api: venv ## thousands of requests made from the served document, and of mutated bytes (minutes)
 	@$(PY) -m dev.fuzz_api
 
 .PHONY: swagger-ui

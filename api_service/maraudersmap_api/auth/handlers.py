@@ -24,7 +24,7 @@ from maraudersmap_api.http.answers import NO_STORE, rfc3339, rfc3339_or_none
 from maraudersmap_api.http.api import Answer, Api, ClientAddress, Provider
 from maraudersmap_api.http.edge import USER_ID
 from maraudersmap_api.http.outputs import Id, Timestamp
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import header, read_object, understand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,10 +76,10 @@ def identify(tokens: AccessTokens, refresh_tokens: RefreshTokens) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = (header(request, "Authorization") or "").partition(" ")
         if scheme.lower() == "bearer" and token:
             try:
-                claims = tokens.verify(token.strip())
+                claims = understand("Authorization", tokens.verify, token.strip())
             except Unauthorized:
                 pass  # stays anonymous
             else:
@@ -99,7 +99,9 @@ async def _refreshing(request: web.Request, refresh_tokens: RefreshTokens) -> UU
         token = (await read_object(request)).get("refreshToken")
     except DomainError:
         return None  # the handler reads it again and says what is wrong
-    return refresh_tokens.claimed_by(token) if isinstance(token, str) else None
+    if not isinstance(token, str):
+        return None
+    return understand("refreshToken", refresh_tokens.claimed_by, token)
 
 
 def caller(auth: AuthService) -> Provider[User]:

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from maraudersmap_api.errors import RateLimited
 from maraudersmap_api.http.api import ClientAddress, Provider
 from maraudersmap_api.http.edge import EXTRA_HEADERS, USER_ID
+from maraudersmap_api.http.reading import header_lines, understand
 from maraudersmap_api.infra.ratelimit import RateLimiter
 from maraudersmap_api.settings import RateLimits
 
@@ -69,8 +70,8 @@ def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str
 
 
 def _address(request: web.Request, trusted_proxies: int) -> str:
-    forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    return client_address(request.remote or "", forwarded, trusted_proxies)
+    forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
+    return understand(hdrs.X_FORWARDED_FOR, client_address, request.remote or "", forwarded, trusted_proxies)
 
 
 @lru_cache(maxsize=4096)

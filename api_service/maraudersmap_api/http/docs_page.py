@@ -14,6 +14,7 @@ from importlib import resources
 from aiohttp import web
 
 from maraudersmap_api.http.api import Api
+from maraudersmap_api.http.reading import header
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -69,10 +70,10 @@ def _send(request: web.Request, asset: _Asset) -> web.Response:
         "ETag": asset.etag,
         "Vary": "Accept-Encoding",
     }
-    if request.headers.get("If-None-Match") == asset.etag:
+    if header(request, "If-None-Match") == asset.etag:
         headers.pop("Content-Type")
         return web.Response(status=304, headers=headers)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if "gzip" in (header(request, "Accept-Encoding") or ""):
         return web.Response(body=asset.compressed, headers={**headers, "Content-Encoding": "gzip"})
     return web.Response(body=gzip.decompress(asset.compressed), headers=headers)
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
+from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
+from maraudersmap_api.http.reading import header, route_of
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
@@ -23,6 +25,8 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 USER_ID = web.RequestKey("USER_ID", str)
 """Whose verified token came with the request; absent for anonymous ones."""
+ROUTED = web.RequestKey("ROUTED", bool)
+"""There once aiohttp has found the route and code of ours runs."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 
@@ -38,6 +42,13 @@ CLIENT_WENT_AWAY = 499
 """What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
 revision by them, must not take a client that went away in the middle for a failure of ours."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@web.middleware
+async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
+    """The first of all middlewares: from here on a failure is ours."""
+    request[ROUTED] = True
+    return await handler(request)
 
 
 class Edge:
@@ -68,6 +79,9 @@ class Edge:
                 error = problem
                 if isinstance(problem, ConnectionError) and _has_gone(request):
                     response = web.Response(status=CLIENT_WENT_AWAY)
+                elif ROUTED not in request and not isinstance(problem, web.HTTPException):
+                    # Nothing of ours has run yet: aiohttp failed on bytes of the client (a header Expect that is not UTF-8).
+                    response = problem_response(BadRequest("The request cannot be understood"), request_id)
                 else:
                     response = problem_response(problem, request_id)
             if not response.prepared:
@@ -133,11 +147,9 @@ def _has_gone(request: web.Request) -> bool:
 
 def _request_id(request: web.Request) -> str:
     """The caller's id when it is harmless to repeat, else one of ours."""
-    given = request.headers.get("X-Request-ID", "")
+    given = header(request, "X-Request-ID") or ""
     return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def _route_template(request: web.Request) -> str:
-    match_info = request.match_info
-    resource = match_info.route.resource if match_info is not None else None
-    return resource.canonical if resource is not None else UNMATCHED
+    return route_of(request) or UNMATCHED

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_log import AccessLogger
 
-from maraudersmap_api.http.edge import Edge
+from maraudersmap_api.http.edge import Edge, routed
 from maraudersmap_api.infra.logs import log
 
 IN_FLIGHT_SECONDS = 15.0
@@ -88,6 +88,7 @@ class HttpServer:
     ) -> None:
         """`goodbye` ends what would never become idle by itself: WebSockets."""
         self._goodbye = goodbye
+        app.middlewares.insert(0, routed)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
