@@ -23,6 +23,7 @@ from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
+from maraudersmap_api.infra.connecting import Connector
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
 from maraudersmap_api.infra.metrics import Metrics
@@ -50,7 +51,8 @@ class Service:
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
-    db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
+    connector = Connector(settings.database_url, settings.database_pooler, settings.database_statement_cache)
+    db = Database(connector, pool_size=settings.db_pool_size, metrics=metrics)
     redis = Redis(settings.redis_url, metrics) if settings.redis_url else None
 
     def on_change(dependency: Dependency, health: Health) -> None:

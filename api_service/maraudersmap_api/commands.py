@@ -17,6 +17,7 @@ from maraudersmap_api.auth.tokens import key_id
 from maraudersmap_api.errors import Conflict, ValidationError
 from maraudersmap_api.http.models import model
 from maraudersmap_api.infra import migrate as migrations
+from maraudersmap_api.infra.connecting import connect_plainly
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_database_settings
 
@@ -36,13 +37,17 @@ UNREACHABLE: tuple[type[BaseException], ...] = (
 
 
 async def migrate(environ: Mapping[str, str]) -> int:
-    """Apply what is missing: 0, or 75 when the database cannot be reached, or 1. Raises SettingsError."""
+    """Apply what is missing: 0, or 75 when the database cannot be reached or is in use so that a lock did not come in
+    time, or 1. Raises SettingsError."""
     settings = load_database_settings(environ)
     configure_logs(settings.environment, settings.log_level)
     try:
         applied = await migrations.migrate(settings.url, migrations.shipped_migrations())
     except UNREACHABLE as error:
         log.error("Database unreachable", extra={"context": {"reason": f"{type(error).__name__}: {error}"}})
+        return exit_codes.UNREACHABLE
+    except migrations.Contended as error:
+        log.error("Migration put off", extra={"context": {"reason": str(error)}})
         return exit_codes.UNREACHABLE
     except (migrations.MigrationError, asyncpg.PostgresError) as error:
         log.error("Migration failed", exc_info=error)
@@ -74,7 +79,7 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     passwords = Passwords()
     try:
         registration = model(Registration).from_object(values)
-        connection = await asyncpg.connect(settings.url, timeout=10)
+        connection = await connect_plainly(settings.url, 10)
         try:
             user = await repository.insert_user(
                 connection,
@@ -138,7 +143,7 @@ async def _administer(
     settings = load_database_settings(environ)
     configure_logs(settings.environment, settings.log_level, sys.stderr)
     try:
-        connection = await asyncpg.connect(settings.url, timeout=10)
+        connection = await connect_plainly(settings.url, 10)
         try:
             user = await repository.administer(connection, email.strip().lower(), role=role, active=active)
         finally:

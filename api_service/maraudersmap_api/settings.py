@@ -34,6 +34,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class Pooler(StrEnum):
+    """What stands between this service and its database. AUTO finds out."""
+
+    AUTO = "auto"
+    NONE = "none"
+    TRANSACTION = "transaction"  # a server for each transaction: pgbouncer in that mode, and the like
+
+
 class SettingsError(Exception):
     """The environment cannot be used; `problems` has a sentence for each variable at fault."""
 
@@ -76,6 +84,8 @@ class Settings:
     trusted_proxies: int
     rate_limits: RateLimits
     db_pool_size: int
+    database_pooler: Pooler
+    database_statement_cache: int | None  # statements a connection keeps prepared; None: as the pooler allows
     drain_seconds: float
     connection_max_age_seconds: float
     readiness_requires: frozenset[Dependency]
@@ -101,6 +111,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             window_seconds=env.get("RATE_LIMIT_WINDOW_SECONDS", 900, _integer(1, 86_400)),
         ),
         db_pool_size=env.get("DB_POOL_SIZE", 4, _integer(1, 100)),
+        database_pooler=env.get("DATABASE_POOLER", Pooler.AUTO, _pooler),
+        database_statement_cache=env.optional("DATABASE_STATEMENT_CACHE", _integer(0, 10_000)),
         drain_seconds=env.get("DRAIN_SECONDS", 5.0, _seconds(0, 300)),
         connection_max_age_seconds=env.get("CONNECTION_MAX_AGE_SECONDS", 60.0, _seconds(1, 86_400)),
         readiness_requires=env.get("READINESS_REQUIRES", frozenset({Dependency.DATABASE}), _dependencies),
@@ -220,6 +232,13 @@ def _log_level(value: str) -> LogLevel:
         return LogLevel(value.lower())
     except ValueError:
         raise ValueError(f"must be one of {', '.join(LogLevel)}") from None
+
+
+def _pooler(value: str) -> Pooler:
+    try:
+        return Pooler(value.lower())
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Pooler)}") from None
 
 
 def _dependencies(value: str) -> frozenset[Dependency]:

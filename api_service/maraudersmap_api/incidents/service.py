@@ -51,7 +51,7 @@ class IncidentService:
         payload = {"actor": str(actor.id), "fields": ["status", "severity"]}
         # Nothing beside it to write: a single statement is its own transaction, and saves two round trips.
         alone = keeper is None and not alarming
-        async with self._db.connection() if alone else self._db.transaction() as tx:
+        async with self._db.connection(writes=True) if alone else self._db.transaction() as tx:
             await keep.begin(tx)
             made, event = await repository.report(tx, new, payload, reporter=actor, request_id=request_id)
             told: Sequence[Event] = ()

@@ -9,6 +9,8 @@ from maraudersmap_api.infra.db import Executor, Row
 from maraudersmap_api.notifications.models import Notification, NotificationQuery
 from maraudersmap_api.outbox.models import NotificationType
 
+READ_AT_ONCE = 2_000
+
 COLUMNS = "n.id, n.user_id, n.type, n.title, n.message, n.incident_id, n.created_at, n.read_at, n.metadata"
 # $1 the reader, $2 the severity up to which they view others' incidents
 _SELECT = f"""
@@ -58,13 +60,22 @@ async def mark_read(db: Executor, notification_id: int, seen: Visibility) -> Not
 
 
 async def mark_all_read(db: Executor, user_id: UUID) -> int:
-    """Returns how many were not."""
-    return len(
-        await db.fetch(
-            "UPDATE notifications SET read_at = now() WHERE user_id = $1 AND read_at IS NULL RETURNING 1",
-            user_id,
+    """Returns how many were not. In batches: no statement comes near its limit, however many there are."""
+    total = 0
+    while True:
+        read = len(
+            await db.fetch(
+                """UPDATE notifications SET read_at = now() WHERE id IN (
+                       SELECT id FROM notifications WHERE user_id = $1 AND read_at IS NULL
+                       ORDER BY id DESC LIMIT $2 FOR UPDATE)
+                   RETURNING 1""",
+                user_id,
+                READ_AT_ONCE,
+            )
         )
-    )
+        total += read
+        if read < READ_AT_ONCE:
+            return total
 
 
 async def delete(db: Executor, notification_id: int, user_id: UUID) -> bool:
