@@ -9,6 +9,10 @@ from typing import Any
 from maraudersmap_api.incidents.models import Filters, Severity, Visibility
 
 MOST_WORDS = 16
+MOST_GRAMS = 8
+"""Groups of three characters that the index is asked for: more would be met for longer than they spare."""
+
+LEAST_WRITTEN = 3
 
 
 class Where:
@@ -18,6 +22,7 @@ class Where:
         self.args: list[Any] = []
         self.period = ""  # those that the order by time can be narrowed to: not deleted, and when
         self.words: str | None = None  # the tsquery of a search
+        self.filters = ""  # everything but what is searched for
         self._conditions: list[str] = []
 
     def bind(self, value: Any) -> str:
@@ -28,6 +33,10 @@ class Where:
     def add(self, condition: str) -> None:
         """Another condition that must hold."""
         self._conditions.append(condition)
+
+    def widen(self, condition: str) -> None:
+        """Take this one in place of the newest, too."""
+        self._conditions[-1] = f"({self._conditions[-1]} OR {condition})"
 
     @property
     def last(self) -> str:
@@ -40,8 +49,18 @@ class Where:
         return " AND ".join(self._conditions)
 
 
-def where(filters: Filters, seen: Visibility, *, walk: bool = False, whole_words: bool = False) -> Where:
-    """Not deleted, visible, and asked for. `walk` as in `search`, `whole_words` as in `search_terms`."""
+def where(
+    filters: Filters,
+    seen: Visibility,
+    *,
+    walk: bool = False,
+    whole_words: bool = False,
+    titles: bool = False,
+) -> Where:
+    """Not deleted, visible, and asked for. `walk` as in `search`, `whole_words` as in `search_terms`.
+
+    `titles`: a search also finds what has its text in the title, one row after the other; see frequency.all_matches.
+    """
     made = Where()
     made.add("i.deleted_at IS NULL")
     if filters.date_from is not None:
@@ -56,8 +75,11 @@ def where(filters: Filters, seen: Visibility, *, walk: bool = False, whole_words
         made.add(f"i.status = ANY({made.bind([item.value for item in filters.statuses])}::text[])")
     if filters.reported_by is not None:
         made.add(f"i.reported_by = {made.bind(filters.reported_by)}")
+    made.filters = made.text
     if filters.search:
         search(made, search_terms(filters.search, whole_words=whole_words), walk=walk)
+        if titles and is_written(filters.search):
+            made.widen(in_title(made, filters.search))
     return made
 
 
@@ -96,9 +118,42 @@ def search(made: Where, terms: str, *, walk: bool = False) -> None:
     made.add(f"coalesce({matches}, false)" if walk else matches)
 
 
+def in_title(made: Where, text: str) -> str:
+    """The condition that a title has this text as it stands, in whatever case and whichever way it was typed.
+
+    The index finds what has some of its groups of three characters; the text itself is then compared.
+    """
+    written = made.bind(text)
+    return (
+        f"(grams(i.title) @> (SELECT (grams({written}::text))[1:{MOST_GRAMS}])"
+        f" AND strpos(folded(i.title), (SELECT folded({written}::text))) > 0)"
+    )
+
+
+def is_written(text: str) -> bool:
+    """Is it long enough to be looked for as it stands? Shorter text would be found everywhere."""
+    return len(text.strip()) >= LEAST_WRITTEN
+
+
 def search_terms(text: str, weights: str = "", *, whole_words: bool = False) -> str:
     """Free text as a tsquery: every word must begin some word, of these weights (A title, B description, C location;
-    none: any), or with `whole_words` be one. Nothing of the query language gets through."""
-    words = re.findall(r"\w+", text, re.UNICODE)
+    none: any), or with `whole_words` be one. Nothing of the query language gets through.
+
+    What is more than a word (`map.hogwarts.edu`, `-5`) may also be found as PostgreSQL's parser takes it, which cut the
+    stored text: it keeps addresses, versions and signed numbers in one piece.
+    """
     label = weights if whole_words else f"*{weights}"
-    return " & ".join(f"'{word}':{label}" for word in words[:MOST_WORDS])
+    terms: list[str] = []
+    left = MOST_WORDS
+    for term in text.split():
+        words = re.findall(r"\w+", term, re.UNICODE)[:left]
+        left -= len(words)
+        if not words:
+            continue
+        apart = " & ".join(f"'{word}':{label}" for word in words)
+        if [term] == words:
+            terms.append(apart)
+        else:
+            quoted = term.replace("\\", "\\\\").replace("'", "''")
+            terms.append(f"({apart} | '{quoted}':{label})")
+    return " & ".join(terms)

@@ -182,7 +182,9 @@ def test_comments_are_deleted_by_their_author_or_an_auror() -> None:
     [
         ("Poly", "'Poly':*"),
         ("two words", "'two':* & 'words':*"),
-        ("a' | !b:*", "'a':* & 'b':*"),
+        ("a' | !b:*", "('a':* | 'a''':*) & ('b':* | '!b:*':*)"),
+        ("map.hogwarts.edu", "('map':* & 'hogwarts':* & 'edu':* | 'map.hogwarts.edu':*)"),
+        ("-5", "('5':* | '-5':*)"),
         ("\\ & ( ) <->", ""),
     ],
 )
