@@ -13,7 +13,7 @@ from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
 from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
 from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
-from maraudersmap_api.http.callers import address_of, rate_limit
+from maraudersmap_api.http.callers import address_of, rate_limit, written_address
 from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
@@ -74,7 +74,12 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     cache = ReadCache(redis, metrics)
     domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
 
-    edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
+    edge = Edge(
+        metrics,
+        closing=lambda request: board.draining or connection_expired(request),
+        hsts=settings.hsts,
+        address=lambda request: written_address(request, settings.trusted_proxies),
+    )
     limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody

@@ -81,6 +81,7 @@ class Settings:
     environment: str
     log_level: LogLevel
     cors_origins: tuple[str, ...]
+    hsts: str  # the header Strict-Transport-Security
     trusted_proxies: int
     rate_limits: RateLimits
     db_pool_size: int
@@ -104,6 +105,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         environment=env.get("ENVIRONMENT", "production", str),
         log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
         cors_origins=env.get("CORS_ORIGINS", (), _origins),
+        hsts=_hsts(env),
         trusted_proxies=env.get("TRUSTED_PROXIES", 0, _integer(0, 16)),
         rate_limits=RateLimits(
             anonymous=env.get("RATE_LIMIT_ANONYMOUS", 100, _integer(1, 10**9)),
@@ -162,6 +164,10 @@ class _Reader:
         if not value and len(self._problems) == before:
             self._problems.append(f"{name} is not set: set it, or {name}_FILE, to {example}")
         return value
+
+    def refuse(self, problem: str) -> None:
+        """What only several variables together show."""
+        self._problems.append(problem)
 
     def finish(self) -> None:
         if self._problems:
@@ -239,6 +245,21 @@ def _pooler(value: str) -> Pooler:
         return Pooler(value.lower())
     except ValueError:
         raise ValueError(f"must be one of {', '.join(Pooler)}") from None
+
+
+def _hsts(env: _Reader) -> str:
+    """Browsers remember it for a year, so what it covers beyond this host is asked for by name."""
+    subdomains = env.get("HSTS_INCLUDE_SUBDOMAINS", False, _flag)
+    preload = env.get("HSTS_PRELOAD", False, _flag)
+    if preload and not subdomains:
+        env.refuse("HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=true: browsers' lists take nothing else")
+    return "max-age=31536000" + "; includeSubDomains" * subdomains + "; preload" * preload
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value.lower() == "true"
 
 
 def _dependencies(value: str) -> frozenset[Dependency]:

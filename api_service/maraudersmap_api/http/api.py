@@ -55,6 +55,7 @@ from maraudersmap_api.http.models import Model, camel, model, query_problems
 from maraudersmap_api.http.reading import (
     has_query,
     header,
+    header_list,
     path_part,
     query_of,
     read_body,
@@ -307,7 +308,7 @@ class _Plan:
             elif name == "body":
                 self.later.insert(0, (name, _body_reader(model(kind))))
             elif kind is IfMatch:
-                ranks.append((2, name, lambda request: IfMatch(header(request, "If-Match"))))
+                ranks.append((2, name, lambda request: IfMatch(header_list(request, "If-Match"))))
             elif kind is RequestId:
                 ranks.append((2, name, lambda request: request[REQUEST_ID]))
             elif kind is web.Request:
@@ -431,7 +432,7 @@ def _refuse_queries(request: web.Request) -> None:
 
 
 def _not_modified(request: web.Request, etag: str) -> bool:
-    given = header(request, "If-None-Match")
+    given = header_list(request, "If-None-Match")
     if given is None:
         return False
     candidates = {tag.removeprefix("W/") for tag in _tags(given)}

@@ -64,9 +64,21 @@ def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str
     Each proxy appends the address it was called from, so with n trusted proxies the n-th entry from the end is the
     last one a stranger cannot have written. IPv6 counts by /64: one household has that many addresses for free.
     """
-    entries = [entry.strip() for value in forwarded for entry in value.split(",") if entry.strip()]
-    chosen = entries[-trusted_proxies] if 0 < trusted_proxies <= len(entries) else peer
+    chosen = _chosen(peer, forwarded, trusted_proxies)
     return _bucket(chosen) or _bucket(peer) or "unknown"
+
+
+def written_address(request: web.Request, trusted_proxies: int) -> str | None:
+    """The same place as it was written, for logs."""
+    return (
+        _chosen(request.remote or "", header_lines(request, hdrs.X_FORWARDED_FOR), trusted_proxies)[:64]
+        or None
+    )
+
+
+def _chosen(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
+    entries = [entry.strip() for value in forwarded for entry in value.split(",") if entry.strip()]
+    return entries[-trusted_proxies] if 0 < trusted_proxies <= len(entries) else peer
 
 
 def _address(request: web.Request, trusted_proxies: int) -> str:

@@ -14,7 +14,7 @@ from importlib import resources
 from aiohttp import web
 
 from maraudersmap_api.http.api import Api
-from maraudersmap_api.http.reading import header
+from maraudersmap_api.http.reading import header, header_list
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -70,7 +70,7 @@ def _send(request: web.Request, asset: _Asset) -> web.Response:
         "ETag": asset.etag,
         "Vary": "Accept-Encoding",
     }
-    if header(request, "If-None-Match") == asset.etag:
+    if asset.etag in (header_list(request, "If-None-Match") or ""):
         headers.pop("Content-Type")
         return web.Response(status=304, headers=headers)
     if "gzip" in (header(request, "Accept-Encoding") or ""):

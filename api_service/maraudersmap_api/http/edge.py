@@ -16,7 +16,7 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
-from maraudersmap_api.http.reading import header, route_of
+from maraudersmap_api.http.reading import header, route_of, understand
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
@@ -34,13 +34,14 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "X-XSS-Protection": "1; mode=block",
-    "Strict-Transport-Security": "max-age=31536000",
+    "Strict-Transport-Security": "max-age=31536000",  # settings may add to it
     "Content-Security-Policy": "default-src 'self'",
 }
 SERVER = "marauders-map"
 CLIENT_WENT_AWAY = 499
 """What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
 revision by them, must not take a client that went away in the middle for a failure of ours."""
+LONGEST_AGENT = 256  # characters of it in the log
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -54,9 +55,18 @@ async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
 class Edge:
     """Wraps the application's handler; `closing` says whether a request's connection should end after it."""
 
-    def __init__(self, metrics: Metrics, closing: Callable[[web.Request], bool]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        closing: Callable[[web.Request], bool],
+        *,
+        hsts: str = SECURITY_HEADERS["Strict-Transport-Security"],
+        address: Callable[[web.Request], str | None] = lambda request: request.remote,
+    ) -> None:
         self._metrics = metrics
         self._closing = closing
+        self._address = address
+        self._security = {**SECURITY_HEADERS, "Strict-Transport-Security": hsts}
 
     def wrap(self, handler: Answer) -> Answer:
         """The handler that the server calls."""
@@ -71,7 +81,7 @@ class Edge:
                 "path": request.path,
             }
             request_context.set(context)
-            log.info("Request received")
+            log.info("Request received", extra={"context": self._origin(request)})
             error: BaseException | None = None
             try:
                 response = await handler(request)
@@ -98,7 +108,7 @@ class Edge:
 
     def finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Put on what every answer carries."""
-        for name, value in SECURITY_HEADERS.items():
+        for name, value in self._security.items():
             response.headers.setdefault(name, value)  # the docs page has a policy of its own
         response.headers["Server"] = SERVER  # aiohttp would name itself and Python, with versions
         response.headers["X-Request-ID"] = request[REQUEST_ID]
@@ -117,7 +127,7 @@ class Edge:
         response = (
             malformed_response(request_id) if status < 500 else problem_response(RuntimeError(), request_id)
         )
-        response.headers.update({**SECURITY_HEADERS, "Server": SERVER, "X-Request-ID": request_id})
+        response.headers.update({**self._security, "Server": SERVER, "X-Request-ID": request_id})
         response.headers["Connection"] = "close"
         response.force_close()
         context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
@@ -128,6 +138,14 @@ class Edge:
         write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
         self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()
         return response
+
+    def _origin(self, request: web.Request) -> dict[str, Any]:
+        """Where a request comes from, for its first line."""
+        agent = header(request, "User-Agent")
+        return {
+            "userAgent": None if agent is None else agent[:LONGEST_AGENT],
+            "ip": understand("X-Forwarded-For", self._address, request),
+        }
 
     def _account(
         self, request: web.Request, status: int, seconds: float, error: BaseException | None

@@ -57,6 +57,12 @@ def header_lines(request: web.Request, name: str) -> list[str]:
     return request.headers.getall(name, [])
 
 
+def header_list(request: web.Request, name: str) -> str | None:
+    """All lines of a header that holds a list, as one; None without any."""
+    lines = header_lines(request, name)
+    return ", ".join(lines) if lines else None
+
+
 def query_of(request: web.Request) -> MultiMapping[str]:
     """The names and values after the question mark."""
     return request.query

@@ -125,7 +125,7 @@ def in_title(made: Where, text: str) -> str:
     """
     written = made.bind(text)
     return (
-        f"(grams(i.title) @> (SELECT (grams({written}::text))[1:{MOST_GRAMS}])"
+        f'(grams(i.title) COLLATE "C" @> (SELECT (grams({written}::text))[1:{MOST_GRAMS}])'
         f" AND strpos(folded(i.title), (SELECT folded({written}::text))) > 0)"
     )
 
