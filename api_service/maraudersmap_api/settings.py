@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
+LOG_FILES = ("error.log", "combined.log")
 MIN_SECRET_BYTES = 32  # HS256: a key shorter than its hash is weaker than the signature
 
 
@@ -80,6 +81,7 @@ class Settings:
     port: int
     environment: str
     log_level: LogLevel
+    log_dir: Path | None  # None: standard output only
     cors_origins: tuple[str, ...]
     hsts: str  # the header Strict-Transport-Security
     trusted_proxies: int
@@ -104,6 +106,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         port=env.get("PORT", 4001, _integer(0, 65535)),
         environment=env.get("ENVIRONMENT", "production", str),
         log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
+        log_dir=env.optional("LOG_DIR", _writable_folder),
         cors_origins=env.get("CORS_ORIGINS", (), _origins),
         hsts=_hsts(env),
         trusted_proxies=env.get("TRUSTED_PROXIES", 0, _integer(0, 16)),
@@ -238,6 +241,21 @@ def _log_level(value: str) -> LogLevel:
         return LogLevel(value.lower())
     except ValueError:
         raise ValueError(f"must be one of {', '.join(LogLevel)}") from None
+
+
+def _writable_folder(value: str) -> Path:
+    """A log that cannot be written is found out now, not when somebody looks for it."""
+    folder = Path(value)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in LOG_FILES:
+            with open(folder / name, "ab"):
+                pass
+    except OSError as problem:
+        raise ValueError(
+            f"names a folder that cannot be written ({problem.strerror}): check path and mode"
+        ) from None
+    return folder
 
 
 def _pooler(value: str) -> Pooler:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from maraudersmap_api import exit_codes
-from maraudersmap_api.settings import load_settings
+from maraudersmap_api.settings import SettingsError, load_settings
 
 BACKLOG = 1024
 PAUSE_SECONDS = 1.0  # between the death of a worker and its successor: no fork storm when all die at start
@@ -35,6 +35,8 @@ def serve_with_workers(count: int, worker: Worker) -> int:
     `worker` runs in each child with the listening socket and returns its exit code.
     """
     settings = load_settings(os.environ)
+    if settings.log_dir is not None:
+        raise SettingsError(["LOG_DIR does not go with several workers: each would rotate the others' files"])
     try:
         listener = socket.create_server(
             (settings.host or "", settings.port),
