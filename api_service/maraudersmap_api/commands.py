@@ -2,7 +2,9 @@
 
 import argparse
 import getpass
+import os
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +13,7 @@ import asyncpg
 
 from maraudersmap_api import exit_codes
 from maraudersmap_api.auth import repository
-from maraudersmap_api.auth.models import Registration, Role, User
+from maraudersmap_api.auth.models import AdminDeed, Registration, Role, User
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.tokens import key_id
 from maraudersmap_api.errors import Conflict, ValidationError
@@ -81,11 +83,12 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
         registration = model(Registration).from_object(values)
         connection = await connect_plainly(settings.url, 10)
         try:
-            user = await repository.insert_user(
-                connection,
-                registration.new_user(Role(arguments.role)),
-                await passwords.hash(registration.password),
-            )
+            password_hash = await passwords.hash(registration.password)
+            async with connection.transaction():
+                user = await repository.insert_user(
+                    connection, registration.new_user(Role(arguments.role)), password_hash
+                )
+                await repository.record_creation(connection, user, _deed("create-user"))
         finally:
             await connection.close()
     except ValidationError as error:
@@ -145,7 +148,9 @@ async def _administer(
     try:
         connection = await connect_plainly(settings.url, 10)
         try:
-            user = await repository.administer(connection, email.strip().lower(), role=role, active=active)
+            user = await repository.administer(
+                connection, email.strip().lower(), _deed(command), role=role, active=active
+            )
         finally:
             await connection.close()
     except UNREACHABLE as error:
@@ -155,6 +160,14 @@ async def _administer(
         return _refuse("there is no account with this e-mail address", command)
     print(done(user))  # noqa: T201 - the command's output
     return exit_codes.OK
+
+
+def _deed(command: str) -> AdminDeed:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        name = f"uid {os.getuid()}"
+    return AdminDeed(f"{name}@{socket.gethostname()}", command)
 
 
 def _refuse(reason: str, command: str = "create-user") -> int:
