@@ -13,7 +13,7 @@ from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
 from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
 from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
-from maraudersmap_api.http.callers import address_of, rate_limit
+from maraudersmap_api.http.callers import address_of, rate_limit, written_address
 from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
@@ -25,6 +25,7 @@ from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
+from maraudersmap_api.infra.connecting import Connector
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
 from maraudersmap_api.infra.limits import limiter, limits_redis, warn_if_evicting
@@ -59,7 +60,8 @@ class Service:
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
-    db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
+    connector = Connector(settings.database_url, settings.database_pooler, settings.database_statement_cache)
+    db = Database(connector, pool_size=settings.db_pool_size, metrics=metrics)
     names = names_of(settings.redis_prefix, settings.database_url)
     redis = Redis(settings.redis_url, metrics, names) if settings.redis_url else None
     counted_in = limits_redis(settings.limits_redis_url, redis, metrics, names)
@@ -87,7 +89,12 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     charges = Charges(requests, settings.rate_limits)
     domain = Domain(db, cache, tail, redis, auth, tokens, metrics, settings.cors_origins, budget, charges)
 
-    edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
+    edge = Edge(
+        metrics,
+        closing=lambda request: board.draining or connection_expired(request),
+        hsts=settings.hsts,
+        address=lambda request: written_address(request, settings.trusted_proxies),
+    )
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
         identify(tokens, auth),

@@ -54,7 +54,7 @@ class Domain:
         self._reads = CachedReads(db, self._incidents, cache, self._publisher, tail, budget)
         self._comments = CommentService(db, self._publisher)
         self._analytics = AnalyticsService(db, budget, today=lambda: datetime.now(UTC).date())
-        self.upkeep = Upkeep(db)
+        self.upkeep = Upkeep(db, metrics)
         self.realtime = Realtime(
             db, redis, auth, tokens, self._incidents, self._publisher, tail, charges, budget
         )

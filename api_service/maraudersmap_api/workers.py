@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from maraudersmap_api import exit_codes
 from maraudersmap_api.infra.listening import listening_socket
-from maraudersmap_api.settings import load_settings
+from maraudersmap_api.settings import SettingsError, load_settings
 
 PAUSE_SECONDS = 1.0  # between the death of a worker and its successor: no fork storm when all die at start
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # infra.metrics has it too, but must not be imported yet
@@ -35,6 +35,8 @@ def serve_with_workers(count: int, worker: Worker) -> int:
     `worker` runs in each child with the listening socket and returns its exit code.
     """
     settings = load_settings(os.environ)
+    if settings.log_dir is not None:
+        raise SettingsError(["LOG_DIR does not go with several workers: each would rotate the others' files"])
     try:
         listener = listening_socket(settings.host, settings.port)
     except OSError as error:

@@ -25,7 +25,7 @@ from maraudersmap_api.http.api import Answer, Api, ClientAddress, Provider
 from maraudersmap_api.http.callers import EXEMPT
 from maraudersmap_api.http.edge import UNJUDGED, USER_ID
 from maraudersmap_api.http.outputs import Id, Timestamp
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import header, read_object, understand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -82,11 +82,12 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in EXEMPT:
             return await handler(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = (header(request, "Authorization") or "").partition(" ")
         try:
             if scheme.lower() == "bearer" and token:
                 reading = request.method in ("GET", "HEAD")
-                user = await auth.user_of(tokens.verify(token.strip()), reading=reading)
+                claims = understand("Authorization", tokens.verify, token.strip())
+                user = await auth.user_of(claims, reading=reading)
                 request[CALLER] = user
                 request[USER_ID] = str(user.id)
             elif request.path == REFRESH and request.method == "POST":

@@ -59,7 +59,7 @@ class AuthService:
 
     async def register(self, new: NewUser, password: str) -> User:
         """Create an account. Raises Conflict when the e-mail is taken, Unavailable."""
-        return await repository.insert_user(self._db, new, await self._passwords.hash(password))
+        return await repository.insert_user(self._db.writer, new, await self._passwords.hash(password))
 
     async def login(self, email: str, password: str, address: ClientAddress) -> Session:
         """Open a session. Raises Unauthorized with one and the same sentence for every cause, RateLimited."""
@@ -72,7 +72,7 @@ class AuthService:
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(found[0].id)
         user = await repository.record_login(
-            self._db, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
+            self._db.writer, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
         )
         return Session(user, self._tokens.issue(user, now), token)
 
@@ -91,7 +91,7 @@ class AuthService:
                 fresh, fresh_hash = self._refresh_tokens.issue(user.id)
                 await repository.replace_token(tx, used, user.id, fresh_hash, family, now + REFRESH_LIFETIME)
                 return Session(user, self._tokens.issue(user, now), fresh)
-        victim = await repository.revoke_reused(self._db, used)
+        victim = await repository.revoke_reused(self._db.writer, used)
         if victim is not None:
             self.forget(victim)
             log.warning("A refresh token was used twice", extra={"context": {"userId": str(victim)}})
@@ -114,7 +114,7 @@ class AuthService:
 
     async def logout(self, token: str) -> None:
         """End the session that this refresh token belongs to. Fine for any token, any number of times."""
-        await repository.revoke_family(self._db, refresh_hash(token))
+        await repository.revoke_family(self._db.writer, refresh_hash(token))
 
     async def change_password(self, user: User, change: ChangePassword, address: ClientAddress) -> Session:
         """Set another password; every other session ends. Raises ValidationError, RateLimited, Unauthorized."""
@@ -126,7 +126,7 @@ class AuthService:
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(user.id)
         changed = await repository.change_password(
-            self._db, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
+            self._db.writer, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
         )
         if changed is None:  # somebody else changed it while we were hashing
             raise Unauthorized("This session has ended: sign in again")

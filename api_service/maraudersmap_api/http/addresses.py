@@ -16,14 +16,18 @@ _SITE_BITS = 48
 
 
 def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
-    """The place that a request comes from.
+    """The place that a request comes from."""
+    return _place(chosen_address(peer, forwarded, trusted_proxies)) or _place(peer) or "unknown"
+
+
+def chosen_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
+    """The entry of X-Forwarded-For that counts, as it was written; `peer` when there is none.
 
     Each proxy appends the address it was called from, so with n trusted proxies the n-th entry from the end is the
     last one a stranger cannot have written. Some write a port behind it.
     """
     entries = [entry.strip() for value in forwarded for entry in value.split(",") if entry.strip()]
-    chosen = entries[-trusted_proxies] if 0 < trusted_proxies <= len(entries) else peer
-    return _place(chosen) or _place(peer) or "unknown"
+    return entries[-trusted_proxies] if 0 < trusted_proxies <= len(entries) else peer
 
 
 @lru_cache(maxsize=4096)

@@ -54,7 +54,16 @@ from maraudersmap_api.http.answers import PRIVATE
 from maraudersmap_api.http.conditions import allows, known
 from maraudersmap_api.http.edge import REQUEST_ID
 from maraudersmap_api.http.models import Model, camel, model, query_problems
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import (
+    has_query,
+    header,
+    header_list,
+    path_part,
+    query_of,
+    read_body,
+    read_object,
+    understand,
+)
 from maraudersmap_api.http.streams import Pieces
 
 T = TypeVar("T")
@@ -302,7 +311,7 @@ class _Plan:
             elif name == "body":
                 self.later.insert(0, (name, _body_reader(model(kind))))
             elif kind is IfMatch:
-                ranks.append((2, name, lambda request: IfMatch(request.headers.get("If-Match"))))
+                ranks.append((2, name, lambda request: IfMatch(header_list(request, "If-Match"))))
             elif kind is RequestId:
                 ranks.append((2, name, lambda request: request[REQUEST_ID]))
             elif kind is web.Request:
@@ -320,6 +329,13 @@ class _Plan:
         missing = set(re.findall(r"{(\w+)}", operation.path)) - wires.keys()
         if missing:
             raise TypeError(f"{operation.tag}.{operation.name}: the path names {missing}, no parameter does")
+
+    def read_now(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        """Fill in what the request's head tells. Raises ValidationError, NotFound."""
+        if self.refuses_queries and has_query(request):
+            _refuse_queries(request)
+        for name, read in self.now:
+            arguments[name] = read(request)
 
 
 def _compiled(
@@ -339,10 +355,7 @@ def _compiled(
         arguments: dict[str, Any] = {}
         for name, provide in plan.first:
             arguments[name] = await provide(request)
-        if plan.refuses_queries and request.query_string:
-            _refuse_queries(request)
-        for name, read in plan.now:
-            arguments[name] = read(request)
+        understand("The request", plan.read_now, request, arguments)
         for name, provide in plan.later:
             arguments[name] = await provide(request)
         result = await handler(**arguments)
@@ -373,9 +386,9 @@ def encode(value: Any) -> Encoded:
 
 def _path_reader(wire: str, kind: Any) -> Reader:
     if kind is int:
-        return lambda request: _path_int(wire, request.match_info[wire])
+        return lambda request: _path_int(wire, path_part(request, wire))
     if kind is UUID:
-        return lambda request: _path_uuid(wire, request.match_info[wire])
+        return lambda request: _path_uuid(wire, path_part(request, wire))
     raise TypeError(f"{wire}: a path parameter is int or UUID, not {kind}")
 
 
@@ -396,35 +409,35 @@ def _path_uuid(wire: str, text: str) -> UUID:
 
 
 def _query_reader(of: Model[Any]) -> Reader:
-    return lambda request: of.from_query(request.query)
+    return lambda request: of.from_query(query_of(request))
 
 
 def _body_reader(of: Model[Any]) -> Callable[[web.Request], Awaitable[Any]]:
     optional = not any(member.required for member in of.members)
 
     async def read(request: web.Request) -> Any:
-        return of.from_object(await read_object(request, optional=optional))
+        return understand("The body", of.from_object, await read_object(request, optional=optional))
 
     return read
 
 
 async def _idempotency(request: web.Request) -> Idempotency:
-    key = request.headers.get("Idempotency-Key")
+    key = header(request, "Idempotency-Key")
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise ValidationError.of(
             "Idempotency-Key", "Idempotency-Key must have 1 to 255 printable ASCII characters"
         )
     # The body was read before, so this costs nothing; without a key nobody looks at the digest.
-    return Idempotency(key, b"" if key is None else hashlib.sha256(await request.read()).digest())
+    return Idempotency(key, b"" if key is None else hashlib.sha256(await read_body(request)).digest())
 
 
 def _refuse_queries(request: web.Request) -> None:
-    if details := query_problems(request.query, frozenset()):
+    if details := query_problems(query_of(request), frozenset()):
         raise ValidationError(details)
 
 
 def _not_modified(request: web.Request, etag: str) -> bool:
-    given = request.headers.get("If-None-Match")
+    given = header_list(request, "If-None-Match")
     return given is not None and known(given, etag)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from maraudersmap_api.errors import RateLimited, Unavailable
-from maraudersmap_api.http.addresses import client_address, site_of
+from maraudersmap_api.http.addresses import chosen_address, client_address, site_of
 from maraudersmap_api.http.api import ClientAddress, Provider
 from maraudersmap_api.http.edge import EXTRA_HEADERS, UNJUDGED, USER_ID
+from maraudersmap_api.http.reading import header_lines, understand
 from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter
 from maraudersmap_api.settings import RateLimits
 
@@ -90,6 +91,12 @@ def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
     return Provider(ClientAddress, get)
 
 
+def written_address(request: web.Request, trusted_proxies: int) -> str | None:
+    """The same place as it was written, for logs."""
+    forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
+    return chosen_address(request.remote or "", forwarded, trusted_proxies)[:64] or None
+
+
 def _address(request: web.Request, trusted_proxies: int) -> str:
-    forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    return client_address(request.remote or "", forwarded, trusted_proxies)
+    forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
+    return understand(hdrs.X_FORWARDED_FOR, client_address, request.remote or "", forwarded, trusted_proxies)

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from maraudersmap_api.http.edge import EXTRA_HEADERS
+from maraudersmap_api.http.reading import header
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,13 +26,15 @@ def cors(origins: tuple[str, ...]) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get(hdrs.ORIGIN)
+        origin = header(request, hdrs.ORIGIN)
         extra = request.setdefault(EXTRA_HEADERS, {})
         extra["Vary"] = "Origin"
         if origin in allowed:
             extra["Access-Control-Allow-Origin"] = str(origin)
             extra["Access-Control-Expose-Headers"] = EXPOSED
-        preflight = request.method == "OPTIONS" and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        preflight = (
+            request.method == "OPTIONS" and header(request, hdrs.ACCESS_CONTROL_REQUEST_METHOD) is not None
+        )
         if not (preflight and origin is not None):
             return await handler(request)
         # Also for origins that are not allowed: without the headers above a browser goes no further.

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from maraudersmap_api.http.api import Api
 from maraudersmap_api.http.conditions import known, takes_gzip
+from maraudersmap_api.http.reading import header_list
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -66,7 +67,7 @@ def _sender(name: str, content_type: str) -> Callable[[web.Request], Awaitable[w
 
 
 def _send(request: web.Request, asset: _Asset) -> web.Response:
-    compressed = takes_gzip(request.headers.get("Accept-Encoding", ""))
+    compressed = takes_gzip(header(request, "Accept-Encoding") or "")
     headers = {
         "Content-Type": asset.content_type,
         "Cache-Control": "public, max-age=3600",
@@ -74,7 +75,7 @@ def _send(request: web.Request, asset: _Asset) -> web.Response:
         "ETag": asset.etag[:-1] + '-gzip"' if compressed else asset.etag,
         "Vary": "Accept-Encoding, Origin",
     }
-    if known(request.headers.get("If-None-Match", ""), asset.etag):
+    if known(header_list(request, "If-None-Match") or "", asset.etag):
         headers.pop("Content-Type")
         return web.Response(status=304, headers=headers)
     if compressed:

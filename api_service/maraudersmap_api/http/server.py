@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_log import AccessLogger
 
-from maraudersmap_api.http.edge import Edge
+from maraudersmap_api.http.edge import Edge, routed
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.listening import BACKLOG, listening_socket
 from maraudersmap_api.infra.logs import log
@@ -123,6 +123,7 @@ class HttpServer:
         self._goodbye = goodbye
         self._readers = readers or SlowReaders()
         self._sweeper: asyncio.Task[None] | None = None
+        app.middlewares.insert(0, routed)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age

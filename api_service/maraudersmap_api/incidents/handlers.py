@@ -122,7 +122,11 @@ def add_incident_routes(
 
     @routes.get("/api/incidents/{id}/history", refuses=(Forbidden, NotFound))
     async def history(id: int, query: Paging, caller: User) -> Answer[HistoryPageJson]:  # noqa: A002
-        """Show what happened to an incident, oldest first."""
+        """Show what happened to an incident, oldest first.
+
+        Only what you might have seen at the time: changes made while it was hidden from you are left out, and what a
+        change replaced that made it visible is null.
+        """
         return await history_answer(incidents, budget, id, query, caller)
 
 

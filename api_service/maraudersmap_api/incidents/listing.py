@@ -8,6 +8,7 @@ from maraudersmap_api.incidents.filtering import Where, where
 from maraudersmap_api.incidents.frequency import (
     EXACT_TOTAL,
     WALKED,
+    all_matches,
     in_reach,
     matches_in_sample,
     newest_count_statement,
@@ -94,14 +95,14 @@ def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, lis
     One row more than asked for: it tells whether there is more. Of a search with more matches than EXACT_TOTAL only the
     total is of use: the page is then made of some of them (page_of_many_statement). Raises ValidationError.
     """
-    made = where(query.filters, seen)
-    matches, source, condition = "", "incidents", made.text
+    matches = ""
     if query.search:
-        columns = "i.id, i.reported_at, i.severity, i.status, i.search"
-        matches = f"matches AS MATERIALIZED ({some_matches(columns, made)}),"
+        found, made = all_matches("i.id, i.reported_at, i.severity, i.status, i.search", query.filters, seen)
+        matches = f"{found},"
         total, source, condition = "SELECT count(*) AS total FROM matches", "matches", "true"
     else:
-        total = _total(query.filters, seen, made)
+        made = where(query.filters, seen)
+        total, source, condition = _total(query.filters, seen, made), "incidents", made.text
     if isinstance(query.cursor, str):
         condition += f" AND {_after(made, read_cursor(query.cursor, query), query)}"
     page = _ids(query, made, source, condition)

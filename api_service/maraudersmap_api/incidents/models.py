@@ -190,7 +190,7 @@ class Filters:
 class FilterQuery:
     """The part of a query string that says which incidents."""
 
-    search: Annotated[str, Text(most=200, blank=True)] = ""
+    search: Annotated[str, Text(most=300, blank=True)] = ""  # a title, and more
     severity: tuple[Severity, ...] = ()
     location: tuple[Location, ...] = ()
     status: tuple[Status, ...] = ()

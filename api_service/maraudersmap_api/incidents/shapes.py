@@ -50,7 +50,7 @@ class IncidentPageJson(TypedDict):
 
 
 class HistoryEntryJson(TypedDict):
-    """One step of one field; the old value is null where there was none."""
+    """One step of one field; the old value is null where there was none, or where its reader might not have seen it."""
 
     id: int
     field: str

@@ -126,6 +126,15 @@ class Metrics:
             "Events that were found in the database before, or instead of, being heard of from their process.",
             registry=self.registry,
         )
+        self.upkeep_removed = Counter(
+            "upkeep_removed_total", "Rows deleted because they were old.", ("what",), registry=self.registry
+        )
+        self.upkeep_finished = Gauge(
+            "upkeep_last_finished_timestamp_seconds",
+            "When upkeep last did all that was due.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
         if MULTIPROCESS not in os.environ:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from maraudersmap_api.incidents.models import Visibility
@@ -93,6 +94,19 @@ async def delete(db: Executor, notification_id: int, user_id: UUID) -> bool:
         "DELETE FROM notifications WHERE id = $1 AND user_id = $2 RETURNING true", notification_id, user_id
     )
     return bool(gone)
+
+
+async def forget(db: Executor, *, before: datetime) -> int:
+    """Delete some of the notifications made before a moment; returns how many. The oldest have the smallest ids."""
+    return len(
+        await db.fetch(
+            """DELETE FROM notifications WHERE id IN (
+                   SELECT id FROM (SELECT id, created_at FROM notifications ORDER BY id LIMIT 5000) AS oldest
+                    WHERE created_at < $1)
+               RETURNING 1""",
+            before,
+        )
+    )
 
 
 def notification(row: Row) -> Notification:

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from maraudersmap_api.errors import BadFrame
+
 MOST_FRAME_BYTES = 8 * 1024
 """What a client may send: its largest frame is a token."""
 
@@ -47,10 +49,6 @@ class ClientFrame(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-class BadFrame(Exception):
-    """What a client sent is no frame; the message says why."""
-
-
 def frame(kind: str, data: Any, event_id: int | None = None) -> bytes:
     """A text frame in UTF-8, made once and sent to many."""
     return orjson.dumps({"type": kind, "id": event_id, "data": data})
@@ -69,8 +67,9 @@ def parse_frame(text: str) -> tuple[ClientFrame, dict[str, Any]]:
         raise BadFrame("A frame must be JSON") from None
     if not isinstance(value, dict):
         raise BadFrame("A frame must be a JSON object")
+    kind = value.get("type")
     try:
-        return ClientFrame(str(value.get("type"))), value
+        return ClientFrame(kind if isinstance(kind, str) else ""), value
     except ValueError:
         raise BadFrame(f"type must be one of {', '.join(ClientFrame)}") from None
 

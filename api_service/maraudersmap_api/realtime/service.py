@@ -11,8 +11,9 @@ from maraudersmap_api.auth.handlers import user_ref_json
 from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens, Claims
-from maraudersmap_api.errors import DomainError, Forbidden, Unauthorized, Unavailable
+from maraudersmap_api.errors import BadFrame, DomainError, Forbidden, Unauthorized, Unavailable
 from maraudersmap_api.http.callers import refuse_exceeded
+from maraudersmap_api.http.reading import understand
 from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
@@ -29,7 +30,6 @@ from maraudersmap_api.realtime.dispatch import Dispatcher
 from maraudersmap_api.realtime.door import Door
 from maraudersmap_api.realtime.fanout import Fanout
 from maraudersmap_api.realtime.frames import (
-    BadFrame,
     ClientFrame,
     Close,
     ServerFrame,
@@ -158,19 +158,18 @@ class Realtime:
                 case ClientFrame.AUTH:
                     await self._extend(socket, fields)
                 case ClientFrame.JOIN:
-                    await self._join(socket, room_of(fields))
+                    await self._join(socket, understand("room", room_of, fields))
                 case ClientFrame.LEAVE:
-                    self._leave(socket, room_of(fields))
+                    self._leave(socket, understand("room", room_of, fields))
                 case ClientFrame.TYPING_START | ClientFrame.TYPING_STOP:
-                    self._typing(socket, room_of(fields), started=kind is ClientFrame.TYPING_START)
+                    room = understand("room", room_of, fields)
+                    self._typing(socket, room, started=kind is ClientFrame.TYPING_START)
                 case ClientFrame.HEARTBEAT:
                     pass  # hearing it was all
         except Unauthorized:
             raise
         except DomainError as error:
             socket.send(error_frame(error.code, error.message))
-        except BadFrame as error:
-            socket.send(error_frame("BAD_FRAME", str(error)))
 
     # --- who is here ---
 
@@ -193,7 +192,7 @@ class Realtime:
         token = fields.get("token")
         if not isinstance(token, str):
             raise BadFrame("token is required")
-        return self._tokens.verify(token)
+        return understand("token", self._tokens.verify, token)
 
     async def _extend(self, socket: Socket, fields: dict[str, Any]) -> None:
         claims = self._claims(fields)
@@ -202,7 +201,7 @@ class Realtime:
         socket.become(await self._auth.user_of(claims))
         socket.claims = claims
         socket.send(_acknowledged(socket))
-        since = since_of(fields)
+        since = understand("since", since_of, fields)
         if since is not None:
             await self._catch_up.replay(socket, since)
 

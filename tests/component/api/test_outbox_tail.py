@@ -12,6 +12,7 @@ from tests.component.api.sockets import connected
 from tests.component.conftest import PATIENCE_SECONDS, Api, readiness, running_api, until
 
 from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.infra.connecting import Connector
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
@@ -19,6 +20,7 @@ from maraudersmap_api.outbox import repository
 from maraudersmap_api.outbox import tail as module
 from maraudersmap_api.outbox.models import Committed, Event
 from maraudersmap_api.outbox.tail import OVERLAP_SECONDS, Tail
+from maraudersmap_api.settings import Pooler
 
 # As every release so far writes it: the transaction's number is a default.
 INSERT = "INSERT INTO events (type, incident_id, payload) VALUES ('incident:created', $1, '{}') RETURNING id"
@@ -47,7 +49,7 @@ class Listener:
 @asynccontextmanager
 async def reading(database: str) -> AsyncIterator[tuple[Tail, Listener, list[Committed]]]:
     """A tail that has just begun, moved by hand."""
-    db = Database(database, pool_size=2, metrics=Metrics())
+    db = Database(Connector(database, Pooler.NONE, None), pool_size=2, metrics=Metrics())
     await db.open()
     listener, changes = Listener(), list[Committed]()
     tail = Tail(db, Metrics(), cached=False)
@@ -190,7 +192,7 @@ async def test_reading_on_uses_the_index_however_large_the_table_is(database: st
 
 async def test_who_waits_for_a_reading_gets_it_soon(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE_SECONDS", 10 * PATIENCE_SECONDS)
-    db = Database(database, pool_size=2, metrics=Metrics())
+    db = Database(Connector(database, Pooler.NONE, None), pool_size=2, metrics=Metrics())
     await db.open()
     db.available = True
     tail = Tail(db, Metrics(), cached=False)

@@ -113,3 +113,26 @@ def test_the_strict_reading_of_readiness() -> None:
 
 def test_migrations_ask_for_no_signing_key() -> None:
     assert load_database_settings({"DATABASE_URL": MINIMAL["DATABASE_URL"]}).url == MINIMAL["DATABASE_URL"]
+
+
+def test_hsts_covers_more_only_when_asked() -> None:
+    year = "max-age=31536000"
+    more = {"HSTS_INCLUDE_SUBDOMAINS": "true"}
+
+    assert load_settings(MINIMAL).hsts == year
+    assert load_settings({**MINIMAL, **more}).hsts == f"{year}; includeSubDomains"
+    assert (
+        load_settings({**MINIMAL, **more, "HSTS_PRELOAD": "TRUE"}).hsts
+        == f"{year}; includeSubDomains; preload"
+    )
+    for value in ("true", "yes"):
+        (problem,) = problems({**MINIMAL, "HSTS_PRELOAD": value})
+        assert problem.startswith("HSTS_PRELOAD ")
+
+
+def test_a_log_folder_that_cannot_be_written_is_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    (problem,) = problems({**MINIMAL, "LOG_DIR": str(tmp_path / "file" / "logs")})
+    assert problem.startswith("LOG_DIR names a folder that cannot be written")
+    assert load_settings({**MINIMAL, "LOG_DIR": str(tmp_path / "logs")}).log_dir == tmp_path / "logs"

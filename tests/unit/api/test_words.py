@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from maraudersmap_api.analytics.export import csv_lines, harmless
 from maraudersmap_api.comments.models import MOST_MENTIONS, mentioned
-from maraudersmap_api.realtime.frames import BadFrame, ClientFrame, parse_frame, room_of, since_of
+from maraudersmap_api.errors import BadFrame
+from maraudersmap_api.realtime.frames import ClientFrame, parse_frame, room_of, since_of
 
 
 @pytest.mark.parametrize(
