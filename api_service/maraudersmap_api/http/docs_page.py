@@ -15,7 +15,7 @@ from aiohttp import web
 
 from maraudersmap_api.http.api import Api
 from maraudersmap_api.http.conditions import known, takes_gzip
-from maraudersmap_api.http.reading import header_list
+from maraudersmap_api.http.reading import header, header_list
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
