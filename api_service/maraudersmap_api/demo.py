@@ -20,6 +20,7 @@ from maraudersmap_api.auth.models import House, Role
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.commands import UNREACHABLE
 from maraudersmap_api.incidents.models import Location, Severity, Status
+from maraudersmap_api.infra.connecting import connect_plainly
 from maraudersmap_api.infra.logs import configure_logs
 from maraudersmap_api.settings import load_database_settings
 
@@ -82,7 +83,7 @@ async def load_demo_data(environ: Mapping[str, str], arguments: argparse.Namespa
     if not FEWEST <= count <= MOST:
         return _refuse(f"--incidents must be from {FEWEST} to {MOST}")
     try:
-        connection = await asyncpg.connect(settings.url, timeout=10)
+        connection = await connect_plainly(settings.url, 10)
         try:
             return await _load(connection, count, arguments.seed)
         finally:

@@ -2,6 +2,7 @@
 
     DomainError
     ├── ValidationError      what was sent is wrong, field by field
+    ├── BadRequest, BadFrame it cannot be understood at all
     ├── Unauthorized         nobody, or nobody we know
     ├── Forbidden            known, but not allowed
     ├── NotFound
@@ -25,6 +26,7 @@ class ErrorCode(StrEnum):
     """The machine-readable half of an error answer."""
 
     BAD_REQUEST = "BAD_REQUEST"
+    BAD_FRAME = "BAD_FRAME"
     VALIDATION = "VALIDATION_ERROR"
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
@@ -79,6 +81,12 @@ class BadRequest(DomainError):
     """Not understandable as a request at all, so no field can be named."""
 
     code = ErrorCode.BAD_REQUEST
+
+
+class BadFrame(DomainError):
+    """What a client sent on its socket is no frame."""
+
+    code = ErrorCode.BAD_FRAME
 
 
 class Unauthorized(DomainError):

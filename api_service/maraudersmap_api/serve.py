@@ -18,7 +18,7 @@ async def serve(environ: Mapping[str, str], listener: socket.socket | None = Non
     `listener` is a socket that is listened on already, shared with other workers.
     """
     settings = load_settings(environ)
-    configure_logs(settings.environment, settings.log_level)
+    configure_logs(settings.environment, settings.log_level, folder=settings.log_dir)
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

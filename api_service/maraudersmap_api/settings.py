@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
+LOG_FILES = ("error.log", "combined.log")
 MIN_SECRET_BYTES = 32  # HS256: a key shorter than its hash is weaker than the signature
 
 
@@ -32,6 +33,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
+
+
+class Pooler(StrEnum):
+    """What stands between this service and its database. AUTO finds out."""
+
+    AUTO = "auto"
+    NONE = "none"
+    TRANSACTION = "transaction"  # a server for each transaction: pgbouncer in that mode, and the like
 
 
 class SettingsError(Exception):
@@ -62,20 +71,29 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server needs. Times are in seconds; None for `redis_url` means the cache is disabled."""
+    """What the server needs. Times are in seconds; None for `redis_url` means the cache is disabled.
+
+    `limits_redis_url` None: limits are counted in the Redis of the cache, if there is one; `redis_prefix` None: derived.
+    """
 
     database_url: str
     redis_url: str | None
+    limits_redis_url: str | None
+    redis_prefix: str | None
     jwt_secret: str
     jwt_verify_secrets: tuple[str, ...]
-    host: str | None  # None: every interface
+    host: str | None  # None: every interface, IPv6 and IPv4
     port: int
     environment: str
     log_level: LogLevel
+    log_dir: Path | None  # None: standard output only
     cors_origins: tuple[str, ...]
+    hsts: str  # the header Strict-Transport-Security
     trusted_proxies: int
     rate_limits: RateLimits
     db_pool_size: int
+    database_pooler: Pooler
+    database_statement_cache: int | None  # statements a connection keeps prepared; None: as the pooler allows
     drain_seconds: float
     connection_max_age_seconds: float
     readiness_requires: frozenset[Dependency]
@@ -87,13 +105,17 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         database_url=env.required("DATABASE_URL", _database_url, example=_DATABASE_EXAMPLE),
         redis_url=env.optional("REDIS_URL", _redis_url),
+        limits_redis_url=env.optional("LIMITS_REDIS_URL", _redis_url),
+        redis_prefix=env.optional("REDIS_PREFIX", _prefix),
         jwt_secret=env.required("JWT_SECRET", _secret, example="at least 32 random bytes"),
         jwt_verify_secrets=env.get("JWT_VERIFY_SECRETS", (), _secrets),
         host=env.optional("HOST", str),
         port=env.get("PORT", 4001, _integer(0, 65535)),
         environment=env.get("ENVIRONMENT", "production", str),
         log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
+        log_dir=env.optional("LOG_DIR", _writable_folder),
         cors_origins=env.get("CORS_ORIGINS", (), _origins),
+        hsts=_hsts(env),
         trusted_proxies=env.get("TRUSTED_PROXIES", 0, _integer(0, 16)),
         rate_limits=RateLimits(
             anonymous=env.get("RATE_LIMIT_ANONYMOUS", 100, _integer(1, 10**9)),
@@ -101,6 +123,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             window_seconds=env.get("RATE_LIMIT_WINDOW_SECONDS", 900, _integer(1, 86_400)),
         ),
         db_pool_size=env.get("DB_POOL_SIZE", 4, _integer(1, 100)),
+        database_pooler=env.get("DATABASE_POOLER", Pooler.AUTO, _pooler),
+        database_statement_cache=env.optional("DATABASE_STATEMENT_CACHE", _integer(0, 10_000)),
         drain_seconds=env.get("DRAIN_SECONDS", 5.0, _seconds(0, 300)),
         connection_max_age_seconds=env.get("CONNECTION_MAX_AGE_SECONDS", 60.0, _seconds(1, 86_400)),
         readiness_requires=env.get("READINESS_REQUIRES", frozenset({Dependency.DATABASE}), _dependencies),
@@ -151,6 +175,10 @@ class _Reader:
             self._problems.append(f"{name} is not set: set it, or {name}_FILE, to {example}")
         return value
 
+    def refuse(self, problem: str) -> None:
+        """What only several variables together show."""
+        self._problems.append(problem)
+
     def finish(self) -> None:
         if self._problems:
             raise SettingsError(self._problems)
@@ -192,6 +220,12 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", value):
+        raise ValueError("must have 1 to 64 letters, digits and : . _ - (for example hogwarts-map)")
+    return value
+
+
 def _check_port(url: str) -> None:
     try:
         _ = urlsplit(url).port
@@ -220,6 +254,43 @@ def _log_level(value: str) -> LogLevel:
         return LogLevel(value.lower())
     except ValueError:
         raise ValueError(f"must be one of {', '.join(LogLevel)}") from None
+
+
+def _writable_folder(value: str) -> Path:
+    """A log that cannot be written is found out now, not when somebody looks for it."""
+    folder = Path(value)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in LOG_FILES:
+            with open(folder / name, "ab"):
+                pass
+    except OSError as problem:
+        raise ValueError(
+            f"names a folder that cannot be written ({problem.strerror}): check path and mode"
+        ) from None
+    return folder
+
+
+def _pooler(value: str) -> Pooler:
+    try:
+        return Pooler(value.lower())
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Pooler)}") from None
+
+
+def _hsts(env: _Reader) -> str:
+    """Browsers remember it for a year, so what it covers beyond this host is asked for by name."""
+    subdomains = env.get("HSTS_INCLUDE_SUBDOMAINS", False, _flag)
+    preload = env.get("HSTS_PRELOAD", False, _flag)
+    if preload and not subdomains:
+        env.refuse("HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=true: browsers' lists take nothing else")
+    return "max-age=31536000" + "; includeSubDomains" * subdomains + "; preload" * preload
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value.lower() == "true"
 
 
 def _dependencies(value: str) -> frozenset[Dependency]:

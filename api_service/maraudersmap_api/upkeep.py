@@ -4,25 +4,34 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from maraudersmap_api.analytics import repository as analytics
+from maraudersmap_api.auth import repository as accounts
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.idempotency import repository as idempotency
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.notifications import repository as notifications
 from maraudersmap_api.outbox import repository as outbox
 
 EVERY_SECONDS = 30.0
 KEPT = timedelta(hours=24)
 """Events, and answers under an Idempotency-Key."""
 
+NOTIFICATIONS_KEPT = timedelta(days=90)
+EXPIRED_TOKENS_KEPT = timedelta(days=1)
+"""Refresh tokens beyond their expiry: until then one that is used twice must be recognized."""
+
 
 class Upkeep:
-    """Folds tallies; forgets old events and kept answers."""
+    """Folds tallies; forgets old events, kept answers, notifications and expired tokens."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, metrics: Metrics) -> None:
         self._db = db
+        self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -36,10 +45,16 @@ class Upkeep:
 
     async def once(self, now: datetime) -> None:
         """Everything that is due at `now` (aware UTC). Raises Unavailable."""
-        before = now - KEPT
         await _while_some(lambda: analytics.fold(self._db))
-        await _while_some(lambda: outbox.forget_events(self._db, before=before))
-        await _while_some(lambda: idempotency.forget(self._db, before=before))
+        for what, forget, before in (
+            ("events", outbox.forget_events, now - KEPT),
+            ("idempotency_keys", idempotency.forget, now - KEPT),
+            ("notifications", notifications.forget, now - NOTIFICATIONS_KEPT),
+            ("refresh_tokens", accounts.forget_tokens, now - EXPIRED_TOKENS_KEPT),
+        ):
+            removed = await _while_some(partial(forget, self._db, before=before))
+            self._metrics.upkeep_removed.labels(what).inc(removed)
+        self._metrics.upkeep_finished.set(now.timestamp())
 
     async def _run(self) -> None:
         while True:
@@ -53,7 +68,9 @@ class Upkeep:
                 log.error("Upkeep failed", extra={"context": {"error": error_context(error)}})
 
 
-async def _while_some(work: Callable[[], Awaitable[int]]) -> None:
-    """In short statements: none may come near the statement's time-out, or hold a connection for long."""
-    while await work() > 0:
-        pass
+async def _while_some(work: Callable[[], Awaitable[int]]) -> int:
+    """In short statements: none may come near the statement's time-out, or hold a connection for long. Returns the sum."""
+    total = 0
+    while (done := await work()) > 0:
+        total += done
+    return total

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from maraudersmap_api import exit_codes
-from maraudersmap_api.settings import load_settings
+from maraudersmap_api.infra.listening import listening_socket
+from maraudersmap_api.settings import SettingsError, load_settings
 
-BACKLOG = 1024
 PAUSE_SECONDS = 1.0  # between the death of a worker and its successor: no fork storm when all die at start
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # infra.metrics has it too, but must not be imported yet
 
@@ -35,13 +35,10 @@ def serve_with_workers(count: int, worker: Worker) -> int:
     `worker` runs in each child with the listening socket and returns its exit code.
     """
     settings = load_settings(os.environ)
+    if settings.log_dir is not None:
+        raise SettingsError(["LOG_DIR does not go with several workers: each would rotate the others' files"])
     try:
-        listener = socket.create_server(
-            (settings.host or "", settings.port),
-            backlog=BACKLOG,
-            reuse_port=False,
-            family=_family(settings.host),
-        )
+        listener = listening_socket(settings.host, settings.port)
     except OSError as error:
         print(f"cannot listen on port {settings.port}: {error}", file=sys.stderr)  # noqa: T201 - no logs yet
         return exit_codes.FAILED
@@ -133,7 +130,3 @@ def _end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before we could ask
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _family(host: str | None) -> socket.AddressFamily:
-    return socket.AF_INET6 if host is not None and ":" in host else socket.AF_INET

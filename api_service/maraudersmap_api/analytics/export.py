@@ -1,17 +1,20 @@
-"""Incidents as CSV, by ranges of ids: each range is one short query whose connection is given back before the rows
-are sent. A slow reader costs memory for one range, never a connection."""
+"""Incidents as CSV, by ranges of ids: each range is one short query, or some where it is heavy, whose connection is given
+back before the rows are sent. A slow reader costs memory for one slice, never a connection."""
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from maraudersmap_api.incidents.filtering import where
 from maraudersmap_api.incidents.models import Filters, Incident
-from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
+from maraudersmap_api.incidents.repository import PEOPLE
 from maraudersmap_api.incidents.rules import Scope
+from maraudersmap_api.incidents.slices import WORKING_BYTES, rendered, split, weighed
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 
-IDS_AT_ONCE = 1000
+IDS_AT_ONCE = 500
 COLUMNS = (
     "id",
     "title",
@@ -29,29 +32,42 @@ COLUMNS = (
     "witnessCount",
     "version",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS = "=+\\-@＝＋－＠"  # noqa: RUF001 - spreadsheets take full-width signs for the others
+_BEGINS = re.compile(rf"[{_SIGNS}\t\r\n]")
+# Some split at ; or tab and do not know our quotes: there a cell begins after each of these, and after each line feed.
+# Blanks and quotes in front of a sign are no obstacle to them.
+_INSIDE = re.compile(rf"([;|\t\r\n][\s\"']*)(?=[{_SIGNS}])")
 
 
-async def export(db: Database, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
+async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
     """Pieces of the file. Raises Unavailable, also in the middle."""
     newest: int = await db.fetchval("SELECT coalesce(max(id), 0) FROM incidents")
     yield csv_lines([COLUMNS])
     for after in range(0, newest, IDS_AT_ONCE):
-        statement, args = range_statement(filters, scope, after)
-        rows = await db.fetch(statement, *args)
-        if rows:
-            yield csv_lines([cells(incident(row)) for row in rows])
+        async with budget.hold(WORKING_BYTES):
+            statement, args = range_statement(filters, scope, after)
+            found, rest = split(await db.fetch(statement, *args))
+            piece = _lines(found)
+        took = len(found)
+        del found
+        if piece:
+            yield piece
+        async for piece in rendered(db, budget, rest, scope.seen, _lines, took=took, house=scope.house):
+            yield piece
 
 
 def range_statement(filters: Filters, scope: Scope, after: int) -> tuple[str, list[object]]:
-    """The matches of one range of ids."""
-    made = where(
-        filters, scope.seen, walk=True
-    )  # asked for each range, the index on words gives all its matches
+    """The matches of one range of ids, as many of them whole as fit into a slice."""
+    # Asked for each range, an index on words or titles gives all its matches.
+    made = where(filters, scope.seen, walk=True, titles=True)
     made.add(f"i.id > {made.bind(after)} AND i.id <= {made.bind(after + IDS_AT_ONCE)}")
     if scope.house is not None:
         made.add(f"r.house = {made.bind(scope.house.value)}")
-    return f"{SELECT} FROM incidents i {PEOPLE} WHERE {made.text} ORDER BY i.id", made.args
+    return weighed(f"FROM incidents i {PEOPLE} WHERE {made.text}", "i.id"), made.args
+
+
+def _lines(incidents: Sequence[Incident]) -> bytes:
+    return csv_lines([cells(found) for found in incidents]) if incidents else b""
 
 
 def cells(found: Incident) -> list[str]:
@@ -77,12 +93,13 @@ def cells(found: Incident) -> list[str]:
 
 
 def csv_lines(lines: Iterable[Sequence[str]]) -> bytes:
-    """RFC 4180, UTF-8. A cell that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """RFC 4180, UTF-8. What a spreadsheet would take for a formula gets an apostrophe in front."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows([[harmless(cell) for cell in line] for line in lines])
     return buffer.getvalue().encode()
 
 
 def harmless(cell: str) -> str:
-    """`=1+1` as `'=1+1`."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    """`=1+1` as `'=1+1`, and `x;=1+1` as `x;'=1+1`: also where a spreadsheet splits at semicolons it is text."""
+    cell = _INSIDE.sub(r"\1'", cell)
+    return "'" + cell if _BEGINS.match(cell) else cell

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
-from aiohttp import web
-
 from maraudersmap_api.analytics.models import DaysQuery, LeaderboardQuery
 from maraudersmap_api.analytics.service import AnalyticsService
 from maraudersmap_api.auth.handlers import UserRefJson, user_ref_json
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.errors import Forbidden
-from maraudersmap_api.http.answers import PRIVATE
 from maraudersmap_api.http.api import Answer, Api
+from maraudersmap_api.http.streams import Pieces
 from maraudersmap_api.incidents.models import FilterQuery, Severity
 
 
@@ -145,31 +143,13 @@ def add_analytics_routes(api: Api, analytics: AnalyticsService) -> None:
         )
 
     @routes.get("/api/analytics/export.csv", refuses=(Forbidden,), produces="text/csv; charset=utf-8")
-    async def export(query: FilterQuery, caller: User, request: web.Request) -> web.StreamResponse:
+    async def export(query: FilterQuery, caller: User) -> Answer[str]:
         """Take incidents away as CSV.
 
-        Filters are those of the list. A cell that a spreadsheet would take for a formula has an apostrophe in front.
+        Filters are those of the list. What a spreadsheet would take for a formula has an apostrophe in front.
         """
-        pieces = analytics.export(caller, query.filters)
-        first = await anext(pieces)  # what is refused or away is answered as such, before anything is sent
-        headers = {
-            **PRIVATE,
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="incidents.csv"',
-        }
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
-        try:
-            await response.write(first)
-            async for piece in pieces:
-                await response.write(piece)
-        except Exception:
-            # Half a file must not look like a whole one: end it without the last chunk.
-            if request.transport is not None:
-                request.transport.abort()
-            raise
-        await response.write_eof()
-        return response
+        headers = {"Content-Disposition": 'attachment; filename="incidents.csv"'}
+        return Answer(Pieces(analytics.export(caller, query.filters)), headers=headers)
 
 
 def _named(counts: Mapping[Severity, int]) -> dict[str, int]:

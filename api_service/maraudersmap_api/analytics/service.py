@@ -11,6 +11,7 @@ from maraudersmap_api.analytics.models import Day, Heat, Overview, Standing
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.incidents.models import Filters, Severity
 from maraudersmap_api.incidents.rules import Scope, analytics_scope
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 
 T = TypeVar("T")
@@ -22,8 +23,9 @@ MOST_KEPT = 1000
 class AnalyticsService:
     """Counts. `today` is UTC's."""
 
-    def __init__(self, db: Database, today: Callable[[], date]) -> None:
+    def __init__(self, db: Database, budget: ByteBudget, today: Callable[[], date]) -> None:
         self._db = db
+        self._budget = budget
         self._today = today
         self._kept: dict[tuple[Any, ...], tuple[float, asyncio.Task[Any]]] = {}
 
@@ -59,7 +61,7 @@ class AnalyticsService:
 
     def export(self, viewer: User, filters: Filters) -> AsyncIterator[bytes]:
         """A CSV file in pieces. Raises Forbidden at once, Unavailable while it is read."""
-        return export(self._db, filters, analytics_scope(viewer))
+        return export(self._db, self._budget, filters, analytics_scope(viewer))
 
     async def _once(self, key: tuple[Any, ...], scope: Scope, ask: Callable[[], Awaitable[T]]) -> T:
         """Those who ask for the same at the same time share one query; its answer serves FRESH_SECONDS."""

@@ -18,17 +18,20 @@ from maraudersmap_api.auth.models import (
     UserRef,
 )
 from maraudersmap_api.auth.service import AuthService
-from maraudersmap_api.auth.tokens import AccessTokens, Claims, RefreshTokens
-from maraudersmap_api.errors import Conflict, DomainError, Unauthorized
+from maraudersmap_api.auth.tokens import AccessTokens
+from maraudersmap_api.errors import Conflict, DomainError, Unauthorized, Unavailable
 from maraudersmap_api.http.answers import NO_STORE, rfc3339, rfc3339_or_none
 from maraudersmap_api.http.api import Answer, Api, ClientAddress, Provider
-from maraudersmap_api.http.edge import USER_ID
+from maraudersmap_api.http.callers import EXEMPT
+from maraudersmap_api.http.edge import UNJUDGED, USER_ID
 from maraudersmap_api.http.outputs import Id, Timestamp
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import header, read_object, understand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-CLAIMS = web.RequestKey("CLAIMS", Claims)
+CALLER = web.RequestKey("CALLER", User)
+REFUSAL = web.RequestKey("REFUSAL", DomainError)
+"""Why there is no caller although there is a credential."""
 REFRESH = "/api/auth/refresh"
 
 
@@ -67,49 +70,58 @@ class SessionJson(TypedDict):
     refreshToken: str
 
 
-def identify(tokens: AccessTokens, refresh_tokens: RefreshTokens) -> Any:
-    """Middleware: verify the bearer token, if there is one, before anything else is done.
+def identify(tokens: AccessTokens, auth: AuthService) -> Any:
+    """Middleware: find out whose credential the request brings, if it is valid now, before anything else is done.
 
-    A bad token is not refused here but where somebody has to be signed in: health and login do not care.
-    A request to refresh has no access token any more; it counts to the user whose refresh token it brings.
+    A bad token is not refused here but where somebody has to be signed in: login does not care. A request to refresh has
+    no access token any more; it is its refresh token's owner who calls. Whoever brings a credential that has ended, or was
+    taken from its owner and ended for that, is nobody.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
-            try:
-                claims = tokens.verify(token.strip())
-            except Unauthorized:
-                pass  # stays anonymous
-            else:
-                request[CLAIMS] = claims
-                request[USER_ID] = str(claims.user_id)
-        elif request.path == REFRESH and request.method == "POST":
-            owner = await _refreshing(request, refresh_tokens)
-            if owner is not None:
-                request[USER_ID] = str(owner)
+        if request.path in EXEMPT:
+            return await handler(request)
+        scheme, _, token = (header(request, "Authorization") or "").partition(" ")
+        try:
+            if scheme.lower() == "bearer" and token:
+                reading = request.method in ("GET", "HEAD")
+                claims = understand("Authorization", tokens.verify, token.strip())
+                user = await auth.user_of(claims, reading=reading)
+                request[CALLER] = user
+                request[USER_ID] = str(user.id)
+            elif request.path == REFRESH and request.method == "POST":
+                owner = await _refreshing(request, auth)
+                if owner is not None:
+                    request[USER_ID] = str(owner)
+        except Unauthorized as refusal:
+            request[REFUSAL] = refusal
+        except Unavailable as refusal:
+            request[REFUSAL] = refusal
+            request[UNJUDGED] = True
         return await handler(request)
 
     return middleware
 
 
-async def _refreshing(request: web.Request, refresh_tokens: RefreshTokens) -> UUID | None:
+async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:
     try:
         token = (await read_object(request)).get("refreshToken")
     except DomainError:
         return None  # the handler reads it again and says what is wrong
-    return refresh_tokens.claimed_by(token) if isinstance(token, str) else None
+    return await auth.refreshing(token) if isinstance(token, str) else None
 
 
-def caller(auth: AuthService) -> Provider[User]:
+def caller() -> Provider[User]:
     """What handlers get for a parameter of type User: 401 comes before anything else is looked at."""
 
     async def get(request: web.Request) -> User:
-        claims: Claims | None = request.get(CLAIMS)
-        if claims is None:
-            raise Unauthorized("Sign in to see the map: the access token is missing, expired or not valid")
-        return await auth.user_of(claims, reading=request.method in ("GET", "HEAD"))
+        user: User | None = request.get(CALLER)
+        if user is None:
+            raise request.get(REFUSAL) or Unauthorized(
+                "Sign in to see the map: the access token is missing, expired or not valid"
+            )
+        return user
 
     return Provider(User, get, signs_in=True)
 

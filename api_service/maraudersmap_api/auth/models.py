@@ -119,6 +119,14 @@ class ChangePassword:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminDeed:
+    """Who runs which command; for the record of what was done to accounts."""
+
+    operator: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What a login gives."""
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from maraudersmap_api.auth.models import House, NewUser, Role, User
+from maraudersmap_api.auth.models import AdminDeed, House, NewUser, Role, User
 from maraudersmap_api.errors import Conflict
 from maraudersmap_api.infra.db import Executor, Row
 
@@ -29,6 +29,18 @@ async def insert_user(db: Executor, new: NewUser, password_hash: str) -> User:
     except asyncpg.UniqueViolationError:
         raise Conflict("An account with this e-mail address exists already") from None
     return _user(_present(row))
+
+
+async def record_creation(db: Executor, user: User, deed: AdminDeed) -> None:
+    """Note that an administrator made this account; in the transaction that does."""
+    await db.execute(
+        """INSERT INTO admin_actions (operator, command, email, details)
+           VALUES ($1, $2, $3, jsonb_build_object('after', jsonb_build_object('role', $4::text, 'isActive', true)))""",
+        deed.operator,
+        deed.command,
+        user.email,
+        user.role.value,
+    )
 
 
 async def find_credentials(db: Executor, email: str) -> tuple[User, str] | None:
@@ -64,6 +76,16 @@ async def record_login(
         expires_at,
     )
     return _user(_present(row))
+
+
+async def owner_of(db: Executor, token_hash: bytes) -> UUID | None:
+    """Whose refresh token this is; None when it is unknown, expired, revoked or used already."""
+    owner: UUID | None = await db.fetchval(
+        """SELECT t.user_id FROM refresh_tokens t JOIN users u ON u.id = t.user_id
+            WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.is_active""",
+        token_hash,
+    )
+    return owner
 
 
 async def spend(db: Executor, token_hash: bytes) -> tuple[User, UUID] | None:
@@ -156,14 +178,26 @@ async def change_password(
 
 
 async def administer(
-    db: Executor, email: str, *, role: Role | None = None, active: bool | None = None
+    db: Executor,
+    email: str,
+    deed: AdminDeed,
+    *,
+    role: Role | None = None,
+    active: bool | None = None,
 ) -> User | None:
-    """Change an account's role or whether it is active, and end its sessions; None when there is none."""
+    """Change an account's role or whether it is active, end its sessions and record it; None when there is none."""
     row = await db.fetchrow(
-        f"""WITH changed AS (
-                UPDATE users SET role = coalesce($2, role), is_active = coalesce($3, is_active),
+        f"""WITH before AS (SELECT role, is_active FROM users WHERE email = $1 FOR UPDATE),
+            changed AS (
+                UPDATE users SET role = coalesce($2, users.role), is_active = coalesce($3, users.is_active),
                                  token_version = token_version + 1, updated_at = now()
-                WHERE email = $1 RETURNING {_COLUMNS}),
+                FROM before WHERE email = $1 RETURNING {_prefixed("users")}),
+            recorded AS (
+                INSERT INTO admin_actions (operator, command, email, details)
+                SELECT $4, $5, $1, jsonb_build_object(
+                           'before', jsonb_build_object('role', before.role, 'isActive', before.is_active),
+                           'after', jsonb_build_object('role', changed.role, 'isActive', changed.is_active))
+                  FROM before, changed),
             ended AS (
                 UPDATE refresh_tokens SET revoked_at = now() FROM changed
                 WHERE user_id = changed.id AND revoked_at IS NULL AND NOT changed.is_active)
@@ -171,8 +205,23 @@ async def administer(
         email,
         None if role is None else role.value,
         active,
+        deed.operator,
+        deed.command,
     )
     return None if row is None else _user(row)
+
+
+async def forget_tokens(db: Executor, *, before: datetime) -> int:
+    """Delete some of the refresh tokens that expired before a moment; returns how many."""
+    return len(
+        await db.fetch(
+            """DELETE FROM refresh_tokens WHERE token_hash IN (
+                   SELECT token_hash FROM refresh_tokens WHERE expires_at < $1
+                   ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+               RETURNING 1""",
+            before,
+        )
+    )
 
 
 def _prefixed(alias: str) -> str:

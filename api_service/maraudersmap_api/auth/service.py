@@ -25,6 +25,7 @@ from maraudersmap_api.infra.logs import log
 USER_CACHE_SECONDS = 5.0
 USER_STALE_SECONDS = 60.0
 USER_CACHE_SIZE = 10_000
+ENDED_REMEMBERED = 10_000  # refresh tokens; some 1 MB
 
 
 def utc_now() -> datetime:
@@ -52,25 +53,26 @@ class AuthService:
         self._throttle = throttle
         self._clock = clock
         self._monotonic = monotonic
-        self._users: OrderedDict[UUID, tuple[float, User]] = OrderedDict()
+        # None: there is no such account.
+        self._users: OrderedDict[UUID, tuple[float, User | None]] = OrderedDict()
+        self._over: OrderedDict[bytes, None] = OrderedDict()  # refresh tokens that can never be used again
 
     async def register(self, new: NewUser, password: str) -> User:
         """Create an account. Raises Conflict when the e-mail is taken, Unavailable."""
-        return await repository.insert_user(self._db, new, await self._passwords.hash(password))
+        return await repository.insert_user(self._db.writer, new, await self._passwords.hash(password))
 
     async def login(self, email: str, password: str, address: ClientAddress) -> Session:
         """Open a session. Raises Unauthorized with one and the same sentence for every cause, RateLimited."""
-        await self._throttle.attempt(email, address)
-        found = await repository.find_credentials(self._db, email)
-        # No connection is held while hashing, and an unknown address costs the same time.
-        fits = await self._passwords.verify(found[1] if found else None, password)
-        if found is None or not fits or not found[0].is_active:
-            raise Unauthorized("E-mail address or password is wrong")
-        await self._throttle.succeeded(email, address)
+        async with self._throttle.attempt(email, address):
+            found = await repository.find_credentials(self._db, email)
+            # No connection is held while hashing, and an unknown address costs the same time.
+            fits = await self._passwords.verify(found[1] if found else None, password)
+            if found is None or not fits or not found[0].is_active:
+                raise Unauthorized("E-mail address or password is wrong")
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(found[0].id)
         user = await repository.record_login(
-            self._db, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
+            self._db.writer, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
         )
         return Session(user, self._tokens.issue(user, now), token)
 
@@ -89,28 +91,42 @@ class AuthService:
                 fresh, fresh_hash = self._refresh_tokens.issue(user.id)
                 await repository.replace_token(tx, used, user.id, fresh_hash, family, now + REFRESH_LIFETIME)
                 return Session(user, self._tokens.issue(user, now), fresh)
-        victim = await repository.revoke_reused(self._db, used)
+        victim = await repository.revoke_reused(self._db.writer, used)
         if victim is not None:
             self.forget(victim)
             log.warning("A refresh token was used twice", extra={"context": {"userId": str(victim)}})
         raise Unauthorized("This session has ended: sign in again")
 
+    async def refreshing(self, token: str) -> UUID | None:
+        """Whose refresh token this is, if it can be used at this moment. Raises Unavailable.
+
+        One that has ended is asked for once: whoever repeats it must not keep the database busy.
+        """
+        used = refresh_hash(token)
+        if self._refresh_tokens.claimed_by(token) is None or used in self._over:
+            return None
+        owner = await repository.owner_of(self._db, used)
+        if owner is None:
+            self._over[used] = None
+            if len(self._over) > ENDED_REMEMBERED:
+                self._over.popitem(last=False)
+        return owner
+
     async def logout(self, token: str) -> None:
         """End the session that this refresh token belongs to. Fine for any token, any number of times."""
-        await repository.revoke_family(self._db, refresh_hash(token))
+        await repository.revoke_family(self._db.writer, refresh_hash(token))
 
     async def change_password(self, user: User, change: ChangePassword, address: ClientAddress) -> Session:
         """Set another password; every other session ends. Raises ValidationError, RateLimited, Unauthorized."""
-        await self._throttle.attempt(user.email, address)
-        found = await repository.find_credentials(self._db, user.email)
-        if found is None or not await self._passwords.verify(found[1], change.current_password):
-            raise ValidationError.of("currentPassword", "Current password is wrong")
-        await self._throttle.succeeded(user.email, address)
+        async with self._throttle.attempt(user.email, address):
+            found = await repository.find_credentials(self._db, user.email)
+            if found is None or not await self._passwords.verify(found[1], change.current_password):
+                raise ValidationError.of("currentPassword", "Current password is wrong")
         new_hash = await self._passwords.hash(change.new_password)
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(user.id)
         changed = await repository.change_password(
-            self._db, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
+            self._db.writer, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
         )
         if changed is None:  # somebody else changed it while we were hashing
             raise Unauthorized("This session has ended: sign in again")
@@ -122,19 +138,18 @@ class AuthService:
 
         Raises Unauthorized when the account is gone, inactive, or has ended its tokens; Unavailable.
         """
-        user = self._cached(claims.user_id, USER_CACHE_SECONDS)
-        if user is None or user.token_version < claims.version:
+        known, user = self._cached(claims.user_id, USER_CACHE_SECONDS)
+        if not known or (user is not None and user.token_version < claims.version):
             # A token newer than the copy: issued on another pod a moment ago.
             try:
                 user = await repository.find_user(self._db, claims.user_id)
             except Unavailable:
                 # Nobody can be deactivated either while the database is away: what was true still is.
-                user = self._cached(claims.user_id, USER_STALE_SECONDS) if reading else None
-                if user is None:
+                known, user = self._cached(claims.user_id, USER_STALE_SECONDS)
+                if not (known and reading):
                     raise
                 return self._entitled(user, claims)
-            if user is not None:
-                self._remember(user)
+            self._remember(claims.user_id, user)
         return self._entitled(user, claims)
 
     def _entitled(self, user: User | None, claims: Claims) -> User:
@@ -150,14 +165,15 @@ class AuthService:
         """Look everybody up anew."""
         self._users.clear()
 
-    def _cached(self, user_id: UUID, seconds: float) -> User | None:
+    def _cached(self, user_id: UUID, seconds: float) -> tuple[bool, User | None]:
+        """Whether anything is known of them that is no older, and what."""
         entry = self._users.get(user_id)
         if entry is None or self._monotonic() - entry[0] > seconds:
-            return None
-        return entry[1]
+            return False, None
+        return True, entry[1]
 
-    def _remember(self, user: User) -> None:
-        self._users[user.id] = (self._monotonic(), user)
-        self._users.move_to_end(user.id)
+    def _remember(self, user_id: UUID, user: User | None) -> None:
+        self._users[user_id] = (self._monotonic(), user)
+        self._users.move_to_end(user_id)
         if len(self._users) > USER_CACHE_SIZE:
             self._users.popitem(last=False)

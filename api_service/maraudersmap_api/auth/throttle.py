@@ -1,20 +1,25 @@
 """Guessing passwords: failed logins are counted, before anything is hashed.
 
-An attempt counts as failed until it has succeeded, so a thousand at once are refused like a thousand in a row. Unknown
-addresses count like known ones. The counters are those of the rate limits: in Redis for all pods, or local.
+An attempt counts as failed until it has succeeded, so a thousand at once are refused like a thousand in a row. One that
+could not be judged, because the database was away or too many were waiting, is taken back: it says nothing about whoever
+made it. Unknown addresses count like known ones. The counters are those of the rate limits: in Redis for all pods, or local.
 """
 
 import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
-from maraudersmap_api.errors import RateLimited
+from maraudersmap_api.errors import RateLimited, Unavailable
+from maraudersmap_api.http.addresses import site_of
 from maraudersmap_api.http.api import ClientAddress
 
 FAILURES_PER_ACCOUNT = 5
 FAILURES_PER_ADDRESS = 50
+FAILURES_PER_SITE = 500
+"""Of an IPv6 /48: whoever has one has 65,536 addresses of the other kind."""
 WINDOW_SECONDS = 900
 
 
@@ -45,25 +50,37 @@ class LoginThrottle:
         self._limiter = limiter
         self._clock = clock
 
-    async def attempt(self, email: str, address: ClientAddress) -> None:
-        """Count an attempt. Raises RateLimited."""
-        for key, most in (
-            (_address_key(address), FAILURES_PER_ADDRESS),
-            (_account_key(email, address), FAILURES_PER_ACCOUNT),
-        ):
+    @asynccontextmanager
+    async def attempt(self, email: str, address: ClientAddress) -> AsyncIterator[None]:
+        """Count an attempt, and take it back if the block finds nobody to judge it. Raises RateLimited.
+
+        The block ends normally when the password fitted.
+        """
+        account, places = _account_key(email, address), _places(address)
+        # The narrowest first: what it refuses does not count for its neighbours.
+        for key, most in (places[0], (account, FAILURES_PER_ACCOUNT), *places[1:]):
             allowance = await self._limiter.hit(key, most)
             if allowance.exceeded:
                 wait = max(1, math.ceil(allowance.reset - self._clock()))
                 raise RateLimited("Too many failed attempts to sign in: try again later", retry_after=wait)
+        try:
+            yield
+        except Unavailable:
+            await self._take_back(account, *(key for key, _ in places))
+            raise
+        await self._take_back(*(key for key, _ in places))
+        await self._limiter.forget(account)
 
-    async def succeeded(self, email: str, address: ClientAddress) -> None:
-        """It was no failure after all."""
-        await self._limiter.refund(_address_key(address))
-        await self._limiter.forget(_account_key(email, address))
+    async def _take_back(self, *keys: str) -> None:
+        for key in keys:
+            await self._limiter.refund(key)
 
 
-def _address_key(address: str) -> str:
-    return f"login:{address}"
+def _places(address: str) -> list[tuple[str, int]]:
+    """What an attempt counts for beside the account, with what each may have."""
+    site = site_of(address)
+    of_site = [] if site is None else [(f"login:{site}", FAILURES_PER_SITE)]
+    return [(f"login:{address}", FAILURES_PER_ADDRESS), *of_site]
 
 
 def _account_key(email: str, address: str) -> str:

@@ -23,7 +23,8 @@ What a parameter is follows from its name and type:
 - `RequestId`, `web.Request` (the raw request: then query names are yours to judge);
 - anything that app.py provides by type (`Provider`): `User` (401 unless signed in), `ClientAddress`.
 What it returns is the schema: `Answer[SomeTypedDict]` (`outputs.py`); `None` is 204; `web.StreamResponse` is sent as it is
-(name its `produces`). `Answer(Encoded(data), ...)` sends bytes of JSON that a cache kept. A GET whose answer has an
+(name its `produces`). `Answer(Encoded(data), ...)` sends bytes of JSON that a cache kept, `Answer(Pieces(made), ...)` sends
+a body while it is made (`streams.py`). A GET whose answer has an
 `etag` becomes 304 by If-None-Match without further ado. `status=` is the success status, `refuses=` what the service
 raises beyond what the signature implies (400, 401, 404 of a path id, 408, 413, 415, 429, 503); `cache=` PRIVATE or NO_STORE.
 Order of what is checked here: signed in, query names, path, query, headers, body. Bad signatures raise TypeError at start.
@@ -50,9 +51,20 @@ from maraudersmap_api.errors import (
 )
 from maraudersmap_api.fields import INT64_MAX, Uuid, Wrong
 from maraudersmap_api.http.answers import PRIVATE
+from maraudersmap_api.http.conditions import allows, known
 from maraudersmap_api.http.edge import REQUEST_ID
 from maraudersmap_api.http.models import Model, camel, model, query_problems
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import (
+    has_query,
+    header,
+    header_list,
+    path_part,
+    query_of,
+    read_body,
+    read_object,
+    understand,
+)
+from maraudersmap_api.http.streams import Pieces
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -74,7 +86,7 @@ class Encoded(bytes):
 class Answer(Generic[T]):
     """A success: `body` fits the declared schema. `status` None is the route's own."""
 
-    body: T | Encoded
+    body: T | Encoded | Pieces
     status: int | None = None
     etag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +100,7 @@ class IfMatch:
 
     def allows(self, etag: str) -> bool:
         """May something whose present tag is `etag` be changed? Weak tags never match."""
-        return self.value is None or etag in (candidates := _tags(self.value)) or "*" in candidates
+        return self.value is None or allows(self.value, etag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +250,7 @@ class Routes:
         returned = hints.pop("return", None)
         kinds = set(_hashable(hints.values()))
         summary, _, description = (inspect.getdoc(handler) or name).partition("\n")
-        answer = get_args(returned)[0] if get_origin(returned) is Answer else None
+        answer = get_args(returned)[0] if get_origin(returned) is Answer and produces == JSON else None
         empty = returned is type(None)
         implied: tuple[type[DomainError], ...] = ()
         path_parameters = tuple(
@@ -299,7 +311,7 @@ class _Plan:
             elif name == "body":
                 self.later.insert(0, (name, _body_reader(model(kind))))
             elif kind is IfMatch:
-                ranks.append((2, name, lambda request: IfMatch(request.headers.get("If-Match"))))
+                ranks.append((2, name, lambda request: IfMatch(header_list(request, "If-Match"))))
             elif kind is RequestId:
                 ranks.append((2, name, lambda request: request[REQUEST_ID]))
             elif kind is web.Request:
@@ -317,6 +329,13 @@ class _Plan:
         missing = set(re.findall(r"{(\w+)}", operation.path)) - wires.keys()
         if missing:
             raise TypeError(f"{operation.tag}.{operation.name}: the path names {missing}, no parameter does")
+
+    def read_now(self, request: web.Request, arguments: dict[str, Any]) -> None:
+        """Fill in what the request's head tells. Raises ValidationError, NotFound."""
+        if self.refuses_queries and has_query(request):
+            _refuse_queries(request)
+        for name, read in self.now:
+            arguments[name] = read(request)
 
 
 def _compiled(
@@ -336,10 +355,7 @@ def _compiled(
         arguments: dict[str, Any] = {}
         for name, provide in plan.first:
             arguments[name] = await provide(request)
-        if plan.refuses_queries and request.query_string:
-            _refuse_queries(request)
-        for name, read in plan.now:
-            arguments[name] = read(request)
+        understand("The request", plan.read_now, request, arguments)
         for name, provide in plan.later:
             arguments[name] = await provide(request)
         result = await handler(**arguments)
@@ -355,6 +371,8 @@ def _compiled(
             if conditional and _not_modified(request, result.etag):
                 headers.pop("Content-Type")
                 return web.Response(status=304, headers=headers)
+        if isinstance(result.body, Pieces):
+            return await result.body.send(request, status=result.status or status, headers=headers)
         body = result.body if isinstance(result.body, bytes) else encode(result.body)
         return web.Response(body=body, status=result.status or status, headers=headers)
 
@@ -368,9 +386,9 @@ def encode(value: Any) -> Encoded:
 
 def _path_reader(wire: str, kind: Any) -> Reader:
     if kind is int:
-        return lambda request: _path_int(wire, request.match_info[wire])
+        return lambda request: _path_int(wire, path_part(request, wire))
     if kind is UUID:
-        return lambda request: _path_uuid(wire, request.match_info[wire])
+        return lambda request: _path_uuid(wire, path_part(request, wire))
     raise TypeError(f"{wire}: a path parameter is int or UUID, not {kind}")
 
 
@@ -391,43 +409,36 @@ def _path_uuid(wire: str, text: str) -> UUID:
 
 
 def _query_reader(of: Model[Any]) -> Reader:
-    return lambda request: of.from_query(request.query)
+    return lambda request: of.from_query(query_of(request))
 
 
 def _body_reader(of: Model[Any]) -> Callable[[web.Request], Awaitable[Any]]:
     optional = not any(member.required for member in of.members)
 
     async def read(request: web.Request) -> Any:
-        return of.from_object(await read_object(request, optional=optional))
+        return understand("The body", of.from_object, await read_object(request, optional=optional))
 
     return read
 
 
 async def _idempotency(request: web.Request) -> Idempotency:
-    key = request.headers.get("Idempotency-Key")
+    key = header(request, "Idempotency-Key")
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise ValidationError.of(
             "Idempotency-Key", "Idempotency-Key must have 1 to 255 printable ASCII characters"
         )
     # The body was read before, so this costs nothing; without a key nobody looks at the digest.
-    return Idempotency(key, b"" if key is None else hashlib.sha256(await request.read()).digest())
+    return Idempotency(key, b"" if key is None else hashlib.sha256(await read_body(request)).digest())
 
 
 def _refuse_queries(request: web.Request) -> None:
-    if details := query_problems(request.query, frozenset()):
+    if details := query_problems(query_of(request), frozenset()):
         raise ValidationError(details)
 
 
 def _not_modified(request: web.Request, etag: str) -> bool:
-    given = request.headers.get("If-None-Match")
-    if given is None:
-        return False
-    candidates = {tag.removeprefix("W/") for tag in _tags(given)}
-    return etag in candidates or "*" in candidates
-
-
-def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
+    given = header_list(request, "If-None-Match")
+    return given is not None and known(given, etag)
 
 
 def _content_type(produces: str | None) -> str:

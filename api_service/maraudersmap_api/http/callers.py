@@ -1,51 +1,85 @@
 """Who is calling, for the rate limits; and the middleware that applies them."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from maraudersmap_api.errors import RateLimited
+from maraudersmap_api.errors import RateLimited, Unavailable
+from maraudersmap_api.http.addresses import chosen_address, client_address, site_of
 from maraudersmap_api.http.api import ClientAddress, Provider
-from maraudersmap_api.http.edge import EXTRA_HEADERS, USER_ID
-from maraudersmap_api.infra.ratelimit import RateLimiter
+from maraudersmap_api.http.edge import EXTRA_HEADERS, UNJUDGED, USER_ID
+from maraudersmap_api.http.reading import header_lines, understand
+from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter
 from maraudersmap_api.settings import RateLimits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EXEMPT = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+SOCKETS = "/ws"
+"""Counted by its handler: whose it is shows in the first frame."""
+
+SITE_TIMES = 10
+"""What an IPv6 /48 may have, in allowances of one /64."""
 
 
 def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -> Any:
-    """Middleware: count the request to its verified user, else to its address; 429 when there were too many."""
+    """Middleware: count the request to whose credential it brings, if that is valid now, else to its address; 429 when
+    there were too many. A request that found the service away (503) does not count: it says nothing about its caller.
+    Nor does one whose credential cannot be judged now; without the database there is nothing to be had for it."""
+
+    async def counted(request: web.Request) -> tuple[Allowance, list[str]]:
+        """What is left, and the keys that were counted."""
+        owner = request.get(USER_ID)
+        if owner is not None:
+            key = f"user:{owner}"
+            return await limiter.hit(key, limits.authenticated), [key]
+        address = _address(request, trusted_proxies)
+        key, site = f"address:{address}", site_of(address)
+        allowance = await limiter.hit(key, limits.anonymous)
+        if site is None or allowance.exceeded:  # what one place is refused does not count for its neighbours
+            return allowance, [key]
+        ceiling = await limiter.hit(f"site:{site}", limits.anonymous * SITE_TIMES)
+        return (ceiling if ceiling.exceeded else allowance), [key, f"site:{site}"]
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in EXEMPT:
+        if request.path in EXEMPT or request.get(UNJUDGED, False):
             return await handler(request)
-        user_id = request.get(USER_ID)
-        if user_id is not None:
-            allowance = await limiter.hit(f"user:{user_id}", limits.authenticated)
-        else:
-            address = _address(request, trusted_proxies)
-            allowance = await limiter.hit(f"address:{address}", limits.anonymous)
-        request.setdefault(EXTRA_HEADERS, {}).update(
-            {
-                "X-RateLimit-Limit": str(allowance.limit),
-                "X-RateLimit-Remaining": str(allowance.remaining),
-                "X-RateLimit-Reset": str(allowance.reset),
-            }
-        )
-        if allowance.exceeded:
-            wait = max(1, math.ceil(allowance.reset - time.time()))
-            raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
-        return await handler(request)
+        if request.path == SOCKETS and request.method in ("GET", "HEAD"):
+            return await handler(request)
+        allowance, keys = await counted(request)
+        note_allowance(request, allowance)
+        try:
+            return await handler(request)
+        except Unavailable:
+            for key in keys:
+                await limiter.refund(key)
+            request[EXTRA_HEADERS]["X-RateLimit-Remaining"] = str(allowance.remaining + 1)
+            raise
 
     return middleware
+
+
+def note_allowance(request: web.Request, allowance: Allowance) -> None:
+    """Say in the answer's headers what is left. Raises RateLimited when nothing is."""
+    request.setdefault(EXTRA_HEADERS, {}).update(
+        {
+            "X-RateLimit-Limit": str(allowance.limit),
+            "X-RateLimit-Remaining": str(allowance.remaining),
+            "X-RateLimit-Reset": str(allowance.reset),
+        }
+    )
+    refuse_exceeded(allowance)
+
+
+def refuse_exceeded(allowance: Allowance) -> None:
+    """Raises RateLimited when this hit was one too many."""
+    if allowance.exceeded:
+        wait = max(1, math.ceil(allowance.reset - time.time()))
+        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
 
 
 def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
@@ -57,30 +91,12 @@ def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
     return Provider(ClientAddress, get)
 
 
-def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
-    """The address that limits count by. Pure.
-
-    Each proxy appends the address it was called from, so with n trusted proxies the n-th entry from the end is the
-    last one a stranger cannot have written. IPv6 counts by /64: one household has that many addresses for free.
-    """
-    entries = [entry.strip() for value in forwarded for entry in value.split(",") if entry.strip()]
-    chosen = entries[-trusted_proxies] if 0 < trusted_proxies <= len(entries) else peer
-    return _bucket(chosen) or _bucket(peer) or "unknown"
+def written_address(request: web.Request, trusted_proxies: int) -> str | None:
+    """The same place as it was written, for logs."""
+    forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
+    return chosen_address(request.remote or "", forwarded, trusted_proxies)[:64] or None
 
 
 def _address(request: web.Request, trusted_proxies: int) -> str:
-    forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    return client_address(request.remote or "", forwarded, trusted_proxies)
-
-
-@lru_cache(maxsize=4096)
-def _bucket(text: str) -> str | None:
-    try:
-        address = ipaddress.ip_address(text.split("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(ipaddress.ip_network((address, 64), strict=False))
-        address = address.ipv4_mapped
-    return str(address)
+    forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
+    return understand(hdrs.X_FORWARDED_FOR, client_address, request.remote or "", forwarded, trusted_proxies)

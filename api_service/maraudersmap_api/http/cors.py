@@ -6,14 +6,17 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from maraudersmap_api.http.edge import EXTRA_HEADERS
+from maraudersmap_api.http.reading import header
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 EXPOSED = (
-    "ETag, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+    "Age, Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, Warning, WWW-Authenticate, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
+"""Every header of ours that says something to a page; browsers keep the others from it."""
 PREFLIGHT_SECONDS = 600
 
 
@@ -23,13 +26,15 @@ def cors(origins: tuple[str, ...]) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get(hdrs.ORIGIN)
+        origin = header(request, hdrs.ORIGIN)
         extra = request.setdefault(EXTRA_HEADERS, {})
         extra["Vary"] = "Origin"
         if origin in allowed:
             extra["Access-Control-Allow-Origin"] = str(origin)
             extra["Access-Control-Expose-Headers"] = EXPOSED
-        preflight = request.method == "OPTIONS" and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        preflight = (
+            request.method == "OPTIONS" and header(request, hdrs.ACCESS_CONTROL_REQUEST_METHOD) is not None
+        )
         if not (preflight and origin is not None):
             return await handler(request)
         # Also for origins that are not allowed: without the headers above a browser goes no further.

@@ -14,6 +14,8 @@ from importlib import resources
 from aiohttp import web
 
 from maraudersmap_api.http.api import Api
+from maraudersmap_api.http.conditions import known, takes_gzip
+from maraudersmap_api.http.reading import header, header_list
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -37,7 +39,7 @@ def add_docs_page(api: Api) -> None:
     """The page and its files."""
     routes = api.tagged("service", needs_database=False)
 
-    @routes.get("/api/docs", produces="text/html")
+    @routes.get("/api/docs", produces="text/html", sends=("ETag",))
     async def docs(request: web.Request) -> web.StreamResponse:
         """This API for people: Swagger UI."""
         response = _send(request, _asset("index.html", _PAGE))
@@ -51,7 +53,9 @@ def add_docs_page(api: Api) -> None:
     ):
         label = "docs_" + name.replace("-", "_").replace(".", "_")
         plain_type = content_type.partition(";")[0]
-        routes.get(f"/api/docs/{name}", produces=plain_type, name=label)(_sender(name, content_type))
+        routes.get(f"/api/docs/{name}", produces=plain_type, name=label, sends=("ETag",))(
+            _sender(name, content_type)
+        )
 
 
 def _sender(name: str, content_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -63,16 +67,18 @@ def _sender(name: str, content_type: str) -> Callable[[web.Request], Awaitable[w
 
 
 def _send(request: web.Request, asset: _Asset) -> web.Response:
+    compressed = takes_gzip(header(request, "Accept-Encoding") or "")
     headers = {
         "Content-Type": asset.content_type,
         "Cache-Control": "public, max-age=3600",
-        "ETag": asset.etag,
-        "Vary": "Accept-Encoding",
+        # Other bytes need another strong tag; a cache that has either is told that it is still good.
+        "ETag": asset.etag[:-1] + '-gzip"' if compressed else asset.etag,
+        "Vary": "Accept-Encoding, Origin",
     }
-    if request.headers.get("If-None-Match") == asset.etag:
+    if known(header_list(request, "If-None-Match") or "", asset.etag):
         headers.pop("Content-Type")
         return web.Response(status=304, headers=headers)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if compressed:
         return web.Response(body=asset.compressed, headers={**headers, "Content-Encoding": "gzip"})
     return web.Response(body=gzip.decompress(asset.compressed), headers=headers)
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
+from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
+from maraudersmap_api.http.reading import header, route_of, understand
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
@@ -22,7 +24,11 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 USER_ID = web.RequestKey("USER_ID", str)
-"""Whose verified token came with the request; absent for anonymous ones."""
+"""Whose credential, valid at this moment, came with the request; absent for anonymous ones."""
+UNJUDGED = web.RequestKey("UNJUDGED", bool)
+"""There is a credential, but nobody can say now whether it is still valid."""
+ROUTED = web.RequestKey("ROUTED", bool)
+"""There once aiohttp has found the route and code of ours runs."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 
@@ -30,22 +36,39 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "X-XSS-Protection": "1; mode=block",
-    "Strict-Transport-Security": "max-age=31536000",
+    "Strict-Transport-Security": "max-age=31536000",  # settings may add to it
     "Content-Security-Policy": "default-src 'self'",
 }
 SERVER = "marauders-map"
 CLIENT_WENT_AWAY = 499
 """What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
 revision by them, must not take a client that went away in the middle for a failure of ours."""
+LONGEST_AGENT = 256  # characters of it in the log
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@web.middleware
+async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
+    """The first of all middlewares: from here on a failure is ours."""
+    request[ROUTED] = True
+    return await handler(request)
 
 
 class Edge:
     """Wraps the application's handler; `closing` says whether a request's connection should end after it."""
 
-    def __init__(self, metrics: Metrics, closing: Callable[[web.Request], bool]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        closing: Callable[[web.Request], bool],
+        *,
+        hsts: str = SECURITY_HEADERS["Strict-Transport-Security"],
+        address: Callable[[web.Request], str | None] = lambda request: request.remote,
+    ) -> None:
         self._metrics = metrics
         self._closing = closing
+        self._address = address
+        self._security = {**SECURITY_HEADERS, "Strict-Transport-Security": hsts}
 
     def wrap(self, handler: Answer) -> Answer:
         """The handler that the server calls."""
@@ -60,7 +83,7 @@ class Edge:
                 "path": request.path,
             }
             request_context.set(context)
-            log.info("Request received")
+            log.info("Request received", extra={"context": self._origin(request)})
             error: BaseException | None = None
             try:
                 response = await handler(request)
@@ -68,6 +91,9 @@ class Edge:
                 error = problem
                 if isinstance(problem, ConnectionError) and _has_gone(request):
                     response = web.Response(status=CLIENT_WENT_AWAY)
+                elif ROUTED not in request and not isinstance(problem, web.HTTPException):
+                    # Nothing of ours has run yet: aiohttp failed on bytes of the client (a header Expect that is not UTF-8).
+                    response = problem_response(BadRequest("The request cannot be understood"), request_id)
                 else:
                     response = problem_response(problem, request_id)
             if not response.prepared:
@@ -84,7 +110,7 @@ class Edge:
 
     def finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Put on what every answer carries."""
-        for name, value in SECURITY_HEADERS.items():
+        for name, value in self._security.items():
             response.headers.setdefault(name, value)  # the docs page has a policy of its own
         response.headers["Server"] = SERVER  # aiohttp would name itself and Python, with versions
         response.headers["X-Request-ID"] = request[REQUEST_ID]
@@ -103,7 +129,7 @@ class Edge:
         response = (
             malformed_response(request_id) if status < 500 else problem_response(RuntimeError(), request_id)
         )
-        response.headers.update({**SECURITY_HEADERS, "Server": SERVER, "X-Request-ID": request_id})
+        response.headers.update({**self._security, "Server": SERVER, "X-Request-ID": request_id})
         response.headers["Connection"] = "close"
         response.force_close()
         context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
@@ -114,6 +140,14 @@ class Edge:
         write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
         self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()
         return response
+
+    def _origin(self, request: web.Request) -> dict[str, Any]:
+        """Where a request comes from, for its first line."""
+        agent = header(request, "User-Agent")
+        return {
+            "userAgent": None if agent is None else agent[:LONGEST_AGENT],
+            "ip": understand("X-Forwarded-For", self._address, request),
+        }
 
     def _account(
         self, request: web.Request, status: int, seconds: float, error: BaseException | None
@@ -133,11 +167,9 @@ def _has_gone(request: web.Request) -> bool:
 
 def _request_id(request: web.Request) -> str:
     """The caller's id when it is harmless to repeat, else one of ours."""
-    given = request.headers.get("X-Request-ID", "")
+    given = header(request, "X-Request-ID") or ""
     return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def _route_template(request: web.Request) -> str:
-    match_info = request.match_info
-    resource = match_info.route.resource if match_info is not None else None
-    return resource.canonical if resource is not None else UNMATCHED
+    return route_of(request) or UNMATCHED

@@ -18,6 +18,7 @@ from maraudersmap_api.http.answers import json_response
 
 STATUS: dict[ErrorCode, int] = {
     ErrorCode.BAD_REQUEST: 400,
+    ErrorCode.BAD_FRAME: 400,
     ErrorCode.VALIDATION: 400,
     ErrorCode.UNAUTHORIZED: 401,
     ErrorCode.FORBIDDEN: 403,
@@ -34,7 +35,9 @@ STATUS: dict[ErrorCode, int] = {
     ErrorCode.INTERNAL: 500,
     ErrorCode.UNAVAILABLE: 503,
 }
-_CODE = {status: code for code, status in STATUS.items() if code is not ErrorCode.VALIDATION}
+_CODE = {
+    status: code for code, status in STATUS.items() if code not in (ErrorCode.VALIDATION, ErrorCode.BAD_FRAME)
+}
 
 _SENTENCES = {
     404: "There is nothing at this address",

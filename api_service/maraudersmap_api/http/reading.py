@@ -1,20 +1,93 @@
-"""Reading a request's body: bounded in size and time, JSON and nothing else."""
+"""Reading what a client sent: the one place where its bytes become values, and where failing to read them is its fault.
+
+Headers, path, query, body and frames are taken through here and nowhere else (a unit test looks). Parsers say themselves
+what they refuse; `understand` is for what nobody foresaw: a 500 that a client can ask for counts against whatever
+revision it meets, and enough of them get a good one rejected.
+
+A body is bounded in size and time, JSON and nothing else.
+"""
 
 import asyncio
 import json
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from maraudersmap_api.errors import (
+    BadRequest,
+    DomainError,
     PayloadTooLarge,
     RequestTimeout,
     UnsupportedMediaType,
     ValidationError,
 )
+from maraudersmap_api.infra.logs import error_context, log
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
+
+
+def understand(what: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `read`, which only parses, makes of a client's bytes. `what` begins the sentence of the refusal.
+
+    Raises the refusals of `read` as they are, and BadRequest for whatever else it raises: that is logged as the bug
+    that it is, and answered as the bad request that it is too.
+    """
+    try:
+        return read(*args, **kwargs)
+    except (DomainError, web.HTTPException):
+        raise
+    except Exception as error:
+        log.error("A parser did not expect this", extra={"context": {"error": error_context(error)}})
+        raise BadRequest(f"{what} cannot be understood") from error
+
+
+def header(request: web.Request, name: str) -> str | None:
+    """A header's first line, None without one. Bytes that are not UTF-8 are lone surrogates in it."""
+    return request.headers.get(name)
+
+
+def header_lines(request: web.Request, name: str) -> list[str]:
+    """Each line of a header; for lists, several lines mean the same as one with commas."""
+    return request.headers.getall(name, [])
+
+
+def header_list(request: web.Request, name: str) -> str | None:
+    """All lines of a header that holds a list, as one; None without any."""
+    lines = header_lines(request, name)
+    return ", ".join(lines) if lines else None
+
+
+def query_of(request: web.Request) -> MultiMapping[str]:
+    """The names and values after the question mark."""
+    return request.query
+
+
+def has_query(request: web.Request) -> bool:
+    """Is there anything after the question mark?"""
+    return bool(request.query_string)
+
+
+def path_part(request: web.Request, name: str) -> str:
+    """What stands where the route has `{name}`."""
+    return request.match_info[name]
+
+
+def route_of(request: web.Request) -> str | None:
+    """The template of the route that was found, None without one."""
+    match_info = request.match_info
+    resource = match_info.route.resource if match_info is not None else None
+    return None if resource is None else resource.canonical
+
+
+def host(request: web.Request) -> str:
+    """The name under which the client found us."""
+    return request.host
 
 
 async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
@@ -24,16 +97,20 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
     """
     if optional and not request.can_read_body:
         return {}
-    if request.can_read_body and request.content_type != "application/json":
+    if request.can_read_body and understand("Content-Type", _content_type, request) != "application/json":
         raise UnsupportedMediaType("Send the body as application/json")
+    return understand("The body", parse_object, await read_body(request))
+
+
+async def read_body(request: web.Request) -> bytes:
+    """All of it; a second call costs nothing. Raises PayloadTooLarge, RequestTimeout."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            raw = await request.read()
+            return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise PayloadTooLarge(f"The body may have at most {BODY_BYTES // 1024} KiB") from None
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
-    return parse_object(raw)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -49,6 +126,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValidationError.of("body", "The body must be a JSON object")
     return value
+
+
+def _content_type(request: web.Request) -> str:
+    return request.content_type
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -16,8 +16,11 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_log import AccessLogger
 
-from maraudersmap_api.http.edge import Edge
+from maraudersmap_api.http.edge import Edge, routed
+from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.infra.listening import BACKLOG, listening_socket
 from maraudersmap_api.infra.logs import log
+from maraudersmap_api.infra.tasks import end
 
 IN_FLIGHT_SECONDS = 15.0
 CUT_OFF_SECONDS = 1.0  # what a request gets beyond that to notice that it was cancelled
@@ -25,14 +28,19 @@ KEEPALIVE_SECONDS = 75.0  # above the 60 s for which common proxies keep an idle
 HEAD_SECONDS = (
     20.0  # until the head of a connection's first request is there; later ones have KEEPALIVE_SECONDS
 )
-BACKLOG = 1024
 
 
 class Connection(web.RequestHandler):
     """aiohttp's connection, which also knows its age, whether it is answering, and how to refuse non-HTTP."""
 
     def __init__(
-        self, server: web.Server, edge: Edge, *, max_age: float, loop: asyncio.AbstractEventLoop
+        self,
+        server: web.Server,
+        edge: Edge,
+        readers: SlowReaders,
+        *,
+        max_age: float,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(
             server,
@@ -42,6 +50,8 @@ class Connection(web.RequestHandler):
             access_log_class=AccessLogger,
         )
         self._edge = edge
+        self._readers = readers
+        self._wire: asyncio.Transport | None = None  # aiohttp forgets its own before everything is written
         # Spread, or all connections of a load balancer opened together would be made anew together.
         self._closes_at = loop.time() + max_age * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
         self.answering = 0
@@ -49,7 +59,29 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Whoever connects has HEAD_SECONDS to say what for."""
         super().connection_made(transport)
+        if isinstance(transport, asyncio.Transport):
+            self._wire = transport
+            self._readers.watch(transport)
         self._loop.call_later(HEAD_SECONDS, self._close_if_silent)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nothing is owed to it any more."""
+        if self._wire is not None:
+            self._readers.forget(self._wire)
+            self._wire = None
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More is written than its reader has taken."""
+        super().pause_writing()
+        if self._wire is not None:
+            self._readers.full(self._wire, self._loop.time())
+
+    def resume_writing(self) -> None:
+        """Its reader has caught up."""
+        super().resume_writing()
+        if self._wire is not None:
+            self._readers.emptied(self._wire)
 
     def _close_if_silent(self) -> None:
         if self._request_count == 0 and self.transport is not None:
@@ -84,10 +116,14 @@ class HttpServer:
         edge: Edge,
         *,
         max_age: float,
+        readers: SlowReaders | None = None,
         goodbye: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`goodbye` ends what would never become idle by itself: WebSockets."""
         self._goodbye = goodbye
+        self._readers = readers or SlowReaders()
+        self._sweeper: asyncio.Task[None] | None = None
+        app.middlewares.insert(0, routed)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
@@ -103,14 +139,12 @@ class HttpServer:
         loop = asyncio.get_running_loop()
 
         def connect() -> Connection:
-            return Connection(server, self._edge, max_age=self._max_age, loop=loop)
+            return Connection(server, self._edge, self._readers, max_age=self._max_age, loop=loop)
 
-        if listener is not None:
-            self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
-        else:
-            self._listener = await loop.create_server(
-                connect, host, port, backlog=BACKLOG, reuse_address=True
-            )
+        if listener is None:
+            listener = listening_socket(host, port)
+        self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
+        self._sweeper = asyncio.create_task(self._readers.run(), name="slow-readers")
         bound: socket.socket = self._listener.sockets[0]
         return int(bound.getsockname()[1])
 
@@ -124,6 +158,8 @@ class HttpServer:
         for connection in self._connections():
             connection.force_close()
         await self._runner.cleanup()
+        if self._sweeper is not None:
+            await end([self._sweeper])
         return finished
 
     async def _let_go(self, patience: float) -> bool:

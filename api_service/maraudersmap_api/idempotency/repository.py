@@ -9,9 +9,10 @@ from uuid import UUID
 import asyncpg
 
 from maraudersmap_api.errors import Conflict
+from maraudersmap_api.infra.connecting import LOCK_MILLISECONDS
 from maraudersmap_api.infra.db import Executor
 
-WAIT_MILLISECONDS = 2000
+WAIT_MILLISECONDS = 1800  # less than any statement may take
 STILL_RUNNING = "The same request is still being worked on: ask again in a moment"
 
 
@@ -58,7 +59,7 @@ async def claim(tx: Executor, wanted: Claim) -> Kept | None:
         )
     except asyncpg.LockNotAvailableError:
         raise Conflict(STILL_RUNNING) from None
-    await tx.execute("SET LOCAL lock_timeout = 0")
+    await tx.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
     if taken:
         return None
     row = await tx.fetchrow(

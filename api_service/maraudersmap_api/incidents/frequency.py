@@ -5,7 +5,7 @@ takes longer than reading the newest incidents one after the other until enough 
 which it is (filtering.search), so the words are counted in a few of the newest incidents first.
 """
 
-from maraudersmap_api.incidents.filtering import Where, where
+from maraudersmap_api.incidents.filtering import Where, in_title, is_written, where
 from maraudersmap_api.incidents.models import Filters, Visibility
 from maraudersmap_api.infra.db import Executor
 
@@ -44,6 +44,27 @@ def whole_words_count_statement(filters: Filters, seen: Visibility) -> tuple[str
     each."""
     made = where(filters, seen, whole_words=True)
     return f"SELECT count(*) AS total FROM ({some_matches('1', made)}) AS matched", made.args  # noqa: S608 - constant text
+
+
+def all_matches(columns: str, filters: Filters, seen: Visibility) -> tuple[str, Where]:
+    """A query `matches` for WITH: what has the words, and what has the text as it stands in its title.
+
+    At most EXACT_TOTAL and one more of each; where so many have the words, titles are not looked at.
+    """
+    made = where(filters, seen)
+    by_words = some_matches(columns, made)
+    if not is_written(filters.search):
+        return f"matches AS MATERIALIZED ({by_words})", made
+    not_by_words = f"NOT coalesce(i.search @@ {made.words}, false)" if made.words else "true"
+    return (
+        f"""by_words AS MATERIALIZED ({by_words}),
+            by_title AS MATERIALIZED (
+                SELECT {columns} FROM incidents i
+                 WHERE (SELECT count(*) FROM by_words) <= {EXACT_TOTAL} AND {made.filters}
+                   AND {in_title(made, filters.search)} AND {not_by_words} LIMIT {EXACT_TOTAL + 1}),
+            matches AS (TABLE by_words UNION ALL TABLE by_title)""",  # noqa: S608 - constant text
+        made,
+    )
 
 
 def some_matches(columns: str, made: Where, newest: int | None = None) -> str:

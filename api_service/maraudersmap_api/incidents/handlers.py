@@ -5,6 +5,7 @@ from maraudersmap_api.errors import Conflict, Forbidden, NotFound
 from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, RequestId
 from maraudersmap_api.idempotency.once import Once
 from maraudersmap_api.incidents.cached import CachedReads
+from maraudersmap_api.incidents.long_history import history_answer
 from maraudersmap_api.incidents.models import (
     Incident,
     IncidentPatch,
@@ -18,14 +19,16 @@ from maraudersmap_api.incidents.shapes import (
     HistoryPageJson,
     IncidentJson,
     IncidentPageJson,
-    history_page_json,
     incident_json,
 )
+from maraudersmap_api.infra.budget import ByteBudget
 
 _REFUSES_CHANGE = (Forbidden, NotFound, Conflict)
 
 
-def add_incident_routes(api: Api, incidents: IncidentService, once: Once, reads: CachedReads) -> None:
+def add_incident_routes(
+    api: Api, incidents: IncidentService, once: Once, reads: CachedReads, budget: ByteBudget
+) -> None:
     """Reporting, finding, changing."""
     routes = api.tagged("incidents")
 
@@ -119,8 +122,12 @@ def add_incident_routes(api: Api, incidents: IncidentService, once: Once, reads:
 
     @routes.get("/api/incidents/{id}/history", refuses=(Forbidden, NotFound))
     async def history(id: int, query: Paging, caller: User) -> Answer[HistoryPageJson]:  # noqa: A002
-        """Show what happened to an incident, oldest first."""
-        return Answer(history_page_json(await incidents.history(id, query, viewer=caller)))
+        """Show what happened to an incident, oldest first.
+
+        Only what you might have seen at the time: changes made while it was hidden from you are left out, and what a
+        change replaced that made it visible is null.
+        """
+        return await history_answer(incidents, budget, id, query, caller)
 
 
 def _created(incident: Incident) -> Answer[IncidentJson]:

@@ -8,6 +8,7 @@ from maraudersmap_api.incidents.filtering import Where, where
 from maraudersmap_api.incidents.frequency import (
     EXACT_TOTAL,
     WALKED,
+    all_matches,
     in_reach,
     matches_in_sample,
     newest_count_statement,
@@ -16,7 +17,6 @@ from maraudersmap_api.incidents.frequency import (
 )
 from maraudersmap_api.incidents.models import (
     Filters,
-    Incident,
     ListQuery,
     Order,
     Page,
@@ -25,7 +25,8 @@ from maraudersmap_api.incidents.models import (
     Status,
     Visibility,
 )
-from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
+from maraudersmap_api.incidents.repository import PEOPLE
+from maraudersmap_api.incidents.slices import split, weighed
 from maraudersmap_api.infra.db import Database, Executor, Row
 
 RANKED_OF_MANY = 2_000
@@ -94,23 +95,24 @@ def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, lis
     One row more than asked for: it tells whether there is more. Of a search with more matches than EXACT_TOTAL only the
     total is of use: the page is then made of some of them (page_of_many_statement). Raises ValidationError.
     """
-    made = where(query.filters, seen)
-    matches, source, condition = "", "incidents", made.text
+    matches = ""
     if query.search:
-        columns = "i.id, i.reported_at, i.severity, i.status, i.search"
-        matches = f"matches AS MATERIALIZED ({some_matches(columns, made)}),"
+        found, made = all_matches("i.id, i.reported_at, i.severity, i.status, i.search", query.filters, seen)
+        matches = f"{found},"
         total, source, condition = "SELECT count(*) AS total FROM matches", "matches", "true"
     else:
-        total = _total(query.filters, seen, made)
+        made = where(query.filters, seen)
+        total, source, condition = _total(query.filters, seen, made), "incidents", made.text
     if isinstance(query.cursor, str):
         condition += f" AND {_after(made, read_cursor(query.cursor, query), query)}"
     page = _ids(query, made, source, condition)
-    statement = f"""
-        WITH {matches} counted AS ({total}), page AS ({page})
-        {SELECT}, counted.total
-        FROM counted LEFT JOIN page ON true LEFT JOIN incidents i ON i.id = page.id
-        LEFT {PEOPLE} ORDER BY page.place"""
-    return statement, made.args
+    rows = weighed(
+        f"""FROM counted LEFT JOIN page ON true LEFT JOIN incidents i ON i.id = page.id
+            LEFT {PEOPLE}""",
+        "page.place",
+        more=("counted.total",),
+    )
+    return f"WITH {matches} counted AS ({total}), page AS ({page}) {rows}", made.args
 
 
 def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
@@ -167,10 +169,8 @@ def page_of_many_statement(query: ListQuery, seen: Visibility, sampled: int) -> 
         known = f"""matches AS MATERIALIZED (SELECT i.id, i.reported_at, {columns} FROM incidents i
                                               WHERE {condition} {newest}),"""  # noqa: S608 - constant text
         source, condition = "matches", "true"
-    statement = f"""
-        WITH {known} page AS ({_ids(query, made, source, condition)})
-        {SELECT} FROM page JOIN incidents i ON i.id = page.id {PEOPLE} ORDER BY page.place"""
-    return statement, made.args
+    rows = weighed(f"FROM page JOIN incidents i ON i.id = page.id {PEOPLE}", "page.place")
+    return f"WITH {known} page AS ({_ids(query, made, source, condition)}) {rows}", made.args
 
 
 def _ids(query: ListQuery, made: Where, source: str, condition: str) -> str:
@@ -206,20 +206,30 @@ def _counted_page(query: ListQuery, rows: list[Row]) -> Page:
 
 
 def _page(query: ListQuery, rows: list[Row], total: int) -> Page:
-    incidents = tuple(incident(row) for row in rows[: query.limit])
     has_more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    incidents, rest = split(rows)
+    by_cursor = isinstance(query.cursor, str)
+    if by_cursor and rest:
+        # Where a cursor leads on, a page may end early: nothing is skipped, and nobody has to take 20 MB at once.
+        rows, rest, has_more = rows[: len(incidents)], (), True
     leads_on = has_more and query.sorted_by is not Sort.RELEVANCE
     return Page(
         incidents=incidents,
+        rest=rest,
         total=min(total, EXACT_TOTAL),
         total_exact=total <= EXACT_TOTAL,
-        page=None if isinstance(query.cursor, str) else query.page,
+        page=None if by_cursor else query.page,
         limit=query.limit,
         has_more=has_more,
-        next_cursor=write_cursor(_place(incidents[-1], query.sorted_by), query) if leads_on else None,
+        next_cursor=write_cursor(_place(rows[-1], query.sorted_by), query) if leads_on else None,
     )
 
 
-def _place(last: Incident, sort: Sort) -> Place:
-    rank = {Sort.SEVERITY: int(last.severity), Sort.STATUS: STAGES.index(last.status) + 1}.get(sort, 0)
-    return Place(rank, last.reported_at, last.id)
+def _place(last: Row, sort: Sort) -> Place:
+    rank = 0
+    if sort is Sort.SEVERITY:
+        rank = last["severity"]
+    elif sort is Sort.STATUS:
+        rank = STAGES.index(Status(last["status"])) + 1
+    return Place(rank, last["reported_at"], last["id"])

@@ -190,7 +190,7 @@ class Filters:
 class FilterQuery:
     """The part of a query string that says which incidents."""
 
-    search: Annotated[str, Text(most=200, blank=True)] = ""
+    search: Annotated[str, Text(most=300, blank=True)] = ""  # a title, and more
     severity: tuple[Severity, ...] = ()
     location: tuple[Location, ...] = ()
     status: tuple[Status, ...] = ()
@@ -244,10 +244,12 @@ class ListQuery(FilterQuery):
 class Page:
     """A part of a list. `total` is exact unless `total_exact` is False; then there are at least so many.
 
-    `page` is None where a cursor led here; `next_cursor` is None at the end, and where no cursor can lead on.
+    `page` is None where a cursor led here; `next_cursor` is None at the end, and where no cursor can lead on. `rest` has the
+    numbers of those that follow `incidents` on this page and were too much to be read at once.
     """
 
     incidents: tuple[Incident, ...]
+    rest: tuple[int, ...]
     total: int
     total_exact: bool
     page: int | None

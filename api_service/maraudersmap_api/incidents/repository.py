@@ -14,6 +14,7 @@ from maraudersmap_api.incidents.models import (
     Severity,
     Status,
 )
+from maraudersmap_api.incidents.past import Past, Step
 from maraudersmap_api.infra.db import Executor, Row
 from maraudersmap_api.outbox.models import Event, EventType
 
@@ -135,21 +136,54 @@ async def soft_delete(tx: Executor, incident_id: int) -> None:
     await _changed(tx, incident_id, "deleted_at = now()")
 
 
+async def severity_steps(db: Executor, incident_id: int) -> list[Step]:
+    """Each change of its severity, in order, with the ids of all entries that were written by the same change."""
+    rows = await db.fetch(
+        """SELECT s.old_value #>> '{}' AS before, s.new_value #>> '{}' AS after, min(e.id) AS first, max(e.id) AS last
+             FROM incident_history s
+             JOIN incident_history e ON e.incident_id = s.incident_id AND e.changed_at = s.changed_at
+                                    AND e.request_id = s.request_id AND e.changed_by = s.changed_by
+            WHERE s.incident_id = $1 AND s.field = 'severity' GROUP BY s.id ORDER BY s.id""",
+        incident_id,
+    )
+    return [
+        Step(
+            row["first"],
+            row["last"],
+            Severity[row["before"]] if row["before"] else None,
+            Severity[row["after"]],
+        )
+        for row in rows
+    ]
+
+
 async def history(
-    db: Executor, incident_id: int, *, limit: int, offset: int
+    db: Executor, incident_id: int, past: Past, *, limit: int, offset: int
 ) -> tuple[list[HistoryEntry], int]:
-    """A part of what happened to it, oldest first, and how much there is."""
+    """A part of what is shown of what happened to it, oldest first, and how much of that there is."""
+    firsts, ends = [first for first, _ in past.shown], [end for _, end in past.shown]
     rows = await db.fetch(
         """SELECT h.id, h.field, h.old_value, h.new_value, h.changed_at, h.request_id,
                   u.id AS u_id, u.first_name AS u_first, u.last_name AS u_last, u.role AS u_role, u.house AS u_house
              FROM incident_history h JOIN users u ON u.id = h.changed_by
-            WHERE h.incident_id = $1 ORDER BY h.id LIMIT $2 OFFSET $3""",
+            WHERE h.incident_id = $1 AND EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS r (first, next)
+                                                  WHERE h.id >= r.first AND h.id < r.next)
+            ORDER BY h.id LIMIT $2 OFFSET $3""",
         incident_id,
         limit,
         offset,
+        firsts,
+        ends,
     )
-    total = await db.fetchval("SELECT count(*) FROM incident_history WHERE incident_id = $1", incident_id)
-    return [_entry(row) for row in rows], total
+    total = await db.fetchval(
+        """SELECT count(*) FROM incident_history h
+            WHERE h.incident_id = $1 AND EXISTS (SELECT FROM unnest($2::bigint[], $3::bigint[]) AS r (first, next)
+                                                  WHERE h.id >= r.first AND h.id < r.next)""",
+        incident_id,
+        firsts,
+        ends,
+    )
+    return [_entry(row, withheld=past.withholds(row["id"])) for row in rows], total
 
 
 async def _locked(tx: Executor, incident_id: int, how: str) -> Incident | None:
@@ -210,11 +244,11 @@ def person(row: Row, prefix: str) -> UserRef:
     )
 
 
-def _entry(row: Row) -> HistoryEntry:
+def _entry(row: Row, *, withheld: bool) -> HistoryEntry:
     return HistoryEntry(
         id=row["id"],
         field=row["field"],
-        old_value=None if row["old_value"] is None else json.loads(row["old_value"]),
+        old_value=None if withheld or row["old_value"] is None else json.loads(row["old_value"]),
         new_value=None if row["new_value"] is None else json.loads(row["new_value"]),
         changed_by=person(row, "u"),
         changed_at=row["changed_at"],

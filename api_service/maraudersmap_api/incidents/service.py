@@ -24,6 +24,7 @@ from maraudersmap_api.incidents.models import (
     Paging,
     Status,
 )
+from maraudersmap_api.incidents.past import past_of
 from maraudersmap_api.infra.db import Database, Executor
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.outbox import repository as outbox
@@ -51,7 +52,7 @@ class IncidentService:
         payload = {"actor": str(actor.id), "fields": ["status", "severity"]}
         # Nothing beside it to write: a single statement is its own transaction, and saves two round trips.
         alone = keeper is None and not alarming
-        async with self._db.connection() if alone else self._db.transaction() as tx:
+        async with self._db.connection(writes=True) if alone else self._db.transaction() as tx:
             await keep.begin(tx)
             made, event = await repository.report(tx, new, payload, reporter=actor, request_id=request_id)
             told: Sequence[Event] = ()
@@ -72,11 +73,19 @@ class IncidentService:
         return await list_page(self._db, query, rules.visibility(viewer))
 
     async def history(self, incident_id: int, paging: Paging, *, viewer: User) -> HistoryPage:
-        """What happened to it, oldest first. Raises NotFound, Forbidden, Unavailable."""
+        """What happened to it, oldest first, as far as `viewer` might have seen it at the time.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
         async with self._db.connection() as connection:
-            rules.visible(await repository.find(connection, incident_id), viewer)
+            incident = rules.visible(await repository.find(connection, incident_id), viewer)
+            seen = rules.visibility(viewer)
+            past = past_of(
+                await repository.severity_steps(connection, incident_id),
+                lambda severity: seen.sees(severity, incident.reported_by.id),
+            )
             entries, total = await repository.history(
-                connection, incident_id, limit=paging.limit, offset=paging.offset
+                connection, incident_id, past, limit=paging.limit, offset=paging.offset
             )
         return HistoryPage(tuple(entries), total, paging.page, paging.limit)
 

@@ -50,7 +50,7 @@ class IncidentPageJson(TypedDict):
 
 
 class HistoryEntryJson(TypedDict):
-    """One step of one field; the old value is null where there was none."""
+    """One step of one field; the old value is null where there was none, or where its reader might not have seen it."""
 
     id: int
     field: str
@@ -93,7 +93,7 @@ def incident_json(incident: Incident) -> IncidentJson:
 
 
 def page_json(found: Page) -> IncidentPageJson:
-    """A part of a list."""
+    """A part of a list; of one with a `rest`, what was read of it so far."""
     body: IncidentPageJson = {
         "data": [incident_json(incident) for incident in found.incidents],
         "total": found.total,

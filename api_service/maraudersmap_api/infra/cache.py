@@ -1,15 +1,21 @@
 """The read cache: bytes of answers, in this process over Redis.
 
-Correct first. Every entry belongs to tags (`incident:7`, `lists`), every tag has a generation, and an entry counts only
-while the generations that were read *before* its query still stand: a fill that was overtaken by a write is never
-read. A write calls `invalidate(tags)` after its commit, which takes effect in this process at once; `settled()` then
-waits until Redis and, through pub/sub, the other processes know, and is awaited before the write is answered.
-Generations are random, because Redis may evict one: a counter that begins anew would revive old entries.
+Correct first. A change may be announced to other processes, but nobody relies on its arriving: a process reads what was
+committed from the database itself, several times a second (outbox/tail.py), and knows when it last did.
 
-In-process entries live for LOCAL_SECONDS, so even a lost message costs no more than that; none is used without a
-subscription, and all go when one comes back. Readers of the same missing entry share one query. When the database is
-away, an entry whose generation stands may be served beyond its time, marked stale. Redis away or none: readers at the
-same moment still share a query, and nothing fails.
+In this process every entry belongs to tags (`incident:7`, `lists`), every tag has a generation, and an entry counts only
+while the generations that were read *before* its query still stand: a fill that was overtaken by a write is never
+read. A write calls `invalidate(tags)` after its commit, which takes effect here at once; `settled()` then waits until
+the announcement is out, and is awaited before the write is answered. An entry counts for LOCAL_SECONDS from before its
+query, none without a subscription to announcements, and all go when one comes back.
+
+An entry in Redis bears its *floor*: all transactions below it had ended before its query began. It counts only in a
+process that has read the database's history within TRUSTED_SECONDS and after the last announcement, and found no change
+at or above that floor. What Redis loses, keeps too long or never hears of costs a query, never an old answer.
+
+Readers of the same missing entry share one query. When the database is away, an entry that is not known to be outdated
+may be served beyond its time, marked stale, to whom nothing can have become hidden meanwhile. Redis away or none:
+readers at the same moment still share a query, and nothing fails.
 """
 
 import asyncio
@@ -18,24 +24,27 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.breaker import Circuit
+from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.pubsub import Subscriber
 from maraudersmap_api.infra.redis import CacheAway, Command, Redis
+from maraudersmap_api.infra.shared_tier import SharedTier
 from maraudersmap_api.infra.tasks import end
 
 LOCAL_SECONDS = 1.0
-SHARED_SECONDS = 30
-GENERATION_SECONDS = 3600
+TRUSTED_SECONDS = 0.9  # below the second after which nothing may be visible that was hidden
 STALE_SECONDS = 300.0
 LOCAL_BYTES = 16 * 1024 * 1024
 MOST_TAGS = 50_000
-RETRY_SECONDS = 0.25
+REMEMBERED_CHANGES = 20_000
+SETTLE_SECONDS = 0.25
 CHANNEL = "cache:invalidated"
+FORMER_GENERATION_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +59,67 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """`as_of`: the moment of which the value is certainly true."""
+
     value: bytes
-    stored_at: float
+    as_of: float
     generations: tuple[int, ...]
 
 
 Load = Callable[[], Awaitable[bytes]]
 
 
+class History(Protocol):
+    """What this process has read of what was committed to the database."""
+
+    @property
+    def read_at(self) -> float:
+        """The clock's time before the last complete reading; -inf when there is none to rely on."""
+
+    @property
+    def floor(self) -> int:
+        """All transactions below this had ended by then."""
+
+    @property
+    def newest_change(self) -> int:
+        """No change at or above a floor that is greater than this has been read."""
+
+    def hurry(self) -> None:
+        """Read soon: an answer that others share can be used after that."""
+
+
 class ReadCache:
     """See above. One per process; start and stop it with the service."""
 
     def __init__(
-        self, redis: Redis | None, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        redis: Redis | None,
+        metrics: Metrics,
+        history: History,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._metrics = metrics
+        self._history = history
         self._clock = clock
-        self._me = secrets.token_hex(8)
+        self._me = f"{redis.names.installation}/{secrets.token_hex(8)}" if redis is not None else ""
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._bytes = 0
         self._generations: dict[str, int] = {}
         self._turn = 0
         self._epoch = 0
-        self._loading: dict[str, asyncio.Task[Hit]] = {}
-        self._owed: set[str] = set()  # tags whose invalidation Redis has not heard of
-        self._owed_unshared: set[str] = set()
-        self._sending = False
+        self._bumped_at = float("-inf")
+        self._known: OrderedDict[int, None] = OrderedDict()  # changes that were announced
+        self._loading: dict[str, tuple[float, asyncio.Task[Hit]]] = {}
+        self._owed: set[str] = set()  # what the next announcement will say
         self._waiters: list[asyncio.Future[None]] = []
         self._delivery: asyncio.Task[None] | None = None
-        self._fills: set[asyncio.Task[None]] = set()
+        self._mute = False
+        self._shared = SharedTier(redis) if redis is not None else None
         self._subscriber = (
-            Subscriber(redis, {CHANNEL: self._heard}, self.clear) if redis is not None else None
+            Subscriber(redis, {redis.names.channel(CHANNEL): self._heard}, self.clear)
+            if redis is not None
+            else None
         )
 
     def start(self) -> None:
@@ -93,8 +131,9 @@ class ReadCache:
         """End all background work."""
         if self._subscriber is not None:
             await self._subscriber.stop()
-        tasks = [task for task in (self._delivery, *self._fills, *self._loading.values()) if task]
-        await end(tasks)
+        loading = [task for _, task in self._loading.values()]
+        filling = self._shared.filling if self._shared is not None else ()
+        await end([task for task in (self._delivery, *filling, *loading) if task])
 
     async def get(self, key: str, tags: tuple[str, ...], load: Load, *, shared: bool = True) -> Hit:
         """The bytes of `key`, from wherever they are; `load` makes them. Raises what `load` raises.
@@ -102,51 +141,59 @@ class ReadCache:
         `key` must name everything the answer depends on, the reader's visibility included. `shared` False keeps it
         out of Redis: for what is cheaper to query than to fetch.
         """
+        now, generations = self._clock(), self._of(tags)
         entry = self._entries.get(key)
         if entry is not None:
-            age = self._clock() - entry.stored_at
-            if age < self._fresh_seconds() and entry.generations == self._of(tags):
+            age = now - entry.as_of
+            if age < self._fresh_seconds() and entry.generations == generations:
                 self._count("local")
                 return Hit(entry.value)
-        # Only readers who began after the last invalidation may share a flight.
-        flight = f"{key}|{self._of(tags)}"
-        task = self._loading.get(flight)
-        if task is None:
+        # Only readers who began after the last invalidation may share a flight, and none that has taken too long:
+        # there may have been one that nobody here has heard of.
+        flight = f"{key}|{generations}"
+        began, task = self._loading.get(flight, (now, None))
+        if task is None or now - began >= LOCAL_SECONDS:
             task = asyncio.create_task(self._fetch(key, tags, load, shared=shared))
-            self._loading[flight] = task
+            self._loading[flight] = now, task
             task.add_done_callback(lambda done: self._landed(flight, done))
         else:
             self._count("joined")
         # Shielded: one reader who goes away must not take the others' answer along.
         return await asyncio.shield(task)
 
-    def invalidate(self, tags: Iterable[str], *, unshared: Iterable[str] = ()) -> None:
+    def invalidate(self, tags: Iterable[str], changes: Iterable[int] = ()) -> None:
         """These have changed, and the change is committed. In this process from now on; see `settled`.
 
-        `unshared`: tags of entries that are never in Redis; the other processes hear of them all the same.
+        `changes` are the numbers under which `committed` will hear of it again.
         """
-        tags, unshared = tuple(tags), tuple(unshared)
-        self._bump((*tags, *unshared))
+        tags, changes = tuple(tags), tuple(changes)
+        self._bump(tags)
+        self._know(changes)
         if self._redis is None:
             return
         self._owed.update(tags)
-        self._owed_unshared.update(unshared)
+        self._owed.update(map(_change_tag, changes))
         if self._delivery is None or self._delivery.done():
             self._delivery = asyncio.create_task(self._deliver(self._redis))
 
+    def committed(self, change: int, tags: Iterable[str]) -> None:
+        """A change was found in the database, whoever made it: if nobody announced it, it takes effect now."""
+        if change not in self._known:
+            self._bump(tags)
+
     async def settled(self) -> None:
-        """Wait until the others know; gives up soon when Redis is away. Costs nothing when nothing is owed."""
-        if self._redis is None or not (self._owed or self._owed_unshared or self._sending):
+        """Wait until the announcements are out; gives up soon when Redis is away. Costs nothing when nothing is owed."""
+        if self._redis is None or self._delivery is None or self._delivery.done():
             return
         if self._redis.breaker.state is not Circuit.CLOSED:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(RETRY_SECONDS):
+            async with asyncio.timeout(SETTLE_SECONDS):
                 await waiter
         except TimeoutError:
-            return  # this process stays off the shared tier until it is delivered; the others are late by LOCAL_SECONDS
+            return  # the others read of it in the database
 
     def clear(self) -> None:
         """Forget everything that is in this process."""
@@ -156,35 +203,47 @@ class ReadCache:
         self._bytes = 0
 
     async def _fetch(self, key: str, tags: tuple[str, ...], load: Load, *, shared: bool) -> Hit:
-        before = self._of(tags)
-        redis = self._redis if shared and not (self._owed or self._sending) else None
-        stamp: str | None = None
-        if redis is not None:
+        before, began = self._of(tags), self._clock()
+        tier = self._shared if shared else None
+        if tier is not None and not self._trusted():
+            self._history.hurry()
+            tier = None
+        floor = self._history.floor  # before the query: what had ended by then, the query sees
+        if tier is not None:
             try:
-                value, stamp = await _read_shared(redis, key, tags)
+                found = await tier.get(key)
             except CacheAway:
-                redis = None
+                tier = None
             else:
-                if value is not None:
+                if found is not None and self._counts(found[0]) and self._of(tags) == before:
                     self._count("shared")
-                    self._keep(key, value, tags, before)
-                    return Hit(value)
+                    self._keep(key, found[1], tags, before, as_of=self._history.read_at)
+                    return Hit(found[1])
+                began = self._clock()
         try:
             value = await load()
         except Unavailable as error:
             return self._outdated(key, tags, error)
         self._count("loaded")
-        self._keep(key, value, tags, before)
-        if redis is not None and stamp is not None:
-            fill = asyncio.create_task(_write_shared(redis, key, stamp, value))
-            self._fills.add(fill)
-            fill.add_done_callback(self._fills.discard)
+        self._keep(key, value, tags, before, as_of=began)
+        if tier is not None:
+            tier.put(key, floor, value)
         return Hit(value)
+
+    def _trusted(self) -> bool:
+        """Is all that happened up to a moment ago known here? Announcements only say that something happened: what
+        they are about must have been read too."""
+        read_at = self._history.read_at
+        return read_at > self._bumped_at and self._clock() - read_at < TRUSTED_SECONDS
+
+    def _counts(self, floor: int) -> bool:
+        """May an entry of this floor be served at this moment?"""
+        return self._trusted() and floor > self._history.newest_change
 
     def _outdated(self, key: str, tags: tuple[str, ...], error: Unavailable) -> Hit:
         """What was true when the database was last seen; raises `error` when there is nothing."""
         entry = self._entries.get(key)
-        age = self._clock() - entry.stored_at if entry else 0.0
+        age = self._clock() - entry.as_of if entry else 0.0
         if entry is None or age > STALE_SECONDS or entry.generations != self._of(tags):
             raise error
         self._count("stale")
@@ -203,79 +262,80 @@ class ReadCache:
         for tag in tags:
             self._turn += 1
             self._generations[tag] = self._turn
+        self._bumped_at = self._clock()
 
-    def _keep(self, key: str, value: bytes, tags: tuple[str, ...], before: tuple[int, ...]) -> None:
+    def _know(self, changes: Iterable[int]) -> None:
+        for change in changes:
+            self._known[change] = None
+        while len(self._known) > REMEMBERED_CHANGES:
+            self._known.popitem(last=False)
+
+    def _keep(
+        self, key: str, value: bytes, tags: tuple[str, ...], before: tuple[int, ...], *, as_of: float
+    ) -> None:
         """Store it. One that a write has overtaken would never be read, and must not push out a newer one."""
         if self._of(tags) != before:
             return
         old = self._entries.pop(key, None)
         self._bytes += len(value) - (len(old.value) if old else 0)
-        self._entries[key] = _Entry(value, self._clock(), before)
+        self._entries[key] = _Entry(value, as_of, before)
         while self._bytes > LOCAL_BYTES:
             _, dropped = self._entries.popitem(last=False)
             self._bytes -= len(dropped.value)
 
     def _landed(self, flight: str, task: asyncio.Task[Hit]) -> None:
-        self._loading.pop(flight, None)
+        if self._loading.get(flight, (0.0, None))[1] is task:
+            del self._loading[flight]
         if not task.cancelled():
             task.exception()  # whoever waits gets it; without this, nobody waiting would be a warning
 
     def _heard(self, payload: bytes) -> None:
-        origin, tags = json.loads(payload)
-        if origin != self._me:
-            self._bump(tags)
+        sender, tags = json.loads(payload)
+        installation, _, process = sender.partition("/")
+        if sender == self._me or (process and installation != self._me.partition("/")[0]):
+            return  # our own, or of others on the same Redis; the release before names no installation
+        self._know(change for tag in tags if (change := _change_of(tag)) is not None)
+        self._bump(tags)
 
     async def _deliver(self, redis: Redis) -> None:
-        while self._owed or self._owed_unshared or self._waiters:
+        while self._owed or self._waiters:
             tags, self._owed = self._owed, set()
-            unshared, self._owed_unshared = self._owed_unshared, set()
             waiters, self._waiters = self._waiters, []
-            if tags or unshared:
-                self._sending = True
-                payload = json.dumps([self._me, sorted(tags | unshared)])
-                try:
-                    await redis.send(*map(_begin_anew, sorted(tags)), ("PUBLISH", CHANNEL, payload))
-                except CacheAway:
-                    self._owed |= tags
-                    self._owed_unshared |= unshared
-                    self._waiters = waiters + self._waiters
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                finally:
-                    self._sending = False
+            if tags:
+                await self._announce(redis, sorted(tags))
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+
+    async def _announce(self, redis: Redis, tags: list[str]) -> None:
+        """Once: whoever did not hear it reads it in the database."""
+        channel = redis.names.channel(CHANNEL)
+        former = _for_the_release_before(tags) if redis.names.bridging else ()
+        try:
+            await redis.send(*former, ("PUBLISH", channel, json.dumps([self._me, tags])))
+        except CacheAway:
+            self._metrics.unannounced.inc()
+            if not self._mute:
+                log.warning("Changes cannot be announced: other processes read of them in the database")
+            self._mute = True
+        else:
+            self._mute = False
 
     def _count(self, source: str) -> None:
         self._metrics.cache_reads.labels(source).inc()
 
 
-async def _read_shared(redis: Redis, key: str, tags: tuple[str, ...]) -> tuple[bytes | None, str]:
-    """The value if its generations stand, and the stamp for a new one."""
-    names = [_generation(tag) for tag in tags]
-    [(stored, *generations)] = await redis.send(("MGET", f"cache:{key}", *names))
-    if None in generations:
-        begin = [("SET", name, secrets.token_hex(8), "NX", "EX", GENERATION_SECONDS) for name in names]
-        generations = (await redis.send(*begin, ("MGET", *names)))[-1]
-        generations = [found or secrets.token_hex(8).encode() for found in generations]
-        stored = None
-    stamp = b".".join(generations)
-    if stored is not None:
-        written, _, value = stored.partition(b"|")
-        if written == stamp:
-            return value, stamp.decode()
-    return None, stamp.decode()
+def _change_tag(change: int) -> str:
+    """Among the tags, because the release before takes exactly a sender and tags."""
+    return f"change:{change}"
 
 
-async def _write_shared(redis: Redis, key: str, stamp: str, value: bytes) -> None:
-    with suppress(CacheAway):  # then the next reader queries again
-        await redis.send(("SET", f"cache:{key}", stamp.encode() + b"|" + value, "EX", SHARED_SECONDS))
+def _change_of(tag: str) -> int | None:
+    kind, _, number = tag.partition(":")
+    return int(number) if kind == "change" and number.isdigit() else None
 
 
-def _begin_anew(tag: str) -> Command:
-    return ("SET", _generation(tag), secrets.token_hex(8), "EX", GENERATION_SECONDS)
-
-
-def _generation(tag: str) -> str:
-    return f"cache:generation:{tag}"
+def _for_the_release_before(tags: Iterable[str]) -> tuple[Command, ...]:
+    """It relies on a generation in Redis for the tags of what it keeps there."""
+    generation = ("SET", "cache:generation:lists", secrets.token_hex(8), "EX", FORMER_GENERATION_SECONDS)
+    return (generation,) if "lists" in tags else ()

@@ -2,7 +2,12 @@
 
 asyncpg's own pool hands a freed connection to whoever asks next, so under load some callers starve (p99 of about
 1 s at 64 clients). A first-in-first-out semaphore in front of it makes waiting fair, and lets the health check step
-to the front: it must not report a busy database as a dead one.
+to the front: it must not report a busy database as a dead one. Writers have one turn less than there are: a row that
+somebody holds makes them wait, however many they are, and reads go on beside them.
+
+Nobody waits longer than ANSWER_SECONDS, for a turn and all statements together. The server's own limit for a statement is
+shorter, so whoever gets no word in that time talks to a server that is frozen or cut off: its connection is dropped, and
+when nobody else has had a word either, the next ones are refused at once.
 
 Errors leave here as `Unavailable` when the database is away (a client may try again), never as driver text.
 """
@@ -18,14 +23,14 @@ import asyncpg
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.breaker import Breaker
+from maraudersmap_api.infra.connecting import CONNECT_SECONDS, SET_LOCAL, Connector
 from maraudersmap_api.infra.metrics import Metrics
 
 Row: TypeAlias = Mapping[str, Any]
 """A row by column name (asyncpg.Record, which has no types)."""
 
-CONNECT_SECONDS = 3.0
-TURN_SECONDS = 3.0  # how long a request waits for its turn at a connection
-STATEMENT_SECONDS = 5.0
+ANSWER_SECONDS = 2.5
+SILENT_SECONDS = 2.0  # nobody has had a word from the server for so long, though somebody asked
 
 AWAY_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
@@ -39,6 +44,7 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidAuthorizationSpecificationError,  # password not yet rotated here
     asyncpg.InvalidCatalogNameError,  # database not yet created
+    asyncpg.ProtocolViolationError,  # a pooler that refuses how we connect: found out by the next attempt
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a failover left us on the replica
 )
 """What means "the database is away or of no use just now", as opposed to a mistake of ours."""
@@ -47,6 +53,7 @@ NEUTRAL_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,  # statement_timeout
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
 )
 """What the database says when it is there but too slow for this one request: 503 too, but no sign of its death."""
 
@@ -63,11 +70,13 @@ class Executor(Protocol):
 class Database:
     """A bounded, fair pool. Opening needs no reachable database: connections are made when first used."""
 
-    def __init__(self, url: str, *, pool_size: int, metrics: Metrics) -> None:
-        self._url = url
+    def __init__(self, connector: Connector, *, pool_size: int, metrics: Metrics) -> None:
+        self._connector = connector
         self._size = pool_size
         self._metrics = metrics
         self._turns = FairSemaphore(pool_size)
+        self._writers = FairSemaphore(max(1, pool_size - 1))
+        self._heard_at = 0.0
         self._pool: asyncpg.Pool | None = None
         self.available = False  # set by the health check: while False, requests are refused at once
         self.breaker = Breaker("database", metrics)
@@ -75,23 +84,12 @@ class Database:
     async def open(self) -> None:
         """Prepare the pool; connects to nothing."""
         self._pool = await asyncpg.create_pool(
-            self._url,
+            connect=self._connector.connect,
             min_size=0,
             max_size=self._size,
             timeout=CONNECT_SECONDS,
-            command_timeout=STATEMENT_SECONDS,
             max_inactive_connection_lifetime=120,
             reset=_leave_clean,
-            server_settings={
-                "application_name": "marauders-map-api",
-                "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
-                "idle_in_transaction_session_timeout": str(int(STATEMENT_SECONDS * 1000)),
-                "timezone": "UTC",
-                "jit": "off",  # compiling costs more than any of our queries
-                # In the default 4 MB the matches of a common word are kept by page, not by row, and all rows of those
-                # pages tested again: 280 ms instead of 110 for two such words in a million incidents.
-                "work_mem": "16MB",
-            },
         )
 
     async def close(self) -> None:
@@ -109,63 +107,112 @@ class Database:
         if self._pool is not None:
             await self._pool.expire_connections()
 
-    @asynccontextmanager
-    async def connection(self, *, urgent: bool = False) -> AsyncIterator["MeasuredConnection"]:
-        """A connection of one's own. `urgent` goes ahead of everyone waiting and ignores `available` and the breaker.
+    @property
+    def writer(self) -> "Writer":
+        """For single statements that may wait for a row somebody else holds; see `connection`."""
+        return Writer(self)
 
-        Raises Unavailable when the database is away or no turn came in time.
+    @asynccontextmanager
+    async def connection(
+        self, *, urgent: bool = False, writes: bool = False
+    ) -> AsyncIterator["MeasuredConnection"]:
+        """A connection of one's own, for at most ANSWER_SECONDS. `writes`: it may wait for a row that is locked.
+
+        `urgent` goes ahead of everyone waiting and ignores `available` and the breaker. Raises Unavailable when the
+        database is away or no turn came in time.
         """
         if not urgent and not (self.available and self.breaker.allow()):
             raise _away()
         if self._pool is None:
             raise RuntimeError("Database.open() was not called")
-        started = time.perf_counter()
-        if not self._turns.take():
+        until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        async with self._turn(until, urgent=urgent, writes=writes):
             try:
-                async with asyncio.timeout(TURN_SECONDS):
-                    await self._turns.acquire(urgent=urgent)
-            except TimeoutError as error:
-                raise Unavailable("The map is very busy, please try again", retry_after=1) from error
+                async with asyncio.timeout_at(until) as limit, self._pool.acquire() as connection:
+                    try:
+                        yield MeasuredConnection(connection, self._metrics)
+                    except asyncpg.InternalClientError:
+                        # The server ended this connection while it was idle, and asyncpg has read the farewell but not
+                        # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
+                        connection.terminate()
+                        raise
+                    except asyncio.CancelledError:
+                        if limit.expired():
+                            connection.terminate()  # or giving it back would wait for a server that says nothing
+                        raise
+                self._heard(well=True)
+            except NEUTRAL_ERRORS as error:
+                self._heard(well=False)
+                if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
+                    raise _contended() from error
+                raise _away() from error
+            except asyncpg.ReadOnlySQLTransactionError as error:
+                self.breaker.failure()
+                # Every pooled connection points at the same replica: make them all anew.
+                await self.reconnect()
+                raise _away() from error
+            except AWAY_ERRORS as error:
+                if isinstance(error, ValueError):
+                    raise  # asyncpg's name for "this argument does not fit": our mistake, though an InterfaceError
+                if isinstance(error, TimeoutError):
+                    if not self._is_silent():  # it answers others: this one came late to its turn
+                        raise _busy() from error
+                    self.breaker.trip()
+                self.breaker.failure()
+                raise _away() from error
+            except Exception:
+                self._heard(well=True)  # a refusal of ours, or one that only a living database can give
+                raise
+
+    @asynccontextmanager
+    async def _turn(self, until: float, *, urgent: bool, writes: bool) -> AsyncIterator[None]:
+        """One's turn, at the latest at `until` (loop time); writers wait among themselves first. Raises Unavailable."""
+        lines = (self._writers, self._turns) if writes else (self._turns,)
+        started = time.perf_counter()
+        held: list[FairSemaphore] = []
         try:
+            for line in lines:
+                if not line.take():
+                    try:
+                        async with asyncio.timeout_at(until):
+                            await line.acquire(urgent=urgent)
+                    except TimeoutError as error:
+                        raise _busy() from error
+                held.append(line)
             self._metrics.connection_wait.observe(time.perf_counter() - started)
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-                try:
-                    yield MeasuredConnection(connection, self._metrics)
-                except asyncpg.InternalClientError:
-                    # The server ended this connection while it was idle, and asyncpg has read the farewell but not
-                    # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
-                    connection.terminate()
-                    raise
-            self.breaker.success()
-        except NEUTRAL_ERRORS as error:
-            raise _away() from error
-        except asyncpg.ReadOnlySQLTransactionError as error:
-            self.breaker.failure()
-            # Every pooled connection points at the same replica: make them all anew.
-            await self.reconnect()
-            raise _away() from error
-        except AWAY_ERRORS as error:
-            if isinstance(error, ValueError):
-                raise  # asyncpg's name for "this argument does not fit": our mistake, though an InterfaceError
-            self.breaker.failure()
-            raise _away() from error
-        except Exception:
-            self.breaker.success()  # a refusal of ours, or one that only a living database can give
-            raise
+            yield
         finally:
-            self._turns.release()
+            for line in held:
+                line.release()
+
+    def _heard(self, *, well: bool) -> None:
+        """The server has answered."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if well:
+            self.breaker.success()
+
+    def _is_silent(self) -> bool:
+        return asyncio.get_running_loop().time() - self._heard_at > SILENT_SECONDS
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Executor]:
-        """All or nothing, in at most STATEMENT_SECONDS. Raises Unavailable."""
-        async with self.connection() as connection:
+        """All or nothing, in at most ANSWER_SECONDS. Raises Unavailable."""
+        async with self.connection(writes=True) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
             try:
-                async with asyncio.timeout(STATEMENT_SECONDS), connection.transaction():
-                    yield connection
+                if self._connector.pooled:  # the session cannot have them
+                    await connection.execute(SET_LOCAL)
+                yield connection
+                await transaction.commit()
+            except asyncio.CancelledError:
+                raise  # no time is left to ask for a rollback: dropping the connection, or giving it back, is one
             except asyncpg.SerializationError as error:
-                raise Unavailable(
-                    "Somebody changed the same thing, please try again", retry_after=1
-                ) from error
+                await transaction.rollback()
+                raise _contended() from error
+            except BaseException:
+                await transaction.rollback()
+                raise
 
     async def fetch(self, query: str, *args: Any) -> list[Row]:
         """All rows of one statement."""
@@ -185,6 +232,31 @@ class Database:
     async def execute(self, query: str, *args: Any) -> str:
         """Run one statement and return its command tag."""
         async with self.connection() as connection:
+            return await connection.execute(query, *args)
+
+
+class Writer:
+    """The database, for single statements that write."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def fetch(self, query: str, *args: Any) -> list[Row]:
+        async with self._db.connection(writes=True) as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> Row | None:
+        async with self._db.connection(writes=True) as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        async with self._db.connection(writes=True) as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        async with self._db.connection(writes=True) as connection:
             return await connection.execute(query, *args)
 
 
@@ -263,6 +335,14 @@ async def _leave_clean(connection: Any) -> None:
     """Instead of asyncpg's reset query: a round trip for each release, while we set no session state at all."""
     if connection.is_in_transaction():
         await connection.execute("ROLLBACK")
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The map is very busy, please try again", retry_after=1)
+
+
+def _contended() -> Unavailable:
+    return Unavailable("Someone else is changing the same thing, please try again", retry_after=1)
 
 
 def _away() -> Unavailable:

@@ -11,32 +11,55 @@ import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
 
 from maraudersmap_api import SERVICE_NAME
-from maraudersmap_api.settings import LogLevel
+from maraudersmap_api.settings import LOG_FILES, LogLevel
 
 log = logging.getLogger("maraudersmap")
 
 request_context: ContextVar[Mapping[str, Any] | None] = ContextVar("request_context", default=None)
 """Context fields of the request being answered: userId, requestId, method, path."""
 
+FILE_BYTES = 10 * 1024 * 1024
+FILES_KEPT = 5  # beside the one that is written
+
 _LEVELS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARN: 30, LogLevel.ERROR: 40}
 
 
-def configure_logs(environment: str, level: LogLevel, stream: TextIO = sys.stdout) -> None:
-    """Send every logger's records to `stream`; `environment` "development" chooses the readable form."""
+def configure_logs(
+    environment: str, level: LogLevel, stream: TextIO = sys.stdout, folder: Path | None = None
+) -> None:
+    """Send every logger's records to `stream`; `environment` "development" chooses the readable form.
+
+    `folder`: also, always as JSON, to error.log (errors) and combined.log (all) in it. Raises OSError.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Readable() if environment == "development" else JsonLines(environment))
     root = logging.getLogger()
+    for former in root.handlers:
+        if isinstance(former, RotatingFileHandler):
+            former.close()
     root.handlers[:] = [handler]
+    if folder is not None:
+        root.handlers += [_file(folder / name, environment) for name in LOG_FILES]
+        root.handlers[1].setLevel(logging.ERROR)
     root.setLevel(_LEVELS[level])
     # Libraries speak only when something is wrong: their debug lines may carry query arguments.
     for name in ("asyncio", "aiohttp", "asyncpg", "redis"):
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
     logging.captureWarnings(True)
+
+
+def _file(path: Path, environment: str) -> logging.Handler:
+    """Rotating: together they never hold more than FILE_BYTES times the files kept."""
+    handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    handler.setFormatter(JsonLines(environment))
+    return handler
 
 
 def error_context(error: BaseException, *, frames: int | None = None) -> dict[str, str]:

@@ -99,10 +99,40 @@ class Metrics:
             "Counts that should have been in Redis and were local, because it was away.",
             registry=self.registry,
         )
+        self.slow_readers = Counter(
+            "slow_readers_closed_total",
+            "Connections closed because their client did not take what was sent.",
+            registry=self.registry,
+        )
         self.cache_reads = Counter(
             "read_cache_reads_total",
             "Cached reads by where the answer came from: local, shared, loaded, joined or stale.",
             ("source",),
+            registry=self.registry,
+        )
+        self.unannounced = Counter(
+            "read_cache_unannounced_total",
+            "Changes that could not be announced to the other processes; they read of them in the database.",
+            registry=self.registry,
+        )
+        self.outbox_lag = Gauge(
+            "outbox_lag_seconds",
+            "Age of what this process knows to be all committed events; its clients may lack newer ones.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.outbox_found = Counter(
+            "outbox_found_total",
+            "Events that were found in the database before, or instead of, being heard of from their process.",
+            registry=self.registry,
+        )
+        self.upkeep_removed = Counter(
+            "upkeep_removed_total", "Rows deleted because they were old.", ("what",), registry=self.registry
+        )
+        self.upkeep_finished = Gauge(
+            "upkeep_last_finished_timestamp_seconds",
+            "When upkeep last did all that was due.",
+            multiprocess_mode="livemax",
             registry=self.registry,
         )
         if MULTIPROCESS not in os.environ:

@@ -10,29 +10,37 @@ Beside each lies `<same name>.down.sql`, which takes it back: for developers and
 keeps its schema, which is why nothing here is ever run down by the product.
 
 Two runners at once are safe: one works, the others poll a try-lock. A runner waiting *inside* pg_advisory_lock would
-hold a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn: a deadlock.
+hold a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn: a deadlock. The lock is a transaction's, on a connection
+of its own: a session's would be nobody's behind a pooler that lends servers by the transaction.
 """
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
 import asyncpg
 
+from maraudersmap_api.infra.connecting import connect_plainly
 from maraudersmap_api.infra.logs import log
 
 DOWN = ".down.sql"
 LOCK_KEY = 0x4D41_5241_5544  # "MARAUD": one lock for this service in its database
+APPLICATION = "marauders-map-migrate"
 POLL_SECONDS = 0.2
 LOCK_PATIENCE_SECONDS = 600.0
 
 
 class MigrationError(Exception):
     """The migrations cannot go on; the message says which file and what to do."""
+
+
+class Contended(MigrationError):
+    """Others use what is to be changed, or another runner is at it: nothing is wrong, trying again will help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +101,18 @@ def parse_migrations(files: Sequence[tuple[str, str]]) -> tuple[Migration, ...]:
 async def migrate(url: str, migrations: Sequence[Migration]) -> list[int]:
     """Bring the database up to the newest migration; returns the versions applied now.
 
-    Raises MigrationError when a file was changed after it was applied, or fails; driver errors about an unreachable
-    database pass through, because the caller answers them with another exit code.
+    Raises MigrationError when a file was changed after it was applied, or fails, and Contended when a lock did not come
+    in time; driver errors about an unreachable database pass through. The caller answers each with its exit code.
     """
-    connection = await asyncpg.connect(
-        url, timeout=10, server_settings={"application_name": "marauders-map-migrate"}
-    )
-    try:
-        await _lock(connection)
-        try:
-            await connection.execute(_LEDGER)
-            done = await connection.fetch(
-                "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
-            )
-            pending = plan(migrations, {row["version"]: row["checksum"] for row in done})
-            for migration in pending:
-                await _apply(connection, migration)
-            return [migration.version for migration in pending]
-        finally:
-            if not connection.is_closed():
-                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
-    finally:
-        await connection.close(timeout=5)
+    async with _alone(url) as connection:
+        await connection.execute(_LEDGER)
+        done = await connection.fetch(
+            "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
+        )
+        pending = plan(migrations, {row["version"]: row["checksum"] for row in done})
+        for migration in pending:
+            await _apply(connection, migration)
+        return [migration.version for migration in pending]
 
 
 def plan(migrations: Sequence[Migration], applied: dict[int, str]) -> list[Migration]:
@@ -145,17 +143,13 @@ async def revert(url: str, migrations: Sequence[Migration], *, to: int) -> list[
 
     Raises MigrationError. For developers and tests; data that only the newer schema can hold is lost.
     """
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
-        await _lock(connection)
+    async with _alone(url) as connection:
         done = {row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")}
         taken = [m for m in reversed(migrations) if m.version > to and m.version in done]
         for migration in taken:
             forget = ("DELETE FROM schema_migrations WHERE version = $1", migration.version)
             await _run(connection, migration, migration.down, forget)
         return [migration.version for migration in taken]
-    finally:
-        await connection.close(timeout=5)  # and with it the lock
 
 
 async def read_schema(fetchrow: Callable[[str], Awaitable[Any]]) -> SchemaState:
@@ -189,15 +183,35 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-async def _lock(connection: Any) -> None:
-    async def poll() -> None:
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):  # noqa: ASYNC110
-            await asyncio.sleep(POLL_SECONDS)
-
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[Any]:
+    """A connection, while no other runner has one. Raises Contended."""
+    keeper = await connect_plainly(url, 10, APPLICATION)
     try:
-        await asyncio.wait_for(poll(), LOCK_PATIENCE_SECONDS)
-    except TimeoutError:
-        raise MigrationError(f"another runner held the lock for {LOCK_PATIENCE_SECONDS:.0f} s") from None
+        try:
+            async with asyncio.timeout(LOCK_PATIENCE_SECONDS):
+                while not await _locked(keeper):  # noqa: ASYNC110 - the holder is another process
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            raise Contended(f"another runner held the lock for {LOCK_PATIENCE_SECONDS:.0f} s") from None
+        connection = await connect_plainly(url, 10, APPLICATION)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=5)
+    finally:
+        await keeper.close(timeout=5)  # and with it the lock
+
+
+async def _locked(keeper: Any) -> bool:
+    """Take the lock, if it is free, for a transaction that stays open."""
+    await keeper.execute("BEGIN")
+    if not await keeper.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK_KEY):
+        await keeper.execute("ROLLBACK")
+        return False
+    # This also ends the statement above, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
+    await keeper.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    return True
 
 
 async def _apply(connection: Any, migration: Migration) -> None:
@@ -228,5 +242,9 @@ async def _run(connection: Any, migration: Migration, sql: str, record: tuple[An
             await connection.execute(*record)
     except asyncpg.PostgresConnectionError:
         raise
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        raise Contended(
+            f"{migration.version:04d}_{migration.name}.sql: others use what it changes"
+        ) from error
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.version:04d}_{migration.name}.sql failed: {error}") from error

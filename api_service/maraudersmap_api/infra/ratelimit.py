@@ -26,7 +26,10 @@ if left < 0 then
 end
 return {hits, left}
 """
-_REFUND = "if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end return 0"
+# Not below zero: the window that was counted in may be over.
+_REFUND = (
+    "if tonumber(redis.call('GET', KEYS[1]) or 0) > 0 then return redis.call('DECR', KEYS[1]) end return 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +158,16 @@ class RedisCounter:
 
     async def hit(self, key: str) -> tuple[int, float]:
         """Count one hit."""
-        [(hits, left)] = await self._redis.send(("EVAL", _HIT, 1, _name(key), self._milliseconds))
+        [(hits, left)] = await self._redis.send(("EVAL", _HIT, 1, self._name(key), self._milliseconds))
         return int(hits), int(left) / 1000
 
     async def refund(self, key: str) -> None:
         """Take one hit back."""
-        await self._redis.send(("EVAL", _REFUND, 1, _name(key)))
+        await self._redis.send(("EVAL", _REFUND, 1, self._name(key)))
 
     async def forget(self, key: str) -> None:
         """Begin anew with the next hit."""
-        await self._redis.send(("DEL", _name(key)))
+        await self._redis.send(("DEL", self._name(key)))
 
-
-def _name(key: str) -> str:
-    return f"ratelimit:{key}"
+    def _name(self, key: str) -> str:
+        return self._redis.names.key(f"ratelimit:{key}")

@@ -1,4 +1,7 @@
-"""Redis, for what may be lost: cache, rate limits, fan-out. Absent or away, the service is slower, never broken."""
+"""Redis, for what may be lost: cache, fan-out, and (better on an instance that never evicts) what limits count.
+
+Absent or away, the service is slower, never broken.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from maraudersmap_api.infra.breaker import Breaker
 from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.names import Names
 from maraudersmap_api.infra.tasks import end
 
 if TYPE_CHECKING:
@@ -32,10 +36,12 @@ class CacheAway(Exception):
 class Redis:
     """A bounded client that is made when first used: the library costs 7 MB, which pods without a cache save."""
 
-    def __init__(self, url: str, metrics: Metrics) -> None:
+    def __init__(self, url: str, metrics: Metrics, names: Names, *, purpose: str = "cache") -> None:
+        """`purpose` names it in metrics."""
         self._url = url
         self._client: Client | None = None
-        self.breaker = Breaker("cache", metrics)
+        self.names = names
+        self.breaker = Breaker(purpose, metrics)
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._flushes: set[asyncio.Task[None]] = set()
 

@@ -58,7 +58,7 @@ def add_notification_routes(api: Api, db: Database) -> None:
     @routes.post("/api/notifications/{id}/read", refuses=(NotFound,))
     async def read(id: int, caller: User) -> Answer[NotificationJson]:  # noqa: A002 - as in the path
         """Mark one of your notifications as read."""
-        notification = await repository.mark_read(db, id, visibility(caller))
+        notification = await repository.mark_read(db.writer, id, visibility(caller))
         if notification is None:
             raise NotFound("You have no such notification")
         return Answer(notification_json(notification))
@@ -66,12 +66,12 @@ def add_notification_routes(api: Api, db: Database) -> None:
     @routes.post("/api/notifications/read-all")
     async def read_all(caller: User) -> Answer[CountJson]:
         """Mark all of your notifications as read; tells how many were not."""
-        return Answer({"count": await repository.mark_all_read(db, caller.id)})
+        return Answer({"count": await repository.mark_all_read(db.writer, caller.id)})
 
     @routes.delete("/api/notifications/{id}", refuses=(NotFound,))
     async def delete(id: int, caller: User) -> None:  # noqa: A002 - as in the path
         """Delete one of your notifications."""
-        if not await repository.delete(db, id, caller.id):
+        if not await repository.delete(db.writer, id, caller.id):
             raise NotFound("You have no such notification")
 
 

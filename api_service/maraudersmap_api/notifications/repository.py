@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from maraudersmap_api.incidents.models import Visibility
 from maraudersmap_api.infra.db import Executor, Row
 from maraudersmap_api.notifications.models import Notification, NotificationQuery
 from maraudersmap_api.outbox.models import NotificationType
+
+READ_AT_ONCE = 1000
 
 COLUMNS = "n.id, n.user_id, n.type, n.title, n.message, n.incident_id, n.created_at, n.read_at, n.metadata"
 # $1 the reader, $2 the severity up to which they view others' incidents
@@ -58,13 +61,31 @@ async def mark_read(db: Executor, notification_id: int, seen: Visibility) -> Not
 
 
 async def mark_all_read(db: Executor, user_id: UUID) -> int:
-    """Returns how many were not."""
-    return len(
-        await db.fetch(
-            "UPDATE notifications SET read_at = now() WHERE user_id = $1 AND read_at IS NULL RETURNING 1",
-            user_id,
-        )
+    """Returns how many were not. In short statements, each its own transaction: somebody may have a hundred thousand,
+    and what comes meanwhile is not among them.
+    """
+    newest = await db.fetchval(
+        "SELECT max(id) FROM notifications WHERE user_id = $1 AND read_at IS NULL", user_id
     )
+    total = 0
+    while newest is not None:
+        # In one order, so that two of these at once wait for each other and never in a circle.
+        marked: int = await db.fetchval(
+            """WITH chosen AS (
+                   SELECT id FROM notifications WHERE user_id = $1 AND read_at IS NULL AND id <= $2
+                    ORDER BY id LIMIT $3 FOR UPDATE),
+               marked AS (
+                   UPDATE notifications n SET read_at = now() FROM chosen
+                    WHERE n.id = chosen.id AND n.read_at IS NULL RETURNING 1)
+               SELECT count(*) FROM marked""",
+            user_id,
+            newest,
+            READ_AT_ONCE,
+        )
+        total += marked
+        if marked < READ_AT_ONCE:
+            return total
+    return total
 
 
 async def delete(db: Executor, notification_id: int, user_id: UUID) -> bool:
@@ -73,6 +94,19 @@ async def delete(db: Executor, notification_id: int, user_id: UUID) -> bool:
         "DELETE FROM notifications WHERE id = $1 AND user_id = $2 RETURNING true", notification_id, user_id
     )
     return bool(gone)
+
+
+async def forget(db: Executor, *, before: datetime) -> int:
+    """Delete some of the notifications made before a moment; returns how many. The oldest have the smallest ids."""
+    return len(
+        await db.fetch(
+            """DELETE FROM notifications WHERE id IN (
+                   SELECT id FROM (SELECT id, created_at FROM notifications ORDER BY id LIMIT 5000) AS oldest
+                    WHERE created_at < $1)
+               RETURNING 1""",
+            before,
+        )
+    )
 
 
 def notification(row: Row) -> Notification:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,11 @@ class EventType(StrEnum):
     COMMENT_CREATED = "comment:created"
     COMMENT_DELETED = "comment:deleted"
     NOTIFICATION_NEW = "notification:new"
+
+
+def changes_incident(event_type: str) -> bool:
+    """Is the incident itself another one after such an event?"""
+    return event_type.startswith("incident:")
 
 
 class NotificationType(StrEnum):
@@ -40,6 +46,30 @@ class Event:
     incident_id: int
     payload: Mapping[str, Any]
     user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An event that has been committed, and the number of its transaction. `type` may be one that only a newer release
+    knows."""
+
+    event_id: int
+    transaction: int
+    type: str
+    incident_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one look at the outbox gave. All transactions below `floor` had ended by then, none from `ceiling` on had
+    begun. `snapshot` says it exactly, in the words of the server that `server` names (it changes with a restart or a
+    failover). `committed` None: more than can be read."""
+
+    snapshot: str
+    floor: int
+    ceiling: int
+    server: datetime
+    committed: tuple[Committed, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

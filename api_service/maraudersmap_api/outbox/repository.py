@@ -2,15 +2,28 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from maraudersmap_api.auth.models import Role
 from maraudersmap_api.infra.db import Executor, Row
-from maraudersmap_api.outbox.models import Event, EventType, NewNotification
+from maraudersmap_api.outbox.models import Committed, Event, EventType, NewNotification, Reading
 
 EVENT_COLUMNS = "e.id, e.type, e.incident_id, e.payload, e.user_id"
+MOST_READ = 5000
+_TYPES = [member.value for member in EventType]
+
+_NOW = """SELECT pg_current_snapshot()::text AS snapshot, pg_postmaster_start_time() AS server,
+                 pg_snapshot_xmin(pg_current_snapshot())::text AS floor,
+                 pg_snapshot_xmax(pg_current_snapshot())::text AS ceiling"""
+# The order is the index's, so that no plan reads the whole table however many rows it expects.
+_SINCE = f"""
+SELECT now.*, e.* FROM ({_NOW}) now LEFT JOIN LATERAL (
+    SELECT id, xid::text AS transaction, type, incident_id FROM events
+     WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+     ORDER BY xid LIMIT {MOST_READ + 1}) e ON true"""  # noqa: S608 - constant text
 
 
 async def add_event(tx: Executor, kind: EventType, incident_id: int, payload: Mapping[str, Any]) -> Event:
@@ -55,6 +68,48 @@ async def active_aurors(tx: Executor, *, but: UUID) -> list[UUID]:
         "SELECT id FROM users WHERE role = $1 AND is_active AND id <> $2", Role.AUROR.value, but
     )
     return [row["id"] for row in rows]
+
+
+async def read_on(db: Executor, last: Reading | None) -> Reading:
+    """What has been committed since `last`; nothing when it is None or was of another server."""
+    if last is None:
+        return _reading(await db.fetch(_NOW), ())
+    rows = await db.fetch(_SINCE, last.snapshot)
+    committed = tuple(
+        Committed(row["id"], int(row["transaction"]), row["type"], row["incident_id"])
+        for row in rows
+        if row["id"] is not None
+    )
+    reading = _reading(rows, committed if len(committed) <= MOST_READ else None)
+    return reading if reading.server == last.server else replace(reading, committed=())
+
+
+def _reading(rows: Sequence[Row], committed: tuple[Committed, ...] | None) -> Reading:
+    row = rows[0]
+    return Reading(row["snapshot"], int(row["floor"]), int(row["ceiling"]), row["server"], committed)
+
+
+async def events(db: Executor, ids: Sequence[int]) -> list[Event]:
+    """These events, in order. Those that are not kept any more are missing, and those of a newer release's types."""
+    rows = await db.fetch(
+        f"""SELECT {EVENT_COLUMNS} FROM events e
+             WHERE e.id = ANY($1::bigint[]) AND e.type = ANY($2) ORDER BY e.id""",  # noqa: S608 - constant text
+        ids,
+        _TYPES,
+    )
+    return [event(row) for row in rows]
+
+
+async def recent(db: Executor, seconds: float) -> list[Event] | None:
+    """What was stored in the last so many seconds, in order; None when that is too much. Without a newer release's types."""
+    rows = await db.fetch(
+        f"""SELECT {EVENT_COLUMNS} FROM events e
+             WHERE e.created_at > now() - make_interval(secs => $1) AND e.type = ANY($2)
+             ORDER BY e.created_at, e.id LIMIT {MOST_READ + 1}""",  # noqa: S608 - constant text
+        seconds,
+        _TYPES,
+    )
+    return None if len(rows) > MOST_READ else sorted(map(event, rows), key=lambda found: found.id)
 
 
 async def forget_events(db: Executor, *, before: datetime) -> int:

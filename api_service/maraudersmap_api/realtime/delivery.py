@@ -7,6 +7,7 @@ was stored. They hear instead, once, that it is gone for them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from maraudersmap_api.comments.handlers import comment_json
 from maraudersmap_api.comments.models import Comment
@@ -19,22 +20,41 @@ from maraudersmap_api.realtime.frames import ServerFrame, frame
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What says who may view an incident now, even when it is deleted; without its text, which may be long."""
+
+    severity: Severity
+    reporter: UUID
+    deleted: bool
+
+    def visible_to(self, seen: Visibility) -> bool:
+        """May it be viewed now?"""
+        return not self.deleted and seen.sees(self.severity, self.reporter)
+
+    def gone_for(self, seen: Visibility) -> bool:
+        """Could it be viewed before it was deleted?"""
+        return self.deleted and seen.sees(self.severity, self.reporter)
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """An incident as it is now, even when it is deleted."""
 
     incident: Incident
     deleted: bool
 
+    @property
+    def standing(self) -> Standing:
+        """Who may view it."""
+        return Standing(self.incident.severity, self.incident.reported_by.id, self.deleted)
+
     def visible_to(self, seen: Visibility) -> bool:
         """May it be viewed now?"""
-        return not self.deleted and self._within(seen)
+        return self.standing.visible_to(seen)
 
     def gone_for(self, seen: Visibility) -> bool:
         """Could it be viewed before it was deleted?"""
-        return self.deleted and self._within(seen)
-
-    def _within(self, seen: Visibility) -> bool:
-        return seen.sees(self.incident.severity, self.incident.reported_by.id)
+        return self.standing.gone_for(seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +73,10 @@ class Rendering:
         self._event = event
         self._loaded = loaded
         self._subject = loaded.subjects.get(event.incident_id)
-        self._full: str | None = None
-        self._removed: str | None = None
+        self._full: bytes | None = None
+        self._removed: bytes | None = None
 
-    def for_reader(self, seen: Visibility) -> str | None:
+    def for_reader(self, seen: Visibility) -> bytes | None:
         """The frame for whoever may view so much, None when it is not for them."""
         subject, event = self._subject, self._event
         if subject is None:
@@ -97,17 +117,17 @@ class Rendering:
             and seen.sees(Severity(before), subject.incident.reported_by.id)
         )
 
-    def _told(self, data: object) -> str:
+    def _told(self, data: object) -> bytes:
         self._full = self._full or frame(self._event.type, data, self._event.id)
         return self._full
 
-    def _gone(self) -> str:
+    def _gone(self) -> bytes:
         self._removed = self._removed or frame(
             ServerFrame.REMOVED, {"id": self._event.incident_id}, self._event.id
         )
         return self._removed
 
-    def _notification(self, seen: Visibility) -> str | None:
+    def _notification(self, seen: Visibility) -> bytes | None:
         notification = self._loaded.notifications.get(self._event.payload["notification"])
         if notification is None or self._subject is None:
             return None

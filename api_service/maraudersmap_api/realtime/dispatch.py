@@ -1,16 +1,16 @@
 """From committed events to frames in queues.
 
-Events come from this process and, through Redis, from the others; some come twice. One task takes what has gathered,
-loads what it refers to in at most three statements, and judges each socket by that.
+Events come from this process, from the others through Redis, and from the outbox (outbox/tail.py); some come twice. One
+task takes what has gathered, loads what it refers to in at most three statements, and judges each socket by that.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from maraudersmap_api.errors import Unavailable
-from maraudersmap_api.infra.db import Database
+from maraudersmap_api.infra.db import Database, Executor
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.models import Event
@@ -18,10 +18,14 @@ from maraudersmap_api.realtime import repository
 from maraudersmap_api.realtime.delivery import Loaded, Rendering
 from maraudersmap_api.realtime.frames import ServerFrame, frame, room_name
 from maraudersmap_api.realtime.hub import Hub
+from maraudersmap_api.realtime.portions import portions
 from maraudersmap_api.realtime.socket import Socket
+
+T = TypeVar("T")
 
 QUEUE_EVENTS = 10_000
 BATCH = 200
+FEW = 3  # incidents, of 200 KB at most each
 REMEMBERED = 20_000
 RETRY_SECONDS = 0.5
 ATTEMPTS = 20
@@ -46,9 +50,19 @@ class Dispatcher:
         if self._task is not None:
             await end([self._task])
 
+    def listens(self) -> bool:
+        """Is there a client to tell?"""
+        return len(self._hub) > 0
+
+    def unheard(self, event_ids: Sequence[int]) -> list[int]:
+        """Which of these were not delivered; some may be queued, and are then dropped when their turn comes."""
+        return [event_id for event_id in event_ids if event_id not in self._delivered]
+
     def offer(self, events: Iterable[Event]) -> None:
         """Queue events. Never waits: with more than anybody can take, all are told to read anew."""
-        if not len(self._hub):
+        if not self.listens():
+            for event in events:
+                self._note(event.id)  # whoever comes later has not missed it
             return
         for event in events:
             if event.id in self._delivered:
@@ -56,34 +70,8 @@ class Dispatcher:
             try:
                 self._queue.put_nowait(event)
             except asyncio.QueueFull:
-                self._resync()
+                self.resync()
                 return
-
-    async def replay(self, socket: Socket, since: int) -> None:
-        """What a socket's user missed. It is in the hub already, so nothing falls between. Raises Unavailable."""
-        async with self._db.connection() as connection:
-            events = await repository.missed(connection, since, socket.user.id)
-            loaded = await repository.load(connection, events) if events else Loaded()
-        if events is None:
-            socket.send(frame(ServerFrame.RESYNC, {}))
-            return
-        for event in events:
-            text = Rendering(event, loaded).for_reader(socket.seen)
-            if text is not None:
-                await socket.send_in_time(text)
-
-    async def catch_up(self, seconds: float) -> None:
-        """Deliver what other processes stored while they could not be heard. Never raises."""
-        if not len(self._hub):
-            return
-        try:
-            events = await repository.recent(self._db, seconds + repository.OVERLAP_SECONDS)
-        except Unavailable:
-            events = None
-        if events is None:
-            self._resync()
-        else:
-            self.offer(events)
 
     async def _run(self) -> None:
         while True:
@@ -92,23 +80,35 @@ class Dispatcher:
                 batch.append(self._queue.get_nowait())
             fresh = [event for event in batch if event.id not in self._delivered]
             try:
-                loaded = await self._load(fresh)
+                for portion in await self._portions(fresh):
+                    await self._tell(portion)
             except Exception as error:  # noqa: BLE001 - the task must live: without it nobody hears anything
                 log.error("Events were not delivered", extra={"context": {"error": error_context(error)}})
-                loaded = None
-            if loaded is None:
-                self._resync()
-                continue
-            for event in fresh:
-                self._deliver(event, loaded)
-                await asyncio.sleep(0)  # the writers' turn: a burst must not look like slow clients
+                self.resync()
 
-    async def _load(self, events: Sequence[Event]) -> Loaded | None:
-        """What the events refer to; None when the database stays away for too long."""
+    async def _tell(self, events: Sequence[Event]) -> None:
+        loaded = await self._patiently(lambda connection: repository.load(connection, events))
+        if loaded is None:
+            self.resync()
+            return
+        for event in events:
+            self._deliver(event, loaded)
+            await asyncio.sleep(0)  # the writers' turn: a burst must not look like slow clients
+
+    async def _portions(self, events: Sequence[Event]) -> Iterable[Sequence[Event]]:
+        """As many at once as fit into memory; a few always do, and a round trip is saved."""
+        incidents = {event.incident_id for event in events}
+        if len(incidents) <= FEW:
+            return [events]
+        weights = await self._patiently(lambda connection: repository.weights(connection, incidents))
+        return portions(events, weights) if weights is not None else [events]
+
+    async def _patiently(self, read: Callable[[Executor], Awaitable[T]]) -> T | None:
+        """What `read` gives; None when the database stays away for too long."""
         for _ in range(ATTEMPTS):
             try:
                 async with self._db.connection() as connection:
-                    return await repository.load(connection, events)
+                    return await read(connection)
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
         return None
@@ -116,9 +116,7 @@ class Dispatcher:
     def _deliver(self, event: Event, loaded: Loaded) -> None:
         if event.id in self._delivered:
             return
-        self._delivered[event.id] = None
-        if len(self._delivered) > REMEMBERED:
-            self._delivered.popitem(last=False)
+        self._note(event.id)
         rendering = Rendering(event, loaded)
         readers: Iterable[Socket] = self._hub if event.user_id is None else self._hub.of(event.user_id)
         for socket in readers:
@@ -130,7 +128,13 @@ class Dispatcher:
                 if rendering.hides_from(socket.seen):
                     self._hub.leave(socket, event.incident_id)
 
-    def _resync(self) -> None:
+    def _note(self, event_id: int) -> None:
+        self._delivered[event_id] = None
+        if len(self._delivered) > REMEMBERED:
+            self._delivered.popitem(last=False)
+
+    def resync(self) -> None:
+        """Something was missed and cannot be told: all clients must read anew."""
         for socket in self._hub:
             socket.send(frame(ServerFrame.RESYNC, {}))
 
@@ -140,10 +144,10 @@ class Dispatcher:
         if not members:
             return
         try:
-            subject = (await repository.subjects(self._db, [incident_id])).get(incident_id)
+            standing = (await repository.standings(self._db, [incident_id])).get(incident_id)
         except Unavailable:
             return  # it is only of this moment
         text = frame(kind, {"room": room_name(incident_id), **data})
         for socket in members:
-            if subject is not None and subject.visible_to(socket.seen):
+            if standing is not None and standing.visible_to(socket.seen):
                 socket.send(text)

@@ -1,9 +1,9 @@
-"""Between processes: Redis pub/sub. Without it, each process tells only its own clients."""
+"""Between processes: Redis pub/sub, which is quick. It may lose anything: events are found in the outbox (outbox/tail.py)."""
 
 import asyncio
+import contextlib
 import json
 import secrets
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -18,8 +18,6 @@ from maraudersmap_api.realtime.frames import ServerFrame
 
 CHANNEL = "realtime"
 QUEUE_MESSAGES = 10_000
-KEPT_SECONDS = 30.0
-RETRY_SECONDS = 0.5
 
 
 class Fanout:
@@ -29,12 +27,14 @@ class Fanout:
         self._redis = redis
         self._dispatcher = dispatcher
         self._me = secrets.token_hex(8)
-        self._outgoing: asyncio.Queue[tuple[float, str]] = asyncio.Queue(QUEUE_MESSAGES)
+        self._installation = redis.names.installation if redis is not None else ""
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(QUEUE_MESSAGES)
         self._listening = (
-            Subscriber(redis, {CHANNEL: self._received}, self._subscribed) if redis is not None else None
+            Subscriber(redis, {redis.names.channel(CHANNEL): self._received}, lambda: None)
+            if redis is not None
+            else None
         )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard_at = time.monotonic()  # of a first subscription too: sockets may come before it
 
     def start(self) -> None:
         """Begin to send and to listen."""
@@ -63,37 +63,31 @@ class Fanout:
         """Do messages of other processes arrive just now?"""
         return self._listening is not None and self._listening.subscribed
 
-    def note(self) -> None:
-        """Call it every second or so: it is from the last call with a subscription that a lost one is caught up."""
-        if self.listening:
-            self._heard_at = time.monotonic()
-
     def _queue(self, message: dict[str, Any]) -> None:
         if self._redis is None:
             return
+        sender = {"from": self._me, "of": self._installation}
         try:
-            self._outgoing.put_nowait((time.monotonic(), json.dumps({"from": self._me, **message})))
+            self._outgoing.put_nowait(json.dumps({**sender, **message}))
         except asyncio.QueueFull:
             log.warning("Events were not passed on: Redis is too slow")
 
     async def _send(self) -> None:
         if self._redis is None:
             return
+        channel = self._redis.names.channel(CHANNEL)
         while True:
-            queued_at, text = await self._outgoing.get()
-            # After that long the others have lost their subscription too, and look for themselves when it is back.
-            while time.monotonic() - queued_at < KEPT_SECONDS:
-                try:
-                    await self._redis.send(("PUBLISH", CHANNEL, text))
-                    break
-                except CacheAway:
-                    await asyncio.sleep(RETRY_SECONDS)
+            text = await self._outgoing.get()
+            with contextlib.suppress(
+                CacheAway
+            ):  # the others find events in the outbox; the rest was of that moment
+                await self._redis.send(("PUBLISH", channel, text))
 
     def _received(self, payload: bytes) -> None:
         try:
             message = json.loads(payload)
-            if message["from"] == self._me:
-                return
+            if message["from"] == self._me or message.get("of") != self._installation:
+                return  # our own, or of others on the same Redis; of the release before: the outbox has it
             if "events" in message:
                 self._dispatcher.offer([_event(values) for values in message["events"]])
             else:
@@ -101,12 +95,6 @@ class Fanout:
                 self._spawn(self._dispatcher.tell_room(message["room"], kind, message["data"]), "room")
         except (ValueError, KeyError, TypeError) as error:  # of another release, or of somebody else
             log.warning("Message not understood", extra={"context": {"error": error_context(error)}})
-
-    def _subscribed(self) -> None:
-        """Again, perhaps: then what was stored meanwhile has passed unheard."""
-        now = time.monotonic()
-        self._spawn(self._dispatcher.catch_up(now - self._heard_at), "catch-up")
-        self._heard_at = now
 
     def _spawn(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

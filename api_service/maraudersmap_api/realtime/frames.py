@@ -8,6 +8,10 @@ import json
 from enum import IntEnum, StrEnum
 from typing import Any
 
+import orjson
+
+from maraudersmap_api.errors import BadFrame
+
 MOST_FRAME_BYTES = 8 * 1024
 """What a client may send: its largest frame is a token."""
 
@@ -45,16 +49,12 @@ class ClientFrame(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-class BadFrame(Exception):
-    """What a client sent is no frame; the message says why."""
+def frame(kind: str, data: Any, event_id: int | None = None) -> bytes:
+    """A text frame in UTF-8, made once and sent to many."""
+    return orjson.dumps({"type": kind, "id": event_id, "data": data})
 
 
-def frame(kind: str, data: Any, event_id: int | None = None) -> str:
-    """A frame as text, ready to be sent to many."""
-    return json.dumps({"type": kind, "id": event_id, "data": data}, ensure_ascii=False, separators=(",", ":"))
-
-
-def error_frame(code: str, message: str) -> str:
+def error_frame(code: str, message: str) -> bytes:
     """Something a client asked for was refused; the socket stays."""
     return frame(ServerFrame.ERROR, {"code": code, "message": message})
 
@@ -67,8 +67,9 @@ def parse_frame(text: str) -> tuple[ClientFrame, dict[str, Any]]:
         raise BadFrame("A frame must be JSON") from None
     if not isinstance(value, dict):
         raise BadFrame("A frame must be a JSON object")
+    kind = value.get("type")
     try:
-        return ClientFrame(str(value.get("type"))), value
+        return ClientFrame(kind if isinstance(kind, str) else ""), value
     except ValueError:
         raise BadFrame(f"type must be one of {', '.join(ClientFrame)}") from None
 

@@ -8,15 +8,24 @@ from aiohttp import WSMsgType, web
 
 from maraudersmap_api.auth.handlers import UserRefJson, user_ref_json
 from maraudersmap_api.auth.models import User, UserRef
-from maraudersmap_api.errors import BadRequest, Forbidden, NotFound, RateLimited, Unauthorized, Unavailable
+from maraudersmap_api.errors import (
+    BadFrame,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
 from maraudersmap_api.http.answers import NO_STORE
 from maraudersmap_api.http.api import Answer, Api, ClientAddress
+from maraudersmap_api.http.callers import note_allowance
+from maraudersmap_api.http.reading import header, host, understand
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.realtime.frames import (
     MOST_FRAME_BYTES,
-    BadFrame,
     ClientFrame,
     Close,
     error_frame,
@@ -58,19 +67,28 @@ def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins:
         The first frame, within 10 s, is `{"type":"auth","token":...,"since":<last event id known>}`: tokens never
         travel in the address. See docs/api-realtime.md for the frames.
         """
-        _check_origin(request, origins)
         if realtime.closing:
             raise Unavailable("This server is going away: connect again", retry_after=1)
-        if not web.WebSocketResponse().can_prepare(request).ok:
+        if not understand("The handshake", _is_handshake, request):
             raise BadRequest("This address speaks WebSocket only")
-        if not realtime.hub.admit(address):
+        if not await realtime.door.admit(address):
             raise RateLimited("Too many connections of yours wait to be signed in", retry_after=10)
         unknown = _Unknown(realtime, address)
-        ws = web.WebSocketResponse(autoping=False, max_msg_size=MOST_FRAME_BYTES, compress=False)
         metrics.websockets.inc()
         try:
+            note_allowance(request, await realtime.charges.knock(address))
+            _check_origin(request, origins)
+            ws = web.WebSocketResponse(autoping=False, max_msg_size=MOST_FRAME_BYTES, compress=False)
+            if not ws.can_prepare(request).ok:
+                raise BadRequest("This address speaks WebSocket only")
             await ws.prepare(request)
-            ending = await _converse(ws, realtime, unknown)
+            try:
+                ending = await _converse(ws, realtime, unknown)
+            except ConnectionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the answer was 101 and is given: a close code is all that is left
+                log.error("A socket failed", extra={"context": {"error": error_context(error)}})
+                ending = Ending(Close.INTERNAL, "internal error")
             await close(request, ws, ending)
         finally:
             unknown.forget()
@@ -85,9 +103,16 @@ class _Unknown:
         self._realtime = realtime
         self._address: str | None = address
 
+    async def excuse(self) -> None:
+        """It was no stranger, or we could not find out: its address pays nothing for it."""
+        if self._address is not None:
+            address = self._address
+            self.forget()
+            await self._realtime.charges.excuse(address)
+
     def forget(self) -> None:
         if self._address is not None:
-            self._realtime.hub.known(self._address)
+            self._realtime.door.known(self._address)
             self._address = None
 
 
@@ -98,20 +123,22 @@ async def _converse(ws: web.WebSocketResponse, realtime: Realtime, unknown: _Unk
             message = await ws.receive()
         if message.type is not WSMsgType.TEXT:
             return Ending(Close.UNAUTHORIZED, "the first frame must be auth")
-        kind, fields = parse_frame(message.data)
+        kind, fields = understand("The frame", parse_frame, message.data)
         if kind is not ClientFrame.AUTH:
             return Ending(Close.UNAUTHORIZED, "the first frame must be auth")
-        since = since_of(fields)
+        since = understand("since", since_of, fields)
         socket = await realtime.sign_in(fields, asyncio.get_running_loop().time())
+        await unknown.excuse()
+        await realtime.charge(socket)
     except TimeoutError:
         return Ending(Close.UNAUTHORIZED, "no auth frame in time")
-    except (Unauthorized, BadFrame) as error:
-        await ws.send_str(error_frame("UNAUTHORIZED", str(error)))
+    except (Unauthorized, BadFrame, BadRequest) as error:
+        await ws.send_frame(error_frame("UNAUTHORIZED", str(error)), WSMsgType.TEXT)
         return Ending(Close.UNAUTHORIZED, "not signed in")
-    except Unavailable as error:
-        await ws.send_str(error_frame(error.code, error.message))
+    except (Unavailable, RateLimited) as error:
+        await unknown.excuse()
+        await ws.send_frame(error_frame(error.code, error.message), WSMsgType.TEXT)
         return Ending(Close.SLOW, "try again later")
-    unknown.forget()
     return await _serve(ws, realtime, socket, since)
 
 
@@ -123,6 +150,7 @@ async def _serve(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, 
     finally:
         realtime.farewell(socket)
         await end((reader, writer))
+        socket.drop()
         for result in await asyncio.gather(reader, writer, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("A socket failed", extra={"context": {"error": error_context(result)}})
@@ -144,7 +172,7 @@ async def _listen(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket,
                 case WSMsgType.TEXT:
                     await _obey(realtime, socket, message.data)
                 case WSMsgType.PING:
-                    await ws.pong(message.data)
+                    socket.pong(message.data)
                 case WSMsgType.PONG:
                     pass
                 case WSMsgType.BINARY:
@@ -164,8 +192,8 @@ async def _listen(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket,
 
 async def _obey(realtime: Realtime, socket: Socket, text: str) -> None:
     try:
-        kind, fields = parse_frame(text)
-    except BadFrame as error:
+        kind, fields = understand("The frame", parse_frame, text)
+    except (BadFrame, BadRequest) as error:
         socket.send(error_frame("BAD_FRAME", str(error)))
         return
     await realtime.handle(socket, kind, fields)
@@ -173,9 +201,29 @@ async def _obey(realtime: Realtime, socket: Socket, text: str) -> None:
 
 def _check_origin(request: web.Request, origins: tuple[str, ...]) -> None:
     """Browsers open WebSockets to anywhere, so the server must ask where the page came from. Raises Forbidden."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin not in origins and urlsplit(origin).netloc != request.host:
+    origin = header(request, "Origin")
+    if (
+        origin is not None
+        and origin not in origins
+        and understand("Origin", _place_of, origin) != host(request)
+    ):
         raise Forbidden("Pages of this origin may not connect")
+
+
+def _is_handshake(request: web.Request) -> bool:
+    """May this become a WebSocket?"""
+    try:
+        return web.WebSocketResponse().can_prepare(request).ok
+    except ValueError:  # aiohttp reads the key as ASCII, and cannot encode what its own refusal repeats
+        return False
+
+
+def _place_of(origin: str) -> str | None:
+    """Host and port of an origin; None of what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _presence_json(people: list[UserRef], total: int) -> PresenceJson:

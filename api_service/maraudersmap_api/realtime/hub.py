@@ -1,6 +1,6 @@
 """Which sockets this process has, and in which rooms they are. No I/O."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -8,7 +8,6 @@ from maraudersmap_api.realtime.presence import ONLINE, room_key
 from maraudersmap_api.realtime.socket import Socket
 
 MOST_OF_A_USER = 10
-MOST_UNKNOWN_OF_AN_ADDRESS = 20
 MOST_ROOMS = 50
 
 
@@ -18,26 +17,12 @@ class Hub:
     def __init__(self) -> None:
         self._by_user: dict[UUID, set[Socket]] = defaultdict(set)
         self._rooms: dict[int, set[Socket]] = defaultdict(set)
-        self._unknown: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return sum(len(sockets) for sockets in self._by_user.values())
 
     def __iter__(self) -> Iterator[Socket]:
         return iter([socket for sockets in self._by_user.values() for socket in sockets])
-
-    def admit(self, address: str) -> bool:
-        """Count a socket that has not said who it is; False when its address has too many of these."""
-        if self._unknown[address] >= MOST_UNKNOWN_OF_AN_ADDRESS:
-            return False
-        self._unknown[address] += 1
-        return True
-
-    def known(self, address: str) -> None:
-        """It has said who it is, or has gone."""
-        self._unknown[address] -= 1
-        if self._unknown[address] <= 0:
-            del self._unknown[address]
 
     def add(self, socket: Socket) -> bool:
         """From now on it gets events; False when its user has too many sockets."""
@@ -70,6 +55,11 @@ class Hub:
         members.discard(socket)
         if not members:
             self._rooms.pop(incident_id, None)
+
+    def slowest(self) -> Socket | None:
+        """The socket that has been sending the same frame for longest, None when none is sending."""
+        sending = [socket for socket in self if socket.sending_since is not None and not socket.ending.done()]
+        return min(sending, key=lambda socket: socket.sending_since or 0.0, default=None)
 
     def of(self, user_id: UUID) -> tuple[Socket, ...]:
         """A user's sockets."""

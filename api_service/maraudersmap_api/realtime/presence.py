@@ -65,10 +65,10 @@ class Presence:
         """Who is in a set, at most MOST_SHOWN of other processes."""
         found = set(self._here().get(key, ()))
         if self._redis is not None:
-            now = self._clock()
+            now, name = self._clock(), self._redis.names.key(key)
 
             async def ask(client: Any) -> list[bytes]:
-                members: list[bytes] = await client.zrangebyscore(key, now, "+inf", start=0, num=MOST_SHOWN)
+                members: list[bytes] = await client.zrangebyscore(name, now, "+inf", start=0, num=MOST_SHOWN)
                 return members
 
             with contextlib.suppress(CacheAway):  # then it is this pod's presence
@@ -89,18 +89,18 @@ class Presence:
     async def _tell(self, here: dict[str, set[UUID]]) -> None:
         if self._redis is None:
             return
-        until = self._clock() + LIFETIME_SECONDS
+        until, name = self._clock() + LIFETIME_SECONDS, self._redis.names.key
         gone = {key: users - here.get(key, set()) for key, users in self._told.items()}
 
         async def write(client: Any) -> None:
             pipeline = client.pipeline(transaction=False)
             for key, users in here.items():
-                pipeline.zadd(key, {self._member(user): until for user in users})
-                pipeline.zremrangebyscore(key, "-inf", self._clock())
-                pipeline.expire(key, LIFETIME_SECONDS * 2)
+                pipeline.zadd(name(key), {self._member(user): until for user in users})
+                pipeline.zremrangebyscore(name(key), "-inf", self._clock())
+                pipeline.expire(name(key), LIFETIME_SECONDS * 2)
             for key, users in gone.items():
                 if users:
-                    pipeline.zrem(key, *(self._member(user) for user in users))
+                    pipeline.zrem(name(key), *(self._member(user) for user in users))
             await pipeline.execute()
 
         try:

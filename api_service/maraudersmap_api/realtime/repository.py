@@ -5,12 +5,14 @@ from uuid import UUID
 
 from maraudersmap_api.auth.models import House, Role, UserRef
 from maraudersmap_api.comments import repository as comments
+from maraudersmap_api.incidents.models import Severity
 from maraudersmap_api.incidents.repository import PEOPLE, SELECT, incident
+from maraudersmap_api.incidents.slices import WEIGHT
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.notifications import repository as notifications
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.outbox.repository import EVENT_COLUMNS, event
-from maraudersmap_api.realtime.delivery import Loaded, Subject
+from maraudersmap_api.realtime.delivery import Loaded, Standing, Subject
 
 OVERLAP_SECONDS = 10
 """Ids commit out of order: an event with a lower id may appear up to a transaction's length after a higher one."""
@@ -40,16 +42,16 @@ async def load(db: Executor, events: Sequence[Event]) -> Loaded:
     )
 
 
-async def missed(db: Executor, since: int, reader: UUID) -> list[Event] | None:
-    """What a reader who knows event `since` may have missed, in order; None when only a new start can help.
+async def missed(db: Executor, since: int, reader: UUID) -> list[int] | None:
+    """The events that a reader who knows event `since` may have missed, in order; None when only a new start can help.
 
-    It includes what they know already: the events of the 10 s before `since`.
+    They include what they know already: the events of the 10 s before `since`.
     """
     known_at = await db.fetchval("SELECT created_at FROM events WHERE id = $1", since)
     if known_at is None:  # older than what is kept, or never there
         return None
     rows = await db.fetch(
-        f"""SELECT {EVENT_COLUMNS} FROM events e
+        f"""SELECT e.id FROM events e
              WHERE e.created_at > $1::timestamptz - make_interval(secs => $2) AND (e.user_id IS NULL OR e.user_id = $3)
              ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
         known_at,
@@ -58,17 +60,37 @@ async def missed(db: Executor, since: int, reader: UUID) -> list[Event] | None:
     )
     if len(rows) > _MOST_LOADED or sum(row["id"] > since for row in rows) > MOST_MISSED:
         return None
-    return sorted((event(row) for row in rows), key=lambda found: found.id)
+    return sorted(row["id"] for row in rows)
 
 
-async def recent(db: Executor, seconds: float) -> list[Event] | None:
-    """What was stored in the last so many seconds, in order; None when that is too much."""
+async def events(db: Executor, ids: Sequence[int]) -> list[Event]:
+    """Those of these events that are still kept, in order."""
     rows = await db.fetch(
-        f"""SELECT {EVENT_COLUMNS} FROM events e WHERE e.created_at > now() - make_interval(secs => $1)
-             ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
-        seconds,
+        f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.id = ANY($1::bigint[]) ORDER BY e.id",  # noqa: S608
+        ids,
     )
-    return None if len(rows) > _MOST_LOADED else sorted(map(event, rows), key=lambda found: found.id)
+    return [event(row) for row in rows]
+
+
+async def weights(db: Executor, incident_ids: Iterable[int]) -> dict[int, int]:
+    """Bytes of these incidents' text, deleted ones too."""
+    rows = await db.fetch(
+        f"SELECT i.id, {WEIGHT} AS weight FROM incidents i WHERE i.id = ANY($1::bigint[])",  # noqa: S608
+        sorted(set(incident_ids)),
+    )
+    return {row["id"]: row["weight"] for row in rows}
+
+
+async def standings(db: Executor, incident_ids: Iterable[int]) -> dict[int, Standing]:
+    """Who may view these incidents now, deleted ones too."""
+    rows = await db.fetch(
+        "SELECT id, severity, reported_by, deleted_at FROM incidents WHERE id = ANY($1::bigint[])",
+        sorted(set(incident_ids)),
+    )
+    return {
+        row["id"]: Standing(Severity(row["severity"]), row["reported_by"], row["deleted_at"] is not None)
+        for row in rows
+    }
 
 
 async def people(db: Executor, user_ids: Iterable[UUID]) -> list[UserRef]:

@@ -11,18 +11,25 @@ from maraudersmap_api.auth.handlers import user_ref_json
 from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.tokens import AccessTokens, Claims
-from maraudersmap_api.errors import DomainError, Forbidden, Unauthorized, Unavailable
+from maraudersmap_api.errors import BadFrame, DomainError, Forbidden, Unauthorized, Unavailable
+from maraudersmap_api.http.callers import refuse_exceeded
+from maraudersmap_api.http.reading import understand
 from maraudersmap_api.incidents.service import IncidentService
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher
+from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.realtime import repository
+from maraudersmap_api.realtime.backlog import Backlog
+from maraudersmap_api.realtime.catch_up import CatchUp
+from maraudersmap_api.realtime.charges import FREE, Charges
 from maraudersmap_api.realtime.dispatch import Dispatcher
+from maraudersmap_api.realtime.door import Door
 from maraudersmap_api.realtime.fanout import Fanout
 from maraudersmap_api.realtime.frames import (
-    BadFrame,
     ClientFrame,
     Close,
     ServerFrame,
@@ -54,12 +61,19 @@ class Realtime:
         tokens: AccessTokens,
         incidents: IncidentService,
         publisher: Publisher,
+        tail: Tail,
+        charges: Charges,
+        budget: ByteBudget,
     ) -> None:
         self._db = db
         self._auth = auth
         self._tokens = tokens
         self._incidents = incidents
         self.hub = Hub()
+        self.door = Door()
+        self.charges = charges
+        self._backlog = Backlog(self._let_the_slowest_go)
+        self._catch_up = CatchUp(db, budget, time.monotonic)
         self._dispatcher = Dispatcher(db, self.hub)
         self._fanout = Fanout(redis, self._dispatcher)
         self._presence = Presence(redis, self.hub.here)
@@ -68,6 +82,8 @@ class Realtime:
         self.closing = False
         self.events = self._fanout.events
         publisher.subscribe(self.events)
+        self._tail = tail
+        tail.deliver_to(self._dispatcher)
 
     @property
     def hears_others(self) -> bool:
@@ -104,16 +120,22 @@ class Realtime:
     async def sign_in(self, fields: dict[str, Any], now: float) -> Socket:
         """The socket of whoever sent this `auth` frame. Raises Unauthorized, Unavailable, BadFrame."""
         claims = self._claims(fields)
-        return Socket(await self._auth.user_of(claims), claims, heard_at=now, pinged_at=now)
+        user = await self._auth.user_of(claims)
+        return Socket(user, claims, heard_at=now, pinged_at=now, backlog=self._backlog)
+
+    async def charge(self, socket: Socket) -> None:
+        """Count one request's worth of work to its user. Raises RateLimited."""
+        refuse_exceeded(await self.charges.of_user(socket.user.id))
 
     async def welcome(self, socket: Socket, since: int | None) -> bool:
         """Let it in, and tell it what it missed. False when its user has too many sockets. Raises Unavailable."""
+        await self._tail.begin()
         if not self.hub.add(socket):
             return False
         self._presence.changed()
         socket.send(_acknowledged(socket))
         if since is not None:
-            await self._dispatcher.replay(socket, since)
+            await self._catch_up.replay(socket, since)
         return True
 
     def farewell(self, socket: Socket) -> None:
@@ -130,23 +152,24 @@ class Realtime:
         Raises Unauthorized when an `auth` frame is not accepted: that ends the socket.
         """
         try:
+            if kind not in FREE:
+                await self.charge(socket)
             match kind:
                 case ClientFrame.AUTH:
                     await self._extend(socket, fields)
                 case ClientFrame.JOIN:
-                    await self._join(socket, room_of(fields))
+                    await self._join(socket, understand("room", room_of, fields))
                 case ClientFrame.LEAVE:
-                    self._leave(socket, room_of(fields))
+                    self._leave(socket, understand("room", room_of, fields))
                 case ClientFrame.TYPING_START | ClientFrame.TYPING_STOP:
-                    self._typing(socket, room_of(fields), started=kind is ClientFrame.TYPING_START)
+                    room = understand("room", room_of, fields)
+                    self._typing(socket, room, started=kind is ClientFrame.TYPING_START)
                 case ClientFrame.HEARTBEAT:
                     pass  # hearing it was all
         except Unauthorized:
             raise
         except DomainError as error:
             socket.send(error_frame(error.code, error.message))
-        except BadFrame as error:
-            socket.send(error_frame("BAD_FRAME", str(error)))
 
     # --- who is here ---
 
@@ -169,7 +192,7 @@ class Realtime:
         token = fields.get("token")
         if not isinstance(token, str):
             raise BadFrame("token is required")
-        return self._tokens.verify(token)
+        return understand("token", self._tokens.verify, token)
 
     async def _extend(self, socket: Socket, fields: dict[str, Any]) -> None:
         claims = self._claims(fields)
@@ -178,9 +201,9 @@ class Realtime:
         socket.become(await self._auth.user_of(claims))
         socket.claims = claims
         socket.send(_acknowledged(socket))
-        since = since_of(fields)
+        since = understand("since", since_of, fields)
         if since is not None:
-            await self._dispatcher.replay(socket, since)
+            await self._catch_up.replay(socket, since)
 
     async def _join(self, socket: Socket, incident_id: int) -> None:
         if incident_id in socket.rooms:
@@ -211,7 +234,6 @@ class Realtime:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                self._fanout.note()
                 self.end_what_is_over(asyncio.get_running_loop().time(), time.time())
                 await self._refresh_accounts()
             except Exception as error:  # noqa: BLE001 - it must go on for the others
@@ -228,6 +250,11 @@ class Realtime:
                 socket.end(Close.GOING_AWAY, "no sign of life")
             elif now - max(socket.pinged_at, socket.heard_at) >= HEARTBEAT_SECONDS:
                 socket.ping(now)
+
+    def _let_the_slowest_go(self) -> None:
+        while self._backlog.too_much and (socket := self.hub.slowest()) is not None:
+            socket.end(Close.SLOW, "too slow")
+            socket.drop()
 
     async def _refresh_accounts(self) -> None:
         """Roles as they are now; whoever was deactivated, or whose tokens were ended, goes."""
@@ -251,14 +278,14 @@ class Realtime:
                 await self._leave_hidden_rooms(socket)
 
     async def _leave_hidden_rooms(self, socket: Socket) -> None:
-        subjects = await repository.subjects(self._db, socket.rooms)
+        standings = await repository.standings(self._db, socket.rooms)
         for incident_id in tuple(socket.rooms):
-            subject = subjects.get(incident_id)
-            if subject is None or not subject.visible_to(socket.seen):
+            standing = standings.get(incident_id)
+            if standing is None or not standing.visible_to(socket.seen):
                 self._leave(socket, incident_id)
 
 
-def _acknowledged(socket: Socket) -> str:
+def _acknowledged(socket: Socket) -> bytes:
     data = {
         "user": user_ref_json(socket.ref),
         "expiresAt": socket.claims.expires_at,

@@ -1,18 +1,20 @@
-"""One client's socket: a bounded queue with one writer, and the one reason for which it ends."""
+"""One client's socket: a queue bounded in frames and bytes with one writer, and the one reason for which it ends."""
 
 import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.tokens import Claims
 from maraudersmap_api.incidents.models import Visibility
 from maraudersmap_api.incidents.rules import visibility
+from maraudersmap_api.realtime.backlog import Backlog
 from maraudersmap_api.realtime.frames import Close
 
 QUEUE_FRAMES = 256
+QUEUE_BYTES = 2 * 1024 * 1024
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 25.0
@@ -35,6 +37,13 @@ class Sentinel(Enum):
     PING = "ping"
 
 
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """In the queue: the answer to a client's ping."""
+
+    data: bytes
+
+
 @dataclass(eq=False, slots=True)
 class Socket:
     """A signed-in client. `heard_at`, `pinged_at` and `sending_since` (None: nothing is being sent) are loop times;
@@ -44,13 +53,17 @@ class Socket:
     claims: Claims
     heard_at: float
     pinged_at: float
+    backlog: Backlog = field(default_factory=Backlog)
     sending_since: float | None = None
     seen: Visibility = field(init=False)
     rooms: set[int] = field(default_factory=set)
     ending: "asyncio.Future[Ending]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    _queue: "asyncio.Queue[str | Sentinel]" = field(default_factory=lambda: asyncio.Queue(QUEUE_FRAMES))
+    _queue: "asyncio.Queue[bytes | Sentinel | Pong]" = field(
+        default_factory=lambda: asyncio.Queue(QUEUE_FRAMES)
+    )
+    _bytes: int = 0  # of what is queued or being sent
     _roomy: asyncio.Event = field(default_factory=asyncio.Event)
     _allowance: float = FRAMES_AT_ONCE
     _allowed_at: float = 0.0
@@ -69,16 +82,19 @@ class Socket:
         user = self.user
         return UserRef(user.id, user.first_name, user.last_name, user.role, user.house)
 
-    def send(self, text: str) -> None:
+    def send(self, text: bytes) -> None:
         """Queue a frame. Never waits: a client that does not keep up is let go, and catches up when it comes back."""
         self._put(text)
 
-    async def send_in_time(self, text: str) -> None:
-        """Queue a frame of a catch-up, which may be longer than the queue: what happens meanwhile keeps its half."""
-        while self._queue.qsize() > QUEUE_FRAMES // 2:
+    async def room_for_more(self) -> None:
+        """Wait until half of the queue is free: what happens during a catch-up, which may be longer, keeps its half."""
+        while self._queue.qsize() > QUEUE_FRAMES // 2 or self._bytes > QUEUE_BYTES // 2:
             self._roomy.clear()
             await self._roomy.wait()
-        self._put(text)
+
+    def pong(self, data: bytes) -> None:
+        """Queue the answer to a ping."""
+        self._put(Pong(data))
 
     def ping(self, now: float) -> None:
         """Queue a ping."""
@@ -104,18 +120,43 @@ class Socket:
         try:
             while True:
                 item = await self._queue.get()
-                self._roomy.set()
                 self.sending_since = clock()
-                await (ws.ping() if isinstance(item, Sentinel) else ws.send_str(item))
+                try:
+                    match item:
+                        case bytes():
+                            await ws.send_frame(item, WSMsgType.TEXT)
+                        case Pong(data=data):
+                            await ws.pong(data)
+                        case Sentinel.PING:
+                            await ws.ping()
+                finally:
+                    self._forget(item)
                 self.sending_since = None
+                self._roomy.set()
         except ConnectionError:
             self.end(Close.GOING_AWAY, "connection lost")
 
-    def _put(self, item: str | Sentinel) -> None:
-        try:
-            self._queue.put_nowait(item)
-        except asyncio.QueueFull:
+    def drop(self) -> None:
+        """Throw away what is queued: nobody will send it."""
+        while not self._queue.empty():
+            self._forget(self._queue.get_nowait())
+
+    def _put(self, item: bytes | Sentinel | Pong) -> None:
+        if self.ending.done():
+            return
+        size = len(item) if isinstance(item, bytes) else 0
+        if self._queue.full() or (self._bytes and self._bytes + size > QUEUE_BYTES):
             self.end(Close.SLOW, "too slow")
+            return
+        self._queue.put_nowait(item)
+        self._bytes += size
+        if isinstance(item, bytes):
+            self.backlog.add(item)
+
+    def _forget(self, item: bytes | Sentinel | Pong) -> None:
+        if isinstance(item, bytes):
+            self._bytes -= len(item)
+            self.backlog.remove(item)
 
 
 async def close(request: web.Request, ws: web.WebSocketResponse, ending: Ending) -> None:

@@ -16,7 +16,7 @@ from maraudersmap_api.search import repository
 class AutocompleteQuery:
     """The beginning of a title."""
 
-    q: Annotated[str, Text(most=100)]
+    q: Annotated[str, Text(most=300)]
     limit: Annotated[int, Whole(1, 20)] = 8
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from maraudersmap_api.incidents.filtering import search, search_terms, where
+from maraudersmap_api.incidents.filtering import in_title, is_written, search, search_terms, where
 from maraudersmap_api.incidents.frequency import (
     EXACT_TOTAL,
     WALKED,
+    all_matches,
     in_reach,
     matches_in_sample,
     some_matches,
@@ -44,10 +45,14 @@ def facets_statement(
     filters: Filters, seen: Visibility, *, newest: int | None = None
 ) -> tuple[str, list[object]]:
     """Counts by all three properties at once: at most 128 rows. `newest`: as in frequency.some_matches."""
-    made = where(filters, seen)
+    columns = "i.severity, i.status, i.location"
+    if newest is None:
+        found, made = all_matches(columns, filters, seen)
+    else:
+        made = where(filters, seen)
+        found = f"matches AS ({some_matches(columns, made, newest)})"
     return (
-        f"""SELECT severity, status, location, count(*) AS n
-              FROM ({some_matches("i.severity, i.status, i.location", made, newest)}) AS matched
+        f"""WITH {found} SELECT severity, status, location, count(*) AS n FROM matches
              GROUP BY severity, status, location""",  # noqa: S608 - constant text
         made.args,
     )
@@ -99,8 +104,22 @@ def autocomplete_statement(
     )
 
 
+def written_titles_statement(text: str, seen: Visibility, limit: int) -> tuple[str, list[object]]:
+    """Titles that have the text as it stands."""
+    made = where(Filters(), seen)
+    made.add(in_title(made, text))
+    return (
+        f"""WITH matches AS MATERIALIZED (SELECT i.id, i.title, i.reported_at FROM incidents i WHERE {made.text}
+                                          LIMIT {MOST_SUGGESTED_FROM})
+            SELECT id, title FROM (SELECT DISTINCT ON (title) id, title, reported_at FROM matches
+                                   ORDER BY title, reported_at DESC) AS titles
+             ORDER BY reported_at DESC, id DESC LIMIT {made.bind(limit)}""",  # noqa: S608 - constant text
+        made.args,
+    )
+
+
 async def autocomplete(db: Executor, text: str, seen: Visibility, limit: int) -> list[Suggestion]:
-    """Titles that have every word, or begin it; the newest first, none twice.
+    """Titles that have every word, or begin it, the newest first; then those that have the text as it stands. None twice.
 
     What is common is found among the newest; only what is not there is rare enough for the index, which reads every
     match of one letter before it gives the first.
@@ -111,4 +130,9 @@ async def autocomplete(db: Executor, text: str, seen: Visibility, limit: int) ->
         rows = await db.fetch(statement, *args)
         if len(rows) >= limit:
             break
-    return [Suggestion(row["id"], row["title"]) for row in rows]
+    found = {row["title"]: row["id"] for row in rows}
+    if len(found) < limit and is_written(text):
+        statement, args = written_titles_statement(text, seen, limit)
+        for row in await db.fetch(statement, *args):
+            found.setdefault(row["title"], row["id"])
+    return [Suggestion(number, title) for title, number in found.items()][:limit]

@@ -12,6 +12,7 @@ from tests.component.conftest import Api
 
 from maraudersmap_api.analytics import service
 from maraudersmap_api.analytics.export import IDS_AT_ONCE
+from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.upkeep import Upkeep
 
 PATHS = ("overview", "trends", "leaderboard", "heatmap", "export.csv")
@@ -63,7 +64,7 @@ async def test_counts_follow_every_change(school: Api) -> None:
     expected_total = 2
     for folded in (False, True):
         if folded:
-            await Upkeep(school.service.domain._db).once(datetime.now(UTC))
+            await Upkeep(school.service.domain._db, Metrics()).once(datetime.now(UTC))
             assert [r[0] for r in await school.sql("SELECT count(*) FROM tally_changes")] == [0]
         found = await _get(school, "overview")
         assert found["total"] == expected_total
@@ -87,7 +88,7 @@ async def test_a_prefect_counts_their_own_house_as_far_as_they_see(school: Api) 
 
     for folded in (False, True):
         if folded:
-            await Upkeep(school.service.domain._db).once(datetime.now(UTC))
+            await Upkeep(school.service.domain._db, Metrics()).once(datetime.now(UTC))
         # harry's MISCHIEF and DANGEROUS, percy's own three
         overview = await _get(school, "overview", "percy")
         assert (overview["total"], overview["severity"]["UNFORGIVABLE"]) == (5, 1)
@@ -133,7 +134,7 @@ async def test_days_are_utc_and_the_window_is_exact(school: Api) -> None:
 
 
 async def test_folding_while_others_write_counts_everything_once(school: Api) -> None:
-    upkeep = Upkeep(school.service.domain._db)
+    upkeep = Upkeep(school.service.domain._db, Metrics())
 
     async def write(name: str) -> None:
         for _ in range(15):
@@ -160,7 +161,7 @@ async def test_tallies_equal_a_recount(school: Api) -> None:
              FROM generate_series(1, 500) n, users u"""
     )
     await school.sql("UPDATE incidents SET severity = 2 WHERE id % 5 = 0")
-    await Upkeep(school.service.domain._db).once(datetime.now(UTC))
+    await Upkeep(school.service.domain._db, Metrics()).once(datetime.now(UTC))
     await school.sql("UPDATE incidents SET deleted_at = now() WHERE id % 7 = 0")
     await school.sql("DELETE FROM incidents WHERE id % 11 = 0")
     await school.sql("UPDATE incidents SET title = 'no count changes'")
@@ -210,7 +211,7 @@ async def test_cells_that_look_like_formulas_are_made_harmless(school: Api) -> N
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert [line["title"] for line in lines[:4]] == ["'" + title for title in dangerous]
     assert [line["title"] for line in lines[4:]] == ['quoted "title", with comma', "line\nfeed", "plain"]
-    assert [line["description"] for line in lines[:2]] == ["'\t=1", "'\r=1"]
+    assert [line["description"] for line in lines[:2]] == ["'\t'=1", "'\r'=1"]
     assert {line["tags"] for line in lines} == {"'=tag"}
     assert all(
         not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for line in lines for cell in line.values()
@@ -262,7 +263,7 @@ async def test_old_events_and_kept_answers_are_forgotten_after_a_day(school: Api
         json={"title": "x", "location": "HOGWARTS"},
         headers={"Idempotency-Key": "k"},
     )
-    upkeep = Upkeep(school.service.domain._db)
+    upkeep = Upkeep(school.service.domain._db, Metrics())
 
     async def left() -> list[int]:
         counts = await school.sql(

@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from multidict import CIMultiDict
 from tests.component.conftest import Api, Reply
 
 TEXT = {
@@ -216,3 +217,20 @@ async def test_a_transaction_that_waits_too_long_is_told_to_come_back(api: Api) 
     assert reply.headers["Retry-After"]
     stored = (await api.call("GET", f"/api/incidents/{made['id']}", user="harry")).body
     assert stored == made
+
+
+async def test_if_match_may_come_on_several_lines(api: Api) -> None:
+    await api.person("moody", "AUROR")
+    number = (await api.report("moody"))["id"]
+    headers = CIMultiDict([("Authorization", f"Bearer {api.tokens['moody']}")])
+    path = f"/api/incidents/{number}"
+    for tags, status in (
+        ([f'"{number}-8"', f'"{number}-1"'], 200),
+        ([f'"{number}-8"', f'"{number}-9"'], 412),
+    ):
+        sent = CIMultiDict([*headers.items(), *(("If-Match", tag) for tag in tags)])
+        async with api.http.patch(path, json={"witnessCount": 1}, headers=sent) as reply:
+            assert reply.status == status
+    fresh = CIMultiDict([*headers.items(), ("If-None-Match", '"x"'), ("If-None-Match", f'"{number}-2"')])
+    async with api.http.get(path, headers=fresh) as reply:
+        assert reply.status == 304

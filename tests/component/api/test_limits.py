@@ -99,3 +99,49 @@ async def test_cors_is_for_configured_origins_only_and_errors_carry_it(database:
             assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
             assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
             assert "Origin" in reply.headers["Vary"]
+
+
+SAFE = {"cache-control", "content-length", "content-type"}  # browsers show these to every page
+NOT_FOR_PAGES = {
+    *(
+        "date",
+        "server",
+        "vary",
+        "connection",
+        "transfer-encoding",
+        "content-encoding",
+        "strict-transport-security",
+    ),
+    *("content-security-policy", "x-content-type-options", "x-frame-options", "x-xss-protection"),
+}
+
+
+async def test_a_page_may_read_every_header_that_tells_it_something(database: str) -> None:
+    async with running_api(database, CORS_ORIGINS=ORIGIN) as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        asked = {"Origin": ORIGIN, "Idempotency-Key": "k"}
+        body = {"title": "x", "location": "HOGWARTS"}
+        replies = [
+            await api.call("POST", "/api/incidents", user="moody", json=body, headers=asked) for _ in range(2)
+        ]
+        for method, path, user in (
+            ("GET", "/api/incidents/1", "moody"),
+            ("GET", "/api/analytics/export.csv", "moody"),
+            ("GET", "/api/incidents", None),
+            ("PUT", "/api/incidents", "moody"),
+            ("GET", "/api/docs/swagger-ui.css", None),
+        ):
+            replies.append(await api.call(method, path, user=user, headers=asked))
+
+        assert [reply.status for reply in replies] == [201, 201, 200, 200, 401, 405, 200]
+        sent = {name.lower() for reply in replies for name in reply.headers}
+        for reply in replies:
+            exposed = {
+                name.strip().lower() for name in reply.headers["Access-Control-Expose-Headers"].split(",")
+            }
+            assert {name for name in sent if not name.startswith("access-control-")} <= (
+                exposed | SAFE | NOT_FOR_PAGES
+            )
+            assert {"age", "warning", "retry-after"} <= exposed, "of answers that are rarer"
+            assert "Origin" in reply.headers["Vary"], "or a cache would give one page what another may have"

@@ -1,8 +1,13 @@
 """Notifications: who gets them, what becomes of them, and what they never say."""
 
+import asyncio
 import json
 
-from tests.component.conftest import Api
+import asyncpg
+import pytest
+from tests.component.conftest import Api, until
+
+from maraudersmap_api.notifications import repository
 
 
 async def _list(api: Api, user: str, query: str = "") -> list[dict[str, object]]:
@@ -119,3 +124,40 @@ async def test_nothing_is_told_of_what_was_rolled_back(api: Api) -> None:
     assert reply.status == 500
     for table in ("incidents", "incident_history", "events", "notifications"):
         assert [r[0] for r in await api.sql(f"SELECT count(*) FROM {table}")] == [0]  # noqa: S608 - fixed names
+
+
+async def test_reading_all_goes_in_batches_and_marks_each_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "READ_AT_ONCE", 10)
+    await api.person("moody", "AUROR")
+    await api.person("luna", "AUROR")
+    number = (await api.report("moody", severity="DANGEROUS"))["id"]
+    await api.sql(
+        """INSERT INTO notifications (user_id, type, title, message, incident_id)
+           SELECT id, 'MENTION', 'x', 'x', $1 FROM users, generate_series(1, 35) WHERE email LIKE 'moody@%'""",
+        number,
+    )
+    locked = await asyncpg.connect(api.database_url)
+    async with locked.transaction():
+        # The second batch waits here, so the first one is seen to be done and kept already.
+        await locked.execute(
+            "SELECT 1 FROM notifications WHERE id = (SELECT min(id) + 15 FROM notifications WHERE message = 'x') FOR UPDATE"
+        )
+        calls = [
+            asyncio.create_task(api.call("POST", "/api/notifications/read-all", user="moody"))
+            for _ in range(3)
+        ]
+
+        async def first_batch_is_kept() -> bool:
+            left = await api.sql("SELECT count(*) FROM notifications WHERE message = 'x' AND read_at IS NULL")
+            return bool(left[0][0] == 25)
+
+        await until(first_batch_is_kept)
+    await locked.close()
+    replies = [await call for call in calls]
+
+    assert sum(reply.body["count"] for reply in replies) == 35
+    unread = await api.call("GET", "/api/notifications/unread/count", user="moody")
+    assert unread.body == {"count": 0}
+    assert (await api.call("GET", "/api/notifications/unread/count", user="luna")).body == {"count": 1}

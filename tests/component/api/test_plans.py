@@ -108,7 +108,7 @@ def _page_of_many(name: str, query: ListQuery, role: Role, sampled: int, *served
 
 def cases() -> Iterator[Case]:
     newest, severity, stage = "incidents_newest", "incidents_severity_newest", "incidents_stage_newest"
-    words = "incidents_search"
+    words, titles = "incidents_search", "incidents_title_grams"
     place = Place(2, NOW - timedelta(days=100), 7)
     for role in Role:
         yield _list("newest", ListQuery(), role, newest)
@@ -117,6 +117,9 @@ def cases() -> Iterator[Case]:
         common = frequency.SAMPLED // 7
         for sort in (Sort.RELEVANCE, Sort.REPORTED_AT):
             yield _list(f"of a rare word by {sort}", ListQuery(search="zebra", sort=sort), role, words)
+            yield _list(
+                f"of a part of a title by {sort}", ListQuery(search="oll1 zeb", sort=sort), role, titles
+            )
             many = ListQuery(search="troll1", sort=sort)
             yield _page_of_many(f"of a common word by {sort}", many, role, common, newest)
             yield _page_of_many(f"of a word that was common by {sort}", many, role, 0, words)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -129,6 +130,18 @@ async def test_ready_soon_and_small(database: str) -> None:
     assert figures["process_resident_memory_bytes"] < 64 * 1024 * 1024
 
 
+@pytest.mark.parametrize("command", ["serve", "serve --workers 2"])
+@pytest.mark.parametrize("host", ["", "::"])
+async def test_it_listens_on_ipv6_and_ipv4_alike(database: str, command: str, host: str) -> None:
+    port = free_port()
+    async with program(command, environment(database, PORT=str(port), HOST=host)):
+        for address in ("127.0.0.1", "[::1]"):
+            async with aiohttp.ClientSession(f"http://{address}:{port}") as http:
+                await wait_ready(http)
+                async with http.get("/api/nothing") as reply:
+                    assert reply.status == 404
+
+
 async def test_bad_configuration_exits_2_and_lists_everything() -> None:
     code, out, err = await run("serve", {"PORT": "x", "JWT_SECRET": "short"})
 
@@ -201,3 +214,46 @@ async def test_logs_are_json_lines_of_the_contract(database: str) -> None:
         "ValidationError",
     )
     assert set(done["error"]) == {"name", "message", "stack"}
+
+
+async def test_lines_of_incoming_requests_tell_where_from_and_files_have_them_too(
+    database: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    variables = environment(
+        database,
+        PORT=str(port),
+        TRUSTED_PROXIES="1",
+        LOG_DIR=str(tmp_path / "logs"),
+        HSTS_INCLUDE_SUBDOMAINS="true",
+    )
+    async with program("serve", variables) as running, aiohttp.ClientSession() as http:
+
+        async def answers() -> bool:
+            try:
+                headers = {"User-Agent": "owl/1.0 " + "x" * 400, "X-Forwarded-For": "6.6.6.6, 2001:db8::7"}
+                async with http.get(f"http://127.0.0.1:{port}/health/live", headers=headers) as reply:
+                    assert reply.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+                    return reply.status == 200
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await until(answers)
+        running.terminate()
+        _, out, _ = await running.ended()
+
+    (received, *_) = [
+        line for line in map(json.loads, out.splitlines()) if line["message"] == "Request received"
+    ]
+    assert received["context"]["ip"] == "2001:db8::7"
+    assert received["context"]["userAgent"] == ("owl/1.0 " + "x" * 400)[:256]
+    assert (tmp_path / "logs" / "combined.log").read_text() == out
+    assert (tmp_path / "logs" / "error.log").read_text() == ""
+
+
+async def test_a_log_folder_that_cannot_be_written_ends_the_start(database: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = await run("serve", environment(database, LOG_DIR=str(tmp_path / "file")))
+
+    assert code == 2
+    assert "LOG_DIR names a folder that cannot be written" in err

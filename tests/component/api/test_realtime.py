@@ -16,7 +16,7 @@ from tests.component.conftest import JWT_SECRET, PATIENCE_SECONDS, Api, readines
 
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.outbox.models import Event, EventType
-from maraudersmap_api.realtime import handlers, hub, repository
+from maraudersmap_api.realtime import door, handlers, hub, repository
 from maraudersmap_api.realtime.socket import QUEUE_FRAMES
 
 
@@ -343,10 +343,11 @@ async def test_ten_sockets_a_user(api: Api) -> None:
             assert f"active_websocket_connections {hub.MOST_OF_A_USER + 1}.0" in metrics
 
 
-async def test_twenty_strangers_an_address(api: Api) -> None:
+async def test_twenty_strangers_an_address(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "WAIT_SECONDS", 0.1)
     await _people(api)
     async with aiohttp.ClientSession(api.http._base_url) as http:
-        silent = [await http.ws_connect("/ws") for _ in range(hub.MOST_UNKNOWN_OF_AN_ADDRESS)]
+        silent = [await http.ws_connect("/ws") for _ in range(door.MOST_UNKNOWN_OF_AN_ADDRESS)]
         refused = await api.call(
             "GET",
             "/ws",

@@ -3,9 +3,9 @@
 import pytest
 
 from maraudersmap_api.auth.throttle import LoginThrottle
-from maraudersmap_api.errors import RateLimited
+from maraudersmap_api.errors import RateLimited, Unauthorized, Unavailable
+from maraudersmap_api.http.addresses import client_address, site_of
 from maraudersmap_api.http.api import ClientAddress
-from maraudersmap_api.http.callers import client_address
 from maraudersmap_api.infra import ratelimit
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter
@@ -26,10 +26,34 @@ from maraudersmap_api.infra.redis import CacheAway
         pytest.param("::ffff:1.2.3.4", [], 0, "1.2.3.4", id="IPv4 in IPv6"),
         pytest.param("fe80::1%eth0", [], 0, "fe80::/64", id="zone"),
         pytest.param("", [], 0, "unknown", id="Unix socket"),
+        pytest.param("10.0.0.1", ["1.2.3.4:56789"], 1, "1.2.3.4", id="with a port"),
+        pytest.param("10.0.0.1", ["[2001:db8:1:2:3::4]:443"], 1, "2001:db8:1:2::/64", id="IPv6 with a port"),
+        pytest.param("10.0.0.1", ["[2001:db8:1:2:3::4]"], 1, "2001:db8:1:2::/64", id="in brackets"),
+        pytest.param("10.0.0.1", ['"[::ffff:1.2.3.4]:443"'], 1, "1.2.3.4", id="quoted, mapped, with a port"),
+        pytest.param("10.0.0.1", ["1.2.3.4:"], 1, "10.0.0.1", id="a colon is no port"),
+        pytest.param("10.0.0.1", ["1.2.3.4:port"], 1, "10.0.0.1", id="a word is no port"),
+        pytest.param("10.0.0.1", ["[1.2.3.4:80"], 1, "10.0.0.1", id="half a bracket"),
+        pytest.param("64:ff9b::1.2.3.4", [], 0, "1.2.3.4", id="behind NAT64"),
+        pytest.param("10.0.0.1", ["[64:ff9b::1.2.3.4]:80"], 1, "1.2.3.4", id="behind NAT64 and a proxy"),
+        pytest.param("64:ff9b::1:102:304", [], 0, "64:ff9b::/64", id="beside NAT64's prefix"),
     ],
 )
 def test_the_address_that_counts(peer: str, forwarded: list[str], proxies: int, counted: str) -> None:
     assert client_address(peer, forwarded, proxies) == counted
+
+
+@pytest.mark.parametrize(
+    ("place", "site"),
+    [
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::/64", "2001:db8:1::/48"),
+        ("2001:db8:2:2::/64", "2001:db8:2::/48"),
+        ("1.2.3.4", None),
+        ("unknown", None),
+    ],
+)
+def test_many_places_of_ipv6_are_one_site(place: str, site: str | None) -> None:
+    assert site_of(place) == site
 
 
 class Clock:
@@ -86,6 +110,19 @@ async def test_whatever_redis_does_the_request_is_counted() -> None:
     assert b"rate_limit_local_fallbacks_total 5.0" in metrics.render()
 
 
+async def wrong(throttle: LoginThrottle, email: str, address: ClientAddress) -> None:
+    """An attempt with a password that does not fit."""
+    with pytest.raises(Unauthorized):
+        async with throttle.attempt(email, address):
+            raise Unauthorized("E-mail address or password is wrong")
+
+
+async def right(throttle: LoginThrottle, email: str, address: ClientAddress) -> None:
+    """An attempt with the right one."""
+    async with throttle.attempt(email, address):
+        pass
+
+
 async def test_a_guess_counts_until_it_has_succeeded() -> None:
     """Counted before anything is hashed: otherwise a thousand guesses at once would all be let through."""
     clock = Clock()
@@ -93,20 +130,51 @@ async def test_a_guess_counts_until_it_has_succeeded() -> None:
     here, there = ClientAddress("1.2.3.4"), ClientAddress("5.6.7.8")
 
     for _ in range(5):
-        await throttle.attempt("harry@hogwarts.edu", here)
+        await wrong(throttle, "harry@hogwarts.edu", here)
     with pytest.raises(RateLimited) as caught:
-        await throttle.attempt("harry@hogwarts.edu", here)
+        await right(throttle, "harry@hogwarts.edu", here)
     assert 0 < caught.value.retry_after <= 901
-    await throttle.attempt("harry@hogwarts.edu", there)
-    await throttle.attempt("ron@hogwarts.edu", here)
+    await wrong(throttle, "harry@hogwarts.edu", there)
+    await wrong(throttle, "ron@hogwarts.edu", here)
     # success wipes the account's count, and takes back one of the address's
     for _ in range(60):
-        await throttle.attempt("hermione@hogwarts.edu", there)
-        await throttle.succeeded("hermione@hogwarts.edu", there)
+        await right(throttle, "hermione@hogwarts.edu", there)
     # fifty for an address, whatever the names
     for number in range(50 - 7):
-        await throttle.attempt(f"user{number}@hogwarts.edu", here)
+        await wrong(throttle, f"user{number}@hogwarts.edu", here)
     with pytest.raises(RateLimited):
-        await throttle.attempt("last@hogwarts.edu", here)
+        await right(throttle, "last@hogwarts.edu", here)
     clock.now += 900
-    await throttle.attempt("harry@hogwarts.edu", here)
+    await right(throttle, "harry@hogwarts.edu", here)
+
+
+async def test_what_nobody_could_judge_is_no_failure() -> None:
+    clock = Clock()
+    throttle = LoginThrottle(RateLimiter(LocalCounter(900, clock), None, Metrics(), clock), clock)
+    here = ClientAddress("2001:db8:1:2::/64")
+    for _ in range(600):
+        with pytest.raises(Unavailable):
+            async with throttle.attempt("harry@hogwarts.edu", here):
+                raise Unavailable("away")
+    for _ in range(5):
+        await wrong(throttle, "harry@hogwarts.edu", here)
+    with pytest.raises(RateLimited):
+        await wrong(throttle, "harry@hogwarts.edu", here)
+
+
+async def test_a_site_has_a_ceiling_and_one_place_cannot_use_it_up() -> None:
+    clock = Clock()
+    throttle = LoginThrottle(RateLimiter(LocalCounter(900, clock), None, Metrics(), clock), clock)
+
+    def place(number: int) -> ClientAddress:
+        return ClientAddress(f"2001:db8:1:{number:x}::/64")
+
+    for number in range(1000):  # the first fifty count for the site, the others are refused before
+        with pytest.raises((Unauthorized, RateLimited)):
+            async with throttle.attempt(f"user{number}@hogwarts.edu", place(0)):
+                raise Unauthorized("wrong")
+    for guess in range(500 - 50):
+        await wrong(throttle, "harry@hogwarts.edu", place(1 + guess // 5))
+    with pytest.raises(RateLimited):
+        await right(throttle, "ron@hogwarts.edu", place(1000))
+    await right(throttle, "ron@hogwarts.edu", ClientAddress("2001:db8:2:1::/64"))

@@ -4,9 +4,11 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from maraudersmap_api.infra import logs
 from maraudersmap_api.infra.logs import configure_logs, error_context, log, request_context
 from maraudersmap_api.settings import LogLevel
 
@@ -102,3 +104,28 @@ def test_what_utf8_cannot_say_is_escaped_not_lost(stream: io.StringIO) -> None:
 
     context = json.loads(stream.getvalue())["context"]
     assert (context["path"], context["size"]) == ("/\udcff", 2**70)
+
+
+def test_files_get_all_lines_and_errors_as_json(stream: io.StringIO, tmp_path: Path) -> None:
+    configure_logs("development", LogLevel.INFO, stream, tmp_path)
+    log.info("fine")
+    log.error("not fine")
+    configure_logs("development", LogLevel.INFO, stream)  # closes the files
+
+    read = {name: (tmp_path / name).read_text().splitlines() for name in ("combined.log", "error.log")}
+    assert [json.loads(line)["message"] for line in read["combined.log"]] == ["fine", "not fine"]
+    assert [json.loads(line)["message"] for line in read["error.log"]] == ["not fine"]
+    assert "not fine" in stream.getvalue()
+
+
+def test_files_rotate(stream: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES", 2000)
+    monkeypatch.setattr(logs, "FILES_KEPT", 2)
+    configure_logs("production", LogLevel.INFO, stream, tmp_path)
+    for number in range(100):
+        log.info(f"line {number}")
+    configure_logs("production", LogLevel.INFO, stream)
+
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["combined.log", "combined.log.1", "combined.log.2", "error.log"]
+    assert all(path.stat().st_size <= 2000 for path in tmp_path.iterdir())

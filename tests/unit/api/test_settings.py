@@ -27,6 +27,7 @@ def test_minimal_environment_gives_the_documented_defaults() -> None:
 
     assert (settings.port, settings.environment, settings.log_level) == (4001, "production", LogLevel.INFO)
     assert (settings.redis_url, settings.cors_origins, settings.trusted_proxies) == (None, (), 0)
+    assert (settings.limits_redis_url, settings.redis_prefix) == (None, None)
     limits = settings.rate_limits
     assert (limits.anonymous, limits.authenticated, limits.window_seconds) == (100, 1000, 900)
     assert (settings.db_pool_size, settings.drain_seconds) == (4, 5.0)
@@ -55,6 +56,8 @@ def test_every_problem_is_reported_at_once() -> None:
         ("DATABASE_URL", "mysql://root:hunter2hunter2@db/map"),
         ("DATABASE_URL", "postgresql://root:hunter2hunter2/x@db:54"),
         ("REDIS_URL", "redis://:hunter2hunter2@cache:port/0"),
+        ("LIMITS_REDIS_URL", "http://:hunter2hunter2@limits"),
+        ("REDIS_PREFIX", "hunter2hunter2*"),
         ("JWT_SECRET", "hunter2hunter2"),
         ("JWT_VERIFY_SECRETS", f"{SECRET},hunter2hunter2"),
     ],
@@ -110,3 +113,26 @@ def test_the_strict_reading_of_readiness() -> None:
 
 def test_migrations_ask_for_no_signing_key() -> None:
     assert load_database_settings({"DATABASE_URL": MINIMAL["DATABASE_URL"]}).url == MINIMAL["DATABASE_URL"]
+
+
+def test_hsts_covers_more_only_when_asked() -> None:
+    year = "max-age=31536000"
+    more = {"HSTS_INCLUDE_SUBDOMAINS": "true"}
+
+    assert load_settings(MINIMAL).hsts == year
+    assert load_settings({**MINIMAL, **more}).hsts == f"{year}; includeSubDomains"
+    assert (
+        load_settings({**MINIMAL, **more, "HSTS_PRELOAD": "TRUE"}).hsts
+        == f"{year}; includeSubDomains; preload"
+    )
+    for value in ("true", "yes"):
+        (problem,) = problems({**MINIMAL, "HSTS_PRELOAD": value})
+        assert problem.startswith("HSTS_PRELOAD ")
+
+
+def test_a_log_folder_that_cannot_be_written_is_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    (problem,) = problems({**MINIMAL, "LOG_DIR": str(tmp_path / "file" / "logs")})
+    assert problem.startswith("LOG_DIR names a folder that cannot be written")
+    assert load_settings({**MINIMAL, "LOG_DIR": str(tmp_path / "logs")}).log_dir == tmp_path / "logs"

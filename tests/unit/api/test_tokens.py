@@ -132,3 +132,23 @@ def test_a_verified_token_is_not_believed_beyond_its_expiry(monkeypatch: pytest.
 
 def _refuse(token: str) -> Claims:
     raise Unauthorized("expired")
+
+
+@pytest.mark.parametrize(("ahead", "accepted"), [(-5, True), (8, True), (30, False)])
+def test_clocks_may_be_some_seconds_apart(ahead: int, accepted: bool) -> None:
+    """A pod whose clock is a little ahead signs what the others verify."""
+    issued = int(datetime.now(UTC).timestamp()) + ahead
+    token = forged(iat=issued, exp=issued + 60)
+
+    if accepted:
+        assert AccessTokens(KEY).verify(token).user_id == HARRY.id
+    else:
+        with pytest.raises(Unauthorized):
+            AccessTokens(KEY).verify(token)
+
+
+def test_the_expiry_has_no_leeway() -> None:
+    issued = int(datetime.now(UTC).timestamp()) - 60
+
+    with pytest.raises(Unauthorized):
+        AccessTokens(KEY).verify(forged(iat=issued, exp=issued + 58))

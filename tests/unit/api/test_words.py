@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from maraudersmap_api.analytics.export import csv_lines, harmless
 from maraudersmap_api.comments.models import MOST_MENTIONS, mentioned
-from maraudersmap_api.realtime.frames import BadFrame, ClientFrame, parse_frame, room_of, since_of
+from maraudersmap_api.errors import BadFrame
+from maraudersmap_api.realtime.frames import ClientFrame, parse_frame, room_of, since_of
 
 
 @pytest.mark.parametrize(
@@ -37,23 +39,56 @@ def test_a_comment_names_only_so_many() -> None:
     assert len(mentioned(many)) == MOST_MENTIONS
 
 
-@given(
-    st.lists(
-        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), min_size=2, max_size=4)
-    )
+_CELLS = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00")),
+    st.text("=+-@\uff1d\uff0b\uff0d\uff20;,|\t\r\n\"' ax1"),
 )
+SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+@given(st.lists(st.lists(_CELLS, min_size=2, max_size=4)))
 def test_what_is_exported_can_be_read_back_and_begins_no_formula(lines: list[list[str]]) -> None:
     text = csv_lines(lines).decode()
 
     read = list(csv.reader(io.StringIO(text, newline="")))
 
     assert read == [[harmless(cell) for cell in line] for line in lines]
-    assert not [cell for line in read for cell in line if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
-    assert all(
-        cell.removeprefix("'") == original.removeprefix("'") or cell == original
-        for line, was in zip(read, lines, strict=True)
-        for cell, original in zip(line, was, strict=True)
-    )
+    assert not [cell for line in read for cell in line if cell[:1] in (*SIGNS, "\t", "\r", "\n") and cell]
+    for line, was in zip(read, lines, strict=True):
+        for cell, original in zip(line, was, strict=True):
+            assert cell.replace("'", "") == original.replace("'", ""), "nothing but apostrophes is added"
+
+
+@given(st.lists(st.lists(_CELLS, min_size=2, max_size=4)))
+def test_nor_where_a_spreadsheet_splits_elsewhere_and_knows_no_quotes(lines: list[list[str]]) -> None:
+    text = csv_lines([["1", *line] for line in lines]).decode()  # the first column is a number
+
+    for separator in ";|\t":
+        for line in re.split(r"[\r\n]", text):
+            for cell in line.split(separator):
+                bare = cell.lstrip(' "')
+                assert not bare.startswith(SIGNS), line
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ('x;=HYPERLINK("http://evil.example";"a")', 'x;\'=HYPERLINK("http://evil.example";"a")'),
+        ("x; =1", "x; '=1"),
+        ('x;"=1"', 'x;"\'=1"'),
+        ("x\n@SUM(1)", "x\n'@SUM(1)"),
+        ("x\t-1", "x\t'-1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("x;\uff201", "x;'\uff201"),
+        ("=1;=2", "'=1;'=2"),
+        ("a - b, c + d; e = f", "a - b, c + d; e = f"),
+        ("troll;x=1", "troll;x=1"),
+        ("'=1", "'=1"),
+        ("", ""),
+    ],
+)
+def test_formulas_are_text(cell: str, shown: str) -> None:
+    assert harmless(cell) == shown
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,78 @@
+"""Memory as something to queue for: large work takes its bytes from one purse per process, and gives them back.
+
+Counting requests does not bound memory, because one answer may weigh a thousand times as much as another. Whoever
+reads or renders something large holds a share while it works, and never while it waits for a client: a reader that
+takes nothing must not keep others from being served (http/slow_readers.py deals with those).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from maraudersmap_api.errors import Unavailable
+
+WAIT_SECONDS = 10.0
+"""Longer than those ahead can take: each of them is bounded by the database's time-outs."""
+
+
+class ByteBudget:
+    """So many bytes at once, first come, first served. One event loop only."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._free = most
+        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def free(self) -> int:
+        """Bytes that nobody holds."""
+        return self._free
+
+    @asynccontextmanager
+    async def hold(self, size: int) -> AsyncIterator[None]:
+        """Have `size` bytes (all there are, if it is more) for as long as the block takes.
+
+        Raises Unavailable when no turn came within WAIT_SECONDS.
+        """
+        size = min(size, self._most)
+        await self._take(size)
+        try:
+            yield
+        finally:
+            self._give(size)
+
+    async def _take(self, size: int) -> None:
+        if not self._line and size <= self._free:
+            self._free -= size
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.append((size, turn))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled():
+                self._give(size)  # the turn came in the very moment we gave up
+            else:
+                self._next()  # we may have been in the way of smaller ones
+            if isinstance(error, TimeoutError):
+                raise Unavailable("The map is very busy, please try again", retry_after=1) from error
+            raise
+
+    def _give(self, size: int) -> None:
+        self._free += size
+        self._next()
+
+    def _next(self) -> None:
+        """Turns for those at the head of the line for whom there is enough; nobody overtakes."""
+        while self._line:
+            size, turn = self._line[0]
+            if turn.done():  # gave up
+                self._line.popleft()
+            elif size <= self._free:
+                self._line.popleft()
+                self._free -= size
+                turn.set_result(None)
+            else:
+                return

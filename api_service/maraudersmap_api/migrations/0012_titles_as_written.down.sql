@@ -1,0 +1,3 @@
+DROP INDEX CONCURRENTLY IF EXISTS incidents_title_grams;
+DROP FUNCTION IF EXISTS grams(text);
+DROP FUNCTION IF EXISTS folded(text);

@@ -1,0 +1,132 @@
+"""Rows that somebody holds, and servers that say nothing: who waits, for how long, and who does not."""
+
+import asyncio
+
+import asyncpg
+from dev.local_services import LocalPostgres
+from tests.component.conftest import Api, readiness, run, running_api, until
+
+from maraudersmap_api.infra.migrate import migrate, revert, shipped_migrations
+
+ANSWERED_WITHIN_SECONDS = 3.0
+
+
+async def test_reads_go_on_beside_a_row_that_somebody_holds(database: str) -> None:
+    """However many want to change it: they have all connections but one, and each gives up after a second."""
+    async with running_api(database, DB_POOL_SIZE="4") as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        await api.person("luna")
+        number = (await api.report("moody"))["id"]
+        holder = await asyncpg.connect(database)
+        async with holder.transaction():
+            await holder.execute("SELECT FROM incidents WHERE id = $1 FOR UPDATE", number)
+            writers = [
+                asyncio.create_task(
+                    api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": n})
+                )
+                for n in range(30)
+            ]
+            await _waiting(api)
+            reads = []
+            while not all(writer.done() for writer in writers):
+                reads.append((await api.call("GET", "/api/incidents", user="luna")).status)
+                reads.append((await api.call("GET", f"/api/incidents/{number}/comments", user="luna")).status)
+                assert (await api.call("GET", "/health/ready")).status == 200
+            refused = [writer.result() for writer in writers]
+        await holder.close()
+
+        assert set(reads) == {200}
+        assert {reply.status for reply in refused} == {503}
+        assert {reply.headers["Retry-After"] for reply in refused} == {"1"}
+        freed = await api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": 1})
+        assert freed.status == 200
+
+
+async def test_reads_go_on_beside_an_account_that_somebody_holds(database: str) -> None:
+    """Single statements that write wait in the same line."""
+    async with running_api(database, DB_POOL_SIZE="2") as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        await api.person("luna")
+        holder = await asyncpg.connect(database)
+        async with holder.transaction():
+            await holder.execute("SELECT FROM users WHERE email = 'moody@hogwarts.edu' FOR UPDATE")
+            reports = [
+                asyncio.create_task(
+                    api.call(
+                        "POST", "/api/incidents", user="moody", json={"title": "x", "location": "HOGWARTS"}
+                    )
+                )
+                for _ in range(10)
+            ]
+            await _waiting(api)
+            reads = []
+            while not all(report.done() for report in reports):
+                reads.append((await api.call("GET", "/api/incidents", user="luna")).status)
+        await holder.close()
+
+        assert set(reads) == {200}
+        assert {report.result().status for report in reports} == {503}
+
+
+async def test_a_frozen_database_is_a_503_within_three_seconds(own_postgres: LocalPostgres) -> None:
+    """The connections stay open and nobody answers, as when its node hangs."""
+    url = own_postgres.create_database("map")
+    await migrate(url, shipped_migrations())
+    async with running_api(url) as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        await api.report("moody")
+        loop = asyncio.get_running_loop()
+
+        async def timed(method: str, path: str, body: object = None) -> tuple[int, float]:
+            started = loop.time()
+            reply = await api.call(method, path, user="moody", json=body)
+            return reply.status, loop.time() - started
+
+        await asyncio.to_thread(own_postgres.pause)
+        try:
+            body = {"title": "x", "location": "HOGWARTS"}
+            for _ in range(2):  # before and after the breaker has opened
+                found = await asyncio.gather(
+                    *(timed("GET", f"/api/incidents?limit={n}") for n in range(1, 9)),
+                    *(timed("POST", "/api/incidents", body) for _ in range(8)),
+                    *(timed("PATCH", "/api/incidents/1", {"witnessCount": n}) for n in range(8)),
+                    *(timed("GET", "/api/incidents?search=prank") for _ in range(2)),
+                )
+                assert {status for status, _ in found} == {503}
+                assert max(seconds for _, seconds in found) < ANSWERED_WITHIN_SECONDS
+            api.forget_users()  # then who is asking cannot be looked up either
+            status, seconds = await timed("GET", "/api/incidents?limit=9")
+            assert (status, seconds < ANSWERED_WITHIN_SECONDS) == (503, True)
+        finally:
+            await asyncio.to_thread(own_postgres.resume)
+
+        async def well() -> bool:
+            return (await timed("POST", "/api/incidents", body))[0] == 201
+
+        await until(well)
+
+
+async def test_a_migration_that_gets_no_lock_is_to_be_tried_again(database: str) -> None:
+    await revert(database, shipped_migrations(), to=2)
+    holder = await asyncpg.connect(database)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE events IN ACCESS SHARE MODE")
+        code, out, _ = await run("migrate", {"DATABASE_URL": database})
+    await holder.close()
+
+    assert code == 75
+    assert "others use what it changes" in out
+    assert (await run("migrate", {"DATABASE_URL": database}))[0] == 0
+
+
+async def _waiting(api: Api) -> None:
+    """Until somebody waits for a lock."""
+
+    async def holds() -> bool:
+        rows = await api.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return len(rows) > 0
+
+    await until(holds)
