@@ -56,6 +56,16 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
 }
 
 
+# "exceeded quota: ...", 'User "u" cannot create resource ...', 'secrets "x" already exists', 'secrets "x" not found'.
+QUOTES_NO_VALUE = (
+    "exceeded quota: ",
+    " cannot create resource ",
+    " cannot patch resource ",
+    "already exists",
+    "not found",
+)
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn the client library's exceptions into ours; `what` says what was tried."""
@@ -63,16 +73,36 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ApiException as error:
         kind = _BY_STATUS.get(error.status or 0, Unavailable)
-        raise kind(f"{what}: {_sentence(error)}", error.status or 0) from error
+        sentence = _sentence(error, of_a_secret="/secrets" in what)
+        _forget_bodies(error)
+        raise kind(f"{what}: {sentence}", error.status or 0) from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"{what}: {type(error).__name__} {error}".rstrip()) from error
 
 
-def _sentence(error: ApiException) -> str:
-    """The `message` of the Status object that Kubernetes answers with, or the bare HTTP reason."""
+def _forget_bodies(error: ApiException) -> None:
+    """The library's exceptions print headers and body of the answer, which may repeat those of the request. What remains of
+    the cause is its kind, its status and where it was raised."""
+    chain: list[BaseException] = [error]
+    for link in chain:
+        if isinstance(link, ApiException):
+            link.body = link.data = link.headers = None
+            link.args = ()
+            if hasattr(link, "original_traceback"):  # of the dynamic client: a text
+                link.original_traceback = None
+        chain += [e for e in (link.__cause__, link.__context__) if e is not None and e not in chain]
+
+
+def _sentence(error: ApiException, *, of_a_secret: bool) -> str:
+    """The `message` of the Status object that Kubernetes answers with, or the bare HTTP reason.
+
+    Validation and webhooks quote what they do not like: of a Secret's refusal only quota and RBAC are quoted in full.
+    """
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body or ""
     try:
         message = json.loads(body).get("message")
     except (ValueError, AttributeError):
+        message = None
+    if message and of_a_secret and not any(words in message for words in QUOTES_NO_VALUE):
         message = None
     return str(message or error.reason or error.status)

@@ -62,11 +62,17 @@ def _pod_status(status: Manifest) -> Manifest:
 
 
 def _secret_names(pod_spec: Manifest) -> Iterator[str]:
-    """The Secrets that feed a pod's environment."""
-    for container in pod_spec.get("containers") or ():
+    """The Secrets whose values a pod's containers can print: by environment or from a volume."""
+    for container in (*(pod_spec.get("initContainers") or ()), *(pod_spec.get("containers") or ())):
         for variable in container.get("env") or ():
             if ref := (variable.get("valueFrom") or {}).get("secretKeyRef"):
                 yield ref["name"]
         for source in container.get("envFrom") or ():
             if ref := source.get("secretRef"):
+                yield ref["name"]
+    for volume in pod_spec.get("volumes") or ():
+        if secret := volume.get("secret"):
+            yield secret["secretName"]
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            if ref := source.get("secret"):
                 yield ref["name"]

@@ -46,6 +46,7 @@ from maraudersmap_operator.telemetry import logger
 from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
+from .masking import Masks
 from .observe import ANNOTATION_MIGRATED, Observation, revision_of
 from .records import Records
 from .route import NOT_SERVED
@@ -86,7 +87,9 @@ class Hands:
         status: MaraudersMapStatus,
         now: datetime,
         drifted: Callable[[str], None],
+        masks: Masks,
     ) -> None:
+        self._masks = masks
         self._drifted = drifted
         self._cluster = cluster
         self._store = store
@@ -331,7 +334,9 @@ class Hands:
     async def _keep_evidence(self, revision: str) -> None:
         try:
             async with asyncio.timeout(EVIDENCE_SECONDS):
-                self.evidence[revision] = await gather(self._cluster, self._store, self._key, revision)
+                self.evidence[revision] = await gather(
+                    self._cluster, self._store, self._key, revision, self._masks
+                )
         except TimeoutError:
             logger().warning("no evidence kept: the cluster did not answer in time", revision=revision)
 

@@ -45,13 +45,12 @@ from maraudersmap_operator.rollout import (
 )
 from maraudersmap_operator.telemetry import logger
 
+from .masking import NOTHING_TO_MIGRATE, Mask, Masks, masked
 from .nodes import Nodes
 from .pods import pod_facts, time_of
 from .references import References
 
 ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
-# What `migrate` of the API leaves as its termination message when the schema was up to date already.
-NOTHING_TO_MIGRATE = "nothing to do"
 LABEL_SERVICE = "kubernetes.io/service-name"
 
 
@@ -73,9 +72,11 @@ async def observe(
     owner: Owner,
     references: References,
     route: RouteFacts | None,
+    masks: Masks,
     unknown: tuple[str, str] = ("", ""),
 ) -> Observation:
-    """`unknown`: why it is not known what the spec asks for, as reason and sentence; empty when it is."""
+    """`masks`: what is kept out of every text that a pod or Job says. `unknown`: why it is not known what the spec asks for,
+    as reason and sentence; empty when it is."""
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
     inputs = revision_inputs(spec, digests)
@@ -88,7 +89,7 @@ async def observe(
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
     migrating = target if not unknown[0] else (candidate.revision if candidate else "")
-    pods = store.children(key, POD)
+    pods = await masked(store.children(key, POD), masks)
     lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
     observed = Observed(
         target=None if unknown[0] else Target(target, spec.image),
@@ -155,11 +156,12 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
         revision = revision_of(deployment)
         if component_of(deployment) != Component.API or not revision:
             continue
+        own = {p["metadata"]["uid"] for p in pods_of(store, key, revision)}
         found.append(
             RevisionFacts(
                 revision=revision,
                 size=int(deployment["spec"].get("replicas", 1)),
-                pods=tuple(pod_facts(p, lost) for p in pods_of(store, key, revision)),
+                pods=tuple(pod_facts(p, lost) for p in pods if p["metadata"]["uid"] in own),
                 create_error=_create_error(deployment),
                 deleting="deletionTimestamp" in deployment["metadata"],
             )
@@ -187,7 +189,7 @@ def _create_error(deployment: Manifest) -> str:
     """Why the ReplicaSet controller cannot create pods: a quota, an admission webhook, a policy."""
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return str(condition.get("message", ""))
+            return Mask().cluster(str(condition.get("message", "")))
     return ""
 
 
@@ -246,7 +248,7 @@ def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
             return (
                 JobState.FAILED,
                 time_of(condition.get("lastTransitionTime")),
-                str(condition.get("message", "")),
+                Mask().cluster(str(condition.get("message", ""))),
             )
     return JobState.RUNNING, None, ""
 
@@ -287,4 +289,4 @@ async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str)
         logger().debug("no events to read", object=f"{kind} {name}", error=error.message)
         return ""
     events = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
-    return str(events[-1].get("message", "")) if events else ""
+    return Mask().cluster(str(events[-1].get("message", ""))) if events else ""

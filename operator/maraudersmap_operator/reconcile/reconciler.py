@@ -43,6 +43,7 @@ from .condition import with_children
 from .converge import Converger
 from .ensure import Budget, Ensurer
 from .forward import is_forward
+from .masking import Masks
 from .memory import StatusWriter, dump
 from .nodes import Nodes
 from .observe import Observation, observe
@@ -260,6 +261,7 @@ class _Pass:
             obj, between.good_pass_at, between.failed_since, reconciler.led_before, now
         )
         self._references = NOTHING_TO_READ
+        self._masks = Masks(self._cluster, key.namespace)
         self.route: RouteFacts | None = None
         self._hands: Hands | None = None
         self._forward: list[Action] = []
@@ -307,6 +309,7 @@ class _Pass:
             decision.status,
             self._now,
             self._metrics.drift_corrected,
+            self._masks,
         )
         self._forward = [a for a in decision.actions if is_forward(a, decision, observation.observed)]
         for action in decision.actions:
@@ -339,6 +342,7 @@ class _Pass:
             self._owner,
             references,
             self.route,
+            self._masks,
             (("UnknownField", self._resource.not_understood) if self._resource.not_understood else ("", "")),
         )
         observed = replace(observation.observed, unwatched=self._unwatched)

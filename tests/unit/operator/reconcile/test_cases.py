@@ -403,7 +403,6 @@ async def test_o18_a_former_leader_undoes_nothing() -> None:
 
 
 # --- O19: secrets stay secret -----------------------------------------------------------------------------------------
-@pytest.mark.xfail(strict=True, reason="Events carry termination messages unmasked")
 async def test_o19_a_password_in_the_last_words_is_masked() -> None:
     async with well() as loop:
         # given

@@ -1,0 +1,194 @@
+"""Keep what a container or the kubelet says from carrying credentials into conditions, Events, the ledger or logs.
+
+A text is masked where it enters, before anything is decided on it: everything further in can only ever hold masked text.
+Masked are the values of the Secrets that a pod reads, in the forms in which programs print them, and what looks like a
+credential, whoever's it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
+
+from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
+from maraudersmap_operator.cluster.kinds import SECRET
+from maraudersmap_operator.telemetry import logger
+
+MASK = "***"
+SHORTEST_SECRET = 6  # masking every "a" of a one-letter value would leave nothing to read
+# An API server that does not answer must not hold a verdict back.
+READ_SECONDS = 2.0
+
+# Said of a container that has not run, or without quoting it. All else (a hook's output, a command line with the
+# environment filled in) may hold what only the container knew.
+QUOTES_NO_CONTAINER = frozenset({
+    "ContainerCreating", "CrashLoopBackOff", "CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull",
+    "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "PodInitializing", "RegistryUnavailable",
+})  # fmt: skip
+# What `migrate` of the API leaves as its termination message when the schema was up to date already. Withheld, it would
+# count as a changed schema, and stand in the way of going back.
+NOTHING_TO_MIGRATE = "nothing to do"
+CONTAINER_LISTS = ("initContainerStatuses", "containerStatuses")
+
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):([^\s@/]+)@")
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_PAIR = re.compile(
+    r"(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key)[\w-]*[\"']?\s*[=:]\s*)[\"']?([^\s\"',}]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """`values`: what may not be seen, longest first. `unread`: Secrets whose values are not known, so that nothing a
+    container wrote may be seen at all. Without either, only what looks like a credential is masked."""
+
+    values: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def withheld(self) -> str:
+        """What stands for a container's text; empty when texts can be masked."""
+        if not self.unread:
+            return ""
+        names = " and ".join(repr(name) for name in self.unread)
+        return f"withheld, because Secret {names} could not be read to mask its values"
+
+    def container(self, text: str) -> str:
+        """What a container may have written: log lines, termination messages, the output of its probes and hooks."""
+        if not text or text.strip() == NOTHING_TO_MIGRATE:
+            return text
+        return self.withheld or _PAIR.sub(rf"\1{MASK}", self._known(text))
+
+    def cluster(self, text: str) -> str:
+        """The cluster's own words about what has not run. It quotes names, which may look like a pair: `token-api: not
+        found` stays, since verdicts rest on it."""
+        return self._known(text)
+
+    def _known(self, text: str) -> str:
+        for value in self.values:
+            text = text.replace(value, MASK)
+            text = _without_cut_value(text, value)
+        text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
+        text = _BEARER.sub(rf"\1 {MASK}", text)
+        return _JWT.sub(MASK, text)
+
+
+class Masks:
+    """The masks of one pass over one resource. A Secret is read when the first mask needs it, and once."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._read: dict[str, frozenset[str] | None] = {}
+
+    async def of(self, pod: Manifest) -> Mask:
+        """For what the pod says, as the store keeps it. Reads up to READ_SECONDS; raises nothing of the cluster's."""
+        names = tuple((pod.get("spec") or {}).get("secretNames") or ())
+        new = [name for name in names if name not in self._read]
+        self._read.update(zip(new, await asyncio.gather(*map(self._forms, new)), strict=True))
+        known = {name: self._read[name] for name in names}
+        return mask_of(
+            (form for forms in known.values() for form in forms or ()),
+            (name for name, forms in known.items() if forms is None),
+        )
+
+    async def _forms(self, name: str) -> frozenset[str] | None:
+        """None when the values cannot be known. That includes a Secret that is gone: a container that ran had read it."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                secret = await self._cluster.get(SECRET, self._namespace, name)
+        except (ClusterError, TimeoutError) as error:
+            why = error.message if isinstance(error, ClusterError) else "no answer in time"
+            logger().warning("cannot read a Secret to mask its values", secret=name, error=why)
+            return None
+        return None if secret is None else frozenset(forms_of(secret))
+
+
+async def masked(pods: Iterable[Manifest], masks: Masks) -> list[Manifest]:
+    """The pods, as the store keeps them, with every text of theirs masked. Secrets are read only where there is one."""
+    return [masked_pod(pod, await masks.of(pod)) if _says_something(pod) else pod for pod in pods]
+
+
+def masked_pod(pod: Manifest, mask: Mask) -> Manifest:
+    """A copy in which no container's state says what the mask hides."""
+    status = dict(pod.get("status") or {})
+    for part in CONTAINER_LISTS:
+        if part in status:
+            status[part] = [_masked_container(container, mask) for container in status[part]]
+    return {**pod, "status": status}
+
+
+def _masked_container(container: Manifest, mask: Mask) -> Manifest:
+    found = dict(container)
+    for part in ("state", "lastState"):
+        if container.get(part):
+            found[part] = {kind: _masked_state(kind, state, mask) for kind, state in container[part].items()}
+    return found
+
+
+def _masked_state(kind: str, state: Manifest, mask: Mask) -> Manifest:
+    if not state or not state.get("message"):
+        return state
+    quotes = kind == "terminated" or state.get("reason") not in QUOTES_NO_CONTAINER
+    hide = mask.container if quotes else mask.cluster
+    return {**state, "message": hide(str(state["message"]))}
+
+
+def _says_something(pod: Manifest) -> bool:
+    status = pod.get("status") or {}
+    return any(
+        state.get("message")
+        for part in CONTAINER_LISTS
+        for container in status.get(part) or ()
+        for states in (container.get("state") or {}, container.get("lastState") or {})
+        for state in states.values()
+        if state
+    )
+
+
+def mask_of(forms: Iterable[str], unread: Iterable[str] = ()) -> Mask:
+    """Forms too short to be masked are left out."""
+    values = {form for form in forms if len(form) >= SHORTEST_SECRET}
+    return Mask(tuple(sorted(values, key=lambda v: (-len(v), v))), tuple(sorted(unread)))
+
+
+def forms_of(secret: Mapping[str, object]) -> Iterator[str]:
+    """Every form in which one of the Secret's values may turn up in a text."""
+    data = secret.get("data")
+    for encoded in data.values() if isinstance(data, Mapping) else ():
+        yield str(encoded)
+        try:
+            value = base64.b64decode(str(encoded)).decode(errors="replace")
+        except binascii.Error:  # an object that some other API server let through; its text as it is must do
+            continue
+        yield from _forms(value)
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    yield value.strip()
+    # A log is read line by line, and a logger may escape what it quotes.
+    yield from (line.strip() for line in value.splitlines())
+    yield json.dumps(value)[1:-1]
+    for match in (*_URL_PASSWORD.finditer(value), *_PAIR.finditer(value)):
+        for password in (match.group(2), match.group(2).partition("&")[0]):  # may stand in a query string
+            yield from (password, unquote(password), unquote_plus(password))
+
+
+def _without_cut_value(text: str, value: str) -> str:
+    """The kubelet keeps the end of a long log: what begins in the middle of a value shows the rest of it."""
+    for length in range(min(len(value) - 1, len(text)), SHORTEST_SECRET - 1, -1):
+        if text.startswith(value[-length:]):
+            text = MASK + text[length:]
+            break
+    for length in range(min(len(value) - 1, len(text)), SHORTEST_SECRET - 1, -1):
+        if text.endswith(value[:length]):
+            return text[:-length] + MASK
+    return text
