@@ -45,8 +45,10 @@ class Operator:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(60)
+        code = self._process.wait(60)
         self._log.close()
+        if code != 0:
+            raise Problem(f"the operator was asked to stop and ended with {code}")
 
     def is_ready(self) -> bool:
         if self._process.poll() is not None:
@@ -71,8 +73,12 @@ class Operator:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="resources (1000)")
-    parser.add_argument("--idle", type=float, default=600, help="seconds that the quiet fleet is watched for (600)")
-    parser.add_argument("--settle", type=float, default=60, help="seconds of rest before each measurement (60)")
+    parser.add_argument(
+        "--idle", type=float, default=600, help="seconds that the quiet fleet is watched for (600)"
+    )
+    parser.add_argument(
+        "--settle", type=float, default=60, help="seconds of rest before each measurement (60)"
+    )
     parser.add_argument("--limit", type=float, default=1200, help="seconds until all must be Ready (1200)")
     parser.add_argument("--log", type=Path, default=Path("/dev/null"), help="where the operator's log goes")
     arguments = parser.parse_args(argv)

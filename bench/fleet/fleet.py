@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
-
 from bench.fleet.plane import Plane
 from dev.cluster.console import Problem, say
 from dev.cluster.paths import CHECKOUT

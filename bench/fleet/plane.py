@@ -107,7 +107,9 @@ class Plane:
                 node_programs, "kube-scheduler", access, *CLIENT_LIMITS, "--leader-elect=false",
                 f"--secure-port={free_port()}",
             )  # fmt: skip
-            self._spawn(kwok, "kwok", access, "--manage-all-nodes", f"--config={STAGES}", "--cidr=10.200.0.1/16")
+            self._spawn(
+                kwok, "kwok", access, "--manage-all-nodes", f"--config={STAGES}", "--cidr=10.200.0.1/16"
+            )
 
     def _spawn(self, program: Path, name: str, *arguments: str) -> None:
         link = self.folder / name
