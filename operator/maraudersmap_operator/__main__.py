@@ -31,7 +31,7 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, WorkQueue, read_settings
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
-from maraudersmap_operator.watch import audit_forever, build_registry, build_settings
+from maraudersmap_operator.watch import NoMemories, audit_forever, build_registry, build_settings
 
 EXIT_BAD_CONFIGURATION = 2
 EXIT_LEASE_LOST = 3
@@ -85,7 +85,8 @@ async def _run(settings: Settings) -> int:
             task = asyncio.create_task(_lead(settings, metrics, health, api, stopped))
             stop = asyncio.create_task(stopped.wait())
             done, _ = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if task in done:
+            # kopf ends by itself when it is asked to: the work may be done before the signal is seen here.
+            if task in done and not stopped.is_set():
                 task.result()
                 logger().error("lost the lease: leaving, so that only one operator acts")
                 return EXIT_LEASE_LOST
@@ -146,6 +147,7 @@ async def _operate(
             await kopf.operator(
                 registry=build_registry(store, queue, api),
                 settings=build_settings(),
+                memories=NoMemories(),
                 # Of its own kopf would ask for the user's name, which a numeric uid in a container does not have.
                 identity=Identity(_identity()),
                 standalone=True,

@@ -22,7 +22,7 @@ Operations = list[dict[str, Any]]
 """A JSON patch: `op`, `path` and, but for removals, `value`."""
 FIELD_MANAGER = "maraudersmap-operator"
 REQUEST_TIMEOUT_SECONDS = 30
-LIST_CHUNK = 500
+LIST_CHUNK = 100
 
 RequestObserver = Callable[[str, int], None]
 """Called after each request with its HTTP method and status (0: no answer)."""

@@ -17,6 +17,8 @@ from maraudersmap_operator.cluster.session import SERVICE_ACCOUNT_DIR
 from maraudersmap_operator.reconcile import WorkQueue
 from maraudersmap_operator.resource.names import LABEL_MANAGED_BY, MANAGER
 
+WATCH_CHUNK = 50
+IDLE_SECONDS = 0.1
 SELECTOR = f"{LABEL_MANAGED_BY}={MANAGER}"
 
 
@@ -71,6 +73,10 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
+    # A first LIST comes in pieces, as the audit's does: 15 kinds are listed at the same time.
+    settings.watching.chunk_size = WATCH_CHUNK
+    # A task and a queue per object live this long after its last event: after a LIST that is the whole fleet.
+    settings.queueing.idle_timeout = IDLE_SECONDS
     settings.scanning.disabled = True  # the kinds are known; no rights on CRDs or namespaces are needed
     for kind in OBSERVED:
         # The tuple form: one string "deployments.apps" silently matches nothing.
