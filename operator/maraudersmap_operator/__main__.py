@@ -41,6 +41,7 @@ environment:
   EVALUATION_POSTGRES_IMAGE  image of evaluation databases (postgres:16)
   EVALUATION_REDIS_IMAGE     image of evaluation caches (redis:7)
   WATCH_NAMESPACES           comma-separated; empty: the whole cluster
+  PROMETHEUS_NAMESPACES      whose Services analysis.prometheus.url may name, besides the resource's own (monitoring)
   WORKERS                    passes at once, each over another resource (4)
   HTTP_PORT                  /healthz /readyz /metrics (8080)
   LOG_LEVEL                  debug, info, warning, error (info)

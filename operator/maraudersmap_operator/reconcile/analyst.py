@@ -8,7 +8,7 @@ comparison in the status and misses what happened between its last look and its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -51,8 +51,12 @@ class Sides:
 class Analyst:
     """One for the whole operator; `key` names a resource."""
 
-    def __init__(self, port: int = API_PORT) -> None:
+    def __init__(
+        self, port: int = API_PORT, may_ask: Callable[[str, str], str] = lambda url, namespace: ""
+    ) -> None:
+        """`may_ask`: why the Prometheus at a URL may not be asked for a resource of a namespace; empty when it may."""
         self._port = port
+        self._may_ask = may_ask
         self._seen: dict[Hashable, dict[str, Tally]] = {}
 
     async def look(
@@ -89,7 +93,12 @@ class Analyst:
         return tuple(sorted(targets, key=lambda target: (target.uid not in seen, target.uid))[:MAX_PODS])
 
     async def _answers(self, analysis: Analysis, sides: Sides) -> tuple[QueryAnswer, ...]:
-        return await ask(analysis.prometheus, sides.words) if analysis.prometheus else ()
+        prometheus = analysis.prometheus
+        if prometheus is None:
+            return ()
+        if reason := self._may_ask(prometheus.url, sides.words.get("namespace", "")):
+            return tuple(QueryAnswer(name=query.name, error=reason) for query in prometheus.queries)
+        return await ask(prometheus, sides.words)
 
     def _remember(self, seen: dict[str, Tally], counters: Mapping[str, Tally]) -> None:
         for uid, tally in counters.items():

@@ -19,6 +19,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
+from maraudersmap_operator.cluster.reach import refusal
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.status import Evidence
@@ -84,8 +85,9 @@ class Reconciler:
         self._cluster = cluster
         self._store = store
         self._nodes = Nodes(cluster)
-        self._analyst = Analyst()
         self._settings = settings
+        allowed = settings.prometheus_namespaces
+        self._analyst = Analyst(may_ask=lambda url, namespace: refusal(url, namespace, allowed))
         self._metrics = metrics
         self._clock = clock
         self._led_before = led_before

@@ -21,6 +21,7 @@ class Settings:
     http_port: int = 8080
     log_level: str = "info"
     leader_election: bool = True
+    prometheus_namespaces: tuple[str, ...] = ("monitoring",)  # whose Services analysis.prometheus may name
     own_namespace: str = OPERATOR_NAMESPACE  # whose pods may ask the API's pods for their metrics
 
 
@@ -34,12 +35,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             postgres=environment.get("EVALUATION_POSTGRES_IMAGE", "postgres:16"),
             redis=environment.get("EVALUATION_REDIS_IMAGE", "redis:7"),
         ),
-        namespaces=tuple(n.strip() for n in environment.get("WATCH_NAMESPACES", "").split(",") if n.strip()),
+        namespaces=_names(environment.get("WATCH_NAMESPACES", "")),
+        prometheus_namespaces=_names(environment.get("PROMETHEUS_NAMESPACES", "monitoring")),
         workers=_number(environment, "WORKERS", 4, 1, 64),
         http_port=_number(environment, "HTTP_PORT", 8080, 1, 65535),
         log_level=level,
         leader_election=environment.get("LEADER_ELECTION", "true").lower() != "false",
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
