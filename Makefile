@@ -106,6 +106,10 @@ mutants: venv ## break the rollout engine once per invariant: the property test 
 bench-rollback: venv cluster images ## the same failures under Deployment, Argo Rollouts, Flagger and ours: ARGS="--help"
 	@$(PY) -m bench.rollback $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: venv ## memory, idle time, writes and latency with 1,000 resources on faked nodes (half an hour): ARGS="--help"
+	@$(PY) -m bench.fleet $(ARGS)
+
 .PHONY: bench-decide
 bench-decide: venv ## how long a decision takes with 200 pods
 	@$(PY) bench/decide.py
