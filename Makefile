@@ -54,7 +54,7 @@ lint: venv ## ruff, mypy --strict, import rules
 	@$(VENV)/bin/lint-imports --no-cache
 
 .PHONY: test-unit
-test-unit: venv ## tests that need nothing but Python (under a minute)
+test-unit: venv ## tests that need nothing but Python (a few minutes)
 	@$(PY) -m pytest tests/unit
 
 .PHONY: pgbouncer
