@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, POD
 from maraudersmap_operator.cluster.store import version
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.telemetry import logger
+
+# These reads come before traffic is protected: one that hangs must not hold it for the client's own 30 s.
+LOOK_SECONDS = 1.5
 
 
 async def settle_doubts(cluster: Cluster, store: Store, key: Key) -> bool:
@@ -18,9 +23,10 @@ async def settle_doubts(cluster: Cluster, store: Store, key: Key) -> bool:
     certain = True
     for reference in (*store.doubtful(key), *store.unresolved(key)):
         try:
-            live = await cluster.get(reference.kind, reference.namespace, reference.name)
-        except ClusterError as error:
-            logger().info("in doubt", object=f"{reference.kind.kind} {reference.name}", error=error.message)
+            async with asyncio.timeout(LOOK_SECONDS):
+                live = await cluster.get(reference.kind, reference.namespace, reference.name)
+        except (ClusterError, TimeoutError) as error:
+            logger().info("in doubt", object=f"{reference.kind.kind} {reference.name}", error=str(error))
             certain = False
             continue
         if live is None or live["metadata"]["uid"] != reference.uid:
@@ -34,9 +40,10 @@ async def refresh_pods(cluster: Cluster, store: Store, key: Key) -> None:
     """While a rollout is on, the verdict rests on pods: read them, whatever the watch has brought so far."""
     selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={key.name}"
     try:
-        listing = await cluster.list(POD, key.namespace, selector)
-    except ClusterError as error:
-        logger().warning("pods not read, going on with what the watch has shown", error=error.message)
+        async with asyncio.timeout(LOOK_SECONDS):
+            listing = await cluster.list(POD, key.namespace, selector)
+    except (ClusterError, TimeoutError) as error:
+        logger().warning("pods not read, going on with what the watch has shown", error=str(error))
         return
     for pod in listing.items:
         store.put(POD, pod)
