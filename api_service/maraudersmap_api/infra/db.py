@@ -145,7 +145,7 @@ class Database:
                 self._heard(well=False)
                 if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
                     raise _contended() from error
-                raise _away() from error
+                raise _busy() from error
             except asyncpg.ReadOnlySQLTransactionError as error:
                 self.breaker.failure()
                 # Every pooled connection points at the same replica: make them all anew.

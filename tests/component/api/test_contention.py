@@ -70,6 +70,25 @@ async def test_reads_go_on_beside_an_account_that_somebody_holds(database: str) 
         assert {report.result().status for report in reports} == {503}
 
 
+async def test_a_statement_that_takes_too_long_means_busy_not_away(database: str) -> None:
+    """The database is there: its own limit for a statement says so, as when waiting for a row and its waiters adds up."""
+    async with running_api(database) as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        number = (await api.report("moody"))["id"]
+        await api.sql(
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$"
+        )
+        await api.sql(
+            "CREATE TRIGGER slowly BEFORE UPDATE ON incidents FOR EACH ROW EXECUTE FUNCTION slowly()"
+        )
+        slow = await api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": 2})
+
+        assert (slow.status, slow.headers["Retry-After"]) == (503, "1")
+        assert "very busy" in slow.body["error"]["message"]
+        assert (await api.call("GET", f"/api/incidents/{number}", user="moody")).status == 200
+
+
 async def test_a_frozen_database_is_a_503_within_three_seconds(own_postgres: LocalPostgres) -> None:
     """The connections stay open and nobody answers, as when its node hangs."""
     url = own_postgres.create_database("map")
