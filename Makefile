@@ -50,7 +50,7 @@ crds: venv ## generate crds/ and the tables of docs/resource.md from the pydanti
 lint: venv ## ruff, mypy --strict, import rules
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy $(PACKAGES) dev tests
+	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/rollback
 	@$(VENV)/bin/lint-imports --no-cache
 
 .PHONY: test-unit
@@ -83,7 +83,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images ## what takes too long for `make test`: adversity on a real Kubernetes (10 minutes)
+test-extended: venv cluster images ## what takes too long for `make test`: adversity and long rest on a real Kubernetes (25 minutes)
 	@$(PY) -m pytest tests/cluster -m extended
 
 .PHONY: zoo

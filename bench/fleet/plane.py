@@ -38,6 +38,7 @@ class Plane:
         self.folder = Path(tempfile.mkdtemp(prefix="marauders-fleet-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: list[Path] = []
         self._server = ""
         self._tls = ssl._create_unverified_context()  # noqa: S323  # its certificate was made a second ago, by itself
 
@@ -67,10 +68,6 @@ class Plane:
         call = urllib.request.Request(self._server + path, data, headers, method=method)
         with urllib.request.urlopen(call, timeout=60, context=self._tls) as answer:
             return json.loads(answer.read())
-
-    def processes(self) -> dict[str, int]:
-        """Name and pid of what was started."""
-        return {Path(str(p.args[0])).name: p.pid for p in self._processes}  # type: ignore[index]
 
     def _start(self) -> None:
         node_programs, kwok = go_tools.own("nodebin"), _kwok()
@@ -114,14 +111,15 @@ class Plane:
     def _spawn(self, program: Path, name: str, *arguments: str) -> None:
         link = self.folder / name
         link.symlink_to(program)
-        with (self.folder / f"{name}.log").open("wb") as log:
+        with link.with_suffix(".log").open("wb") as log:
             self._processes.append(subprocess.Popen([str(link), *arguments], stdout=log, stderr=log))
+        self._logs.append(link.with_suffix(".log"))
 
     def _is_ready(self) -> bool:
-        for process in self._processes:
+        for process, log in zip(self._processes, self._logs, strict=True):
             if process.poll() is not None:
-                log = Path(f"{process.args[0]}.log").read_text(errors="replace")[-2000:]  # type: ignore[index]
-                raise Problem(f"{process.args[0]} ended with {process.returncode}:\n{log}")  # type: ignore[index]
+                words = log.read_text(errors="replace")[-2000:]
+                raise Problem(f"{log.stem} ended with {process.returncode}:\n{words}")
         try:
             self.request("GET", "/api/v1/namespaces/default")
         except (urllib.error.URLError, OSError):

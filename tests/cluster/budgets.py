@@ -33,5 +33,8 @@ FIRST_CPU_FIGURES: Final = 180.0
 AT_REST: Final = 20.0
 """How long the operator is watched writing nothing."""
 
+LONG_REST: Final = 600.0
+"""The same, in the extended suite: several times the longest of its own intervals."""
+
 AIM_DETECT_TAG: Final = 15.0
 AIM_DETECT_CRASH: Final = 20.0

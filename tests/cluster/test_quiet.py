@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
+import pytest
 from dev.kube import Kubectl
 from dev.operator_install import NAMESPACE, leader
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,11 +38,13 @@ def _leaving(kubectl: Kubectl) -> list[str]:
     return [n["metadata"]["name"] for n in namespaces if "deletionTimestamp" in n["metadata"]]
 
 
-def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl: Kubectl) -> None:
-    # given: Ready, and its last writes (pruning, the final status) are made
+def _calm(small: Scenario, kubectl: Kubectl) -> None:
+    """Until its last writes (pruning, the final status) are made and nothing else is on its way out.
+
+    In a namespace that is being deleted, children go before their resource: the operator's attempts to repair them
+    are refused.
+    """
     small.is_ready()
-    # and nothing else is on its way out: in a namespace that is being deleted, children go before their resource, and the
-    # operator's attempts to repair them are refused
     small.until_true(lambda: not _leaving(kubectl), "no test's namespace on its way out", budgets.GONE)
     seen, since = _metrics(kubectl)[0], time.monotonic()
 
@@ -53,6 +56,11 @@ def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl:
         return time.monotonic() - since >= CALM_SECONDS
 
     small.until_true(calm, f"{CALM_SECONDS} s without a write", budgets.READY)
+
+
+def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl: Kubectl) -> None:
+    # given
+    _calm(small, kubectl)
     before = small.resource()
     writes, passes = _metrics(kubectl)
     # when: time goes by, and passes are provoked by a change that means nothing
@@ -65,3 +73,19 @@ def test_an_operator_with_nothing_to_do_writes_nothing(small: Scenario, kubectl:
     assert passes_after >= passes + 5
     assert writes_after == writes
     assert small.resource()["status"] == before["status"]
+
+
+@pytest.mark.extended
+def test_ten_minutes_that_nobody_disturbs_see_no_write(small: Scenario, kubectl: Kubectl) -> None:
+    """Long enough for every poll, audit and resynchronisation to come by."""
+    # given
+    _calm(small, kubectl)
+    before = small.resource()
+    writes, passes = _metrics(kubectl)
+    # when
+    time.sleep(budgets.LONG_REST)
+    # then
+    writes_after, passes_after = _metrics(kubectl)
+    assert passes_after > passes
+    assert writes_after == writes
+    assert small.resource() == before
