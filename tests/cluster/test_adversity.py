@@ -62,6 +62,12 @@ def selector_of(scenario: Scenario) -> dict[str, str]:
     return found
 
 
+def answers(scenario: Scenario) -> bool:
+    """Is any endpoint of the Service ready?"""
+    slices = scenario.find_all("endpointslices", f"kubernetes.io/service-name={SERVICE}")
+    return any((e.get("conditions") or {}).get("ready") for s in slices for e in s.get("endpoints") or ())
+
+
 def timed(scenario: Scenario, holds: Callable[[], bool], what: str, seconds: float, capsys: Any) -> float:
     """Seconds until it holds; printed."""
     began = time.monotonic()
@@ -215,15 +221,20 @@ def test_traffic_returns_although_a_policy_is_denied(well: Scenario, kubectl: Ku
         "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]},
     }
-    stable = well.status()["stable"]["revision"]
+    stable: str = well.status()["stable"]["revision"]
     try:
         kubectl.apply(deny)
         kubectl.apply(binding)
         well.do("delete", "networkpolicy", SERVICE)
         # then
+
+        def back() -> bool:
+            return selector_of(well)["hogwarts.edu/revision"] == stable
+
         well.until_true(
-            lambda: selector_of(well)["hogwarts.edu/revision"] == stable, "traffic back", budgets.ROLLED_BACK
+            lambda: not answers(well) or back(), "the candidate stops answering", budgets.ROLLED_BACK
         )
+        timed(well, lambda: back() and answers(well), "traffic back on ready stable pods", RESTORED, capsys)
         well.until_true(lambda: bool(well.status().get("rejected")), "the verdict stored", budgets.NOTICED)
     finally:
         kubectl(
@@ -240,11 +251,7 @@ def test_a_candidate_deleted_in_the_bake_costs_seconds(well: Scenario, capsys: A
     candidate = well.until_step("Baking")
     well.do("delete", "deployment", f"{NAME}-api-{candidate['revision']}")
 
-    def answered() -> bool:
-        slices = well.find_all("endpointslices", f"kubernetes.io/service-name={SERVICE}")
-        return any((e.get("conditions") or {}).get("ready") for s in slices for e in s.get("endpoints") or ())
-
-    timed(well, answered, "ready endpoints again", RESTORED, capsys)
+    timed(well, lambda: answers(well), "ready endpoints again", RESTORED, capsys)
 
 
 def test_a_lost_record_of_stable_is_written_again(well: Scenario) -> None:
