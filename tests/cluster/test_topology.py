@@ -1,4 +1,4 @@
-"""A plain resource, only an image and a database given, produces exactly what REQUIREMENTS.md A lists."""
+"""A plain resource, only an image and a database given, produces exactly these objects and values."""
 
 from __future__ import annotations
 

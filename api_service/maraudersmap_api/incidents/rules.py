@@ -1,4 +1,4 @@
-"""Who may do what, and which states follow which. Pure; the tables are API.md's.
+"""Who may do what, and which states follow which. Pure; the tables stand in docs/api-incidents.md.
 
 Permission and state are judged apart, because the order of refusal is 404, 403, 412, 409: somebody who may not touch
 an incident learns nothing about its version or state.
