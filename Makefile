@@ -55,7 +55,7 @@ lint: venv ## ruff, mypy --strict, import rules
 
 .PHONY: test-unit
 test-unit: venv ## tests that need nothing but Python (a few minutes)
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest tests/unit -n auto
 
 .PHONY: pgbouncer
 pgbouncer: # the API is tested behind a real pooler
