@@ -25,7 +25,7 @@ from dev.prober import Prober
 
 NAMESPACE = "marauders-demo"
 NAME = "marauders-map"
-SAMPLES = CHECKOUT / "manifests" / "samples"
+OVERLAY = CHECKOUT / "manifests" / "service" / "overlays" / "development"
 READY_SECONDS = 300.0
 ROLLBACK_SECONDS = 180.0
 PROMOTION_SECONDS = 420.0
@@ -89,7 +89,9 @@ class Demo:
     def _apply_sample(self, *, probing: bool) -> None:
         folder = state_folder("demo")
         write_whole(folder / "kustomization.yaml", json.dumps(self._overlay(str(folder)), indent=2) + "\n")
-        say(f"applying manifests/samples with {short(self._image)}, CPU request {DEMO_CPU_REQUEST} a pod")
+        say(
+            f"applying the development overlay with {short(self._image)}, CPU request {DEMO_CPU_REQUEST} a pod"
+        )
         self._kubectl("apply", "-k", str(folder))
         self._watch(_is_ready, "waiting for Ready", READY_SECONDS, probing=probing)
 
@@ -190,7 +192,7 @@ class Demo:
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [os.path.relpath(SAMPLES, folder)],
+            "resources": [os.path.relpath(OVERLAY, folder)],
             "patches": [{"patch": json.dumps(patch)}],
         }
 

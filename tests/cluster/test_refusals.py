@@ -11,7 +11,6 @@ import yaml
 from tests.unit.operator.resource.refusals import GOOD_SPEC, REFUSALS, Refusal
 
 CRD = Path(__file__).parents[2] / "crds" / "hogwarts.edu_maraudersmaps.yaml"
-SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 
 
 class Kubectl(Protocol):
@@ -52,12 +51,6 @@ def refusal(kubectl: Kubectl, *args: str, manifest: object = None) -> str:
 def test_a_wrong_resource_is_refused_with_the_remedy(kubectl: Kubectl, case: Refusal) -> None:
     said = refusal(kubectl, "create", "--dry-run=server", "-f", "-", manifest=case.manifest)
     assert case.says in said
-
-
-@pytest.mark.parametrize("sample", ["evaluation", "production"])
-def test_the_samples_are_accepted(kubectl: Kubectl, sample: str) -> None:
-    said = kubectl("create", "--dry-run=server", "-f", str(SAMPLES / f"{sample}.yaml"))
-    assert "maraudersmap.hogwarts.edu/marauders-map created" in said
 
 
 @pytest.mark.parametrize(
