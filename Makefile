@@ -47,11 +47,22 @@ crds: venv ## generate crds/ and the tables of docs/resource.md from the pydanti
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint
-lint: venv ## ruff, mypy --strict, import rules
+lint: venv lint-files ## ruff, mypy --strict, import rules, and what `lint-files` does
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/rollback
 	@$(VENV)/bin/lint-imports --no-cache
+
+# Whole objects only: a kustomization is no object, and the API server itself judges a MaraudersMap (tests/cluster).
+OBJECTS = $(filter-out %/kustomization.yaml,$(wildcard crds/*.yaml manifests/operator/base/*.yaml \
+  manifests/operator/overlays/*/namespace.yaml manifests/service/base/namespace.yaml dev/manifests/*.yaml))
+DOCKERFILES = Dockerfile.api Dockerfile.operator $(wildcard dev/images/*/Dockerfile*)
+
+.PHONY: lint-files
+lint-files: venv ## manifests against the schemas of two versions of Kubernetes, Dockerfiles
+	@for version in 1.29 1.37; do $(VENV)/bin/kubernetes-validate --strict --quiet -k $$version $(OBJECTS); done
+	@if test -x $(VENV)/bin/hadolint; then $(VENV)/bin/hadolint $(DOCKERFILES); \
+	  else echo "Dockerfiles are not looked at: hadolint has no wheel for this machine"; fi
 
 .PHONY: test-unit
 test-unit: venv ## tests that need nothing but Python (a few minutes)
@@ -83,7 +94,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images ## what takes too long for `make test`: adversity and long rest on a real Kubernetes (25 minutes)
+test-extended: venv cluster images helm ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart (30 minutes)
 	@$(PY) -m pytest tests/cluster -m extended
 
 .PHONY: zoo
