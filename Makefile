@@ -161,6 +161,24 @@ swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrad
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
 
+# What a person sets for the targets below, turned into options.
+INSTALL_FLAGS = $(if $(OPERATOR_IMAGE),--image $(OPERATOR_IMAGE)) $(if $(NAMESPACES),--namespaces $(NAMESPACES)) \
+  $(foreach pair,$(OPERATOR_ENV),--env $(pair))
+CLUSTER_FLAGS = $(if $(CONTEXT),--context $(CONTEXT)) $(if $(DRY_RUN),--dry-run)
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+.PHONY: install
+install: venv ## the operator on the cluster of KUBECONFIG: OPERATOR_IMAGE=... [NAMESPACES=a,b CONTEXT=... DRY_RUN=yes OPERATOR_ENV="A=b"]
+	@$(PY) -m dev.install install $(INSTALL_FLAGS) $(CLUSTER_FLAGS)
+
+.PHONY: uninstall
+uninstall: venv ## take it away; the definition and every MaraudersMap stay [CRD=yes RESOURCES=yes: those too; DRY_RUN=yes]
+	@$(PY) -m dev.install uninstall $(CLUSTER_FLAGS) $(if $(CRD),--with-crd) $(if $(RESOURCES),--with-resources)
+
+.PHONY: install-yaml
+install-yaml: venv ## the same as one file, dist/install.yaml [VERSION=... OPERATOR_IMAGE=... NAMESPACES=a,b]
+	@$(PY) -m dev.install yaml --version $(VERSION) --to dist/install.yaml $(INSTALL_FLAGS)
+
 .PHONY: gateway
 gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight (5 to 10 minutes the first time)
 	@$(PY) -m dev.gateway install

@@ -29,14 +29,16 @@ class KubectlFailed(subprocess.CalledProcessError):
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Calls kubectl with one kubeconfig, whatever the environment says."""
+    """Calls kubectl with one kubeconfig, whatever the environment says; an empty one leaves the choice to kubectl."""
 
     program: str
     kubeconfig: str
+    context: str = ""
 
     def __call__(self, *args: str, input: str | None = None, timeout: float | None = None) -> str:  # noqa: A002
         """Standard output. Raises KubectlFailed, or TimeoutExpired after `timeout` seconds."""
-        command = [self.program, f"--kubeconfig={self.kubeconfig}", *args]
+        access = (("--kubeconfig", self.kubeconfig), ("--context", self.context))
+        command = [self.program, *(f"{flag}={value}" for flag, value in access if value), *args]
         done = subprocess.run(
             command, input=input, capture_output=True, text=True, timeout=timeout, check=False
         )

@@ -1,27 +1,22 @@
-"""`python3 -m dev.operator_install`: the operator on the cluster, as its shipped manifests say, with the images built here.
+"""The operator on a cluster, as its shipped manifests say: two replicas, leader election, the shipped RBAC.
 
-A kustomize overlay in `.state/` changes what differs from place to place (images, nothing else), so what runs is what
-ships: two replicas, leader election, the shipped RBAC. Doing it again changes nothing.
+What differs from place to place is the images and the namespaces, nothing else. Doing it again changes nothing.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import CHECKOUT, write_whole
-from dev.images_built import image_of
-from dev.kube import Kubectl, KubectlFailed, connect, state_folder, summary, tell, wait_for
+import yaml
 
-NAMESPACE = "marauders-system"
-DEPLOYMENT = "marauders-operator"
+from dev.cluster.console import Problem, say, step
+from dev.images_built import image_of
+from dev.kube import Kubectl, KubectlFailed, state_folder, summary, wait_for
+from dev.operator_objects import CRD, NAME, NAMESPACE, Object, rendered
+
+DEPLOYMENT = NAME
 LEASE = "maraudersmap-operator"
-CRD = "maraudersmaps.hogwarts.edu"
-BASE = CHECKOUT / "manifests" / "operator" / "base"
 SELECTOR = ("-l", "app.kubernetes.io/name=maraudersmap-operator")
 ROLLOUT_SECONDS = 90
 LEADER_SECONDS = 60.0
@@ -44,12 +39,22 @@ def images_in_use() -> OperatorImages:
 
 def install(kubectl: Kubectl, images: OperatorImages) -> None:
     """Leave with both replicas of the operator ready and one of them leading. Raises Problem or KubectlFailed."""
-    folder = state_folder("operator")
-    write_whole(folder / "kustomization.yaml", json.dumps(_overlay(images), indent=2) + "\n")
+    env = {"EVALUATION_POSTGRES_IMAGE": images.postgres, "EVALUATION_REDIS_IMAGE": images.redis}
+    objects = rendered(kubectl, state_folder("operator"), images.operator, env=env)
     with step("installing the operator"):
-        # Server-side: the CRD is larger than what a client-side apply may keep in its annotation.
-        kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
-        kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+        apply(kubectl, objects)
+    await_leader(kubectl)
+
+
+def apply(kubectl: Kubectl, objects: Sequence[Object]) -> None:
+    """All of them, and the definition is served."""
+    # Server-side: the CRD is larger than what a client-side apply may keep in its annotation.
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=yaml.safe_dump_all(objects))
+    kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+
+
+def await_leader(kubectl: Kubectl) -> None:
+    """Until every replica is ready and one of them leads. Raises Problem with what the pods say."""
     with step("waiting for the operator"):
         _wait_for_pods(kubectl)
         name = wait_for(lambda: leader(kubectl), "a leader among the operator's pods", seconds=LEADER_SECONDS)
@@ -74,38 +79,3 @@ def leader(kubectl: Kubectl) -> str | None:
     alive = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
     # The holder is the pod's name, perhaps with something unique to the process after it.
     return next((name for name in alive if holder.startswith(name)), None)
-
-
-def _overlay(images: OperatorImages) -> dict[str, object]:
-    name, _, tag = images.operator.rpartition(":")
-    environment = [
-        {"name": "EVALUATION_POSTGRES_IMAGE", "value": images.postgres},
-        {"name": "EVALUATION_REDIS_IMAGE", "value": images.redis},
-    ]
-    patch = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": DEPLOYMENT, "namespace": NAMESPACE},
-        "spec": {"template": {"spec": {"containers": [{"name": "operator", "env": environment}]}}},
-    }
-    return {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [os.path.relpath(BASE, state_folder("operator"))],
-        "images": [{"name": "marauders-map-operator", "newName": name, "newTag": tag}],
-        "patches": [{"patch": json.dumps(patch)}],
-    }
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m dev.operator_install", description=__doc__)
-    parser.parse_args()
-    try:
-        install(connect(), images_in_use())
-    except (Problem, KubectlFailed) as problem:
-        return tell(problem)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -32,9 +32,10 @@ STOP_SECONDS = 20.0
 
 
 class Plane:
-    """Use as a context: everything is up inside, and gone afterwards."""
+    """Use as a context: everything is up inside, and gone afterwards. Without `nodes` no pod ever runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, nodes: bool = True) -> None:
+        self._nodes = nodes
         self.folder = Path(tempfile.mkdtemp(prefix="marauders-fleet-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -70,7 +71,7 @@ class Plane:
             return json.loads(answer.read())
 
     def _start(self) -> None:
-        node_programs, kwok = go_tools.own("nodebin"), _kwok()
+        node_programs = go_tools.own("nodebin")
         etcd_port, peer_port, api_port = (free_port() for _ in range(3))
         self._server = f"https://127.0.0.1:{api_port}"
         key = self.folder / "sa.key"
@@ -104,9 +105,9 @@ class Plane:
                 node_programs, "kube-scheduler", access, *CLIENT_LIMITS, "--leader-elect=false",
                 f"--secure-port={free_port()}",
             )  # fmt: skip
-            self._spawn(
-                kwok, "kwok", access, "--manage-all-nodes", f"--config={STAGES}", "--cidr=10.200.0.1/16"
-            )
+            if self._nodes:
+                kwok = (access, "--manage-all-nodes", f"--config={STAGES}", "--cidr=10.200.0.1/16")
+                self._spawn(_kwok(), "kwok", *kwok)
 
     def _spawn(self, program: Path, name: str, *arguments: str) -> None:
         link = self.folder / name

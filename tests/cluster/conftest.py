@@ -12,17 +12,19 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from bench.fleet.plane import Plane
 from dev.cluster import registry
 from dev.cluster.console import Problem
 from dev.cluster.paths import STATE
 from dev.images_built import image_of
-from dev.kube import Kubectl, connect, summary
+from dev.kube import Kubectl, KubectlFailed, connect, summary, wait_for
 from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import NAMESPACE as OPERATOR_NAMESPACE
 from dev.operator_install import SELECTOR, images_in_use, install
 from pytest_kind import KindCluster
 from tests.cluster.scenario import Scenario, small_spec
 
+PLANE_READY_SECONDS = 120.0
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
@@ -56,6 +58,22 @@ def kubectl(kind_cluster: KindCluster | None) -> Kubectl:
     if kind_cluster is not None:
         return Kubectl(str(kind_cluster.kubectl_path), str(kind_cluster.kubeconfig_path))
     return found
+
+
+@pytest.fixture(scope="session")
+def empty(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """kubectl on an API server with nothing on it."""
+    with Plane(nodes=False) as plane:
+        own = Kubectl(kubectl.program, str(plane.kubeconfig))
+        wait_for(lambda: _is_ready(own) or None, "a ready API server", seconds=PLANE_READY_SECONDS)
+        yield own
+
+
+def _is_ready(kubectl: Kubectl) -> bool:
+    try:
+        return kubectl("get", "--raw", "/readyz") == "ok"
+    except KubectlFailed:
+        return False
 
 
 @pytest.fixture(scope="session")
