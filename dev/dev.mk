@@ -21,6 +21,10 @@ node-image: python3 ## build the node image (only where the public one cannot be
 base-images: python3 ## build the base images (only where the public ones cannot be pulled)
 	@$(CLUSTER) base-images
 
+.PHONY: helm
+helm: python3 ## build Helm, once per machine (minutes the first time): what tries the chart
+	@$(CLUSTER) helm
+
 .PHONY: images
 images: cluster ## build the API's and the operator's image and push them to the local registry
 	@$(CLUSTER) build api operator

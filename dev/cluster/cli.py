@@ -5,7 +5,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from dev.cluster import app_images, base_images, clean, cluster, daemon, node_image, registry, sources
+from dev.cluster import (
+    app_images,
+    base_images,
+    clean,
+    cluster,
+    daemon,
+    go_tools,
+    node_image,
+    registry,
+    sources,
+)
 from dev.cluster.console import Problem, say
 from dev.cluster.lock import machine_lock
 from dev.cluster.paths import STATE_BIN, cluster_name
@@ -38,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
     commands.add_parser("node-image", help="build the node image")
     commands.add_parser("base-images", help="build the base images")
+    commands.add_parser("helm", help="build Helm; its path")
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
@@ -72,6 +83,8 @@ def _run(options: argparse.Namespace) -> int:
                 say("public base images are used: nothing to build")
             else:
                 print(base_images.ensure_local())
+        case "helm":
+            print(go_tools.published("helm"))
         case "build":
             for image in options.image:
                 print(app_images.build(image, options.tag))

@@ -1,4 +1,4 @@
-"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS and metrics-server.
+"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server and Helm.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -23,16 +23,17 @@ _PUBLISHED = {
     "kind": "sigs.k8s.io/kind@v0.33.0",
     "coredns": "github.com/coredns/coredns@v1.12.4",
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0",
+    "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
 }
 _LOGS = MACHINE / "logs"
 
 
 def published(name: str) -> Path:
-    """The full path of `kind`, `coredns` or `metrics-server`, built when it is not there yet."""
+    """The full path of one of `_PUBLISHED`, built when it is not there yet."""
     module = _PUBLISHED[name]
     path = MACHINE_BIN / digest(module, *_go_inputs()) / name
     if not path.exists():
-        with step(f"building {module} (about 1 minute when nothing is cached)"):
+        with step(f"building {module} (minutes when nothing is cached)"):
             partial = path.with_name("partial")
             shutil.rmtree(partial, ignore_errors=True)
             install = [go(), "install", "-trimpath", "-ldflags", "-s -w", module]
