@@ -33,11 +33,11 @@ $(VENV_STAMP): | python3
 	@touch $@
 
 .PHONY: requirements
-requirements: ## pin every dependency with hashes (needs uv in the environment)
-	@for extra in api operator; do \
-	  $(VENV)/bin/uv pip compile pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
+requirements: ## pin every dependency with hashes (needs uv in the environment) [UPGRADE=yes: the newest versions]
+	@for extra in api operator sbom; do \
+	  $(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
-	@$(VENV)/bin/uv pip compile pyproject.toml --extra api --extra operator --extra dev --universal --python-version 3.11 \
+	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra operator --extra dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/dev.txt
 
 .PHONY: crds
@@ -59,10 +59,15 @@ OBJECTS = $(filter-out %/kustomization.yaml,$(wildcard crds/*.yaml manifests/ope
 DOCKERFILES = Dockerfile.api Dockerfile.operator $(wildcard dev/images/*/Dockerfile*)
 
 .PHONY: lint-files
-lint-files: venv ## manifests against the schemas of two versions of Kubernetes, Dockerfiles
+lint-files: venv ## manifests against the schemas of two versions of Kubernetes, Dockerfiles, workflows
 	@for version in 1.29 1.37; do $(VENV)/bin/kubernetes-validate --strict --quiet -k $$version $(OBJECTS); done
 	@if test -x $(VENV)/bin/hadolint; then $(VENV)/bin/hadolint $(DOCKERFILES); \
 	  else echo "Dockerfiles are not looked at: hadolint has no wheel for this machine"; fi
+	@$(VENV)/bin/zizmor --offline --quiet --no-progress --strict-collection .github
+
+.PHONY: actionlint
+actionlint: python3 ## the workflows once more, with actionlint: built from its Go module, once per machine
+	@$$(python3 -m dev.cluster actionlint)
 
 .PHONY: test-unit
 test-unit: venv ## tests that need nothing but Python (a few minutes)
@@ -160,6 +165,40 @@ swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrad
 .PHONY: demo
 demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
+
+# --- delivering it: what .github/workflows call, on any machine -------------------------------------------------------
+.PHONY: deploy
+deploy: venv ## an image to one place, and the operator's verdict: OVERLAY=staging IMAGE=... [CONTEXT=... TIMEOUT=1800]
+	@$(PY) -m dev.deploy $(OVERLAY) --image $(IMAGE) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+.PHONY: smoke
+smoke: venv ## a deployed service from outside, reading only: URL=https://...
+	@$(PY) -m dev.end_to_end --only-read $(URL)
+
+.PHONY: end-to-end
+end-to-end: venv ## the same, and one user's way through it; what it reports stays: URL=https://...
+	@$(PY) -m dev.end_to_end $(URL)
+
+REGISTRY ?= localhost
+PLATFORMS ?= linux/amd64
+.PHONY: release-images
+release-images: # docker buildx is needed [REGISTRY=... VERSION=... PLATFORMS=linux/amd64,linux/arm64 PUSH=yes]
+	@for program in api operator; do \
+	  docker buildx build --platform $(PLATFORMS) -f Dockerfile.$$program -t $(REGISTRY)/marauders-map-$$program:$(VERSION) \
+	    $(if $(PUSH),--push --provenance=mode=max --sbom=true,--load) .; done
+
+.PHONY: scan
+scan: ## the images of release-images: CRITICAL or HIGH findings fail it (needs trivy and its database) [REGISTRY=... VERSION=...]
+	@command -v trivy >/dev/null || { echo "trivy is missing: install it, or scan with 'snyk container test'" >&2; exit 1; }
+	@for program in api operator; do \
+	  trivy image --severity CRITICAL,HIGH --exit-code 1 $(REGISTRY)/marauders-map-$$program:$(VERSION); done
+
+.cache/sbom: requirements/sbom.txt | python3
+	@rm -rf $@ && python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
+.PHONY: sbom
+sbom: .cache/sbom ## what each image is made of (CycloneDX): dist/sbom-api.json, dist/sbom-operator.json
+	@mkdir -p dist && for program in api operator; do \
+	  .cache/sbom/bin/cyclonedx-py requirements --output-reproducible --validate -o dist/sbom-$$program.json requirements/$$program.txt; done
 
 # What a person sets for the targets below, turned into options.
 INSTALL_FLAGS = $(if $(OPERATOR_IMAGE),--image $(OPERATOR_IMAGE)) $(if $(NAMESPACES),--namespaces $(NAMESPACES)) \

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("node-image", help="build the node image")
     commands.add_parser("base-images", help="build the base images")
     commands.add_parser("helm", help="build Helm; its path")
+    commands.add_parser("actionlint", help="build actionlint; its path")
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
@@ -83,8 +84,8 @@ def _run(options: argparse.Namespace) -> int:
                 say("public base images are used: nothing to build")
             else:
                 print(base_images.ensure_local())
-        case "helm":
-            print(go_tools.published("helm"))
+        case "helm" | "actionlint" as tool:
+            print(go_tools.published(tool))
         case "build":
             for image in options.image:
                 print(app_images.build(image, options.tag))

@@ -1,4 +1,4 @@
-"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server and Helm.
+"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -23,6 +23,7 @@ _PUBLISHED = {
     "kind": "sigs.k8s.io/kind@v0.33.0",
     "coredns": "github.com/coredns/coredns@v1.12.4",
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0",
+    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
 }
 _LOGS = MACHINE / "logs"
