@@ -25,7 +25,8 @@ from dev.cluster.console import Problem, say
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, tell
 from dev.misbehaving_image import ensure_misbehaving_image
-from dev.operator_install import DEPLOYMENT, NAMESPACE, images_in_use, install
+from dev.operator_install import DEPLOYMENT, images_in_use, install
+from dev.operator_objects import NAMESPACE
 
 CAP_SECONDS = 180.0
 INNOCENT_CAP_SECONDS = 260.0

@@ -7,7 +7,8 @@ import time
 
 from bench.rollback import peers
 from dev.kube import Kubectl
-from dev.operator_install import DEPLOYMENT, NAMESPACE
+from dev.operator_install import DEPLOYMENT
+from dev.operator_objects import NAMESPACE
 
 
 def machine_in_words(kubectl: Kubectl, lanes: int) -> str:

@@ -19,8 +19,8 @@ from dev.cluster.paths import STATE
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, summary, wait_for
 from dev.misbehaving_image import ensure_broken_image
-from dev.operator_install import NAMESPACE as OPERATOR_NAMESPACE
 from dev.operator_install import SELECTOR, images_in_use, install
+from dev.operator_objects import NAMESPACE as OPERATOR_NAMESPACE
 from pytest_kind import KindCluster
 from tests.cluster.scenario import Scenario, small_spec
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dev.kube import Kubectl
-from dev.operator_install import NAMESPACE, leader
+from dev.operator_install import leader
+from dev.operator_objects import NAMESPACE
 from tests.cluster import budgets
 from tests.cluster.scenario import NAME, Scenario
 

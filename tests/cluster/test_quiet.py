@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 from dev.kube import Kubectl
-from dev.operator_install import NAMESPACE, leader
+from dev.operator_install import leader
+from dev.operator_objects import NAMESPACE
 from prometheus_client.parser import text_string_to_metric_families
 from tests.cluster import budgets
 from tests.cluster.scenario import NAME, POLL_SECONDS, Scenario

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from dev.kube import Kubectl
-from dev.operator_install import NAMESPACE, leader
+from dev.operator_install import leader
+from dev.operator_objects import NAMESPACE
 from tests.cluster import budgets
 from tests.zoo.cage import Cage
 
