@@ -80,7 +80,7 @@ pgbouncer: # the API is tested behind a real pooler
 
 .PHONY: test-component
 test-component: venv pgbouncer ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
-	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component
+	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadfile
 
 SERVERS := dev/servers
 $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
