@@ -91,4 +91,6 @@ async def test_the_first_release_can_read_what_this_one_stores() -> None:
         loop.bad("no-such-image")
         loop.edit(rollout={"paused": True})
         await loop.run(60)
-    assert {"Ready ", "RolledBack ", "RollingOut Witnesses", "RollingOut Sharing", "Baking Baking"} <= seen, seen
+    assert {"Ready ", "RolledBack ", "RollingOut Witnesses", "RollingOut Sharing", "Baking Baking"} <= seen, (
+        seen
+    )
