@@ -71,11 +71,11 @@ def _wait_for_pods(kubectl: Kubectl) -> None:
         raise Problem(f"the operator does not start: {error.stderr.strip()}\n{pods}\n{logs}") from error
 
 
-def leader(kubectl: Kubectl) -> str | None:
+def leader(kubectl: Kubectl, namespace: str = NAMESPACE) -> str | None:
     """The pod that leads, as the Lease says; None while none of the pods that exist does."""
-    lease = kubectl.find("-n", NAMESPACE, "get", "lease", LEASE)
+    lease = kubectl.find("-n", namespace, "get", "lease", LEASE)
     holder = str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
-    pods = kubectl.json("-n", NAMESPACE, "get", "pods", *SELECTOR)["items"]
+    pods = kubectl.json("-n", namespace, "get", "pods", *SELECTOR)["items"]
     alive = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
     # The holder is the pod's name, perhaps with something unique to the process after it.
     return next((name for name in alive if holder.startswith(name)), None)

@@ -52,10 +52,10 @@ def build(which: str, tag: str | None) -> str:
     local = f"{image.repository}:{content_key(image, bases.build, bases.runtime)}"
     if not images.exists(local):
         with step(f"building {local}"):
-            _build(image, local, bases)
+            build_image(image, local, bases, context=CHECKOUT)
             images.prune(image.repository)
     _check_size(image, local, trimmed=bases.trimmed)
-    reference = _publish(image, local, tag or local.partition(":")[2])
+    reference = publish(image, local, tag or local.partition(":")[2])
     _point(which, reference)
     return reference
 
@@ -71,13 +71,14 @@ def content_key(image: AppImage, *bases: str) -> str:
     return digest(*bases, *names, files=[image.dockerfile, *files])
 
 
-def _build(image: AppImage, name: str, bases: base_images.BaseImages) -> None:
+def build_image(image: AppImage, name: str, bases: base_images.BaseImages, *, context: Path) -> None:
+    """Build it from the files in `context`."""
     command = ["docker", "build", "--network=host", "-t", name, "-f", str(image.dockerfile)]
     command += [f"--build-arg=BUILD_BASE={bases.build}", f"--build-arg=RUNTIME_BASE={bases.runtime}"]
     # The older builder is in every Docker; a missing buildx is an error with the newer one.
     builder = {} if succeeds(["docker", "buildx", "version"]) else {"DOCKER_BUILDKIT": "0"}
     log = STATE / "logs" / f"build-{image.repository}.log"
-    run([*command, str(CHECKOUT)], env=builder, log=log)
+    run([*command, str(context)], env=builder, log=log)
 
 
 def _check_size(image: AppImage, name: str, *, trimmed: bool) -> None:
@@ -88,7 +89,8 @@ def _check_size(image: AppImage, name: str, *, trimmed: bool) -> None:
         raise Problem(f"{name} takes {size:.1f} MB, the limit is {limit} MB", f"docker history {name}")
 
 
-def _publish(image: AppImage, local: str, tag: str) -> str:
+def publish(image: AppImage, local: str, tag: str) -> str:
+    """Push it to where the nodes pull from, unless it is there; the name that they pull it by."""
     if named_kubeconfig():
         target = os.environ.get("MARAUDERS_REGISTRY")
         if not target:

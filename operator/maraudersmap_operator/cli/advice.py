@@ -104,6 +104,17 @@ ADVICE: dict[str, Advice] = {
         "what the spec asks for cannot be read or understood now, so everything stays as it is and nothing new starts",
         ("see what the message names",),
     ),
+    "DefinitionOlder": Advice(
+        "the custom resource definition is older than the operator, and a rollout's verdict could not be remembered",
+        (
+            "apply the definition of the operator's release, from its files: `kubectl apply --server-side -k crds`",
+            "the operator notices within a minute, and goes on by itself",
+        ),
+    ),
+    "StatusNewer": Advice(
+        "a newer operator has stored something that this one cannot read, so it starts nothing beside it",
+        ("install the newer operator again, and go back to the older one when no rollout is on",),
+    ),
     "ContainerConfigInvalid": Advice(
         "the kubelet cannot create its container from this template, now or later",
         ("correct what the message names (user, command, capabilities) in the image or the spec", CHANGE),

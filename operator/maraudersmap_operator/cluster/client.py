@@ -54,6 +54,9 @@ class Cluster(Protocol):
     async def list(self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "") -> Listing:
         """The same in one piece, for what is known to be small."""
 
+    async def schema(self, kind: Kind) -> Manifest:
+        """What the API server declares of a kind, as OpenAPI 3.0 has it. Raises NotFound when it publishes nothing of it."""
+
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create. Raises Conflict when it exists. `dry_run`: nothing is kept, everything else is as it would be."""
 
@@ -143,6 +146,15 @@ class KubernetesCluster:
             items += page.items
             version = page.resource_version
         return Listing(tuple(items), version)
+
+    async def schema(self, kind: Kind) -> Manifest:
+        document = await self._request("GET", kind.schema_path)
+        wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+        for schema in document["components"]["schemas"].values():
+            if wanted in schema.get("x-kubernetes-group-version-kind", ()):
+                found: Manifest = schema
+                return found
+        raise NotFound(f"GET {kind.schema_path}: has no {kind.kind}", 404)
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         path = kind_of(manifest).path(manifest["metadata"]["namespace"])

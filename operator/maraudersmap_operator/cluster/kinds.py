@@ -28,6 +28,15 @@ class Kind:
         parts += [p for p in (name, subresource) if p is not None]
         return "/".join(parts)
 
+    @property
+    def schema_path(self) -> str:
+        """URL path of the OpenAPI document that describes the kinds of this group and version. Every user may read it."""
+        return (
+            f"/openapi/v3/apis/{self.group}/{self.version}"
+            if self.group
+            else f"/openapi/v3/api/{self.version}"
+        )
+
 
 MARAUDERSMAP = Kind("hogwarts.edu", "v1alpha1", "MaraudersMap", "maraudersmaps")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")

@@ -23,11 +23,13 @@ def with_children(
     before: MaraudersMapStatus,
     fates: Sequence[Fate],
     ignored: Sequence[str],
+    definition: str,
     now: datetime,
 ) -> MaraudersMapStatus:
     """The status with ChildrenApplied, Contested and Ignored, and with Ready, Stalled and Reconciling as they follow.
 
     `before`: the stored status, for the times of transitions. `ignored`: fields of the spec that this operator does not know.
+    `definition`: what its custom resource definition has no place for, as a sentence; empty when it has one for everything.
     """
     contested = [f for f in fates if f.state is State.CONTESTED]
     person = [f for f in fates if f.state in NEEDS_A_PERSON]
@@ -45,6 +47,8 @@ def with_children(
                 _sentence(contested),
             )
         )
+    if definition:
+        made.append((ConditionType.DEFINITION_OLDER, True, "NoPlaceForMemory", definition))
     if ignored:
         names = ", ".join(ignored)
         made.append(

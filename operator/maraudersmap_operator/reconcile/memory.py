@@ -1,18 +1,29 @@
 """Remember: the one place where a status is written.
 
 It is written with the version that it was computed from. When only the spec or the metadata have moved meanwhile, what was
-learned is stored all the same; when someone else has written the status, the pass is abandoned and decides again.
+learned is stored all the same; when someone else has written the status, the pass is abandoned and decides again. Written is
+what the custom resource definition in the cluster has a place for, and with it what a newer operator has stored.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
-from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Key, Manifest, NotFound, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.definition import dropped
+from maraudersmap_operator.resource.other_release import carried, dump, read_status
+
+from .definition import Definition
 
 TRIES = 3
+# A refusal names some of what has no place, the next one more.
+REFUSALS = 50
+
+
+class DefinitionOlder(ClusterError):
+    """The custom resource definition turned out to have no place for a part: the pass is to decide again."""
 
 
 class StatusMoved(Conflict):
@@ -22,8 +33,19 @@ class StatusMoved(Conflict):
 class StatusWriter:
     """Writes the status of one resource in one pass. `began_with`: the object that the pass has decided on."""
 
-    def __init__(self, cluster: Cluster, store: Store, key: Key, began_with: Manifest) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        key: Key,
+        began_with: Manifest,
+        definition: Definition,
+        now: datetime,
+    ) -> None:
         self._cluster = cluster
+        self._definition = definition
+        self._now = now
+        self._knew = bool(definition.no_place_for)
         self._store = store
         self._key = key
         self._uid = began_with["metadata"]["uid"]
@@ -36,30 +58,39 @@ class StatusWriter:
         return self._stored
 
     async def store(self, status: MaraudersMapStatus) -> bool:
-        """True when it had to be written. Raises StatusMoved, NotFound and what else the API server answers."""
-        wanted = dump(status)
-        if wanted == dump(MaraudersMapStatus.model_validate(self._stored)):
+        """True when it had to be written. Raises StatusMoved, DefinitionOlder, NotFound and what else the API server
+        answers."""
+        wanted = carried(self._stored, dump(status))
+        sent = self._definition.fit(wanted, self._stored)
+        if dump(read_status(sent)[0]) == dump(read_status(self._stored)[0]):
             return False
-        for _ in range(TRIES):
+        conflicts = refusals = 0
+        while conflicts < TRIES:
             try:
                 written = await self._cluster.apply_status(
                     self._key.namespace,
                     self._key.name,
                     self._uid,
-                    self._carrying(wanted),
+                    sent,
                     version=self._version,
                 )
             except Conflict:
                 await self._look_again()
+                conflicts += 1
+                continue
+            except ClusterError as error:
+                refusals += 1
+                if refusals > REFUSALS or not await self._definition.refused(error, self._now):
+                    raise
+                if not self._knew:
+                    # What this pass has decided rests on a memory that there is none of.
+                    raise DefinitionOlder(error.message, error.status) from error
+                sent = self._definition.fit(wanted, self._stored)
                 continue
             self._note(written)
+            self._definition.dropped(dropped(sent, self._stored))
             return True
         raise StatusMoved("the resource changes too often to store its status", 409)
-
-    def _carrying(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """With the fields of a newer operator's status, which this one does not know and must not lose."""
-        known = {f.alias or n for n, f in MaraudersMapStatus.model_fields.items()}
-        return {**{k: v for k, v in self._stored.items() if k not in known}, **wanted}
 
     async def _look_again(self) -> None:
         """Go on from the newest version if the status in it is the one that this pass began with."""
@@ -76,7 +107,3 @@ class StatusWriter:
         self._store.confirm(MARAUDERSMAP, written)
         self._version = str(written["metadata"]["resourceVersion"])
         self._stored = written.get("status") or {}
-
-
-def dump(status: MaraudersMapStatus) -> dict[str, Any]:
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)

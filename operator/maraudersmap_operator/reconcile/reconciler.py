@@ -22,6 +22,7 @@ from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.cluster.reach import refusal
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.other_release import dump, read_status
 from maraudersmap_operator.resource.status import Evidence
 from maraudersmap_operator.rollout import (
     Action,
@@ -33,6 +34,7 @@ from maraudersmap_operator.rollout import (
     decide,
     report_refusal,
 )
+from maraudersmap_operator.rollout.report import DEFINITION_OLDER, STATUS_NEWER
 from maraudersmap_operator.telemetry import Metrics, logger
 
 from .admission import ask_admission
@@ -42,10 +44,11 @@ from .between import Between, Unannounced
 from .carry_out import Hands
 from .condition import with_children
 from .converge import Converger
+from .definition import AGAIN, Definition
 from .ensure import Budget, Ensurer
 from .forward import is_forward
 from .masking import Masks
-from .memory import StatusWriter, dump
+from .memory import StatusWriter
 from .nodes import Nodes
 from .observe import Observation, observe
 from .references import NOT_READ_YET, References, read_references, without_references
@@ -85,6 +88,7 @@ class Reconciler:
         self._cluster = cluster
         self._store = store
         self._nodes = Nodes(cluster)
+        self._definition = Definition(cluster)
         self._settings = settings
         allowed = settings.prometheus_namespaces
         self._analyst = Analyst(may_ask=lambda url, namespace: refusal(url, namespace, allowed))
@@ -133,6 +137,7 @@ class Reconciler:
         spec, owner = resource.spec, Owner(resource.name, resource.namespace, resource.uid)
         if await self._is_quiet(key, resource, between, owner, now):
             return between.poll_after(now)
+        await self._definition.look(now)
         in_sight = await settle_doubts(self._cluster, self._store, key)
         if resource.status.candidate is not None:
             await refresh_pods(self._cluster, self._store, key)
@@ -184,14 +189,15 @@ class Reconciler:
         if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
             for note in owed.notes:
                 await announce(self._cluster, owed.resource, note, self._clock())
-            self._metrics.observe(key, owed.before, MaraudersMapStatus.model_validate(stored))
+            self._metrics.observe(key, owed.before, read_status(stored)[0])
 
     async def _report_invalid(self, key: Key, obj: dict[str, Any], error: InvalidResource) -> None:
         now = self._clock()
-        before = MaraudersMapStatus.model_validate(obj.get("status") or {})
+        before, _ = read_status(obj.get("status") or {})
         generation = obj["metadata"].get("generation", 0)
         status = report_refusal(before, generation, str(error), now, reason="InvalidSpec")
-        if await StatusWriter(self._cluster, self._store, key, obj).store(status):
+        writer = StatusWriter(self._cluster, self._store, key, obj, self._definition, now)
+        if await writer.store(status):
             logger().warning("invalid resource", error=str(error))
 
     def _next_look(
@@ -218,6 +224,8 @@ class Reconciler:
             looks.append(UNVERIFIED_RETRY)
         if (retry := between.fates.next_try(now)) is not None:
             looks.append(retry)
+        if self._definition.no_place_for:
+            looks.append(AGAIN)
         calm = resource.status.candidate is None and decision.status.candidate is None
         between.quiet = fingerprint(self._store, one_pass.key) if calm and len(looks) <= 2 else None
         between.converged_at = now
@@ -234,6 +242,10 @@ class Reconciler:
     @property
     def led_before(self) -> datetime | None:
         return self._led_before
+
+    @property
+    def definition(self) -> Definition:
+        return self._definition
 
 
 class _Pass:
@@ -257,7 +269,8 @@ class _Pass:
         self._owner = owner
         self._between = between
         self._now = now
-        self._writer = StatusWriter(self._cluster, self._store, key, obj)
+        self._definition = reconciler.definition
+        self._writer = StatusWriter(self._cluster, self._store, key, obj, self._definition, now)
         self._began_with = resource.status
         self._unwatched = unwatched(
             obj, between.good_pass_at, between.failed_since, reconciler.led_before, now
@@ -347,12 +360,27 @@ class _Pass:
             self._masks,
             (("UnknownField", self._resource.not_understood) if self._resource.not_understood else ("", "")),
         )
-        observed = replace(observation.observed, unwatched=self._unwatched)
+        reason, unremembered = self._unremembered()
+        observed = replace(
+            observation.observed,
+            unwatched=self._unwatched,
+            unremembered=unremembered,
+            unremembered_reason=reason,
+        )
         self._unwatched = timedelta(0)  # credited once
         observed = await compared(self._analyst, self._store, self.key, self._resource, observed, self._now)
         if self._between.ask_admission:
             observed = await self._with_admission(observed)
         return replace(observation, observed=observed)
+
+    def _unremembered(self) -> tuple[str, str]:
+        """Why what a rollout learns would be forgotten, as reason and sentence; empty when it would not."""
+        if unread := self._resource.unread:
+            return STATUS_NEWER, (
+                f"{', '.join(unread)}: written by a newer operator, and this one cannot read it. It is kept, what runs is "
+                "protected and gone back to, and no rollout starts or goes on until the operator is of that release again"
+            )
+        return DEFINITION_OLDER, self._definition.sentence()
 
     async def _with_admission(self, observed: Observed) -> Observed:
         status = self._resource.status
@@ -399,7 +427,12 @@ class _Pass:
         """Where traffic could not be moved, only what was learned counts, not what was meant to follow."""
         status = decision.withheld if hands.traffic_failed else decision.status
         return with_children(
-            status, self._began_with, self._between.fates.failed(), self._resource.ignored, self._now
+            status,
+            self._began_with,
+            self._between.fates.failed(),
+            self._resource.ignored,
+            self._definition.sentence(),
+            self._now,
         )
 
     async def _write(self, status: MaraudersMapStatus, notes: tuple[Note, ...]) -> None:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from maraudersmap_operator.resource.names import KIND, NAME_MAX, NAME_PATTERN
+from maraudersmap_operator.resource.other_release import read_status
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
@@ -57,6 +58,8 @@ class MaraudersMap(BaseModel):
     """Fields of the spec that this version does not know and that nobody has set: defaults of a newer definition."""
     not_understood: str = ""
     """Why it is not known what the spec asks for: someone has set a field, or a value, that this version does not know."""
+    unread: tuple[str, ...] = ()
+    """Parts of the status that this version cannot read: a newer one has written them. They are carried along."""
 
     @property
     def name(self) -> str:
@@ -102,8 +105,8 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     given = {
         "metadata": obj["metadata"],
         "spec": deepcopy(dict(obj.get("spec") or {})),
-        "status": obj.get("status") or {},
     }
+    status, unread = read_status(obj.get("status") or {})
     ignored: list[str] = []
     strange: list[str] = []
     first: InvalidResource | None = None
@@ -122,7 +125,12 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     if len(resource.name) > NAME_MAX or not fullmatch(NAME_PATTERN, resource.name):
         raise InvalidResource("metadata.name", NAME_MESSAGE)
     return resource.model_copy(
-        update={"ignored": tuple(sorted(set(ignored))), "not_understood": "; ".join(sorted(set(strange)))}
+        update={
+            "status": status,
+            "unread": unread,
+            "ignored": tuple(sorted(set(ignored))),
+            "not_understood": "; ".join(sorted(set(strange))),
+        }
     )
 
 
@@ -140,10 +148,6 @@ def _pruned(given: dict[str, Any], error: ValidationError, ignored: list[str], s
             return False
     if not isinstance(parent, dict) or path[-1] not in parent:
         return False
-    if path[0] == "status":
-        # Written by a newer operator: what this one cannot read it carries along.
-        parent.pop(path[-1])
-        return True
     name = ".".join(str(part) for part in path)
     if first["type"] == "extra_forbidden" and not is_owned(given["metadata"], path):
         ignored.append(name)

@@ -52,6 +52,7 @@ class ConditionType(StrEnum):
     ROUTE_READY = "RouteReady"  # only with spec.gateway
     CHILDREN_APPLIED = "ChildrenApplied"
     CONTESTED = "Contested"  # only once someone has kept changing a child
+    DEFINITION_OLDER = "DefinitionOlder"  # only while the definition has no place for a part of the status
     FIELDS_IGNORED = "FieldsIgnored"  # only with fields that this operator does not know
 
 

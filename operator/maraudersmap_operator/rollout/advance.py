@@ -69,7 +69,7 @@ def advance(turn: Turn) -> None:
     if turn.promote and turn.status.candidate and turn.status.candidate.controls_hurt_since:
         _override(turn)
     turn.all_learned()
-    if turn.observed.target is None and candidate.revision not in turn.observed.recorded:
+    if turn.only_back and candidate.revision not in turn.observed.recorded:
         # It has only just been asked for, and nobody knows what its pods would be.
         keep_stable(turn)
         return
@@ -95,7 +95,7 @@ def _override(turn: Turn) -> None:
 def _may_have_pods(turn: Turn, candidate: CandidateRevision) -> bool:
     """True when the migrations are done; until then stable is all there is."""
     done = migrated(turn)
-    if turn.observed.target is None:
+    if turn.only_back:
         turn.block_still("")
         if done:
             made_to_wait(turn)

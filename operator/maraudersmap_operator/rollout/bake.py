@@ -38,7 +38,7 @@ def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> No
     if verdict:
         return
     end = candidate.step_started_at + timedelta(seconds=turn.spec.rollout.bake_seconds)
-    if turn.spec.rollout.paused and not turn.emergency:
+    if turn.observed.unremembered or (turn.spec.rollout.paused and not turn.emergency):
         turn.block_still(f"the rollout stays at {candidate.step}")
     elif turn.now < end and not turn.promote:
         turn.wake_at(end)

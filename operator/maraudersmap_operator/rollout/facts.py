@@ -168,6 +168,10 @@ class Observed:
     target: Target | None  # None: unknown, because something that makes it could not be read or understood
     unknown: str = ""  # one sentence: why the target is unknown
     unknown_reason: str = ""  # likewise, CamelCase
+    unremembered: str = (
+        ""  # one sentence: why what a rollout learns would be forgotten; empty when it would not
+    )
+    unremembered_reason: str = ""  # likewise, CamelCase
     unwatched: timedelta = timedelta(0)  # until now nobody led or looked for this long; given once
     serving: str = ""  # revision in the Service's selector; empty: no Service yet
     previewed: str = ""  # revision in the preview Service's selector; empty: none

@@ -24,7 +24,7 @@ def migrated(turn: Turn) -> bool:
     pinned = turn.status.pin is not None and turn.status.pin.revision == candidate.revision
     if not turn.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
         return True
-    if turn.observed.target is None and (migration is None or migration.state is JobState.FAILED):
+    if turn.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
     if migration is None:
         _migrate(turn, candidate.migration_attempt + 1)

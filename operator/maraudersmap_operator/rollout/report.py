@@ -22,10 +22,13 @@ from .compare import told
 from .serving import available, limping, outlived, served, serving
 from .turn import Turn
 
+# The custom resource definition has no place for what is learned; another release has learned what this one cannot read.
+DEFINITION_OLDER, STATUS_NEWER = "DefinitionOlder", "StatusNewer"
 # Reasons that no waiting cures: somebody must change something.
 NEEDS_A_PERSON = frozenset(
     {"Conflict", "SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ImageNotFound", "CrashLoop"}
     | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout", "IrreversibleMigration"}
+    | {DEFINITION_OLDER, STATUS_NEWER}
 )
 
 

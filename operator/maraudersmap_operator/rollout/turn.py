@@ -75,8 +75,13 @@ class Turn:
 
     @property
     def still(self) -> bool:
-        """Nothing goes forward: somebody has paused the rollout, or nobody knows what is asked for."""
-        return (self.spec.rollout.paused and not self.emergency) or self.observed.target is None
+        """Nothing goes forward: somebody has paused the rollout, or there is only the way back."""
+        return (self.spec.rollout.paused and not self.emergency) or self.only_back
+
+    @property
+    def only_back(self) -> bool:
+        """Nobody knows what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
+        return self.observed.target is None or bool(self.observed.unremembered)
 
     @property
     def emergency(self) -> bool:
@@ -91,6 +96,8 @@ class Turn:
                 self.observed.unknown_reason or "TargetUnknown",
                 self.observed.unknown or "what the spec asks for cannot be read",
             )
+        elif self.observed.unremembered:
+            self.block(self.observed.unremembered_reason, self.observed.unremembered)
         else:
             self.block("Paused", f"spec.rollout.paused is true: {what}")
 

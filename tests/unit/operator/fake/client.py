@@ -19,7 +19,8 @@ from maraudersmap_operator.cluster.errors import (
 )
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, MARAUDERSMAP, POD, Kind, kind_of
 
-from .faults import Call, Effect, Faults
+from .faults import READS, Call, Effect, Faults
+from .patches import copied
 from .problems import Problem
 from .selectors import by_fields, by_labels, labels_of
 from .server import ApiServer
@@ -40,6 +41,7 @@ _METHODS = {
     "get": "GET",
     "list": "GET",
     "logs": "GET",
+    "schema": "GET",
 }
 
 
@@ -67,7 +69,7 @@ class FakeCluster:
 
     @property
     def writes(self) -> int:
-        return sum(n for (verb, _), n in self.calls.items() if verb not in ("get", "list", "logs"))
+        return sum(n for (verb, _), n in self.calls.items() if verb not in READS)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         try:
@@ -103,6 +105,11 @@ class FakeCluster:
             items += page.items
             version = page.resource_version
         return Listing(tuple(items), version)
+
+    async def schema(self, kind: Kind) -> Manifest:
+        with self._call(Call("schema", kind, "", "")):
+            found: Manifest = copied(self.server.schema)
+            return found
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]

@@ -6,6 +6,7 @@ test_fake_contract.py on the real API server: where the fake differs, one of the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -33,8 +34,27 @@ from maraudersmap_operator.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
+from maraudersmap_operator.resource.definition import dropped
 
 FOREIGN = "kubectl-edit"
+# The least that the parts of a status need.
+_NOON = "2026-01-01T12:00:00Z"
+STABLE: Manifest = {"revision": "fjxwhct5", "image": "registry.example/map:1", "since": _NOON}
+HISTORY: Manifest = {
+    "revision": "fjxwhct5",
+    "image": "registry.example/map:1",
+    "outcome": "Promoted",
+    "startedAt": _NOON,
+    "endedAt": _NOON,
+}
+CANDIDATE: Manifest = {
+    "revision": "fjxwhct5",
+    "image": "registry.example/map:1",
+    "step": "Baking",
+    "startedAt": _NOON,
+    "stepStartedAt": _NOON,
+    "progressedAt": _NOON,
+}
 GHOST = "00000000-0000-4000-8000-00000000dead"
 
 
@@ -312,6 +332,62 @@ async def check_undeclared_status_fields_break_an_apply(on: Ground) -> None:
     with pytest.raises(Unavailable, match="field not declared in schema") as caught:
         await _apply_status(on, first, {"phase": "Pending", "newer": 1})
     assert caught.value.status == 500
+
+
+async def check_undeclared_status_fields_are_named(on: Ground) -> None:
+    """Some of them, each time: so the operator learns what has no place where it cannot read the schema."""
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "undeclared-all"))
+    status = {
+        "phase": "Pending",
+        "newer": 1,
+        "stable": STABLE | {"newer": 1},
+        "history": [HISTORY | {"newer": 1}],
+        "tokens": {"newer": "x"},
+    }
+    with pytest.raises(Unavailable) as caught:
+        await _apply_status(on, first, status)
+    named = set(re.findall(r"(\S+): field not declared in schema", caught.value.message))
+    wrong = {".status.newer", ".status.stable.newer", ".status.history[0].newer", ".status.tokens.newer"}
+    assert named
+    assert named <= wrong
+
+
+async def check_the_schema_is_published(on: Ground) -> None:
+    schema = await on.cluster.schema(on.resource)
+    status = schema["properties"]["status"]["properties"]
+    assert "Ready" in status["phase"]["enum"]
+    assert status["message"]["maxLength"] == 1024
+    assert status["history"]["maxItems"] == 20
+    assert set(status["stable"]["required"]) == {"revision", "image", "since"}
+    assert status["secrets"]["properties"]["digests"]["additionalProperties"]["type"] == "string"
+
+
+async def check_all_of_a_declared_status_comes_back(on: Ground) -> None:
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "whole"))
+    status = {"phase": "Pending", "stable": STABLE, "history": [HISTORY], "candidate": CANDIDATE}
+    after = await _apply_status(on, first, status)
+    assert list(dropped(status, after["status"])) == []
+
+
+async def check_bounds_of_the_status_are_kept(on: Ground) -> None:
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "bounds"))
+    for status, answer in (
+        ({"message": "x" * 1025}, r"status\.message: Too long"),
+        ({"history": [HISTORY] * 21}, r"status\.history: Too many"),
+        ({"candidate": CANDIDATE | {"step": "Apparating"}}, r"status\.candidate\.step: Unsupported value"),
+    ):
+        with pytest.raises(Refused, match=answer) as caught:
+            await _apply_status(on, first, status)
+        assert caught.value.status == 422
+
+
+async def check_a_part_goes_with_the_defaults_that_nobody_owns(on: Ground) -> None:
+    """Else a newer definition's defaults would stay behind, without what the part needs, and every apply would fail."""
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "leftovers"))
+    one = await _apply_status(on, first, {"phase": "Pending", "candidate": CANDIDATE})
+    assert one["status"]["candidate"]["heldSeconds"] == 0
+    two = await _apply_status(on, one, {"phase": "Pending"})
+    assert "candidate" not in two["status"]
 
 
 async def check_unknown_phase_is_refused(on: Ground) -> None:

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from maraudersmap_operator.cluster.kinds import Kind
 
+READS = ("get", "list", "logs", "schema")
+
 
 class Effect(StrEnum):
     STATUS = "status"  # answered with an HTTP status; nothing is done
@@ -30,7 +32,7 @@ class Call:
 
     @property
     def writes(self) -> bool:
-        return self.verb not in ("get", "list", "logs")
+        return self.verb not in READS
 
 
 _SENTENCES = {

@@ -17,17 +17,19 @@ Manifest = dict[str, Any]
 # Every object has these, whatever its schema says.
 _ALWAYS = ("apiVersion", "kind", "metadata")
 CRD = Path(__file__).parents[4] / "crds" / "hogwarts.edu_maraudersmaps.yaml"
+FIRST_RELEASE = Path(__file__).parents[1] / "recorded" / "v0.1.0" / "crd.yaml"
+"""The definition of v0.1.0 as it was released."""
 
 
-def declared() -> Manifest:
+def declared(definition: Path = CRD) -> Manifest:
     """The schema as crds/ has it; a copy, so that a test may make an older or a newer one of it."""
-    found: Manifest = json.loads(_text())
+    found: Manifest = json.loads(_text(definition))
     return found
 
 
-@lru_cache(maxsize=1)
-def _text() -> str:
-    document = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+@lru_cache(maxsize=2)
+def _text(definition: Path) -> str:
+    document = yaml.safe_load(definition.read_text(encoding="utf-8"))
     return json.dumps(document["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
 
 

@@ -266,7 +266,9 @@ class ApiServer:
         wanted = fields_of(kind, given)
         body = copied(stored.body)
         left = fields_of(kind, {"status": body.get("status", {})})
-        kept = {p: v for p, v in left.items() if p not in own - set(wanted) or p in others}
+        # A part that is given no more goes with all that is in it, the defaults that nobody owns included.
+        gone = _with_parts(own) - _with_parts(wanted)
+        kept = {p: v for p, v in left.items() if p in others or gone.isdisjoint(_with_parts([p]))}
         body["status"] = _built(kept | wanted).get("status", {})
         self._prepare(kind, body, stored.body)
         self._validate(kind, body, stored.body)
@@ -313,9 +315,11 @@ class ApiServer:
         self.storage.remove(self._stored(kind, namespace, name), self.clock.now)
 
     def upgrade(self, declared: Manifest) -> None:
-        """Another CRD. Its defaults are filled in when an object is read: no version changes, and nobody owns them."""
+        """Another CRD. When an object is read, what it does not declare is dropped and its defaults are filled in: no version
+        changes, and nobody owns them."""
         self.schema = declared
         for stored in self.storage.all(MARAUDERSMAP):
+            schema.prune(declared, stored.body)
             schema.fill_in(declared, stored.body)
             stored.own(stored.entries)
 
@@ -473,6 +477,11 @@ def _built(fields: dict[Path, Any]) -> Manifest:
             node = node.setdefault(part[2:], {})
         node[path[-1][2:]] = value
     return root
+
+
+def _with_parts(paths: Iterable[Path]) -> set[Path]:
+    """The paths and all that they lead through."""
+    return {path[:end] for path in paths for end in range(1, len(path) + 1)}
 
 
 def _remove(body: Manifest, path: Path) -> None:

@@ -1,0 +1,49 @@
+"""An earlier release of the operator: its files as they were tagged, and its image, for tests of upgrades."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from dev.cluster import app_images, base_images, images, sources
+from dev.cluster.console import Problem, step
+from dev.cluster.paths import CHECKOUT, digest
+from dev.cluster.shell import run, succeeds
+from dev.kube import state_folder
+
+FIRST = "v0.1.0"
+
+
+def files_of(tag: str) -> Path:
+    """A folder with the repository as it was at the tag. Raises Problem when this clone does not have the tag."""
+    if not succeeds(["git", "-C", str(CHECKOUT), "rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}"]):
+        raise Problem(f"this clone does not have the tag {tag}", f"git fetch origin tag {tag}")
+    commit = run(["git", "-C", str(CHECKOUT), "rev-parse", f"{tag}^{{commit}}"]).strip()
+    folder = state_folder("releases") / f"{tag}-{commit[:12]}"
+    if not folder.exists():
+        unpacked = folder.with_suffix(".part")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir()
+        archive = subprocess.run(
+            ["git", "-C", str(CHECKOUT), "archive", commit], capture_output=True, check=True
+        ).stdout
+        subprocess.run(["tar", "-x", "-C", str(unpacked)], input=archive, check=True)
+        unpacked.rename(folder)
+    return folder
+
+
+def operator_image(tag: str) -> str:
+    """The operator's image of that release, built from its own files; the name that the nodes pull it by."""
+    folder = files_of(tag)
+    bases = base_images.PUBLIC if sources.public_images() else base_images.ensure_local()
+    image = app_images.IMAGES["operator"]
+    image = replace(image, dockerfile=folder / image.dockerfile.relative_to(CHECKOUT))
+    # The folder's name has the commit: what the image is made from, but for its bases.
+    version = f"{folder.name}-{digest(bases.build, bases.runtime)}"
+    local = f"{image.repository}:{version}"
+    if not images.exists(local):
+        with step(f"building {local}"):
+            app_images.build_image(image, local, bases, context=folder)
+    return app_images.publish(image, local, version)
