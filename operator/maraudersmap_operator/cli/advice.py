@@ -59,8 +59,8 @@ ADVICE: dict[str, Advice] = {
         ("look for what only load brings: connections, memory, a slow dependency", CHANGE, RETRY),
     ),
     "NoControlGroup": Advice(
-        "it lost its readiness under traffic when no pod of the stable revision was left to compare with, and had it again "
-        "once those were back: a shared cause (the database, the network) looks the same",
+        "it failed while no pod of the stable revision was ready to compare with: a cause that both share (the database, "
+        "the network) looks the same",
         (
             "see what failed at that time: `kubectl get events -n {namespace}`",
             "spec.rollout.strategy BlueGreen keeps pods to compare with throughout",

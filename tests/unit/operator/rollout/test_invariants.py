@@ -390,7 +390,7 @@ class Machine(RuleBasedStateMachine):
         self.live(seconds)
         self.world.create_error = ""
 
-    @rule(seconds=st.sampled_from([1, 4, 20]))
+    @rule(seconds=st.sampled_from([1, 4, 20, 60]))
     def what_every_pod_needs_is_away(self, seconds: int) -> None:
         """No pod of any revision is ready meanwhile."""
         self.world.outage = True
