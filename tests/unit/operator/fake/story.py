@@ -301,10 +301,8 @@ class Teller:
         if self.loop.server.storage.get(CONFIG_MAP, NAMESPACE, "owl") is None:
             self._reference(_fixed())
         self.loop.edit(rollout={"paused": False})
-        # One tick for verbs that have waited for the spec to be known; then an end of every pin and every rejection.
-        await self.loop.tick()
+        # Another spec: an end of every pin, and of every verb that has waited for the one before.
         self.loop.good()
-        self.loop.ask("retry")
         self.invariants.disturbed(60)
         for _ in range(CALM_SECONDS):
             await self.loop.tick()
