@@ -294,7 +294,10 @@ class World:
         """Parsed once for each text: it is asked for far more often than it changes."""
         text = json.dumps(self.spec, sort_keys=True)
         if self._parsed[0] != text:
-            self._parsed = text, parse({"metadata": {"name": "map", "namespace": "test"}, "spec": self.spec}).spec
+            self._parsed = (
+                text,
+                parse({"metadata": {"name": "map", "namespace": "test"}, "spec": self.spec}).spec,
+            )
         return self._parsed[1]
 
     def facts(self, revision: str) -> RevisionFacts:
