@@ -20,7 +20,9 @@ ELSEWHERE = {"bench/rollback/peers.py": {"manifests/install.yaml"}}
 
 
 def _files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return [ROOT / name for name in listed.stdout.split()]
 
 

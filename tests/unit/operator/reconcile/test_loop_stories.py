@@ -153,3 +153,19 @@ async def test_pods_that_were_drained_condemn_nobody() -> None:
         await loop.until(lambda: loop.phase == "Ready", 400)
         assert loop.rejected == []
         assert {p["metadata"]["name"] for p in loop.all(POD)}
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason", "most"),
+    [("crash", "CrashLoop", 12), ("never-ready", "ProgressDeadlineExceeded", 22)],
+)
+async def test_a_verdict_comes_as_soon_as_the_evidence_is_there(
+    misbehave: str, reason: str, most: float
+) -> None:
+    """Simulated seconds from the edit, migrations included: 2 below the 14 promised on a cluster; deadline and 2 more."""
+    async with watched(rollout={"progressDeadlineSeconds": 20}) as loop:
+        began = loop.clock()
+        loop.bad(misbehave)
+        await loop.until(lambda: bool(loop.rejected), 60, step=0.5)
+        assert loop.rejected[0]["reason"] == reason
+        assert (loop.clock() - began).total_seconds() <= most
