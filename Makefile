@@ -115,7 +115,7 @@ property-long: venv ## the whole loop under random stories for at least STEPS st
 	@LOOP_STEPS=$(STEPS) LOOP_SEED=$(or $(SEED),1) $(PY) -m pytest -q tests/unit/operator/reconcile/test_loop_invariants.py -o timeout=0
 
 .PHONY: mutants
-mutants: venv ## break the rollout engine once per invariant: the property test must notice (minutes)
+mutants: venv ## break the product once per invariant: its tests must notice (an hour)
 	@$(PY) bench/mutants.py
 
 .PHONY: bench-rollback

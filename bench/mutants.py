@@ -1,7 +1,8 @@
-"""Does the property test catch a broken engine? `make mutants`
+"""Do the tests of the invariants catch a broken engine, and a broken loop around it? `make mutants`
 
-For each invariant of DESIGN.md section 5 the engine is broken on purpose, in a copy, by the patches below; the property
-test must fail on every one, and pass on the unbroken copy. Exit 1 names the survivors.
+For each invariant of docs/invariants.md the product is broken on purpose, in a copy, by the patches below. The engine's
+property test, or the loop's story that is named, must fail on every one, and pass on the unbroken copy. Prints a table of
+invariants and mutants; exit 1 names the survivors.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "operator" / "maraudersmap_operator"
-TEST = "tests/unit/operator/rollout/test_invariants.py"
+ENGINE = "tests/unit/operator/rollout/test_invariants.py"
+LOOP = "tests/unit/operator/reconcile/test_loop_stories.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`old` must stand exactly once in `file`."""
+    """`old` must stand exactly once in `file`. `test`: what must fail; `story`: the one in it, by its words; empty: any."""
 
     invariant: int
     what: str
     file: str
     old: str
     new: str
+    test: str = ENGINE
+    story: str = ""
 
 
 MUTANTS = (
@@ -53,6 +57,7 @@ MUTANTS = (
         "rollout/share.py",
         "        if strays or facts.ready",
         "        if facts.ready",
+        story="leftover",
     ),
     Mutant(
         2,
@@ -188,6 +193,79 @@ MUTANTS = (
         "history=(entry, *self.status.history)[:MAX_HISTORY]",
         "history=(entry, *self.status.history) * 9",
     ),
+    Mutant(
+        1,
+        "the loop: traffic moves without waiting for pods",
+        "rollout/verdict.py",
+        "    return 0 < case.wanted <= len(moments) and moments[case.wanted - 1] <= case.now",
+        "    return case.wanted > 0 or not moments",
+        test=LOOP,
+        story="good_revision and BlueGreen",
+    ),
+    Mutant(
+        3,
+        "the loop: the ledger is not asked",
+        "rollout/decide.py",
+        "    return any(r.revision == target.revision for r in turn.status.rejected)",
+        "    return target.revision == 'none'",
+        test=LOOP,
+        story="good_revision and BlueGreen",
+    ),
+    Mutant(
+        9,
+        "the loop: a ledger entry takes the place of the one before",
+        "rollout/retreat.py",
+        "    turn.update(rejected=(entry, *others)[:MAX_REJECTED], hold=None)",
+        "    turn.update(rejected=(entry, *others)[:1], hold=None)",
+        test=LOOP,
+        story="refused_ingress",
+    ),
+    Mutant(
+        10,
+        "the loop: the status claims what the Service refused",
+        "reconcile/reconciler.py",
+        "        status = decision.withheld if hands.traffic_failed else decision.status",
+        "        status = decision.status",
+        test=LOOP,
+        story="cannot_be_moved",
+    ),
+    Mutant(
+        11,
+        "the loop: traffic waits for unrelated children",
+        "reconcile/carry_out.py",
+        "            case RouteTo(revision=revision):\n                await route_to(",
+        "            case RouteTo(revision=revision):\n                if self._fates.failed():\n"
+        "                    raise NotYet('a child is refused')\n                await route_to(",
+        test=LOOP,
+        story="users_come_first",
+    ),
+    Mutant(
+        12,
+        "the loop: two sizes are wanted in turn",
+        "rollout/steady.py",
+        "    if size != wanted:\n        turn.act(ScaleTo(revision, wanted))",
+        "    wanted += size == wanted\n    if size != wanted:\n        turn.act(ScaleTo(revision, wanted))",
+        test=LOOP,
+        story="good_revision and BlueGreen",
+    ),
+    Mutant(
+        13,
+        "the loop: a gap without an operator is not credited",
+        "reconcile/watched.py",
+        "    return gap if gap >= LEAST else timedelta(0)",
+        "    return timedelta(0)",
+        test=LOOP,
+        story="nobody_watched",
+    ),
+    Mutant(
+        14,
+        "the loop: Available counts pods",
+        "rollout/serving.py",
+        "    if endpoints:\n",
+        "    if endpoints or serving.ready:\n",
+        test=LOOP,
+        story="available_answers",
+    ),
 )
 
 
@@ -199,36 +277,53 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose description contains this")
     arguments = parser.parse_args()
     examples = arguments.examples
-    survivors = []
+    chosen = [m for m in MUTANTS if arguments.only in m.what]
+    caught: dict[Mutant, bool] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "maraudersmap_operator"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        if not _passes(folder, examples=20):
-            print("the unbroken engine fails its own property test: mend that first")
-            return 1
-        for mutant in (m for m in MUTANTS if arguments.only in m.what):
+        for test in dict.fromkeys(m.test for m in chosen):
+            if not _passes(folder, test, "", examples=20):
+                print(f"the unbroken product fails {test}: mend that first")
+                return 1
+        for mutant in chosen:
             path = copy / mutant.file
             text = path.read_text()
             if text.count(mutant.old) != 1:
                 print(
-                    f"patch does not apply: {mutant.what} ({mutant.file}): the engine has changed, renew the patch"
+                    f"patch does not apply: {mutant.what} ({mutant.file}): the product has changed, renew the patch"
                 )
                 return 1
             path.write_text(text.replace(mutant.old, mutant.new))
             began = time.monotonic()
-            caught = not _passes(folder, examples)
+            caught[mutant] = not _passes(folder, mutant.test, mutant.story, examples)
             path.write_text(text)
-            verdict = "caught" if caught else "SURVIVED"
             seconds = time.monotonic() - began
-            print(f"{verdict:9} invariant {mutant.invariant}: {mutant.what} ({seconds:.0f} s)", flush=True)
-            if not caught:
-                survivors.append(mutant)
-    return 1 if survivors else 0
+            print(
+                f"{_verdict(caught[mutant]):9} invariant {mutant.invariant}: {mutant.what} ({seconds:.0f} s)",
+                flush=True,
+            )
+    print(_table(caught))
+    return 0 if all(caught.values()) else 1
 
 
-def _passes(package_root: str, examples: int) -> bool:
+def _verdict(caught: bool) -> str:
+    return "caught" if caught else "SURVIVED"
+
+
+def _table(caught: dict[Mutant, bool]) -> str:
+    """For docs/invariants.md."""
+    rows = [
+        f"| {m.invariant} | {m.what} | {'story: ' + m.story if m.story else 'property test'} | {_verdict(found)} |"
+        for m, found in sorted(caught.items(), key=lambda item: item[0].invariant)
+    ]
+    return "\n".join(["| invariant | mutant | test | |", "| --- | --- | --- | --- |", *rows])
+
+
+def _passes(package_root: str, test: str, story: str, examples: int) -> bool:
     environment = {**os.environ, "PYTHONPATH": package_root, "INVARIANT_EXAMPLES": str(examples)}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", TEST]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    command += ["-k", story] if story else []
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if run.returncode not in (0, 1):
         raise RuntimeError(f"pytest could not run:\n{run.stdout}{run.stderr}")

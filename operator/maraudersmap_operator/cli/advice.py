@@ -58,6 +58,15 @@ ADVICE: dict[str, Advice] = {
         "it was ready out of traffic and lost its readiness under traffic",
         ("look for what only load brings: connections, memory, a slow dependency", CHANGE, RETRY),
     ),
+    "NoControlGroup": Advice(
+        "it failed while no pod of the stable revision was ready to compare with: a cause that both share (the database, "
+        "the network) looks the same",
+        (
+            "see what failed at that time: `kubectl get events -n {namespace}`",
+            "spec.rollout.strategy BlueGreen keeps pods to compare with throughout",
+            "it is tried again by itself; at once: `kubectl marauders retry {name} -n {namespace}`",
+        ),
+    ),
     "MigrationFailed": Advice(
         "its migrations Job failed, so no pod of it was started on a half-changed schema",
         (

@@ -264,6 +264,16 @@ class Replicas(StatusModel):
     updated: int = Field(default=0, description="Ready pods of the revision that the spec asks for.")
 
 
+class WaitingVerb(StatusModel):
+    """A new value of a verb's annotation that could not act yet. It does for as long as the spec asks for the same."""
+
+    verb: str = Field(description="`retry` or `rollback-to`.")
+    token: str = Field(description="The annotation's value.")
+    asked_of: str = Field(
+        description="Hash of what the spec asked for when the value was first seen, contents of ConfigMaps left out."
+    )
+
+
 class Tokens(StatusModel):
     """The last value acted upon of each verb's annotation."""
 
@@ -275,6 +285,9 @@ class Tokens(StatusModel):
     abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
     rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
     restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")
+    waiting: tuple[WaitingVerb, ...] = Field(
+        default=(), max_length=2, description="Values that have been seen and could not act yet."
+    )
 
 
 class MaraudersMapStatus(StatusModel):

@@ -14,6 +14,8 @@ from .words import Trouble, shorten
 
 # How much of a deadline a pod's own container must have had before it is to blame for not having made it.
 FAIR_SHARE = 0.75
+# A database that is away looks like this in a good revision, too.
+NEEDS_CONTROLS = frozenset({"CrashLoop", "ProgressDeadlineExceeded", "RolloutTimeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,13 @@ class Case:
 
 
 def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
-    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template."""
+    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template; nor what
+    a cause that both share looks like, while nobody is well."""
     if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
         return found
-    suffering = disturbed(case.candidate, case.stable, case.now)
-    return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}")) if suffering else found
+    if suffering := disturbed(case.candidate, case.stable, case.now):
+        return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}"))
+    if found.reason in NEEDS_CONTROLS and not case.first and not case.stable.ready:
+        nobody = "no pod of the stable revision is ready to compare with"
+        return Environment("NoControlGroup", shorten(f"{found.message}; {nobody}"))
+    return found

@@ -82,7 +82,7 @@ def judge_under_traffic(turn: Turn) -> Doomed | Environment | None:
         # Nobody answers, and nobody else is in the endpoints: no patience.
         alone = candidate.step is Step.BAKING and facts.ready == 0
         if alone or turn.now - since >= HALF_DOWN_PATIENCE:
-            return _fallen(candidate, facts, proven)
+            return unless_disturbed(case_of(turn, facts.size), _fallen(candidate, facts, proven))
         turn.wake_at(since + HALF_DOWN_PATIENCE)
     case = case_of(turn, facts.size)
     if ends := keeps_ending(case):

@@ -112,6 +112,12 @@ def disturbed(candidate: CandidateRevision, stable: RevisionFacts, now: datetime
     return f"pods of the stable revision suffer as well since it started{than}: {', '.join(hurt[:3])}"
 
 
+def controlled(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
+    """Some pod of the control group is still there to suffer or not. An exchange takes the last one away."""
+    present = {p.uid for p in stable.active if not p.disrupted}
+    return any(c.pod in present for c in candidate.controls)
+
+
 def _count_terminations(
     known: tuple[TerminationRecord, ...], pods: Iterable[PodFacts], now: datetime
 ) -> tuple[TerminationRecord, ...]:

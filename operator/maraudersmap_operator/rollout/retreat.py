@@ -22,10 +22,11 @@ from maraudersmap_operator.resource.status import (
 
 from .case import Doomed, Environment
 from .exchange import exchange_back
-from .memory import disturbed
+from .memory import controlled, disturbed
 from .plan import KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .steady import hold_stable, may_take_traffic
 from .turn import SOON, Turn, seconds
+from .words import shorten
 
 # Verdicts from lost readiness under traffic: the only ones that a shared cause, a moment later, can overturn.
 UNDER_TRAFFIC = frozenset({"NotReadyAfterPromotion"})
@@ -79,10 +80,15 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
     True when the verdict is final.
     """
     if suffering := disturbed(candidate, turn.stable_facts, turn.now):
-        turn.learn_candidate(
-            doomed=doom.model_copy(
-                update={"environment": True, "reason": "StableDisturbed", "message": suffering}
-            )
+        _acquit(turn, doom, "StableDisturbed", suffering)
+        return True
+    if not controlled(candidate, turn.stable_facts) and _recovered(turn, candidate):
+        # It fell with nobody beside it, and is well beside stable: whatever ailed it may have ailed both.
+        _acquit(
+            turn,
+            doom,
+            "NoControlGroup",
+            f"{doom.message}; no pod of the stable revision was there to compare with, and it is ready again",
         )
         return True
     period = turn.spec.probes.readiness.period_seconds * turn.spec.probes.readiness.failure_threshold
@@ -91,6 +97,18 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
         turn.wake_at(final)
         return False
     return True
+
+
+def _acquit(turn: Turn, doom: Doom, reason: str, message: str) -> None:
+    """What was seen is no evidence against the revision: it goes, and is tried again."""
+    turn.learn_candidate(
+        doomed=doom.model_copy(update={"environment": True, "reason": reason, "message": shorten(message)})
+    )
+
+
+def _recovered(turn: Turn, candidate: CandidateRevision) -> bool:
+    facts = turn.facts(candidate.revision)
+    return 0 < facts.size <= facts.ready
 
 
 def _reject(turn: Turn, candidate: CandidateRevision, stable: StableRevision, doom: Doom) -> None:

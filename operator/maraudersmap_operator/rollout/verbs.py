@@ -1,5 +1,7 @@
 """Verbs: annotations that ask for something once. Any new value acts; the value is stored with its effect.
 
+One that cannot act yet waits, and is void once the spec asks for something else.
+
 hogwarts.edu/retry        forget the rejection, or the wait, of what the spec asks for
 hogwarts.edu/rollback-to  `<revision>/<token>`: go to an earlier revision until the spec asks for something else
 hogwarts.edu/abort        give the rollout up, as if it had been found bad
@@ -21,10 +23,11 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_ROLLBACK_TO,
 )
 from maraudersmap_operator.resource.place import HELD, order_of
-from maraudersmap_operator.resource.status import CandidateRevision, Pin
+from maraudersmap_operator.resource.status import CandidateRevision, Pin, WaitingVerb
 
 from .facts import Target
 from .plan import NoteType
+from .revision import revision_hash, revision_inputs
 from .strategy import stages, waiting_places
 from .turn import Turn
 
@@ -34,15 +37,26 @@ PRESS_PAUSE = timedelta(seconds=10)
 
 def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
     """Act on what is new, apart from `promote` and `abort`, which wait in the turn for the rollout to take them."""
-    if target := turn.observed.target:
-        token = _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry)
+    target = turn.observed.target
+    if token := _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry):
         # Asked for in the middle of going back: what is to be tried again has to be over first.
-        if token and not (turn.status.candidate and turn.status.candidate.doomed):
+        over = not (turn.status.candidate and turn.status.candidate.doomed)
+        if _is_void(turn, "retry", token):
+            _stored(turn, retry=token)
+        elif target and over:
             _retry(turn, target)
             _stored(turn, retry=token)
-        if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
+        else:
+            _wait_with(turn, "retry", token)
+    if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
+        if _is_void(turn, "rollback-to", token):
+            _stored(turn, rollback_to=token)
+        elif target:
             _rollback_to(turn, target, token.split("/", 1)[0])
             _stored(turn, rollback_to=token)
+        else:
+            _wait_with(turn, "rollback-to", token)
+    _forget_waiting(turn, annotations)
     if token := _new(annotations, ANNOTATION_RESTART, turn.status.tokens.restart):
         turn.note(NoteType.NORMAL, "Restarting", "The pods are exchanged one at a time: hogwarts.edu/restart")
         _stored(turn, restart=token)
@@ -56,6 +70,43 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
         _follow_pin(turn, turn.observed.target)
     if turn.promote:
         _look_at_promote(turn)
+
+
+def _wait_with(turn: Turn, verb: str, token: str) -> None:
+    """It cannot act now: note what it was asked of."""
+    if any((w.verb, w.token) == (verb, token) for w in turn.status.tokens.waiting):
+        return
+    others = tuple(w for w in turn.status.tokens.waiting if w.verb != verb)
+    _stored(turn, waiting=(*others, WaitingVerb(verb=verb, token=token, asked_of=_asked_of(turn))))
+
+
+def _is_void(turn: Turn, verb: str, token: str) -> bool:
+    """It waited, and what it was asked of is not what the spec asks for any more: whoever edited it has decided since."""
+    waited = [w for w in turn.status.tokens.waiting if (w.verb, w.token) == (verb, token)]
+    if not waited or waited[0].asked_of == _asked_of(turn):
+        return False
+    turn.note(
+        NoteType.WARNING,
+        "VerbSuperseded",
+        f"hogwarts.edu/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
+    )
+    return True
+
+
+def _forget_waiting(turn: Turn, annotations: Mapping[str, str]) -> None:
+    """Those that have acted, are void, or have been taken back."""
+    tokens = turn.status.tokens
+    asked = {
+        ("retry", _new(annotations, ANNOTATION_RETRY, tokens.retry)),
+        ("rollback-to", _new(annotations, ANNOTATION_ROLLBACK_TO, tokens.rollback_to)),
+    }
+    waiting = tuple(w for w in tokens.waiting if (w.verb, w.token) in asked)
+    if waiting != tokens.waiting:
+        _stored(turn, waiting=waiting)
+
+
+def _asked_of(turn: Turn) -> str:
+    return revision_hash(revision_inputs(turn.spec))
 
 
 def take_abort(turn: Turn) -> bool:
@@ -130,7 +181,7 @@ def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
     return token if token != known else ""
 
 
-def _stored(turn: Turn, **tokens: str | datetime) -> None:
+def _stored(turn: Turn, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> None:
     turn.update(tokens=turn.status.tokens.model_copy(update=tokens))
 
 

@@ -31,7 +31,10 @@ Manifest = dict[str, Any]
 RESTORED = timedelta(seconds=4)
 # What a lagging watch may not have told yet.
 UNSEEN = timedelta(seconds=8)
-CALM = timedelta(seconds=15)
+SEEN = timedelta(seconds=2)
+CALM = timedelta(seconds=8)
+# A change in the cluster, and the pass that reports it.
+SETTLED = timedelta(seconds=2)
 MOST_STATUS_BYTES = 100_000
 MOST_REJECTED = 10
 
@@ -53,6 +56,7 @@ class Invariants:
         self._selected = ""
         self._needed_since: datetime | None = None
         self._known: Manifest = {}
+        self._disagree_since: dict[str, datetime] = {}
         loop.server.admission.rules.append(Rule(self._see))
         loop.server.storage.listeners.append(self._stored)
         loop.every_tick.append(self._moment)
@@ -77,10 +81,14 @@ class Invariants:
         before, self._selected = self._selected, revision
         if revision in ("", before, SHARED) or not self.loop.stable:
             return
-        if self.loop.status.get("serving") == revision:
-            return  # put back after somebody's edit
+        elsewhere = any(is_ready(p) and _pod_revision(p) != revision for p in self.loop.pods())
+        if not elsewhere:
+            return  # nobody answers anywhere: traffic waits where somebody is to come first
+        self._note_ready()  # time passes within a pass too, while an answer is slow
         seen = self._ready_at.get(revision)
-        if seen is None or self.loop.clock.now - seen > UNSEEN:
+        watches = [w for o in self.loop.operators for w in o.watches.of.values()]
+        patience = UNSEEN if any(w.lag or w.frozen for w in watches) else SEEN
+        if seen is None or self.loop.clock.now - seen > patience:
             raise Broken(f"1: traffic goes to {revision}, which has no ready pod; {self.loop.told()}")
 
     def _deploys(self, request: Request) -> None:
@@ -151,13 +159,21 @@ class Invariants:
             {k: (s.get("tokens") or {}).get(k, "") for k in ("retry", "rollbackTo")} for s in (before, after)
         ]
         lost = old - set(new)
-        if lost and tokens[0] == tokens[1] and len(new) < MOST_REJECTED:
+        # Each new token of a verb forgives one; a full ledger drops its oldest for each new one.
+        forgiven = sum(tokens[0][k] != tokens[1][k] for k in tokens[0])
+        dropped = len(set(new) - old) if len(new) == MOST_REJECTED else 0
+        if len(lost) > forgiven + dropped:
             raise Broken(f"9: the ledger has lost {sorted(lost)}; {self.loop.told()}")
-        doomed = (before.get("candidate") or {}).get("doomed") or {}
-        now = after.get("candidate") or {}
-        same = now.get("revision") == (before.get("candidate") or {}).get("revision")
-        if doomed and not doomed.get("environment") and same and not now.get("doomed"):
+        was, now = before.get("candidate") or {}, after.get("candidate") or {}
+        same = all(now.get(k) == was.get(k) for k in ("revision", "startedAt"))
+        doomed = was.get("doomed") or {}
+        if doomed and same and not now.get("doomed"):
             raise Broken(f"9: the verdict {doomed['reason']} is forgotten; {self.loop.told()}")
+        if doomed and not same:
+            ended: Manifest = next(iter(after.get("history") or ()), {})
+            carried_out = ended.get("outcome") in ("RolledBack", "Withdrawn")
+            if ended.get("revision") != was["revision"] or not carried_out:
+                raise Broken(f"9: the verdict {doomed['reason']} was never carried out; {self.loop.told()}")
         for revision in set(new) - old:
             reason = new[revision]["reason"]
             if reason != "Aborted" and revision not in self.hurt and self._is_good(revision):
@@ -173,17 +189,29 @@ class Invariants:
 
     # --- each moment --------------------------------------------------------------------------------------------------
     def _moment(self) -> None:
+        self._note_ready()
+        # What was done to pods is no excuse once nothing of the revision is left.
+        self.hurt &= {*self.loop.deployments(), (self.loop.candidate or {}).get("revision", "")}
+        self._restored()
+        now = self.loop.clock.now
+        told = dict(self._disagreements()) if self._is_calm() else {}
+        self._disagree_since = {what: self._disagree_since.get(what, now) for what in told}
+        for what, since in self._disagree_since.items():
+            if now - since > SETTLED:
+                raise Broken(f"{what}: {told[what]}; {self.loop.told()}")
+
+    def _note_ready(self) -> None:
         for pod in self.loop.all(POD):
             if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
                 self._ready_at[_pod_revision(pod)] = self.loop.clock.now
-        self._restored()
-        if self._is_calm():
-            for told in self._disagreements():
-                raise Broken(f"{told}; {self.loop.told()}")
 
     def _is_calm(self) -> bool:
         now = self.loop.clock.now
-        return now - self._calm_since > CALM and now > self.excused_until
+        return now - self._calm_since > CALM and now > self.excused_until and not self._contested()
+
+    def _contested(self) -> bool:
+        """Somebody keeps putting a child back, and the status says so: repairs become rarer."""
+        return self.loop.condition("Contested").get("status") == "True"
 
     def _restored(self) -> None:
         """11: traffic returns to ready stable pods within 3 s of need, whatever else is refused."""
@@ -196,7 +224,7 @@ class Invariants:
             and loop.selected not in (stable, SHARED)
             and not loop.resource["spec"].get("suspend")
         )
-        if not needed or now <= self.excused_until:
+        if not needed or now <= self.excused_until or self._contested():
             self._needed_since = None
         elif self._needed_since is None:
             self._needed_since = now
@@ -204,14 +232,14 @@ class Invariants:
             since = (now - self._needed_since).total_seconds()
             raise Broken(f"11: nobody has answered for {since:.0f} s beside ready stable pods; {loop.told()}")
 
-    def _disagreements(self) -> Iterator[str]:
+    def _disagreements(self) -> Iterator[tuple[str, str]]:
         """10: status and Service agree. 14: what is Available answers."""
         loop = self.loop
         if loop.status.get("serving", "") != loop.selected:
-            yield f"10: the status says {loop.status.get('serving')!r}, the Service {loop.selected!r}"
+            yield "10", f"the status says {loop.status.get('serving')!r}, the Service {loop.selected!r}"
         available = loop.condition("Available").get("status") == "True"
         if available != bool(loop.endpoints()) and not loop.resource["spec"].get("suspend"):
-            yield f"14: Available is {available} with {len(loop.endpoints())} ready endpoints"
+            yield "14", f"Available is {available} with {len(loop.endpoints())} ready endpoints"
 
 
 def _revision_of(service: Manifest) -> str:

@@ -150,3 +150,29 @@ def test_the_time_of_a_pause_is_credited_before_a_deadline_is_judged() -> None:
     assert world.rejections() == []
     assert world.status.hold is None
     assert world.serving == world.revision(NEXT)
+
+
+def test_a_deadline_that_passed_while_nobody_was_well_condemns_nobody() -> None:
+    """The database is away for everybody when the rollout starts, and for longer than the deadline."""
+    world = ready_world(rollout=QUICK)
+    world.outage = True
+    world.run(5).edit(image=NEXT).run(60)
+    assert world.rejections() == []
+    assert world.status.hold is not None
+    assert world.status.hold.reason == "NoControlGroup"
+    world.outage = False
+    world.run(120)
+    assert world.serving == world.revision(NEXT)
+
+
+def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
+    """Nothing tells a revision that ends without its database from one that always ends."""
+    world = ready_world(rollout=QUICK)
+    world.outage = True
+    world.run(5).behave(NEXT, Behaviour(ready_after=None, dies_after=0.3)).edit(image=NEXT).run(25)
+    assert world.rejections() == []
+    assert world.status.hold is not None
+    assert world.status.hold.reason == "NoControlGroup"
+    world.outage = False
+    world.run(60)
+    assert world.rejections() == ["CrashLoop"]

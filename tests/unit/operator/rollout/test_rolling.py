@@ -91,3 +91,25 @@ def test_autoscaler_is_held_while_pods_are_exchanged() -> None:
     assert held == {(False, False), (True, True)}
     assert world.serving == world.revision(NEXT)
     assert world.sizes[world.revision(NEXT)] == 4
+
+
+def test_what_falls_without_a_control_group_and_recovers_is_tried_again() -> None:
+    """In the bake of an exchange no pod of stable is left. A database that is away for everybody then looks like a bad
+    revision; that its pods are ready again beside stable's says that it was not."""
+    world = ready_world().edit(image=NEXT)
+    stable = world.serving
+    for _ in range(200):
+        world.run(0.5)
+        if world.status.candidate and world.status.candidate.step is Step.BAKING:
+            break
+    assert world.sizes[stable] == 0
+    world.outage = True
+    world.run(8)
+    world.outage = False
+    world.run(60)
+    assert world.rejections() == []
+    assert world.reasons["Withdrawn"] == 1
+    assert world.status.history[0].reason == "NoControlGroup"
+    world.run(120)
+    assert world.serving == world.revision(NEXT)
+    assert world.phase() is Phase.READY

@@ -129,3 +129,37 @@ def test_stable_is_kept_while_migrations_run() -> None:
     world.run(10)
     assert world.sizes == {stable: 3}
     assert RouteTo(stable) in world.actions
+
+
+@pytest.mark.parametrize("meanwhile", [{}, {"replicas": 4}])
+def test_an_undo_that_had_to_wait_acts_once_the_spec_is_known(meanwhile: dict[str, object]) -> None:
+    """What stays the same revision has nothing to do with it."""
+    world = ready_world()
+    first = world.serving
+    world.edit(image=NEXT).run(120)
+    world.unknown = AWAY
+    world.annotate("rollback-to", f"{first}/1").run(5)
+    assert [w.verb for w in world.status.tokens.waiting] == ["rollback-to"]
+    world.edit(**meanwhile).run(5)
+    world.unknown = ""
+    world.run(120)
+    assert world.serving == first
+    assert world.status.tokens.waiting == ()
+
+
+@pytest.mark.parametrize("verb", ["rollback-to", "retry"])
+def test_a_verb_that_had_to_wait_is_void_once_the_spec_asks_for_something_else(verb: str) -> None:
+    """Else the newest spec would be held back by a request that its author has never seen."""
+    world = ready_world()
+    first = world.serving
+    world.edit(image=NEXT).run(120)
+    world.unknown = AWAY
+    world.annotate(verb, f"{first}/1").run(5).edit(image="good:3").run(5)
+    assert world.reasons["VerbSuperseded"] == 1
+    world.unknown = ""
+    world.run(120)
+    assert world.serving == world.revision("good:3")
+    assert world.phase() is Phase.READY
+    assert world.status.pin is None
+    assert world.status.tokens.waiting == ()
+    assert world.reasons["VerbSuperseded"] == 1

@@ -6,6 +6,7 @@ endpoints follow the selector only on the next tick.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -126,6 +127,7 @@ class World:
         self.secrets: dict[str, str] = {}
         self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
+        self.outage = False  # something that every pod needs is away: none is ready, of whatever revision
         self.lying_around: dict[str, tuple[PodFacts, ...]] = {}  # further pods of a revision, as they are
         self.undeletable: set[str] = set()  # revisions whose Deployment the API server does not let go
         self.no_node_for: set[str] = set()  # revisions whose further pods find no node
@@ -139,6 +141,7 @@ class World:
         self.reasons: Counter[str] = Counter()
         self._uids = count(1)
         self._first_pod: dict[str, datetime] = {}
+        self._parsed: tuple[str, Any] = ("", None)
 
     # --- what a user or the weather does -------------------------------------------------------------------------------
     def behave(self, image: str, behaviour: Behaviour) -> World:
@@ -288,7 +291,14 @@ class World:
 
     @property
     def resource_spec(self) -> Any:
-        return parse({"metadata": {"name": "map", "namespace": "test"}, "spec": self.spec}).spec
+        """Parsed once for each text: it is asked for far more often than it changes."""
+        text = json.dumps(self.spec, sort_keys=True)
+        if self._parsed[0] != text:
+            self._parsed = (
+                text,
+                parse({"metadata": {"name": "map", "namespace": "test"}, "spec": self.spec}).spec,
+            )
+        return self._parsed[1]
 
     def facts(self, revision: str) -> RevisionFacts:
         pods = tuple(self._facts(p) for p in self.pods if p.revision == revision)
@@ -428,7 +438,7 @@ class World:
     def _ready(self, pod: Pod) -> bool:
         behaviour = self._behaviour(pod.revision)
         never = behaviour.image_missing or behaviour.pull_denied or behaviour.ready_after is None
-        if never or pod.down_until or self.create_error:
+        if never or pod.down_until or self.outage:
             return False
         if behaviour.unready_from is not None and self.now >= START + timedelta(
             seconds=behaviour.unready_from
