@@ -73,7 +73,9 @@ def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Enviro
         return found
     if suffering := disturbed(case.candidate, case.stable, case.now):
         return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}"))
-    if found.reason in NEEDS_CONTROLS and not case.first and not case.stable.ready:
+    # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.
+    sick = case.stable.size > 0 and not case.stable.ready
+    if found.reason in NEEDS_CONTROLS and not case.first and sick:
         nobody = "no pod of the stable revision is ready to compare with"
         return Environment("NoControlGroup", shorten(f"{found.message}; {nobody}"))
     return found

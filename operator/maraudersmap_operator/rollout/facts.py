@@ -63,7 +63,7 @@ class PodFacts:
 
     @property
     def termination_count(self) -> int:
-        """restartCount, and one more for a run that ended and has not been replaced yet (DESIGN.md 4)."""
+        """restartCount, and one more for a run that ended and has not been replaced yet."""
         return self.restarts + (1 if self.down else 0)
 
 

@@ -1,4 +1,4 @@
-"""Going back: an ordered list of idempotent tasks (DESIGN.md 4).
+"""Going back: an ordered list of idempotent tasks.
 
 Traffic to stable -> seen in the endpoints -> ledger entry stored -> the candidate's pods go. Traffic before scale, memory
 before scale: whoever dies in between finds, in the status and in the Service, where to go on.

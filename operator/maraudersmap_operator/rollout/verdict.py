@@ -1,6 +1,6 @@
 """Is the candidate healthy, still on its way, doomed, or held back by something that is not its fault?
 
-The numbers come from a real kubelet (DESIGN.md section 4): two pods that exit at once give four terminations within 4 s,
+The numbers come from a real kubelet: two pods that exit at once give four terminations within 4 s,
 then none until 19 s; an app that fails for its first 6 s and recovers looks the same so far. Hence a later attempt must fail
 too, one that began FRESH_ATTEMPT or more after the first one began.
 """

@@ -1,4 +1,4 @@
-"""What must always hold (DESIGN.md 5), whatever users, weather and crashes do, in whatever order.
+"""What must always hold (docs/invariants.md), whatever users, weather and crashes do, in whatever order.
 
 A state machine drives `decide` against the simulated cluster: edits, reverts, verbs, images that change their behaviour,
 autoscaling, node loss, deleted and tampered children, stale reads, and deaths of the operator after any action.
