@@ -207,7 +207,7 @@ class Invariants:
 
     def _is_calm(self) -> bool:
         now = self.loop.clock.now
-        return now - self._calm_since > CALM and now > self.excused_until and not self._contested()
+        return now - self._calm_since > CALM and now > self.excused_until
 
     def _contested(self) -> bool:
         """Somebody keeps putting a child back, and the status says so: repairs become rarer."""
@@ -235,7 +235,7 @@ class Invariants:
     def _disagreements(self) -> Iterator[tuple[str, str]]:
         """10: status and Service agree. 14: what is Available answers."""
         loop = self.loop
-        if loop.status.get("serving", "") != loop.selected:
+        if loop.status.get("serving", "") != loop.selected and not self._contested():
             yield "10", f"the status says {loop.status.get('serving')!r}, the Service {loop.selected!r}"
         available = loop.condition("Available").get("status") == "True"
         if available != bool(loop.endpoints()) and not loop.resource["spec"].get("suspend"):

@@ -101,6 +101,8 @@ async def test_users_come_first_while_a_policy_is_denied() -> None:
         )
         for policy in [o["metadata"]["name"] for o in loop.all(NETWORK_POLICY)]:
             loop.server.delete(NETWORK_POLICY, NAMESPACE, policy)
+        await loop.run(3)
+        assert "NetworkPolicy" in loop.condition("ChildrenApplied")["message"]
         loop.controllers.kubelet.unready |= {p["metadata"]["name"] for p in loop.pods(fallen)}
         took = await loop.until(lambda: loop.selected == stable and bool(loop.endpoints()), 10)
         assert took <= 3
