@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 from dev.kube import KubectlFailed
-from dev.operator_install import DEPLOYMENT, NAMESPACE, OperatorImages, leader
+from dev.operator_install import DEPLOYMENT, OperatorImages, leader
+from dev.operator_objects import NAMESPACE
 from tests.cluster import budgets
 from tests.cluster.scenario import Scenario
 

@@ -11,7 +11,8 @@ from dev.cluster.paths import CHECKOUT
 from dev.images_built import image_of
 from dev.kube import Kubectl
 from dev.misbehaving_image import ensure_broken_image
-from dev.operator_install import CRD, images_in_use
+from dev.operator_install import images_in_use
+from dev.operator_objects import CRD
 from dev.released import FIRST, files_of, operator_image
 from tests.cluster import budgets
 from tests.cluster.conftest import own_namespace
