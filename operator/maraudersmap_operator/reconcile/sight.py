@@ -56,8 +56,10 @@ async def refresh_pods(cluster: Cluster, store: Store, key: Key) -> None:
 
 
 def fingerprint(store: Store, key: Key) -> int:
-    """Changes whenever anything that belongs to the resource does, as far as the store knows."""
-    return hash(tuple(sorted(_versions(store, key))))
+    """Changes whenever anything that belongs to the resource does, as far as the store knows: an object that was reported
+    deleted counts as before until it is looked for, and must be."""
+    doubts = tuple(sorted(reference.uid for reference in store.doubtful(key)))
+    return hash((tuple(sorted(_versions(store, key))), doubts))
 
 
 def _versions(store: Store, key: Key) -> list[tuple[str, str]]:
