@@ -74,7 +74,9 @@ class Forbidden(OSError):
 class GuardedResolver(AbstractResolver):
     """Names to addresses, once for each connection, and only to addresses that may be asked."""
 
-    def __init__(self, look_up: LookUp | None = None, permits: Callable[[Address], bool] | None = None) -> None:
+    def __init__(
+        self, look_up: LookUp | None = None, permits: Callable[[Address], bool] | None = None
+    ) -> None:
         self._look_up = look_up or _system_look_up
         self._permits = permits or permitted
 

@@ -55,9 +55,7 @@ async def _anyone(url: str, namespace: str) -> str:
 class Analyst:
     """One for the whole operator; `key` names a resource."""
 
-    def __init__(
-        self, port: int = API_PORT, may_ask: Callable[[str, str], Awaitable[str]] = _anyone
-    ) -> None:
+    def __init__(self, port: int = API_PORT, may_ask: Callable[[str, str], Awaitable[str]] = _anyone) -> None:
         """`may_ask`: why the Prometheus at a URL may not be asked for a resource of a namespace; empty when it may."""
         self._port = port
         self._may_ask = may_ask

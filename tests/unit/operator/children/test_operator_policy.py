@@ -61,7 +61,9 @@ def test_only_the_apis_pods_are_asked_for_metrics() -> None:
 def test_prometheus_is_where_the_settings_allow_it_and_the_documentation_puts_it() -> None:
     [rule] = rules(PROMETHEUS)
     named = [peer["namespaceSelector"]["matchLabels"][NAMESPACE] for peer in rule["to"]]
-    assert named == variable("PROMETHEUS_NAMESPACES").split(",") == list(read_settings({}).prometheus_namespaces)
+    assert (
+        named == variable("PROMETHEUS_NAMESPACES").split(",") == list(read_settings({}).prometheus_namespaces)
+    )
     assert f"http://prometheus.{named[0]}.svc:9090" in (DOCS / "analysis.md").read_text()
 
 
