@@ -9,10 +9,12 @@ from math import isfinite
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from maraudersmap_operator.resource.analysis import Prometheus, PrometheusQuery
 from maraudersmap_operator.resource.comparison import MAX_QUERY_ERROR, QueryAnswer
 
+from .reach import Forbidden, GuardedResolver
 from .scrape import bounded
 
 SECONDS = 2.0
@@ -24,11 +26,18 @@ class _NoValue(Exception):
 
 
 async def ask(
-    prometheus: Prometheus, words: Mapping[str, str], seconds: float = SECONDS
+    prometheus: Prometheus,
+    words: Mapping[str, str],
+    seconds: float = SECONDS,
+    resolver: AbstractResolver | None = None,
 ) -> tuple[QueryAnswer, ...]:
-    """An instant query each, all at once. `words`: what stands for {{namespace}}, {{name}}, {{candidate}}, {{stable}}."""
+    """An instant query each, all at once. `words`: what stands for {{namespace}}, {{name}}, {{candidate}}, {{stable}}.
+    `resolver`: by default the one that keeps to permitted addresses."""
     timeout = aiohttp.ClientTimeout(total=seconds)
-    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    connector = aiohttp.TCPConnector(resolver=resolver or GuardedResolver(), use_dns_cache=False)
+    async with aiohttp.ClientSession(
+        timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
         url = f"{prometheus.url.rstrip('/')}/api/v1/query"
         answers = (_answer(session, url, query, words, seconds) for query in prometheus.queries)
         return tuple(await asyncio.gather(*answers))
@@ -49,6 +58,9 @@ async def _answer(
         reason = str(problem)
     except TimeoutError:
         reason = f"no answer within {seconds:g} s"
+    except aiohttp.ClientConnectorDNSError as error:
+        forbidden = isinstance(error.os_error, Forbidden)
+        reason = str(error.os_error) if forbidden else "Prometheus cannot be asked: its name does not resolve"
     except (aiohttp.ClientError, OSError) as error:
         # Only its kind: the text of some of these repeats the request.
         reason = f"Prometheus cannot be asked: {type(error).__name__}"

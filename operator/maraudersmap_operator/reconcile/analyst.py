@@ -8,7 +8,7 @@ comparison in the status and misses what happened between its last look and its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,12 +48,14 @@ class Sides:
     fault. For when there is no control group that gets requests at the same time."""
 
 
+async def _anyone(url: str, namespace: str) -> str:
+    return ""
+
+
 class Analyst:
     """One for the whole operator; `key` names a resource."""
 
-    def __init__(
-        self, port: int = API_PORT, may_ask: Callable[[str, str], str] = lambda url, namespace: ""
-    ) -> None:
+    def __init__(self, port: int = API_PORT, may_ask: Callable[[str, str], Awaitable[str]] = _anyone) -> None:
         """`may_ask`: why the Prometheus at a URL may not be asked for a resource of a namespace; empty when it may."""
         self._port = port
         self._may_ask = may_ask
@@ -96,7 +98,7 @@ class Analyst:
         prometheus = analysis.prometheus
         if prometheus is None:
             return ()
-        if reason := self._may_ask(prometheus.url, sides.words.get("namespace", "")):
+        if reason := await self._may_ask(prometheus.url, sides.words.get("namespace", "")):
             return tuple(QueryAnswer(name=query.name, error=reason) for query in prometheus.queries)
         return await ask(prometheus, sides.words)
 

@@ -24,7 +24,7 @@ from .fates import Fate, Fates, State, state_of
 from .sealed import ANNOTATION_DIGEST, culprits, digest_of, sealed_part, stamped, substituted
 
 # Written once, with content that the API server lets nobody change: only their labels and owner can drift.
-UNCHANGEABLE = (JOB, CONTROLLER_REVISION, CONFIG_MAP)
+UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
 
 
 class Budget:
@@ -112,6 +112,9 @@ class Ensurer:
             return await self._create(kind, manifest, digest, at_creation)
         if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
             return Fate(kind.kind, name, *obstacle)
+        if kind is JOB:
+            # It runs once, and nothing in it can be put right: no need for the right to update Jobs.
+            return Fate(kind.kind, name, State.AS_WANTED)
         uid = live["metadata"]["uid"]
         if self._known.sealed.get(uid) == (digest, digest_of(sealed_part(kind, live, manifest))):
             return Fate(kind.kind, name, State.AS_WANTED)

@@ -45,7 +45,7 @@ async def _log_lines(cluster: Cluster, pod: Manifest, mask: Mask) -> list[str]:
         text = await cluster.logs(meta["namespace"], meta["name"], container["name"], MAX_LOG_LINES, previous)
     except ClusterError as error:
         # An image that was never pulled has no log; a pod that has gone meanwhile neither.
-        logger().debug("no log to keep", pod=meta["name"], error=str(error))
+        logger().info("no log to keep", pod=meta["name"], error=str(error))
         return []
     # As a whole: a value may have several lines, and a long log begins in the middle of one.
     return [line for line in mask.container(text).splitlines() if line.strip()][-MAX_LOG_LINES:]
@@ -55,7 +55,7 @@ async def _events(cluster: Cluster, namespace: str, uid: str, mask: Mask) -> lis
     try:
         listing = await cluster.list(EVENT, namespace, fields=f"involvedObject.uid={uid}")
     except ClusterError as error:
-        logger().debug("no events to keep", error=str(error))
+        logger().info("no events to keep", error=str(error))
         return []
     found = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     # Probes and hooks are quoted with what the container answered.

@@ -6,9 +6,13 @@ present, and a lost one costs at worst a rollout withdrawn and tried again.
 
 from __future__ import annotations
 
+import asyncio
+
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest, Refused
 from maraudersmap_operator.cluster.kinds import NODE
 from maraudersmap_operator.telemetry import logger
+
+from .sight import in_time
 
 
 class Nodes:
@@ -19,18 +23,21 @@ class Nodes:
     async def lost(self, pods: list[Manifest]) -> set[str]:
         """Names of nodes that are gone or not ready, among those that hold an unready pod."""
         names = {p["spec"].get("nodeName") for p in pods if not _is_ready(p)} - {None}
-        found = set()
-        for name in sorted(names):
-            if self._allowed and not await self._present(name):
-                found.add(name)
-        return found
+        if not self._allowed:
+            return set()
+        # At the same time: each of them may take as long as a read may.
+        asked = sorted(names)
+        present = await asyncio.gather(*map(self._present, asked))
+        return {name for name, there in zip(asked, present, strict=True) if not there}
 
     async def _present(self, name: str) -> bool:
         try:
-            node = await self._cluster.get(NODE, None, name)
-        except Refused:
+            node = await in_time(self._cluster.get(NODE, None, name))
+        except Refused as error:
             self._allowed = False
-            logger().info("nodes may not be read: a lost node cannot be detected from unready pods")
+            logger().info(
+                "nodes may not be read: a lost node cannot be detected from unready pods", error=error.message
+            )
             return True
         except ClusterError as error:
             # Unknown is not lost.

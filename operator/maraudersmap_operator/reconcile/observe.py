@@ -5,6 +5,7 @@ Only the store decides what is there; a read that fails leaves its fact as it wa
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ from .masking import NOTHING_TO_MIGRATE, Mask, Masks, masked
 from .nodes import Nodes
 from .pods import pod_facts, time_of
 from .references import References
+from .sight import in_time
 
 ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
 LABEL_SERVICE = "kubernetes.io/service-name"
@@ -91,6 +93,10 @@ async def observe(
     migrating = target if not unknown[0] else (candidate.revision if candidate else "")
     pods = await masked(store.children(key, POD), masks)
     lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
+    migration, database = await asyncio.gather(
+        _migration(cluster, store, key, migrating, pods, lost),
+        _database(cluster, store, key, resource, owner, pods),
+    )
     observed = Observed(
         target=None if unknown[0] else Target(target, spec.image),
         unknown_reason=unknown[0],
@@ -102,10 +108,10 @@ async def observe(
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
         recorded={r.revision: r for r in map(_recorded, recorded)},
-        migration=await _migration(cluster, store, key, migrating, pods, lost),
+        migration=migration,
         references=references.need,
         secrets=references.secrets,
-        database=await _database(cluster, store, key, resource, owner, pods),
+        database=database,
     )
     copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
     return Observation(observed, inputs, copies)
@@ -284,9 +290,9 @@ async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str)
     """What the cluster says about an object that has no pods: quota and admission speak only through Events."""
     fields = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
     try:
-        listing = await cluster.list(EVENT, namespace, fields=fields)
+        listing = await in_time(cluster.list(EVENT, namespace, fields=fields))
     except ClusterError as error:
-        logger().debug("no events to read", object=f"{kind} {name}", error=error.message)
+        logger().info("no events to read", object=f"{kind} {name}", error=error.message)
         return ""
     events = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     return Mask().cluster(str(events[-1].get("message", ""))) if events else ""

@@ -20,7 +20,6 @@ from maraudersmap_operator.cluster.kinds import (
     JOB,
     NETWORK_POLICY,
     SERVICE,
-    SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
 from maraudersmap_operator.cluster.store import controller_of
@@ -39,7 +38,6 @@ PRUNED = (
     DEPLOYMENT,
     STATEFUL_SET,
     CONFIG_MAP,
-    SERVICE_ACCOUNT,
 )
 # What a template may lean on without the spec wanting it any more.
 BACKING = (Component.POSTGRES, Component.REDIS)

@@ -19,7 +19,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
-from maraudersmap_operator.cluster.reach import refusal
+from maraudersmap_operator.cluster.reach import refusal, service_refusal
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump, read_status
@@ -90,8 +90,7 @@ class Reconciler:
         self._nodes = Nodes(cluster)
         self._definition = Definition(cluster)
         self._settings = settings
-        allowed = settings.prometheus_namespaces
-        self._analyst = Analyst(may_ask=lambda url, namespace: refusal(url, namespace, allowed))
+        self._analyst = Analyst(may_ask=self._refusal)
         self._metrics = metrics
         self._clock = clock
         self._led_before = led_before
@@ -123,6 +122,11 @@ class Reconciler:
             raise
         between.failed_since, between.good_pass_at = False, self._clock()
         return delay
+
+    async def _refusal(self, url: str, namespace: str) -> str:
+        """Why a resource of that namespace may not have the Prometheus at the URL asked; empty when it may."""
+        written = refusal(url, namespace, self._settings.prometheus_namespaces)
+        return written or await service_refusal(self._cluster, url)
 
     def _of(self, key: Key, uid: str) -> Between:
         known = self._between.get(key)

@@ -18,6 +18,8 @@ from maraudersmap_operator.cluster.kinds import CONFIG_MAP, SECRET
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Need
 
+from .sight import in_time
+
 UNREAD = "ReferencesUnread"
 
 
@@ -52,7 +54,7 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
     for secret in children.referenced_secrets(spec):
         if secret.name not in secrets:
             try:
-                secrets[secret.name] = await cluster.get(SECRET, owner.namespace, secret.name)
+                secrets[secret.name] = await in_time(cluster.get(SECRET, owner.namespace, secret.name))
             except ClusterError as error:
                 problem = problem or _unread(f"Secret {secret.name!r}", secret.field, error)
                 continue
@@ -85,7 +87,7 @@ async def _config_maps(
     for ref in children.referenced_config_maps(spec):
         if ref.name not in found:
             try:
-                config_map = await cluster.get(CONFIG_MAP, owner.namespace, ref.name)
+                config_map = await in_time(cluster.get(CONFIG_MAP, owner.namespace, ref.name))
             except ClusterError as error:
                 problem, complete = problem or _unread(f"ConfigMap {ref.name!r}", ref.field, error), False
                 continue

@@ -14,6 +14,8 @@ from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_B
 from maraudersmap_operator.resource.traffic import GatewayParent
 from maraudersmap_operator.rollout import RouteFacts
 
+from .sight import in_time
+
 NOT_SERVED = RouteFacts(
     reason="NoGatewayAPI",
     message="the cluster has no kind HTTPRoute: install the Gateway API's CRDs and a Gateway, or remove spec.gateway",
@@ -27,7 +29,7 @@ async def read_route(
     if spec.gateway is None:
         return None
     try:
-        route = await _refresh(cluster, store, owner)
+        route = await in_time(_refresh(cluster, store, owner))
     except NotFound:
         return NOT_SERVED
     except ClusterError as error:

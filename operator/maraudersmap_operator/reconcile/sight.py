@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store, Unavailable
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, POD
-from maraudersmap_operator.cluster.store import version
+from maraudersmap_operator.cluster.store import Reference, version
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.telemetry import logger
 
+T = TypeVar("T")
+
 # These reads come before traffic is protected: one that hangs must not hold it for the client's own 30 s.
 LOOK_SECONDS = 1.5
+
+
+async def in_time(read: Awaitable[T]) -> T:
+    """The read's answer; Unavailable when there is none within LOOK_SECONDS: unknown, like any other failure to read."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await read
+    except TimeoutError as error:
+        raise Unavailable(f"no answer within {LOOK_SECONDS:g} s") from error
 
 
 async def settle_doubts(cluster: Cluster, store: Store, key: Key) -> bool:
@@ -20,29 +33,32 @@ async def settle_doubts(cluster: Cluster, store: Store, key: Key) -> bool:
     False when something is still in doubt, or out of the watches' sight: look again soon. What cannot be read counts as
     before: unknown is not gone.
     """
-    certain = True
-    for reference in (*store.doubtful(key), *store.unresolved(key)):
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                live = await cluster.get(reference.kind, reference.namespace, reference.name)
-        except (ClusterError, TimeoutError) as error:
-            logger().info("in doubt", object=f"{reference.kind.kind} {reference.name}", error=str(error))
-            certain = False
-            continue
-        if live is None or live["metadata"]["uid"] != reference.uid:
-            store.remove(reference.uid)
-        else:
-            store.confirm(reference.kind, live)
+    # At the same time: each of them may take as long as a read may.
+    doubts = (*store.doubtful(key), *store.unresolved(key))
+    certain = all(await asyncio.gather(*(_settle(cluster, store, reference) for reference in doubts)))
     return certain and not store.doubtful(key)
+
+
+async def _settle(cluster: Cluster, store: Store, reference: Reference) -> bool:
+    """False when it could not be read."""
+    try:
+        live = await in_time(cluster.get(reference.kind, reference.namespace, reference.name))
+    except ClusterError as error:
+        logger().info("in doubt", object=f"{reference.kind.kind} {reference.name}", error=str(error))
+        return False
+    if live is None or live["metadata"]["uid"] != reference.uid:
+        store.remove(reference.uid)
+    else:
+        store.confirm(reference.kind, live)
+    return True
 
 
 async def refresh_pods(cluster: Cluster, store: Store, key: Key) -> None:
     """While a rollout is on, the verdict rests on pods: read them, whatever the watch has brought so far."""
     selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={key.name}"
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            listing = await cluster.list(POD, key.namespace, selector)
-    except (ClusterError, TimeoutError) as error:
+        listing = await in_time(cluster.list(POD, key.namespace, selector))
+    except ClusterError as error:
         logger().warning("pods not read, going on with what the watch has shown", error=str(error))
         return
     for pod in listing.items:
@@ -56,8 +72,10 @@ async def refresh_pods(cluster: Cluster, store: Store, key: Key) -> None:
 
 
 def fingerprint(store: Store, key: Key) -> int:
-    """Changes whenever anything that belongs to the resource does, as far as the store knows."""
-    return hash(tuple(sorted(_versions(store, key))))
+    """Changes whenever anything that belongs to the resource does, as far as the store knows: an object that was reported
+    deleted counts as before until it is looked for, and must be."""
+    doubts = tuple(sorted(reference.uid for reference in store.doubtful(key)))
+    return hash((tuple(sorted(_versions(store, key))), doubts))
 
 
 def _versions(store: Store, key: Key) -> list[tuple[str, str]]:

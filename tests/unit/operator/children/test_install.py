@@ -11,12 +11,14 @@ from maraudersmap_operator.cluster.kinds import (
     ENDPOINT_SLICE,
     EVENT,
     HTTP_ROUTE,
+    JOB,
     MARAUDERSMAP,
     OBSERVED,
     POD,
     REPLICA_SET,
     SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     Kind,
 )
 
@@ -25,6 +27,8 @@ READ = {"get", "list", "watch"}
 MANAGE = READ | {"create", "update", "delete"}
 # Beyond managing: what a field of its own is written for, what is asked by dry run, what stands in its own way.
 BESIDES = {SERVICE: {"patch"}, CONTROLLER_REVISION: {"patch"}, POD: {"create", "delete"}}
+# What nothing ever asks for: see tests/unit/operator/rights.
+WITHOUT = {CONTROLLER_REVISION: {"update"}, JOB: {"update"}, SERVICE_ACCOUNT: {"delete"}}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -46,8 +50,7 @@ def verbs(group: str, resource: str) -> set[str]:
 @pytest.mark.parametrize("kind", OBSERVED, ids=lambda kind: kind.kind)
 def test_every_watched_kind_may_be_watched_and_children_managed(kind: Kind) -> None:
     wanted = READ if kind in (POD, ENDPOINT_SLICE, REPLICA_SET) else MANAGE
-    without = {"update"} if kind is CONTROLLER_REVISION else set()
-    assert verbs(kind.group, kind.plural) == (wanted | BESIDES.get(kind, set())) - without
+    assert verbs(kind.group, kind.plural) == (wanted | BESIDES.get(kind, set())) - WITHOUT.get(kind, set())
 
 
 def test_routes_are_managed_but_never_watched() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, Listing, Operations
@@ -19,6 +21,7 @@ from maraudersmap_operator.cluster.errors import (
 )
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, MARAUDERSMAP, POD, Kind, kind_of
 
+from .authorization import Rights
 from .faults import READS, Call, Effect, Faults
 from .patches import copied
 from .problems import Problem
@@ -46,7 +49,8 @@ _METHODS = {
 
 
 class FakeCluster:
-    """`Cluster`. `calls` counts (verb, kind) of what reached the server; `slow` lets time pass during a slow answer."""
+    """`Cluster`. `calls` counts (verb, kind) of what reached the server; `slow` lets time pass during a slow answer; without
+    `rights` everything is allowed."""
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class FakeCluster:
         may_write: Callable[[], bool] = lambda: True,
         slow: Callable[[float], None] | None = None,
         chunk: int = LIST_CHUNK,
+        rights: Rights | None = None,
     ) -> None:
         self.server = server
         self.faults = faults or Faults()
@@ -66,12 +71,14 @@ class FakeCluster:
         self._may_write = may_write
         self._slow = slow or server.clock.advance
         self._chunk = chunk
+        self._rights = rights
 
     @property
     def writes(self) -> int:
         return sum(n for (verb, _), n in self.calls.items() if verb not in READS)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        await self._hang(Call("get", kind, namespace or "", name))
         try:
             with self._call(Call("get", kind, namespace or "", name)):
                 return self.server.get(kind, namespace, name)
@@ -81,6 +88,7 @@ class FakeCluster:
     async def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
     ) -> AsyncIterator[Listing]:
+        await self._hang(Call("list", kind, namespace or "", ""))
         labelled, fielded = by_labels(selector), by_fields(fields)
         with self._call(Call("list", kind, namespace or "", "")):
             if kind is HTTP_ROUTE and kind not in self.server.served:
@@ -113,19 +121,19 @@ class FakeCluster:
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run)):
+        with self._call(Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run), manifest):
             return self.server.create(
                 kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
             )
 
     async def apply(self, manifest: Manifest) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("apply", kind, meta["namespace"], meta["name"])):
+        with self._call(Call("apply", kind, meta["namespace"], meta["name"]), manifest):
             return self.server.apply(kind, manifest, manager=self.manager)
 
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run)):
+        with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run), manifest):
             return self.server.update(
                 kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
             )
@@ -167,8 +175,20 @@ class FakeCluster:
             text = self.logs_of(namespace, pod, container, previous)
         return "\n".join(text.splitlines()[-lines:])
 
+    async def _hang(self, call: Call) -> None:
+        """Calls that hang at the same time cost their caller the same time."""
+        fault = self.faults.hanging(call)
+        if fault is None:
+            return
+        until = self.server.clock.now + timedelta(seconds=fault.seconds)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if (left := (until - self.server.clock.now).total_seconds()) > 0:
+                self._slow(left)
+
     @contextmanager
-    def _call(self, call: Call) -> Iterator[None]:
+    def _call(self, call: Call, body: Manifest | None = None) -> Iterator[None]:
         what = (
             f"{_METHODS.get(call.verb, 'PATCH')} {call.kind.path(call.namespace or None, call.name or None)}"
         )
@@ -185,6 +205,9 @@ class FakeCluster:
             self._slow(fault.seconds)
         self.calls[call.verb, call.kind.kind] += 1
         try:
+            if self._rights is not None:
+                stored = self.server.storage.get(call.kind, call.namespace, call.name)
+                self._rights.check(call, body, exists=stored is not None)
             yield
         except Problem as problem:
             kind = _BY_STATUS.get(problem.status, Unavailable)

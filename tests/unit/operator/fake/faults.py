@@ -18,6 +18,7 @@ class Effect(StrEnum):
     TIMEOUT = "timeout"  # no answer; nothing is done
     LOST = "lost"  # it is done, and the answer never comes
     SLOW = "slow"  # it is done after `seconds`
+    HANG = "hang"  # reads only: no answer ever; the caller has to give up, which takes it `seconds`
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,19 @@ class Faults:
         self.active.clear()
         self.before.clear()
 
+    def hanging(self, call: Call) -> Fault | None:
+        """The fault that leaves this call without an answer, if one does."""
+        found = next((f for f in self.active if f.effect is Effect.HANG and self._hits(f, call)), None)
+        if found is not None:
+            self.injected[str(Effect.HANG)] += 1
+        return found
+
     def strike(self, call: Call) -> Fault | None:
         """The fault that hits this call, if one does."""
         for act in list(self.before):
             act(call)
         for fault in self.active:
-            if not self._hits(fault, call):
+            if fault.effect is Effect.HANG or not self._hits(fault, call):
                 continue
             if fault.times is not None:
                 fault.times -= 1

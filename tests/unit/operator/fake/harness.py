@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ from maraudersmap_operator.telemetry import Health, Metrics
 from maraudersmap_operator.watch.audit import audit_once
 from maraudersmap_operator.watch.handlers import SELECTOR, take
 
+from .authorization import Rights
 from .client import FakeCluster
 from .clock import Clock, stamp
 from .controllers import Controllers
@@ -127,14 +129,20 @@ class Operator:
     def __init__(self, loop: Loop, settings: Settings, led_before: datetime | None = None) -> None:
         self.leads = True
         self.cluster = FakeCluster(
-            loop.server, loop.faults, may_write=lambda: self.leads, slow=loop.controllers.run
+            loop.server,
+            loop.faults,
+            may_write=lambda: self.leads,
+            slow=loop.controllers.run,
+            rights=loop.rights,
         )
         self.cluster.logs_of = loop.logs_of
         self.store = Store()
         self.metrics = Metrics()
         self.reconciler = Reconciler(self.cluster, self.store, settings, self.metrics, loop.clock, led_before)
         self.queue = SimQueue(self.reconciler.reconcile, loop.clock)
-        self.watches = Watches(loop.server, SELECTOR)
+        self._namespaces = settings.namespaces
+        namespace = self._namespaces[0] if self._namespaces else None
+        self.watches = Watches(loop.server, SELECTOR, namespace=namespace, rights=loop.rights)
         self.audit_due = loop.clock()
         self._clock = loop.clock
 
@@ -143,7 +151,7 @@ class Operator:
         done = 0
         if self._clock() >= self.audit_due:
             try:
-                await audit_once(self.cluster, self.store, self.queue, ())
+                await audit_once(self.cluster, self.store, self.queue, self._namespaces)
                 self.audit_due = self._clock() + AUDIT
             except ClusterError:
                 self.audit_due = self._clock() + timedelta(seconds=5)
@@ -165,13 +173,22 @@ class Loop:
     """A cluster, one resource in it, and the operator (or two) that looks after it."""
 
     def __init__(
-        self, seed: int = 0, *, declared: Manifest | None = None, postgres: str = "postgres:16"
+        self,
+        seed: int = 0,
+        *,
+        declared: Manifest | None = None,
+        postgres: str = "postgres:16",
+        rights: Rights | None = None,
+        namespaces: tuple[str, ...] = (),
     ) -> None:
+        """`rights`: what the operator may do; None: everything. `namespaces`: those that it watches, one at the most; empty:
+        all of them."""
         self.clock = Clock()
         self.server = ApiServer(self.clock, declared)
         self.controllers = Controllers(self.server)
         self.faults = Faults(seed)
-        self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"))
+        self.rights = rights
+        self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"), namespaces=namespaces)
         self.last_log_line = "the map is torn"
         self.operators: list[Operator] = []
         self.every_tick: list[Callable[[], None]] = []
@@ -201,7 +218,7 @@ class Loop:
 
     def use_images(self, *, postgres: str) -> None:
         """For the next process."""
-        self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"))
+        self.settings = replace(self.settings, images=Images(postgres=postgres, redis="redis:7"))
 
     def restart(self) -> None:
         """Everything in memory is forgotten."""
@@ -276,6 +293,10 @@ class Loop:
     @property
     def resource(self) -> Manifest:
         return self.server.get(MARAUDERSMAP, NAMESPACE, NAME)
+
+    @property
+    def has_resource(self) -> bool:
+        return self.server.storage.get(MARAUDERSMAP, NAMESPACE, NAME) is not None
 
     @property
     def status(self) -> Manifest:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, Kind
 
+from .authorization import Rights
+from .problems import Problem
 from .selectors import by_labels, labels_of
 from .server import ApiServer
 from .storage import Change, Stored
@@ -29,7 +33,12 @@ class Watch:
     """One kind. `lag`: seconds until a change is told. `frozen`: nothing is told. `cut`: the connection is gone."""
 
     def __init__(
-        self, server: ApiServer, kind: Kind, selector: str = "", namespace: str | None = None
+        self,
+        server: ApiServer,
+        kind: Kind,
+        selector: str = "",
+        namespace: str | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self.kind = kind
         self.lag = 0.0
@@ -38,6 +47,7 @@ class Watch:
         self._server = server
         self._matches = by_labels(selector)
         self._namespace = namespace
+        self._rights = rights
         self.position = 0
 
     def cut(self) -> None:
@@ -49,6 +59,8 @@ class Watch:
         if self.frozen:
             return []
         if not self.connected:
+            if self._rights is not None and not self._allowed(self._rights):
+                return []
             self.connected = True
             self.position = self._server.storage.version
             return [
@@ -66,6 +78,15 @@ class Watch:
                 told.append(event)
         return told
 
+    def _allowed(self, rights: Rights) -> bool:
+        """kopf logs a refusal as an error and tries again."""
+        try:
+            rights.watch(self.kind, self._namespace)
+        except Problem as problem:
+            structlog.get_logger().error("Request attempt failed; will retry", error=problem.message)
+            return False
+        return True
+
     def _event(self, change: Change) -> Event | None:
         was, now = self._selected(change.before), self._selected(change.after)
         if now and change.after is not None:
@@ -82,15 +103,20 @@ class Watches:
     """A watch for the resource and one for each observed kind."""
 
     def __init__(
-        self, server: ApiServer, selector: str, kinds: Iterable[Kind] = OBSERVED, namespace: str | None = None
+        self,
+        server: ApiServer,
+        selector: str,
+        kinds: Iterable[Kind] = OBSERVED,
+        namespace: str | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self._server = server
-        self.of = {MARAUDERSMAP: Watch(server, MARAUDERSMAP, "", namespace)}
-        self.of |= {kind: Watch(server, kind, selector, namespace) for kind in kinds}
+        self.of = {MARAUDERSMAP: Watch(server, MARAUDERSMAP, "", namespace, rights)}
+        self.of |= {kind: Watch(server, kind, selector, namespace, rights) for kind in kinds}
 
     def events(self) -> list[Event]:
         found = [event for watch in self.of.values() for event in watch.events()]
-        slowest = min(w.position for w in self.of.values() if w.connected or w.frozen)
+        slowest = min((w.position for w in self.of.values() if w.connected or w.frozen), default=0)
         self._server.storage.forget(slowest)
         return found
 

@@ -512,3 +512,18 @@ async def test_o23_a_pod_that_blocks_its_own_repair_goes() -> None:
         loop.restart()
         # then
         await loop.until(lambda: loop.phase == "Ready", 180)
+
+
+# --- a quiet resource is not asleep -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", [SERVICE, NETWORK_POLICY], ids=lambda kind: kind.kind)
+async def test_a_deleted_child_of_a_quiet_resource_with_references_comes_back(kind: Kind) -> None:
+    """Its passes only compare what was seen with what is seen now: a deletion that is still to be looked into is a change."""
+    async with Loop() as loop:
+        # given: quiet
+        user_object(loop, CONFIG_MAP, "owl", data={"OWL": "Hedwig"})
+        await loop.create(config={"configMapRefs": [{"name": "owl"}]})
+        await loop.run(130)
+        # when
+        loop.server.delete(kind, NAMESPACE, API)
+        # then
+        await loop.until(lambda: loop.find(kind, API) is not None, PUT_RIGHT)

@@ -1,0 +1,216 @@
+"""The shipped roles, verb by verb: nothing is granted that no story uses, nothing is used that is not granted, and a right
+that is missing shows.
+
+Calls of the operator itself are counted on the API server in this process. kopf and the leader election have clients of their
+own, which are pointed at a small HTTP server (wire.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kopf
+import pytest
+import structlog
+import yaml
+from kopf._core.engines.peering import Identity
+from kubernetes.aio.client import ApiClient, Configuration
+from tests.unit.operator.fake.authorization import FINALIZERS, Right, Rights, rights_in
+from tests.unit.operator.fake.harness import NAMESPACE, Loop, play
+from tests.unit.operator.rights.stories import STORIES, Story
+from tests.unit.operator.rights.wire import KINDS, LEASE, Wire, wire
+
+from maraudersmap_operator.cluster import LeaseClock, Store, lease
+from maraudersmap_operator.cluster.kinds import NODE
+from maraudersmap_operator.reconcile import WorkQueue
+from maraudersmap_operator.telemetry import Health, Metrics
+from maraudersmap_operator.watch import NoMemories, build_registry, build_settings
+
+MANIFESTS = Path(__file__).parents[4] / "manifests" / "operator"
+PATIENCE = 60
+NODES = Right(NODE.group, NODE.plural, "get")
+
+
+def _documents(name: str) -> Iterator[dict[str, Any]]:
+    yield from yaml.safe_load_all((MANIFESTS / "base" / name).read_text())
+
+
+def _granted(name: str) -> frozenset[Right]:
+    roles = [d for d in _documents(name) if d["kind"] in ("ClusterRole", "Role")]
+    return frozenset(right for role in roles for right in rights_in(role["rules"]))
+
+
+GRANTED = _granted("role.yaml")
+LEASES = _granted("role-leader-election.yaml")
+WATCHING = frozenset(Right(k.group, k.plural, verb) for k in KINDS for verb in ("list", "watch"))
+
+
+async def _tell(story: Story, rights: Rights, namespaces: tuple[str, ...] = ()) -> None:
+    async with Loop(rights=rights, namespaces=namespaces) as loop:
+        await story(loop)
+
+
+@cache
+def _used(namespaces: tuple[str, ...] = ()) -> dict[Right, Story]:
+    """Each right that the stories use, with the first story to use it; the shipped roles allow it all."""
+    found: dict[Right, Story] = {}
+    for story in STORIES:
+        rights = Rights(GRANTED)
+        play(lambda story=story, rights=rights: _tell(story, rights, namespaces))  # type: ignore[misc]
+        for right in rights.used:
+            found.setdefault(right, story)
+    return found
+
+
+# --- the operator's own calls -----------------------------------------------------------------------------------------
+def test_nothing_is_granted_that_is_never_used_and_nothing_used_that_is_not_granted() -> None:
+    assert set(_used()) == GRANTED
+
+
+def test_the_namespaced_install_has_the_same_rules_and_uses_all_but_nodes() -> None:
+    """As a Role, it cannot grant what has no namespace."""
+    overlay = yaml.safe_load((MANIFESTS / "overlays" / "namespaced" / "kustomization.yaml").read_text())
+    changed = [p for patch in overlay["patches"] for p in yaml.safe_load_all(patch["patch"])]
+    assert "/rules" not in str(changed)
+    rights = Rights(GRANTED - {NODES})
+    for story in STORIES[:1]:
+        play(lambda story=story: _tell(story, rights, (NAMESPACE,)))  # type: ignore[misc]
+    assert rights.refused == [s for s in rights.refused if 'cannot get resource "nodes"' in s]
+
+
+@pytest.mark.parametrize("right", sorted(GRANTED), ids=str)
+def test_a_right_that_is_missing_shows(right: Right) -> None:
+    """In the status, in an Event or in the log at its shipped level, in the API server's own words."""
+    story, rights = _used()[right], Rights(GRANTED - {right})
+    statuses: list[str] = []
+
+    async def told() -> None:
+        async with Loop(rights=rights) as loop:
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+            loop.every_tick.append(lambda: statuses.append(str(loop.status) if loop.has_resource else ""))
+            await story(loop)
+
+    with structlog.testing.capture_logs() as logs, suppress(AssertionError, IndexError, StopIteration):
+        play(told)
+    assert rights.refused, "never asked for"
+    words = f'cannot {right.verb} resource "{right.resource}"'
+    if right == FINALIZERS:
+        words = "cannot set blockOwnerDeletion"
+    shown = [str(entry) for entry in logs] + statuses
+    assert any(words in text for text in shown), "nobody learns of it"
+
+
+# --- kopf's calls -----------------------------------------------------------------------------------------------------
+async def _kopf(on: Wire, until: asyncio.Event, namespaces: tuple[str, ...]) -> None:
+    configuration = Configuration()
+    configuration.host = on.url
+    stop = asyncio.Event()
+    async with ApiClient(configuration) as api:
+        queue = WorkQueue(_nothing, Metrics(), Health())
+        running = asyncio.create_task(
+            kopf.operator(
+                registry=build_registry(Store(), queue, api),
+                settings=build_settings(),
+                memories=NoMemories(),
+                identity=Identity("test"),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+            )
+        )
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await until.wait()
+        finally:
+            stop.set()
+            await running
+
+
+async def _nothing(_: object) -> None:
+    return None
+
+
+class _Expecting(Rights):
+    """Sets `complete` when everything expected was asked for."""
+
+    def __init__(self, granted: frozenset[Right], expected: frozenset[Right]) -> None:
+        super().__init__(granted)
+        self.complete = asyncio.Event()
+        self._expected = expected
+
+    def _ask(self, right: Right, call: Any) -> None:
+        try:
+            super()._ask(right, call)
+        finally:
+            if self._expected <= set(self.used):
+                self.complete.set()
+
+
+@pytest.mark.parametrize("namespaces", [(), (NAMESPACE,)], ids=["cluster", "namespaced"])
+async def test_kopf_lists_and_watches_and_asks_for_nothing_else(namespaces: tuple[str, ...]) -> None:
+    """No finalizers, no annotations, no Events (posting is off), no peering, no look at namespaces or definitions (scanning
+    is off). Discovery is open to everyone who has signed in (system:discovery)."""
+    rights = _Expecting(WATCHING, WATCHING)
+    async with wire(rights) as on:
+        await _kopf(on, rights.complete, namespaces)
+    assert set(rights.used) == WATCHING <= GRANTED
+    assert all(path.startswith(("/api", "/apis")) for path in on.unknown)
+
+
+async def test_kopf_reports_what_it_may_not_watch(caplog: pytest.LogCaptureFixture) -> None:
+    lacking = Right("", "services", "watch")
+    rights = _Expecting(WATCHING - {lacking}, WATCHING)
+    with caplog.at_level(logging.ERROR):
+        async with wire(rights) as on:
+            await _kopf(on, rights.complete, ())
+    assert any('cannot watch resource "services"' in r.getMessage() for r in caplog.records)
+
+
+# --- the leader election's calls --------------------------------------------------------------------------------------
+async def _elected(on: Wire, work_until: asyncio.Event) -> None:
+    configuration = Configuration()
+    configuration.host = on.url
+
+    async def work(_: datetime | None) -> None:
+        await work_until.wait()
+
+    async with ApiClient(configuration) as api, asyncio.timeout(PATIENCE):
+        await lease.lead(api, "marauders-system", "one", work, LeaseClock())
+
+
+async def test_leases_are_made_read_and_renewed_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RETRY_SECONDS", 1)
+    rights = _Expecting(LEASES, LEASES)
+    async with wire(rights) as on:
+        await _elected(on, rights.complete)
+    assert set(rights.used) == LEASES
+    assert {r.resource for r in LEASES} == {LEASE.plural}
+
+
+@pytest.mark.parametrize("right", sorted(LEASES), ids=str)
+async def test_without_a_right_to_the_lease_nobody_leads_for_long(
+    right: Right, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The standby never leads; a leader that cannot renew leaves, which the log and the kubelet's restarts show."""
+    for name, seconds in (("LEASE", 3), ("RENEW_DEADLINE", 2), ("RETRY", 1), ("CALL", 1)):
+        monkeypatch.setattr(lease, f"{name}_SECONDS", seconds)
+    rights = Rights(LEASES - {right})
+    async with wire(rights) as on:
+        electing = asyncio.create_task(_elected(on, asyncio.Event()))
+        async with asyncio.timeout(PATIENCE):
+            while not rights.refused:
+                on.asked.clear()
+                await on.asked.wait()
+            if right.verb == "update":
+                await electing  # the lease was lost
+        electing.cancel()
+        await asyncio.gather(electing, return_exceptions=True)
+    assert any(f'cannot {right.verb} resource "leases"' in sentence for sentence in rights.refused)
