@@ -19,7 +19,7 @@ from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
-from maraudersmap_api.http.reading import BODY_BYTES
+from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.budget import ByteBudget
@@ -101,6 +101,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
+    app[BODIES] = ByteBudget(BODIES_BYTES)
     api = Api(
         app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )

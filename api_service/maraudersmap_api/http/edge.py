@@ -16,7 +16,7 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
-from maraudersmap_api.http.reading import header, route_of, understand
+from maraudersmap_api.http.reading import header, let_go, route_of, understand
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
@@ -96,6 +96,8 @@ class Edge:
                     response = problem_response(BadRequest("The request cannot be understood"), request_id)
                 else:
                     response = problem_response(problem, request_id)
+            finally:
+                let_go(request)
             if not response.prepared:
                 self.finish_headers(request, response)
             context["userId"] = request.get(USER_ID)

@@ -42,6 +42,10 @@ class ByteBudget:
         finally:
             self._give(size)
 
+    def share(self) -> "Share":
+        """A share that begins empty and grows with what arrives; for what nobody should queue for."""
+        return Share(self)
+
     async def _take(self, size: int) -> None:
         if not self._line and size <= self._free:
             self._free -= size
@@ -60,6 +64,17 @@ class ByteBudget:
                 raise Unavailable("The map is very busy, please try again", retry_after=1) from error
             raise
 
+    def take_now(self, size: int) -> bool:
+        """`size` bytes if there are so many and nobody waits; give them back with `give_back`."""
+        if self._line or size > self._free:
+            return False
+        self._free -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """What `take_now` gave."""
+        self._give(size)
+
     def _give(self, size: int) -> None:
         self._free += size
         self._next()
@@ -76,3 +91,25 @@ class ByteBudget:
                 turn.set_result(None)
             else:
                 return
+
+
+class Share:
+    """What one holds of a budget, byte by byte: who sends slowly holds no more than has arrived."""
+
+    __slots__ = ("_budget", "_size")
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def grow(self, size: int) -> bool:
+        """`size` bytes more, at once or not at all."""
+        if not self._budget.take_now(size):
+            return False
+        self._size += size
+        return True
+
+    def release(self) -> None:
+        """Give everything back; a second time nothing."""
+        self._budget.give_back(self._size)
+        self._size = 0

@@ -178,11 +178,11 @@ async def _frame(
 ) -> str | None:
     """Wait for a frame; returns what was wrong instead."""
     while True:
-        message = await socket.receive()
-        if message.type is not aiohttp.WSMsgType.TEXT:
+        received = await socket.receive()
+        if received.type is not aiohttp.WSMsgType.TEXT:
             return f"was closed with {socket.close_code}"
         try:
-            if wanted(message.json()):
+            if wanted(received.json()):
                 return None
         except (KeyError, TypeError, ValueError):
             return "sent a frame that cannot be understood"
