@@ -64,10 +64,15 @@ class Edge:
         *,
         hsts: str = SECURITY_HEADERS["Strict-Transport-Security"],
         address: Callable[[web.Request], str | None] = lambda request: request.remote,
+        trace: Callable[[web.Request], str | None] = lambda _: None,
+        around: Callable[[Answer], Answer] | None = None,
     ) -> None:
+        """`trace` says to which trace a request belongs; `around` may put something around all that answers it."""
         self._metrics = metrics
         self._closing = closing
         self._address = address
+        self._trace = trace
+        self._around = around
         self._security = {**SECURITY_HEADERS, "Strict-Transport-Security": hsts}
 
     def wrap(self, handler: Answer) -> Answer:
@@ -82,6 +87,9 @@ class Edge:
                 "method": request.method,
                 "path": request.path,
             }
+            trace = understand("traceparent", self._trace, request)
+            if trace is not None:
+                context["traceId"] = trace
             request_context.set(context)
             log.info("Request received", extra={"context": self._origin(request)})
             error: BaseException | None = None
@@ -104,7 +112,7 @@ class Edge:
             self._account(request, response.status, time.perf_counter() - started, error)
             return response
 
-        return answer
+        return answer if self._around is None else self._around(answer)
 
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         """For answers that a handler sends itself (streams): same headers."""

@@ -15,7 +15,7 @@ Errors leave here as `Unavailable` when the database is away (a client may try a
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -70,10 +70,19 @@ class Executor(Protocol):
 class Database:
     """A bounded, fair pool. Opening needs no reachable database: connections are made when first used."""
 
-    def __init__(self, connector: Connector, *, pool_size: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        pool_size: int,
+        metrics: Metrics,
+        measured: Callable[[Any, Metrics], "MeasuredConnection"] | None = None,
+    ) -> None:
+        """`measured` makes what a user of a connection gets; see tracing.py."""
         self._connector = connector
         self._size = pool_size
         self._metrics = metrics
+        self._measured = measured or MeasuredConnection
         self._turns = FairSemaphore(pool_size)
         self._writers = FairSemaphore(max(1, pool_size - 1))
         self._heard_at = 0.0
@@ -130,7 +139,7 @@ class Database:
             try:
                 async with asyncio.timeout_at(until) as limit, self._pool.acquire() as connection:
                     try:
-                        yield MeasuredConnection(connection, self._metrics)
+                        yield self._measured(connection, self._metrics)
                     except asyncpg.InternalClientError:
                         # The server ended this connection while it was idle, and asyncpg has read the farewell but not
                         # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
