@@ -20,6 +20,7 @@ from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
+from maraudersmap_api.http.operators import OperatorsServer
 from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.http.slow_readers import SlowReaders
@@ -58,6 +59,7 @@ class Service:
     auth: AuthService
     api: Api
     domain: Domain
+    operators: OperatorsServer | None
 
 
 def build(
@@ -124,7 +126,8 @@ def build(
     api = Api(
         app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )
-    add_service_routes(api, board, metrics)
+    operators = None if settings.metrics_port is None else OperatorsServer(board, metrics)
+    add_service_routes(api, board, metrics, scraped=operators is None)
     add_auth_routes(api, auth)
     domain.add_routes(api)
     add_document_route(api)
@@ -164,7 +167,7 @@ def build(
         readers=SlowReaders(metrics.slow_readers.inc),
         goodbye=domain.realtime.goodbye,
     )
-    return Service(app, server, board, auth, api, domain)
+    return Service(app, server, board, auth, api, domain, operators)
 
 
 async def drain(service: Service, seconds: float) -> bool:

@@ -85,6 +85,7 @@ class Settings:
     jwt_verify_secrets: tuple[str, ...]
     host: str | None  # None: every interface, IPv6 and IPv4
     port: int
+    metrics_port: int | None  # None: /metrics is where everything else is
     environment: str
     log_level: LogLevel
     log_dir: Path | None  # None: standard output only
@@ -113,6 +114,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         jwt_verify_secrets=env.get("JWT_VERIFY_SECRETS", (), _secrets),
         host=env.optional("HOST", str),
         port=env.get("PORT", 4001, _integer(0, 65535)),
+        metrics_port=env.optional("METRICS_PORT", _integer(0, 65535)),
         environment=env.get("ENVIRONMENT", "production", str),
         log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
         log_dir=env.optional("LOG_DIR", _writable_folder),
@@ -132,6 +134,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         readiness_requires=env.get("READINESS_REQUIRES", frozenset({Dependency.DATABASE}), _dependencies),
         traces=_traces(env),
     )
+    if settings.metrics_port and settings.metrics_port == settings.port:
+        env.refuse("METRICS_PORT is PORT: name another one, or leave it out to have /metrics on PORT")
     env.finish()
     return settings
 

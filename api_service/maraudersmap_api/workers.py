@@ -37,6 +37,8 @@ def serve_with_workers(count: int, worker: Worker) -> int:
     settings = load_settings(os.environ)
     if settings.log_dir is not None:
         raise SettingsError(["LOG_DIR does not go with several workers: each would rotate the others' files"])
+    if settings.metrics_port is not None:
+        raise SettingsError(["METRICS_PORT does not go with several workers: each would need one of its own"])
     try:
         listener = listening_socket(settings.host, settings.port)
     except OSError as error:
