@@ -117,7 +117,7 @@ def build(
         around=None if spans is None else spans.around,
     )
     middlewares = [
-        cors(settings.cors_origins),  # first, so that preflights count for nobody
+        cors(settings.cors_origins),  # first, so that preflights count for no one
         identify(tokens, auth),
         rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]

@@ -60,7 +60,7 @@ async def migrate(environ: Mapping[str, str]) -> int:
 
 
 def leave_message(text: str) -> None:
-    """In a pod, tell Kubernetes (and whoever waits for the Job there) what was done; elsewhere nobody asks."""
+    """In a pod, let Kubernetes (and those who wait for the Job there) know what was done; elsewhere no one asks."""
     if TERMINATION_LOG.exists():
         TERMINATION_LOG.write_text(text, encoding="utf-8")
 

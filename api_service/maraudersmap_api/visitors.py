@@ -1,6 +1,6 @@
 """Accounts that live for one run of `smoke`: made by it, removed by it, and by upkeep or a later run when it could not.
 
-What marks one is the record of its making in `admin_actions`, which only commands write: nobody can register an account
+What marks one is the record of its making in `admin_actions`, which only commands write: no one can register an account
 that is taken for one of these. It is a student's, so it may view what everybody may, and it reports at most one incident.
 """
 
@@ -54,7 +54,7 @@ async def withdraw(db: Executor, *, before: datetime = EVERYTHING, only: UUID | 
 async def remove(db: Executor, *, before: datetime = EVERYTHING, only: UUID | None = None) -> int:
     """Remove the accounts with all they left; returns how many. Withdraw first: one with visible incidents stays.
 
-    Whoever is connected learns of a deleted incident from its row, so leave a few seconds between the two.
+    Sockets learn of a deleted incident from its row, so leave a few seconds between the two.
     """
     # Without one, which is nearly always, nothing large is looked at.
     if not await db.fetchval(f"SELECT EXISTS ({_VISITORS})", before, only):

@@ -30,7 +30,7 @@ Worker = Callable[[socket.socket], int]
 
 
 def serve_with_workers(count: int, worker: Worker) -> int:
-    """Run `count` workers until told to stop; returns the exit code. Raises SettingsError.
+    """Run `count` workers until asked to stop; returns the exit code. Raises SettingsError.
 
     `worker` runs in each child with the listening socket and returns its exit code.
     """
@@ -123,7 +123,7 @@ class _Parent:
 
 
 def _end_with(parent: int) -> None:
-    """Ask for SIGTERM when the parent dies, also by SIGKILL: orphans would serve on, and nobody could find them.
+    """Ask for SIGTERM when the parent dies, also by SIGKILL: orphans would serve on, and no one could find them.
 
     Linux only; elsewhere a killed parent leaves them.
     """

@@ -26,7 +26,7 @@ REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 USER_ID = web.RequestKey("USER_ID", str)
 """Whose credential, valid at this moment, came with the request; absent for anonymous ones."""
 UNJUDGED = web.RequestKey("UNJUDGED", bool)
-"""There is a credential, but nobody can say now whether it is still valid."""
+"""There is a credential, but it cannot be known now whether it is still valid."""
 ROUTED = web.RequestKey("ROUTED", bool)
 """There once aiohttp has found the route and code of ours runs."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
@@ -41,7 +41,7 @@ SECURITY_HEADERS = {
 }
 SERVER = "marauders-map"
 CLIENT_WENT_AWAY = 499
-"""What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
+"""What nginx writes into its log, and no status of HTTP's: no one gets this answer. Logs and metrics, and what judges a
 revision by them, must not take a client that went away in the middle for a failure of ours."""
 LONGEST_AGENT = 256  # characters of it in the log
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -1,7 +1,7 @@
 """Reading what a client sent: the one place where its bytes become values, and where failing to read them is its fault.
 
 Headers, path, query, body and frames are taken through here and nowhere else (a unit test looks). Parsers say themselves
-what they refuse; `understand` is for what nobody foresaw: a 500 that a client can ask for counts against whatever
+what they refuse; `understand` is for what was not foreseen: a 500 that a client can ask for counts against whatever
 revision it meets, and enough of them get a good one rejected.
 
 A body is bounded in size and time, JSON and nothing else. What has arrived of all bodies together is bounded too: each

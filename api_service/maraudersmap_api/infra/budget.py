@@ -1,6 +1,6 @@
 """Memory as something to queue for: large work takes its bytes from one purse per process, and gives them back.
 
-Counting requests does not bound memory, because one answer may weigh a thousand times as much as another. Whoever
+Counting requests does not bound memory, because one answer may weigh a thousand times as much as another. What
 reads or renders something large holds a share while it works, and never while it waits for a client: a reader that
 takes nothing must not keep others from being served (http/slow_readers.py deals with those).
 """
@@ -26,7 +26,7 @@ class ByteBudget:
 
     @property
     def free(self) -> int:
-        """Bytes that nobody holds."""
+        """Bytes that are not held."""
         return self._free
 
     @asynccontextmanager
@@ -43,7 +43,7 @@ class ByteBudget:
             self._give(size)
 
     def share(self) -> "Share":
-        """A share that begins empty and grows with what arrives; for what nobody should queue for."""
+        """A share that begins empty and grows with what arrives; for what is not worth a queue."""
         return Share(self)
 
     async def _take(self, size: int) -> None:
@@ -65,7 +65,7 @@ class ByteBudget:
             raise
 
     def take_now(self, size: int) -> bool:
-        """`size` bytes if there are so many and nobody waits; give them back with `give_back`."""
+        """`size` bytes if there are so many and none waits; give them back with `give_back`."""
         if self._line or size > self._free:
             return False
         self._free -= size
@@ -80,7 +80,7 @@ class ByteBudget:
         self._next()
 
     def _next(self) -> None:
-        """Turns for those at the head of the line for whom there is enough; nobody overtakes."""
+        """Turns for those at the head of the line for whom there is enough; none overtakes."""
         while self._line:
             size, turn = self._line[0]
             if turn.done():  # gave up

@@ -1,7 +1,7 @@
 """Health: background checks that decide, endpoints that only read.
 
 A check runs each second. One failure proves nothing and one success after an outage neither, so three in a row turn
-a dependency unhealthy; the first success turns it healthy again, because serving late helps nobody.
+a dependency unhealthy; the first success turns it healthy again, because serving late helps no one.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Verdict:
 def readiness(
     checks: Mapping[Dependency, Health], required: frozenset[Dependency], *, draining: bool
 ) -> Readiness:
-    """What to tell whoever sends traffic. Pure; a required dependency that is disabled is missing."""
+    """What those who send traffic should know. Pure; a required dependency that is disabled is missing."""
     if draining or any(checks[dependency] is not Health.HEALTHY for dependency in required):
         return Readiness.NOT_READY
     if Health.UNHEALTHY in checks.values():

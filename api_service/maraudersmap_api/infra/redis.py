@@ -107,7 +107,7 @@ class Redis:
                 found = repeat(error)
             for (_, waiting), answer in zip(batch, found, strict=False):
                 if waiting.done():
-                    continue  # whoever asked has gone
+                    continue  # the one who asked has gone
                 if isinstance(answer, Exception):  # each gets its own: a raised one collects tracebacks
                     waiting.set_exception(CacheAway(str(answer)))
                 else:

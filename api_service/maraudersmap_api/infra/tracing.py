@@ -49,7 +49,7 @@ class Tracing:
 
     def close(self) -> None:
         """Send what is left, for FLUSH_SECONDS at most. Blocks: call it in a thread."""
-        # The library waits for as long as its receiver does not answer; a daemon holds nobody up.
+        # The library waits for as long as its receiver does not answer; a daemon holds nothing up.
         ending = threading.Thread(target=self._provider.shutdown, name="otel-shutdown", daemon=True)
         ending.start()
         ending.join(FLUSH_SECONDS)

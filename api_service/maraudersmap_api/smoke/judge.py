@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """For whoever started the run."""
+        """For the one who started the run."""
         return {
             Outcome.PASSES: exit_codes.OK,
             Outcome.REJECTS: exit_codes.FAILED,

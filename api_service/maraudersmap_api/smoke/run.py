@@ -150,7 +150,7 @@ class _Run:
         try:
             async with asyncio.timeout(WALK_SECONDS):
                 if not await self._let_in(baseline, candidate):
-                    return "the baseline lets nobody sign in"
+                    return "the baseline lets no one sign in"
                 await read_everything(baseline, _tell)
         except Hung:
             pass
@@ -167,7 +167,7 @@ class _Run:
 
     async def _under_load(self, candidate: Side, baseline: Side, incident: int | None) -> Verdict:
         if not await self._let_in(baseline, candidate):
-            raise Environment("the baseline lets nobody sign in")
+            raise Environment("the baseline lets no one sign in")
         self._load = load = await paired(
             candidate,
             baseline,
