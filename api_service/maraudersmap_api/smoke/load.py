@@ -40,8 +40,7 @@ async def paired(
     """Send each step to both, `per_second` pairs a second, for `seconds`. Ends ANSWER_SECONDS * 2 later at the latest."""
     load = Load()
     for step in (*steps, *steps):  # the first time may be that of cold caches
-        load.calm.append(await baseline.ask(step))
-        await candidate.ask(step)
+        load.calm.append(await baseline.ask(step))  # the candidate has met each of them on the walk
     load.calm = load.calm[len(steps) :]
     loop = asyncio.get_running_loop()
     began = loop.time()
