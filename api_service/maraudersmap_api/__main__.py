@@ -1,14 +1,18 @@
-"""`python -m maraudersmap_api`: serve (the default), migrate, accounts, keys, version; `--help` lists them.
+"""`python -m maraudersmap_api`: serve (the default), migrate, smoke, accounts, keys, version; `--help` lists them.
 
-Exit codes: 0 done; 1 failed; 2 the configuration is wrong; 75 the database cannot be reached (try again).
+Exit codes: 0 done; 1 failed (smoke: the candidate is rejected); 2 the configuration is wrong; 75 the database cannot be
+reached (try again).
 """
 
 import argparse
 import asyncio
+import math
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
 from maraudersmap_api import SERVICE_NAME, __version__, exit_codes
 from maraudersmap_api.settings import SettingsError
@@ -47,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from maraudersmap_api.demo import load_demo_data
 
                 return asyncio.run(load_demo_data(os.environ, arguments))
+            case "smoke":
+                from maraudersmap_api.smoke.run import smoke
+
+                return asyncio.run(smoke(os.environ, arguments))
             case "serve" if arguments.workers > 1:
                 from maraudersmap_api.workers import serve_with_workers
 
@@ -72,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m maraudersmap_api",
         description="The Marauder's Map incident API. Settings come from the environment; each variable NAME may "
         "also be given as NAME_FILE. See docs/api-configuration.md.",
-        epilog="exit codes: 0 done, 1 failed, 2 wrong configuration, 75 database unreachable",
+        epilog="exit codes: 0 done, 1 failed (smoke: rejects), 2 wrong configuration, 75 database unreachable",
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     serve = commands.add_parser("serve", help="answer requests (the default); SIGTERM drains and ends it")
@@ -105,8 +113,56 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--incidents", type=int, default=10_000, help="how many (default: %(default)s)")
     demo.add_argument("--seed", type=int, default=7, help="the same seed gives the same data (default: 7)")
+    _add_smoke(commands)
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_smoke(commands: Any) -> None:
+    smoke = commands.add_parser(
+        "smoke",
+        help="judge a revision before users meet it; needs DATABASE_URL, as migrate does",
+        description="Signs in as a student who lives for this run only, makes one report and undoes it, reads "
+        "everything three times, and opens a WebSocket. With --baseline also sends the same reads to both, alternating, "
+        "and stops when the baseline suffers. The last line of standard output is a summary in JSON.",
+        epilog="exit codes: 0 passes, 1 rejects, 75 could not tell (database or baseline away, no account)",
+    )
+    smoke.add_argument("--candidate", required=True, type=_url, metavar="URL", help="the revision on trial")
+    smoke.add_argument("--baseline", type=_url, metavar="URL", help="the revision that serves users now")
+    smoke.add_argument(
+        "--requests-per-second",
+        type=_number(0.1, 50),
+        default=5.0,
+        metavar="N",
+        help="to each of the two, with --baseline (default: 5)",
+    )
+    smoke.add_argument(
+        "--seconds",
+        type=_number(1, 300),
+        default=10.0,
+        metavar="S",
+        help="how long, with --baseline (default: 10)",
+    )
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text} is not an address such as http://map-api-preview")
+    return text
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}")
+        return number
+
+    return parse
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The application: everything built from settings, wired by hand, started and stopped in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -19,9 +20,11 @@ from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
-from maraudersmap_api.http.reading import BODY_BYTES
+from maraudersmap_api.http.operators import OperatorsServer
+from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODY_BYTES
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.http.slow_readers import SlowReaders
+from maraudersmap_api.http.traced import RequestSpans, given_trace
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import ReadCache
 from maraudersmap_api.infra.checks import cache_check, database_check
@@ -34,6 +37,7 @@ from maraudersmap_api.infra.migrate import shipped_migrations
 from maraudersmap_api.infra.names import names_of
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.infra.tracing import TracedRedis, Tracing
 from maraudersmap_api.outbox.tail import Tail
 from maraudersmap_api.realtime.charges import Charges
 from maraudersmap_api.settings import Dependency, Settings
@@ -55,16 +59,31 @@ class Service:
     auth: AuthService
     api: Api
     domain: Domain
+    operators: OperatorsServer | None
 
 
-def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Service:
-    """Wire the service. Connects to nothing: what is missing shows in readiness, and heals."""
+def build(
+    settings: Settings, *, schema_version: int = SCHEMA_VERSION, tracing: Tracing | None = None
+) -> Service:
+    """Wire the service. Connects to nothing: what is missing shows in readiness, and heals.
+
+    `tracing` None: as the settings say.
+    """
     metrics = Metrics()
+    if tracing is None and settings.traces:
+        tracing = Tracing()
+    spans = None if tracing is None else RequestSpans(tracing)
     connector = Connector(settings.database_url, settings.database_pooler, settings.database_statement_cache)
-    db = Database(connector, pool_size=settings.db_pool_size, metrics=metrics)
+    db = Database(
+        connector,
+        pool_size=settings.db_pool_size,
+        metrics=metrics,
+        measured=None if tracing is None else tracing.connection,
+    )
     names = names_of(settings.redis_prefix, settings.database_url)
-    redis = Redis(settings.redis_url, metrics, names) if settings.redis_url else None
-    counted_in = limits_redis(settings.limits_redis_url, redis, metrics, names)
+    make_redis: Callable[..., Redis] = Redis if tracing is None else partial(TracedRedis, tracing.tracer)
+    redis = make_redis(settings.redis_url, metrics, names) if settings.redis_url else None
+    counted_in = limits_redis(settings.limits_redis_url, redis, metrics, names, make_redis)
 
     def on_change(dependency: Dependency, health: Health) -> None:
         healthy = health is Health.HEALTHY
@@ -94,17 +113,21 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         closing=lambda request: board.draining or connection_expired(request),
         hsts=settings.hsts,
         address=lambda request: written_address(request, settings.trusted_proxies),
+        trace=given_trace if spans is None else spans.trace_of,
+        around=None if spans is None else spans.around,
     )
     middlewares = [
-        cors(settings.cors_origins),  # first, so that preflights count for nobody
+        cors(settings.cors_origins),  # first, so that preflights count for no one
         identify(tokens, auth),
         rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
+    app[BODIES] = ByteBudget(BODIES_BYTES)
     api = Api(
         app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )
-    add_service_routes(api, board, metrics)
+    operators = None if settings.metrics_port is None else OperatorsServer(board, metrics)
+    add_service_routes(api, board, metrics, scraped=operators is None)
     add_auth_routes(api, auth)
     domain.add_routes(api)
     add_document_route(api)
@@ -133,6 +156,8 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
             if each is not None:
                 await each.close()
         await db.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     app.cleanup_ctx.append(resources)
     server = HttpServer(
@@ -142,7 +167,7 @@ def build(settings: Settings, *, schema_version: int = SCHEMA_VERSION) -> Servic
         readers=SlowReaders(metrics.slow_readers.inc),
         goodbye=domain.realtime.goodbye,
     )
-    return Service(app, server, board, auth, api, domain)
+    return Service(app, server, board, auth, api, domain, operators)
 
 
 async def drain(service: Service, seconds: float) -> bool:

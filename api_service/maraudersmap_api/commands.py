@@ -55,12 +55,12 @@ async def migrate(environ: Mapping[str, str]) -> int:
         log.error("Migration failed", exc_info=error)
         return exit_codes.FAILED
     log.info("Schema is up to date", extra={"context": {"applied": applied}})
-    _leave_message("applied " + ", ".join(map(str, applied)) if applied else "nothing to do")
+    leave_message("applied " + ", ".join(map(str, applied)) if applied else "nothing to do")
     return exit_codes.OK
 
 
-def _leave_message(text: str) -> None:
-    """In a pod, tell Kubernetes (and whoever waits for the Job there) what was done; elsewhere nobody asks."""
+def leave_message(text: str) -> None:
+    """In a pod, let Kubernetes (and those who wait for the Job there) know what was done; elsewhere no one asks."""
     if TERMINATION_LOG.exists():
         TERMINATION_LOG.write_text(text, encoding="utf-8")
 

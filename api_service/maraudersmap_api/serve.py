@@ -27,8 +27,11 @@ async def serve(environ: Mapping[str, str], listener: socket.socket | None = Non
     service = build(settings)
     try:
         port = await service.server.start(settings.host, settings.port, listener)
+        if service.operators is not None:
+            await service.operators.start(settings.host, settings.metrics_port or 0)
     except OSError as error:
-        log.error("Cannot listen", extra={"context": {"port": settings.port, "reason": str(error)}})
+        context = {"port": settings.port, "metricsPort": settings.metrics_port, "reason": str(error)}
+        log.error("Cannot listen", extra={"context": context})
         await service.server.stop()
         return exit_codes.FAILED
     gc.freeze()  # what start-up built lives as long as the process: spare every later collection from it
@@ -37,5 +40,7 @@ async def serve(environ: Mapping[str, str], listener: socket.socket | None = Non
     await asked_to_stop.wait()
     log.info("Draining", extra={"context": {"seconds": settings.drain_seconds}})
     finished = await drain(service, settings.drain_seconds)
+    if service.operators is not None:  # last: going away is what they watch
+        await service.operators.stop()
     log.info("Stopped", extra={"context": {"everyRequestFinished": finished}})
     return exit_codes.OK

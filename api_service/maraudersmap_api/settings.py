@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -84,6 +85,7 @@ class Settings:
     jwt_verify_secrets: tuple[str, ...]
     host: str | None  # None: every interface, IPv6 and IPv4
     port: int
+    metrics_port: int | None  # None: /metrics is where everything else is
     environment: str
     log_level: LogLevel
     log_dir: Path | None  # None: standard output only
@@ -97,6 +99,7 @@ class Settings:
     drain_seconds: float
     connection_max_age_seconds: float
     readiness_requires: frozenset[Dependency]
+    traces: bool  # to the receiver that the standard variables OTEL_* name
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -111,6 +114,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         jwt_verify_secrets=env.get("JWT_VERIFY_SECRETS", (), _secrets),
         host=env.optional("HOST", str),
         port=env.get("PORT", 4001, _integer(0, 65535)),
+        metrics_port=env.optional("METRICS_PORT", _integer(0, 65535)),
         environment=env.get("ENVIRONMENT", "production", str),
         log_level=env.get("LOG_LEVEL", LogLevel.INFO, _log_level),
         log_dir=env.optional("LOG_DIR", _writable_folder),
@@ -128,7 +132,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         drain_seconds=env.get("DRAIN_SECONDS", 5.0, _seconds(0, 300)),
         connection_max_age_seconds=env.get("CONNECTION_MAX_AGE_SECONDS", 60.0, _seconds(1, 86_400)),
         readiness_requires=env.get("READINESS_REQUIRES", frozenset({Dependency.DATABASE}), _dependencies),
+        traces=_traces(env),
     )
+    if settings.metrics_port and settings.metrics_port == settings.port:
+        env.refuse("METRICS_PORT is PORT: name another one, or leave it out to have /metrics on PORT")
     env.finish()
     return settings
 
@@ -285,6 +292,39 @@ def _hsts(env: _Reader) -> str:
     if preload and not subdomains:
         env.refuse("HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=true: browsers' lists take nothing else")
     return "max-age=31536000" + "; includeSubDomains" * subdomains + "; preload" * preload
+
+
+def _traces(env: _Reader) -> bool:
+    """The library's own default is to export; ours is not to, until somebody names the exporter."""
+    wanted = env.get("OTEL_TRACES_EXPORTER", "none", _exporter) == "otlp"
+    if not wanted or env.get("OTEL_SDK_DISABLED", False, _flag):
+        return False
+    env.get("OTEL_EXPORTER_OTLP_PROTOCOL", None, _protocol)
+    env.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", None, _protocol)
+    if not _installed("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+        env.refuse(
+            "OTEL_TRACES_EXPORTER needs the packages of requirements/api-otel.txt, which are not installed"
+        )
+        return False
+    return True
+
+
+def _exporter(value: str) -> str:
+    if value.lower() not in ("otlp", "none"):
+        raise ValueError("must be otlp or none")
+    return value.lower()
+
+
+def _protocol(value: str) -> None:
+    if value.lower() != "http/protobuf":
+        raise ValueError("must be http/protobuf: nothing else is supported")
+
+
+def _installed(*modules: str) -> bool:
+    try:
+        return all(find_spec(module) is not None for module in modules)
+    except ModuleNotFoundError:  # not even their parents
+        return False
 
 
 def _flag(value: str) -> bool:

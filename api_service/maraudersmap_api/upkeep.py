@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from maraudersmap_api import visitors
 from maraudersmap_api.analytics import repository as analytics
 from maraudersmap_api.auth import repository as accounts
 from maraudersmap_api.errors import Unavailable
@@ -25,9 +26,14 @@ NOTIFICATIONS_KEPT = timedelta(days=90)
 EXPIRED_TOKENS_KEPT = timedelta(days=1)
 """Refresh tokens beyond their expiry: until then one that is used twice must be recognized."""
 
+VISIT = timedelta(hours=1)
+"""No run of `smoke` lasts so long: what is left of an older one, it could not remove itself."""
+WITHDRAWN = timedelta(minutes=1)
+"""What sockets get to hear that a report of such a run is gone."""
+
 
 class Upkeep:
-    """Folds tallies; forgets old events, kept answers, notifications and expired tokens."""
+    """Folds tallies; forgets old events, kept answers, notifications, expired tokens, and what `smoke` left."""
 
     def __init__(self, db: Database, metrics: Metrics) -> None:
         self._db = db
@@ -51,6 +57,8 @@ class Upkeep:
             ("idempotency_keys", idempotency.forget, now - KEPT),
             ("notifications", notifications.forget, now - NOTIFICATIONS_KEPT),
             ("refresh_tokens", accounts.forget_tokens, now - EXPIRED_TOKENS_KEPT),
+            ("smoke_reports", visitors.withdraw, now - VISIT),
+            ("smoke_accounts", visitors.remove, now - VISIT - WITHDRAWN),
         ):
             removed = await _while_some(partial(forget, self._db, before=before))
             self._metrics.upkeep_removed.labels(what).inc(removed)

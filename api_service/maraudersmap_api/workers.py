@@ -30,13 +30,15 @@ Worker = Callable[[socket.socket], int]
 
 
 def serve_with_workers(count: int, worker: Worker) -> int:
-    """Run `count` workers until told to stop; returns the exit code. Raises SettingsError.
+    """Run `count` workers until asked to stop; returns the exit code. Raises SettingsError.
 
     `worker` runs in each child with the listening socket and returns its exit code.
     """
     settings = load_settings(os.environ)
     if settings.log_dir is not None:
         raise SettingsError(["LOG_DIR does not go with several workers: each would rotate the others' files"])
+    if settings.metrics_port is not None:
+        raise SettingsError(["METRICS_PORT does not go with several workers: each would need one of its own"])
     try:
         listener = listening_socket(settings.host, settings.port)
     except OSError as error:
@@ -121,7 +123,7 @@ class _Parent:
 
 
 def _end_with(parent: int) -> None:
-    """Ask for SIGTERM when the parent dies, also by SIGKILL: orphans would serve on, and nobody could find them.
+    """Ask for SIGTERM when the parent dies, also by SIGKILL: orphans would serve on, and no one could find them.
 
     Linux only; elsewhere a killed parent leaves them.
     """

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
-from maraudersmap_api.http.reading import header, route_of, understand
+from maraudersmap_api.http.reading import header, let_go, route_of, understand
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 
@@ -26,7 +26,7 @@ REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 USER_ID = web.RequestKey("USER_ID", str)
 """Whose credential, valid at this moment, came with the request; absent for anonymous ones."""
 UNJUDGED = web.RequestKey("UNJUDGED", bool)
-"""There is a credential, but nobody can say now whether it is still valid."""
+"""There is a credential, but it cannot be known now whether it is still valid."""
 ROUTED = web.RequestKey("ROUTED", bool)
 """There once aiohttp has found the route and code of ours runs."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
@@ -41,7 +41,7 @@ SECURITY_HEADERS = {
 }
 SERVER = "marauders-map"
 CLIENT_WENT_AWAY = 499
-"""What nginx writes into its log, and no status of HTTP's: nobody gets this answer. Logs and metrics, and whoever judges a
+"""What nginx writes into its log, and no status of HTTP's: no one gets this answer. Logs and metrics, and what judges a
 revision by them, must not take a client that went away in the middle for a failure of ours."""
 LONGEST_AGENT = 256  # characters of it in the log
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -64,10 +64,15 @@ class Edge:
         *,
         hsts: str = SECURITY_HEADERS["Strict-Transport-Security"],
         address: Callable[[web.Request], str | None] = lambda request: request.remote,
+        trace: Callable[[web.Request], str | None] = lambda _: None,
+        around: Callable[[Answer], Answer] | None = None,
     ) -> None:
+        """`trace` says to which trace a request belongs; `around` may put something around all that answers it."""
         self._metrics = metrics
         self._closing = closing
         self._address = address
+        self._trace = trace
+        self._around = around
         self._security = {**SECURITY_HEADERS, "Strict-Transport-Security": hsts}
 
     def wrap(self, handler: Answer) -> Answer:
@@ -82,6 +87,9 @@ class Edge:
                 "method": request.method,
                 "path": request.path,
             }
+            trace = understand("traceparent", self._trace, request)
+            if trace is not None:
+                context["traceId"] = trace
             request_context.set(context)
             log.info("Request received", extra={"context": self._origin(request)})
             error: BaseException | None = None
@@ -96,13 +104,15 @@ class Edge:
                     response = problem_response(BadRequest("The request cannot be understood"), request_id)
                 else:
                     response = problem_response(problem, request_id)
+            finally:
+                let_go(request)
             if not response.prepared:
                 self.finish_headers(request, response)
             context["userId"] = request.get(USER_ID)
             self._account(request, response.status, time.perf_counter() - started, error)
             return response
 
-        return answer
+        return answer if self._around is None else self._around(answer)
 
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         """For answers that a handler sends itself (streams): same headers."""

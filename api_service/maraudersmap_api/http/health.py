@@ -37,8 +37,8 @@ class ReadinessJson(TypedDict):
     timestamp: Timestamp
 
 
-def add_service_routes(api: Api, board: HealthBoard, metrics: Metrics) -> None:
-    """Routes for probes and scrapers."""
+def add_service_routes(api: Api, board: HealthBoard, metrics: Metrics, *, scraped: bool = True) -> None:
+    """Routes for probes and, unless they have a port of their own (operators.py), scrapers."""
     routes = api.tagged("service", limited=False, needs_database=False)
 
     @routes.get("/health", name="health", cache=NO_STORE, also={503: "The process itself is ill"})
@@ -57,15 +57,23 @@ def add_service_routes(api: Api, board: HealthBoard, metrics: Metrics) -> None:
     @routes.get("/health/ready", cache=NO_STORE, also={503: "Something this service requires is away"})
     async def ready(_request: web.Request) -> Answer[ReadinessJson]:
         """May traffic come?"""
-        status, checks = board.readiness(), board.checks()
-        body: ReadinessJson = {
-            "status": status,
-            "checks": {"database": checks[Dependency.DATABASE], "cache": checks[Dependency.CACHE]},
-            "timestamp": rfc3339(datetime.now(UTC)),
-        }
-        return Answer(body, status=503 if status is Readiness.NOT_READY else 200)
+        body = readiness_json(board)
+        return Answer(body, status=503 if body["status"] is Readiness.NOT_READY else 200)
+
+    if not scraped:
+        return
 
     @routes.get("/metrics", produces="text/plain")
     async def scrape(_request: web.Request) -> web.StreamResponse:
         """Prometheus metrics, as text."""
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE, **NO_STORE})
+
+
+def readiness_json(board: HealthBoard) -> ReadinessJson:
+    """What everybody may know."""
+    checks = board.checks()
+    return {
+        "status": board.readiness(),
+        "checks": {"database": checks[Dependency.DATABASE], "cache": checks[Dependency.CACHE]},
+        "timestamp": rfc3339(datetime.now(UTC)),
+    }

@@ -1,16 +1,17 @@
 """Reading what a client sent: the one place where its bytes become values, and where failing to read them is its fault.
 
 Headers, path, query, body and frames are taken through here and nowhere else (a unit test looks). Parsers say themselves
-what they refuse; `understand` is for what nobody foresaw: a 500 that a client can ask for counts against whatever
+what they refuse; `understand` is for what was not foreseen: a 500 that a client can ask for counts against whatever
 revision it meets, and enough of them get a good one rejected.
 
-A body is bounded in size and time, JSON and nothing else.
+A body is bounded in size and time, JSON and nothing else. What has arrived of all bodies together is bounded too: each
+counts with what it has sent, until its request is over, so many who send slowly are no way to keep others out.
 """
 
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -20,9 +21,11 @@ from maraudersmap_api.errors import (
     DomainError,
     PayloadTooLarge,
     RequestTimeout,
+    Unavailable,
     UnsupportedMediaType,
     ValidationError,
 )
+from maraudersmap_api.infra.budget import ByteBudget, Share
 from maraudersmap_api.infra.logs import error_context, log
 
 P = ParamSpec("P")
@@ -30,6 +33,15 @@ T = TypeVar("T")
 
 BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
+BODIES_BYTES = 16 * 1024 * 1024
+"""Of all requests at once: 64 bodies of the greatest size."""
+
+BODIES = web.AppKey("BODIES", ByteBudget)
+"""Where an application keeps the purse that bodies are paid from."""
+SHARE = web.RequestKey("SHARE", Share)
+"""What a request's body holds of it; the edge gives it back."""
+_BODY = web.RequestKey("_BODY", object)
+"""What reading it came to: the bytes, or the refusal, for half of a body is gone then."""
 
 
 def understand(what: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,7 +105,7 @@ def host(request: web.Request) -> str:
 async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
     """The body as a JSON object; `optional` takes an empty one for {}.
 
-    Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout and ValidationError.
+    Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout, Unavailable and ValidationError.
     """
     if optional and not request.can_read_body:
         return {}
@@ -103,14 +115,45 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
 
 
 async def read_body(request: web.Request) -> bytes:
-    """All of it; a second call costs nothing. Raises PayloadTooLarge, RequestTimeout."""
+    """All of it; a second call costs nothing.
+
+    Raises PayloadTooLarge, RequestTimeout, and Unavailable when all bodies together are too much just now.
+    """
+    read = request.get(_BODY)
+    if read is None:
+        share = request[SHARE] = request.app[BODIES].share()
+        try:
+            read = await _arrived(request, share)
+        except DomainError as refusal:
+            share.release()
+            read = refusal
+        request[_BODY] = read
+    if isinstance(read, DomainError):
+        raise read
+    return cast("bytes", read)
+
+
+async def _arrived(request: web.Request, share: Share) -> bytes:
+    """aiohttp would read it too, but without a word before it is whole."""
+    body = bytearray()  # not pieces: each byte that comes alone would be an object
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise PayloadTooLarge(f"The body may have at most {BODY_BYTES // 1024} KiB") from None
+            while piece := await request.content.readany():
+                if len(body) + len(piece) > request.client_max_size:
+                    raise PayloadTooLarge(f"The body may have at most {BODY_BYTES // 1024} KiB")
+                if not share.grow(len(piece)):
+                    raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
+                body += piece
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
+    return bytes(body)
+
+
+def let_go(request: web.Request) -> None:
+    """The request is over: what its body held is for others. Costs nothing for one without."""
+    share = request.get(SHARE)
+    if share is not None:
+        share.release()
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Memory as something to queue for: large work takes its bytes from one purse per process, and gives them back.
 
-Counting requests does not bound memory, because one answer may weigh a thousand times as much as another. Whoever
+Counting requests does not bound memory, because one answer may weigh a thousand times as much as another. What
 reads or renders something large holds a share while it works, and never while it waits for a client: a reader that
 takes nothing must not keep others from being served (http/slow_readers.py deals with those).
 """
@@ -26,7 +26,7 @@ class ByteBudget:
 
     @property
     def free(self) -> int:
-        """Bytes that nobody holds."""
+        """Bytes that are not held."""
         return self._free
 
     @asynccontextmanager
@@ -41,6 +41,10 @@ class ByteBudget:
             yield
         finally:
             self._give(size)
+
+    def share(self) -> "Share":
+        """A share that begins empty and grows with what arrives; for what is not worth a queue."""
+        return Share(self)
 
     async def _take(self, size: int) -> None:
         if not self._line and size <= self._free:
@@ -60,12 +64,23 @@ class ByteBudget:
                 raise Unavailable("The map is very busy, please try again", retry_after=1) from error
             raise
 
+    def take_now(self, size: int) -> bool:
+        """`size` bytes if there are so many and none waits; give them back with `give_back`."""
+        if self._line or size > self._free:
+            return False
+        self._free -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """What `take_now` gave."""
+        self._give(size)
+
     def _give(self, size: int) -> None:
         self._free += size
         self._next()
 
     def _next(self) -> None:
-        """Turns for those at the head of the line for whom there is enough; nobody overtakes."""
+        """Turns for those at the head of the line for whom there is enough; none overtakes."""
         while self._line:
             size, turn = self._line[0]
             if turn.done():  # gave up
@@ -76,3 +91,25 @@ class ByteBudget:
                 turn.set_result(None)
             else:
                 return
+
+
+class Share:
+    """What one holds of a budget, byte by byte: who sends slowly holds no more than has arrived."""
+
+    __slots__ = ("_budget", "_size")
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def grow(self, size: int) -> bool:
+        """`size` bytes more, at once or not at all."""
+        if not self._budget.take_now(size):
+            return False
+        self._size += size
+        return True
+
+    def release(self) -> None:
+        """Give everything back; a second time nothing."""
+        self._budget.give_back(self._size)
+        self._size = 0

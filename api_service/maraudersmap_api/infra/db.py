@@ -1,13 +1,13 @@
 """The database: one wrapper owns the pool, the turn-taking, the time-outs, the histogram and the state.
 
-asyncpg's own pool hands a freed connection to whoever asks next, so under load some callers starve (p99 of about
+asyncpg's own pool hands a freed connection to the one who asks next, so under load some callers starve (p99 of about
 1 s at 64 clients). A first-in-first-out semaphore in front of it makes waiting fair, and lets the health check step
 to the front: it must not report a busy database as a dead one. Writers have one turn less than there are: a row that
 somebody holds makes them wait, however many they are, and reads go on beside them.
 
-Nobody waits longer than ANSWER_SECONDS, for a turn and all statements together. The server's own limit for a statement is
-shorter, so whoever gets no word in that time talks to a server that is frozen or cut off: its connection is dropped, and
-when nobody else has had a word either, the next ones are refused at once.
+No one waits longer than ANSWER_SECONDS, for a turn and all statements together. The server's own limit for a statement is
+shorter, so one who gets no word in that time talks to a server that is frozen or cut off: its connection is dropped, and
+when no one else has had a word either, the next ones are refused at once.
 
 Errors leave here as `Unavailable` when the database is away (a client may try again), never as driver text.
 """
@@ -15,7 +15,7 @@ Errors leave here as `Unavailable` when the database is away (a client may try a
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -30,7 +30,7 @@ Row: TypeAlias = Mapping[str, Any]
 """A row by column name (asyncpg.Record, which has no types)."""
 
 ANSWER_SECONDS = 2.5
-SILENT_SECONDS = 2.0  # nobody has had a word from the server for so long, though somebody asked
+SILENT_SECONDS = 2.0  # no one has had a word from the server for so long, though someone asked
 
 AWAY_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
@@ -70,10 +70,19 @@ class Executor(Protocol):
 class Database:
     """A bounded, fair pool. Opening needs no reachable database: connections are made when first used."""
 
-    def __init__(self, connector: Connector, *, pool_size: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        pool_size: int,
+        metrics: Metrics,
+        measured: Callable[[Any, Metrics], "MeasuredConnection"] | None = None,
+    ) -> None:
+        """`measured` makes what a user of a connection gets; see tracing.py."""
         self._connector = connector
         self._size = pool_size
         self._metrics = metrics
+        self._measured = measured or MeasuredConnection
         self._turns = FairSemaphore(pool_size)
         self._writers = FairSemaphore(max(1, pool_size - 1))
         self._heard_at = 0.0
@@ -130,10 +139,10 @@ class Database:
             try:
                 async with asyncio.timeout_at(until) as limit, self._pool.acquire() as connection:
                     try:
-                        yield MeasuredConnection(connection, self._metrics)
+                        yield self._measured(connection, self._metrics)
                     except asyncpg.InternalClientError:
                         # The server ended this connection while it was idle, and asyncpg has read the farewell but not
-                        # yet the end: it then takes itself to be busy. Nothing was sent; nobody can use it again.
+                        # yet the end: it then takes itself to be busy. Nothing was sent; no one can use it again.
                         connection.terminate()
                         raise
                     except asyncio.CancelledError:
@@ -148,7 +157,7 @@ class Database:
                 raise _busy() from error
             except asyncpg.ReadOnlySQLTransactionError as error:
                 self.breaker.failure()
-                # Every pooled connection points at the same replica: make them all anew.
+                # Every pooled connection points at the same replica: make them all again.
                 await self.reconnect()
                 raise _away() from error
             except AWAY_ERRORS as error:
@@ -268,7 +277,7 @@ class FairSemaphore:
         self._line: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> bool:
-        """A turn, if one is free. One is free only while nobody waits."""
+        """A turn, if one is free. One is free only while no one waits."""
         free = self._free > 0
         self._free -= free
         return free
@@ -290,7 +299,7 @@ class FairSemaphore:
             raise  # a cancelled turn stays in line; release() steps over it
 
     def release(self) -> None:
-        """Hand the turn straight to the first in line, so nobody can slip in between."""
+        """Hand the turn straight to the first in line, so no one can slip in between."""
         while self._line:
             turn = self._line.popleft()
             if not turn.done():

@@ -1,7 +1,7 @@
 """Health: background checks that decide, endpoints that only read.
 
 A check runs each second. One failure proves nothing and one success after an outage neither, so three in a row turn
-a dependency unhealthy; the first success turns it healthy again, because serving late helps nobody.
+a dependency unhealthy; the first success turns it healthy again, because serving late helps no one.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Verdict:
 def readiness(
     checks: Mapping[Dependency, Health], required: frozenset[Dependency], *, draining: bool
 ) -> Readiness:
-    """What to tell whoever sends traffic. Pure; a required dependency that is disabled is missing."""
+    """What those who send traffic should know. Pure; a required dependency that is disabled is missing."""
     if draining or any(checks[dependency] is not Health.HEALTHY for dependency in required):
         return Readiness.NOT_READY
     if Health.UNHEALTHY in checks.values():
@@ -85,6 +85,8 @@ class Monitor:
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._complained: str | None = None
+        self.reason: str | None = None
+        """Why the last check failed, for operators: it may name hosts. None: it did not."""
 
     def start(self) -> None:
         """Begin checking."""
@@ -119,7 +121,7 @@ class Monitor:
             self._complain(error)
         else:
             self.verdict = self.verdict.after_success()
-            self._complained = None
+            self._complained = self.reason = None
         self.last_round = time.monotonic()
         if self.verdict.health is not before:
             log.info(
@@ -130,10 +132,11 @@ class Monitor:
 
     def _complain(self, error: Exception) -> None:
         """Log each different failure once, not once a second."""
+        cause = error.__cause__ or error
+        self.reason = str(cause) if isinstance(cause, CheckFailed) else f"{type(cause).__name__}: {cause}"
         text = f"{type(error).__name__}: {error}"
         if text != self._complained:
             self._complained = text
-            cause = error.__cause__ or error
             log.warning(
                 f"The {self.dependency} check failed",
                 extra={
@@ -154,6 +157,14 @@ class HealthBoard:
         """Each dependency's health; one without a monitor is disabled."""
         known = {monitor.dependency: monitor.verdict.health for monitor in self._monitors}
         return {dependency: known.get(dependency, Health.DISABLED) for dependency in Dependency}
+
+    def reasons(self) -> dict[str, str]:
+        """Why not everything is well, in words that are not for the public."""
+        found = {m.dependency.value: m.reason for m in self._monitors if m.reason is not None}
+        known = {monitor.dependency for monitor in self._monitors}
+        for dependency in self._required - known:
+            found[dependency.value] = "it is required and not configured"
+        return {**found, **({"process": "it is going away"} if self.draining else {})}
 
     def readiness(self) -> Readiness:
         """May traffic come?"""

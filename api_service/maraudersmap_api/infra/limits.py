@@ -6,6 +6,7 @@ Token versions and sessions are in PostgreSQL, not here.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.metrics import Metrics
@@ -17,10 +18,16 @@ from maraudersmap_api.infra.shared_tier import memory_of
 ASK_AGAIN_SECONDS = 5.0
 
 
-def limits_redis(url: str | None, cache: Redis | None, metrics: Metrics, names: Names) -> Redis | None:
+def limits_redis(
+    url: str | None,
+    cache: Redis | None,
+    metrics: Metrics,
+    names: Names,
+    make: Callable[..., Redis] = Redis,
+) -> Redis | None:
     """The Redis of the limits: one at `url`, else the cache's, which is worth a warning; None when there is neither."""
     if url is not None:
-        return Redis(url, metrics, names, purpose="limits")
+        return make(url, metrics, names, purpose="limits")
     if cache is not None:
         log.warning(
             "Rate limits and failed logins are counted in the Redis of the cache, which may evict them: "

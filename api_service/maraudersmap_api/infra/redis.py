@@ -67,6 +67,9 @@ class Redis:
 
     async def call(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """`ask(client)` under the breaker, for at most CALL_SECONDS. Raises CacheAway for whatever goes wrong."""
+        return await self._guarded(ask)
+
+    async def _guarded(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         if not self.breaker.allow():
             raise CacheAway("the circuit is open")
         try:
@@ -99,12 +102,12 @@ class Redis:
             batch = everything[start : start + MOST_IN_PIPELINE]
             found: Iterable[Any]
             try:
-                found = await self.call(partial(_pipelined, [command for command, _ in batch]))
+                found = await self._guarded(partial(_pipelined, [command for command, _ in batch]))
             except CacheAway as error:
                 found = repeat(error)
             for (_, waiting), answer in zip(batch, found, strict=False):
                 if waiting.done():
-                    continue  # whoever asked has gone
+                    continue  # the one who asked has gone
                 if isinstance(answer, Exception):  # each gets its own: a raised one collects tracebacks
                     waiting.set_exception(CacheAway(str(answer)))
                 else:

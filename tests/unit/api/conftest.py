@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from maraudersmap_api.errors import Unavailable, ValidationError
+from maraudersmap_api.errors import DomainError, Unavailable, ValidationError
 from maraudersmap_api.http.edge import Edge
-from maraudersmap_api.http.reading import read_object
+from maraudersmap_api.http.reading import BODIES, read_object
 from maraudersmap_api.http.server import HttpServer, connection_expired
+from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.metrics import Metrics
 
@@ -74,6 +75,7 @@ class TinyServer:
 
     server: HttpServer
     metrics: Metrics
+    bodies: ByteBudget
     release: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
@@ -93,11 +95,12 @@ class TinyServer:
         await self.server.stop()
 
 
-async def make_tiny(max_age: float = 60.0) -> TinyServer:
+async def make_tiny(max_age: float = 60.0, bodies: int = 10_000) -> TinyServer:
     metrics = Metrics()
     app = web.Application(client_max_size=1024)
+    app[BODIES] = purse = ByteBudget(bodies)
     edge = Edge(metrics, closing=lambda request: made.draining or connection_expired(request))
-    made = TinyServer(HttpServer(app, edge, max_age=max_age), metrics)
+    made = TinyServer(HttpServer(app, edge, max_age=max_age), metrics, purse)
 
     async def ok(_: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -133,11 +136,23 @@ async def make_tiny(max_age: float = 60.0) -> TinyServer:
     async def echo(request: web.Request) -> web.Response:
         return web.json_response(await read_object(request))
 
+    async def slow_echo(request: web.Request) -> web.Response:
+        body = await read_object(request)
+        made.entered.set()
+        await made.release.wait()
+        return web.json_response(body)
+
+    async def twice(request: web.Request) -> web.Response:
+        with contextlib.suppress(DomainError):
+            await read_object(request)
+        return web.json_response(await read_object(request))
+
     for path, handler in {"/ok": ok, "/bug": bug, "/wrong": wrong, "/away": away, "/stream": stream}.items():
         app.router.add_get(path, handler)
     app.router.add_get("/slow", slow)
     app.router.add_get("/endless", endless)
-    app.router.add_post("/echo", echo)
+    for path, handler in {"/echo": echo, "/slow-echo": slow_echo, "/twice": twice}.items():
+        app.router.add_post(path, handler)
     app.router.add_get("/things/{id}", ok)
     app.on_response_prepare.append(edge.on_prepare)
     made.port = await made.server.start("127.0.0.1", 0)
