@@ -1,0 +1,2 @@
+DROP FUNCTION words_begun(tsquery);
+TRUNCATE search_words;
