@@ -141,13 +141,13 @@ test-browser: venv chromium ## the docs page in a real browser, one request exec
 	@$(PY) -m pytest tests/browser
 
 BENCH := bench/api
-$(BENCH)/express/node_modules: $(BENCH)/express/package-lock.json
-	@cd $(BENCH)/express && npm ci --silent && touch node_modules
+$(BENCH)/%/node_modules: $(BENCH)/%/package-lock.json
+	@cd $(BENCH)/$* && npm ci --silent && touch node_modules
 $(BENCH)/fastapi/.venv: $(BENCH)/fastapi/requirements.txt
 	@python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
 
 .PHONY: bench-api
-bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastapi/.venv ## ours beside an Express and a FastAPI peer (minutes; needs node and npm)
+bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastify/node_modules $(BENCH)/fastapi/.venv ## ours beside Express, Fastify, FastAPI and bare aiohttp (minutes; needs node and npm)
 	@command -v wrk >/dev/null || { echo "installing wrk (missing)"; apt-get update -qq && apt-get install -y -qq wrk; }
 	@PYTHONPATH=. $(PY) bench/api/run.py $(BENCH_FLAGS)
 

@@ -5,7 +5,7 @@ takes longer than reading the newest incidents one after the other until enough 
 which it is (filtering.search), so the words are counted in a few of the newest incidents first.
 """
 
-from maraudersmap_api.incidents.filtering import Where, in_title, is_written, where
+from maraudersmap_api.incidents.filtering import Where, in_title, is_written, matches, where
 from maraudersmap_api.incidents.models import Filters, Visibility
 from maraudersmap_api.infra.db import Executor
 
@@ -34,28 +34,31 @@ def in_reach(matches: int, wanted: int) -> bool:
 
 def newest_count_statement(filters: Filters, seen: Visibility, newest: int) -> tuple[str, list[object]]:
     """How many of the newest incidents match; beyond EXACT_TOTAL it only says that there are more."""
-    made = where(filters, seen)
+    made = where(filters, seen, walk=True)
     return f"SELECT count(*) AS total FROM ({some_matches('1', made, newest)}) AS matched", made.args  # noqa: S608 - constant text
 
 
-def whole_words_count_statement(filters: Filters, seen: Visibility) -> tuple[str, list[object]]:
-    """How many have the words as they stand, at most one more than EXACT_TOTAL: then as many have words that begin so.
-    The index meets two whole words in a quarter of the time of two beginnings, for which it gathers all matches of
-    each."""
-    made = where(filters, seen, whole_words=True)
+def index_count_statement(filters: Filters, seen: Visibility) -> tuple[str, list[object]]:
+    """How many the index on words gives; beyond EXACT_TOTAL it only says that there are more."""
+    made = where(filters, seen)
     return f"SELECT count(*) AS total FROM ({some_matches('1', made)}) AS matched", made.args  # noqa: S608 - constant text
 
 
-def all_matches(columns: str, filters: Filters, seen: Visibility) -> tuple[str, Where]:
+def all_matches(
+    columns: str, filters: Filters, seen: Visibility, *, most: int = EXACT_TOTAL, ranked: bool = False
+) -> tuple[str, Where]:
     """A query `matches` for WITH: what has the words, and what has the text as it stands in its title.
 
-    At most EXACT_TOTAL and one more of each; where so many have the words, titles are not looked at.
+    At most `most` and one more of the first; where more than EXACT_TOTAL have the words, titles are not looked at.
+    `ranked`: with a column `rank`, by relevance.
     """
     made = where(filters, seen)
-    by_words = some_matches(columns, made)
+    if ranked:
+        columns += f", {rank(made)} AS rank"
+    by_words = some_matches(columns, made, most=most)
     if not is_written(filters.search):
         return f"matches AS MATERIALIZED ({by_words})", made
-    not_by_words = f"NOT coalesce(i.search @@ {made.words}, false)" if made.words else "true"
+    not_by_words = f"NOT {matches(made)}" if made.terms else "true"
     return (
         f"""by_words AS MATERIALIZED ({by_words}),
             by_title AS MATERIALIZED (
@@ -67,8 +70,13 @@ def all_matches(columns: str, filters: Filters, seen: Visibility) -> tuple[str, 
     )
 
 
-def some_matches(columns: str, made: Where, newest: int | None = None) -> str:
-    """All matches, but at most EXACT_TOTAL and one more. `newest`: those among the newest so many of the
+def rank(made: Where) -> str:
+    """SQL of how relevant an incident is. A search without any word finds nothing, in whatever order."""
+    return f"ts_rank(i.search, {made.words})" if made.terms else "0::real"
+
+
+def some_matches(columns: str, made: Where, newest: int | None = None, *, most: int = EXACT_TOTAL) -> str:
+    """All matches, but at most `most` and one more. `newest`: those among the newest so many of the
     period, whatever else is asked for: how long that takes does not depend on it."""
     source = "incidents"
     if newest is not None:
@@ -77,5 +85,5 @@ def some_matches(columns: str, made: Where, newest: int | None = None) -> str:
                        ORDER BY i.reported_at DESC, i.id DESC LIMIT {newest})"""  # noqa: S608 - constant text
     # Without an order the table is read from its oldest row on, past all that came before `dateFrom`. The index on
     # words has no order, and with one asked for all its matches would be sorted.
-    order = "" if made.words else "ORDER BY i.reported_at DESC, i.id DESC"
-    return f"SELECT {columns} FROM {source} i WHERE {made.text} {order} LIMIT {EXACT_TOTAL + 1}"  # noqa: S608
+    order = "" if made.terms else "ORDER BY i.reported_at DESC, i.id DESC"
+    return f"SELECT {columns} FROM {source} i WHERE {made.text} {order} LIMIT {most + 1}"  # noqa: S608

@@ -49,7 +49,7 @@ def facets_statement(
     if newest is None:
         found, made = all_matches(columns, filters, seen)
     else:
-        made = where(filters, seen)
+        made = where(filters, seen, walk=True)
         found = f"matches AS ({some_matches(columns, made, newest)})"
     return (
         f"""WITH {found} SELECT severity, status, location, count(*) AS n FROM matches
@@ -92,7 +92,7 @@ def autocomplete_statement(
     if newest is not None:
         source = f"""(SELECT i.id, i.title, i.reported_at, i.search, i.deleted_at FROM incidents i WHERE {made.text}
                       ORDER BY i.reported_at DESC, i.id DESC LIMIT {newest})"""  # noqa: S608 - constant text
-    search(made, search_terms(text, weights="A"))
+    search(made, search_terms(text, weights="A"), walk=newest is not None)
     words = made.text if newest is None else made.last
     return (
         f"""WITH matches AS MATERIALIZED (SELECT i.id, i.title, i.reported_at FROM {source} i WHERE {words}

@@ -137,8 +137,8 @@ def cases() -> Iterator[Case]:
             Filters(search="troll1"), _seen(role), frequency.SAMPLED
         )
         yield Case(f"{role} sample", sample, args, (newest,), at_most=frequency.SAMPLED)
-        whole, args = frequency.whole_words_count_statement(Filters(search="zebra"), _seen(role))
-        yield Case(f"{role} count of whole words", whole, args, (words,))
+        counted, args = frequency.index_count_statement(Filters(search="zebra"), _seen(role))
+        yield Case(f"{role} count of a rare word", counted, args, (words,))
         for day in (None, since):
             facets, args = search.facets_statement(Filters(date_from=day), _seen(role))
             yield Case(f"{role} facets since {day}", facets, args, (), at_most=frequency.EXACT_TOTAL + 1)
