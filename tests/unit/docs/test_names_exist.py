@@ -17,6 +17,7 @@ A_TARGET = re.compile(r"(?:`|\$ )make ([a-z][a-z0-9-]*)")
 A_LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Of a peer's source tree, read by the bench that builds it.
 ELSEWHERE = {"bench/rollback/peers.py": {"manifests/install.yaml"}}
+ELSEWHERE[str(Path(__file__).relative_to(ROOT))] = {"manifests/install.yaml"}
 
 
 def _files() -> list[Path]:
