@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from maraudersmap_operator.cluster import Key, Unavailable
 from maraudersmap_operator.reconcile import WorkQueue
 from maraudersmap_operator.telemetry import Health, Metrics
@@ -74,7 +76,7 @@ async def test_key_added_during_its_pass_is_passed_again_afterwards() -> None:
 
 
 async def test_failed_pass_is_tried_again_and_others_go_on() -> None:
-    """A defect in one resource's pass stops nobody else."""
+    """A defect in one resource's pass stops nobody else, and each failure is logged."""
     tries = 0
     healed, other = asyncio.Event(), asyncio.Event()
 
@@ -90,12 +92,17 @@ async def test_failed_pass_is_tried_again_and_others_go_on() -> None:
             raise RuntimeError("a defect")
         healed.set()
 
-    async with running(reconcile, workers=1) as queue:
-        queue.add(A)
-        queue.add(B)
-        await other.wait()
-        await healed.wait()
+    with structlog.testing.capture_logs() as logs:
+        async with running(reconcile, workers=1) as queue:
+            queue.add(A)
+            queue.add(B)
+            await other.wait()
+            await healed.wait()
     assert tries == 3
+    assert [(entry["event"], entry.get("error")) for entry in logs] == [
+        ("pass failed, trying again", "api server away"),
+        ("pass failed unexpectedly", None),
+    ]
 
 
 async def test_planned_pass_comes_and_news_overtake_it() -> None:

@@ -1,8 +1,9 @@
 """The shipped roles, verb by verb: nothing is granted that no story uses, nothing is used that is not granted, and a right
 that is missing shows.
 
-Calls of the operator itself are counted on the API server in this process. kopf and the leader election have clients of their
-own, which are pointed at a small HTTP server (wire.py).
+Calls of the operator itself are counted on the API server in this process. The leader election has a client of its own, which
+is pointed at a small HTTP server (wire.py). kopf lists and watches what the audit lists here; that it needs nothing else is
+seen on a real API server, where the shipped roles are all it has (tests/cluster).
 """
 
 from __future__ import annotations
@@ -16,22 +17,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import kopf
 import pytest
 import structlog
 import yaml
-from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.unit.operator.fake.authorization import FINALIZERS, Right, Rights, rights_in
 from tests.unit.operator.fake.harness import NAMESPACE, Loop, play
 from tests.unit.operator.rights.stories import STORIES, Story
-from tests.unit.operator.rights.wire import KINDS, LEASE, Wire, wire
+from tests.unit.operator.rights.wire import LEASE, Wire, wire
 
-from maraudersmap_operator.cluster import LeaseClock, Store, lease
+from maraudersmap_operator.cluster import LeaseClock, lease
 from maraudersmap_operator.cluster.kinds import NODE
-from maraudersmap_operator.reconcile import WorkQueue
-from maraudersmap_operator.telemetry import Health, Metrics
-from maraudersmap_operator.watch import NoMemories, build_registry, build_settings
 
 MANIFESTS = Path(__file__).parents[4] / "manifests" / "operator"
 PATIENCE = 60
@@ -49,7 +45,6 @@ def _granted(name: str) -> frozenset[Right]:
 
 GRANTED = _granted("role.yaml")
 LEASES = _granted("role-leader-election.yaml")
-WATCHING = frozenset(Right(k.group, k.plural, verb) for k in KINDS for verb in ("list", "watch"))
 
 
 async def _tell(story: Story, rights: Rights, namespaces: tuple[str, ...] = ()) -> None:
@@ -87,12 +82,17 @@ def test_the_namespaced_install_has_the_same_rules_and_uses_all_but_nodes() -> N
 
 @pytest.mark.parametrize("right", sorted(GRANTED), ids=str)
 def test_a_right_that_is_missing_shows(right: Right) -> None:
-    """In the status, in an Event or in the log at its shipped level, in the API server's own words."""
+    """In the status, in an Event or in the log at its shipped level, in the API server's own words.
+
+    What ends a pass is logged by the work queue (tests/unit/operator/reconcile/test_queue.py).
+    """
     story, rights = _used()[right], Rights(GRANTED - {right})
     statuses: list[str] = []
+    ended: list[BaseException] = []
 
     async def told() -> None:
         async with Loop(rights=rights) as loop:
+            loop.every_tick.append(lambda: ended.extend(e for o in loop.operators for e in o.queue.errors))
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
             loop.every_tick.append(lambda: statuses.append(str(loop.status) if loop.has_resource else ""))
             await story(loop)
@@ -103,41 +103,11 @@ def test_a_right_that_is_missing_shows(right: Right) -> None:
     words = f'cannot {right.verb} resource "{right.resource}"'
     if right == FINALIZERS:
         words = "cannot set blockOwnerDeletion"
-    shown = [str(entry) for entry in logs] + statuses
+    shown = [*map(str, logs), *statuses, *map(str, ended)]
     assert any(words in text for text in shown), "nobody learns of it"
 
 
-# --- kopf's calls -----------------------------------------------------------------------------------------------------
-async def _kopf(on: Wire, until: asyncio.Event, namespaces: tuple[str, ...]) -> None:
-    configuration = Configuration()
-    configuration.host = on.url
-    stop = asyncio.Event()
-    async with ApiClient(configuration) as api:
-        queue = WorkQueue(_nothing, Metrics(), Health())
-        running = asyncio.create_task(
-            kopf.operator(
-                registry=build_registry(Store(), queue, api),
-                settings=build_settings(),
-                memories=NoMemories(),
-                identity=Identity("test"),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=stop,
-            )
-        )
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await until.wait()
-        finally:
-            stop.set()
-            await running
-
-
-async def _nothing(_: object) -> None:
-    return None
-
-
+# --- the leader election's calls --------------------------------------------------------------------------------------
 class _Expecting(Rights):
     """Sets `complete` when everything expected was asked for."""
 
@@ -154,27 +124,6 @@ class _Expecting(Rights):
                 self.complete.set()
 
 
-@pytest.mark.parametrize("namespaces", [(), (NAMESPACE,)], ids=["cluster", "namespaced"])
-async def test_kopf_lists_and_watches_and_asks_for_nothing_else(namespaces: tuple[str, ...]) -> None:
-    """No finalizers, no annotations, no Events (posting is off), no peering, no look at namespaces or definitions (scanning
-    is off). Discovery is open to everyone who has signed in (system:discovery)."""
-    rights = _Expecting(WATCHING, WATCHING)
-    async with wire(rights) as on:
-        await _kopf(on, rights.complete, namespaces)
-    assert set(rights.used) == WATCHING <= GRANTED
-    assert all(path.startswith(("/api", "/apis")) for path in on.unknown)
-
-
-async def test_kopf_reports_what_it_may_not_watch(caplog: pytest.LogCaptureFixture) -> None:
-    lacking = Right("", "services", "watch")
-    rights = _Expecting(WATCHING - {lacking}, WATCHING)
-    with caplog.at_level(logging.ERROR):
-        async with wire(rights) as on:
-            await _kopf(on, rights.complete, ())
-    assert any('cannot watch resource "services"' in r.getMessage() for r in caplog.records)
-
-
-# --- the leader election's calls --------------------------------------------------------------------------------------
 async def _elected(on: Wire, work_until: asyncio.Event) -> None:
     configuration = Configuration()
     configuration.host = on.url
