@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -15,16 +14,18 @@ SOURCES = ("*.py", "*.md", "*.yaml", "*.toml", "*.go", "Makefile", "*.mk", "Dock
 A_FILE = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*-]*[\w*])|(?<![\w/.-])([\w-]+\.md)\b")
 A_TARGET = re.compile(r"(?:`|\$ )make ([a-z][a-z0-9-]*)")
 A_LINK = re.compile(r"\]\(([^)\s]+)\)")
+FOREIGN = {"node_modules", ".venv", "__pycache__"}
 # Of a peer's source tree, read by the bench that builds it.
 ELSEWHERE = {"bench/rollback/peers.py": {"manifests/install.yaml"}}
 ELSEWHERE[str(Path(__file__).relative_to(ROOT))] = {"manifests/install.yaml"}
 
 
 def _files() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return [ROOT / name for name in listed.stdout.split()]
+    places = [
+        *ROOT.iterdir(),
+        *(file for folder in FOLDERS.split("|") for file in (ROOT / folder).rglob("*")),
+    ]
+    return sorted(f for f in places if any(f.match(s) for s in SOURCES) and not FOREIGN & set(f.parts))
 
 
 def _missing(file: Path) -> Iterator[str]:
