@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+
+from maraudersmap_operator.rollout import RevisionFacts
+from maraudersmap_operator.rollout.case import Case, Doomed, unless_disturbed
 
 from .test_environment import assert_withdrawn, ready_world
 from .world import Behaviour, World
@@ -176,3 +181,24 @@ def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
     world.outage = False
     world.run(60)
     assert world.rejections() == ["CrashLoop"]
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(2, "NoControlGroup"), (0, "CrashLoop")])
+def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: int, verdict: str) -> None:
+    """It should have no pods: withdrawn, the revision that keeps ending would be given to the users again."""
+    world = trying(Behaviour())
+    world.run(3)
+    candidate, facts = world.status.candidate, world.observed().revisions
+    assert candidate is not None
+    case = Case(
+        candidate=candidate,
+        facts=facts[candidate.revision],
+        stable=RevisionFacts("stable", size),
+        migration=None,
+        admission=None,
+        rollout=world.resource.spec.rollout,
+        wanted=2,
+        now=world.now,
+        migration_limit=timedelta(minutes=5),
+    )
+    assert unless_disturbed(case, Doomed("CrashLoop", "it keeps ending")).reason == verdict
