@@ -93,6 +93,16 @@ def wait_for(look: Callable[[], T | None], what: str, *, seconds: float) -> T:
     return found
 
 
+def await_established(kubectl: Kubectl, crd: str, *, seconds: float = 60) -> None:
+    """Until the definition is served. `kubectl wait` fails on one that is so new that it has no conditions yet."""
+
+    def established() -> bool | None:
+        conditions = kubectl.json("get", "crd", crd).get("status", {}).get("conditions") or ()
+        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions) or None
+
+    wait_for(established, f"the definition {crd} is served", seconds=seconds)
+
+
 def tell(problem: Exception) -> int:
     """Print what went wrong, and the remedy when one is known; the exit code."""
     print(f"\nerror: {problem}", file=sys.stderr)

@@ -12,7 +12,7 @@ import yaml
 
 from dev.cluster.console import Problem, say, step
 from dev.images_built import image_of
-from dev.kube import Kubectl, KubectlFailed, state_folder, summary, wait_for
+from dev.kube import Kubectl, KubectlFailed, await_established, state_folder, summary, wait_for
 from dev.operator_objects import CRD, NAME, NAMESPACE, Object, rendered
 
 DEPLOYMENT = NAME
@@ -50,7 +50,7 @@ def apply(kubectl: Kubectl, objects: Sequence[Object]) -> None:
     """All of them, and the definition is served."""
     # Server-side: the CRD is larger than what a client-side apply may keep in its annotation.
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=yaml.safe_dump_all(objects))
-    kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+    await_established(kubectl, CRD)
 
 
 def await_leader(kubectl: Kubectl) -> None:

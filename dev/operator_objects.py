@@ -26,6 +26,7 @@ NAME = "marauders-operator"
 CRD = "maraudersmaps.hogwarts.edu"
 BASE = CHECKOUT / "manifests" / "operator" / "base"
 IMAGE = "marauders-map-operator"
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _RIGHTS = {"ClusterRole": "Role", "ClusterRoleBinding": "RoleBinding"}
 
 
@@ -78,6 +79,8 @@ def for_namespaces(objects: Sequence[Object], namespaces: Sequence[str]) -> list
     for obj in with_env(objects, {"WATCH_NAMESPACES": ",".join(namespaces)}):
         if obj["kind"] in _RIGHTS and obj["metadata"]["name"] == NAME:
             result += [_in(namespace, obj) for namespace in namespaces]
+        elif obj["kind"] == "NetworkPolicy" and obj["metadata"]["name"] == NAME:
+            result.append(_reaching(namespaces, obj))
         else:
             result.append(obj)
     return result
@@ -89,6 +92,18 @@ def _in(namespace: str, obj: Object) -> Object:
     changed["metadata"]["namespace"] = namespace
     if "roleRef" in changed:
         changed["roleRef"]["kind"] = "Role"
+    return changed
+
+
+def _reaching(namespaces: Sequence[str], policy: Object) -> Object:
+    """The operator's policy with metrics read in these namespaces only."""
+    changed = copy.deepcopy(policy)
+    (peer,) = (to for rule in changed["spec"]["egress"] for to in rule.get("to", ()) if "podSelector" in to)
+    if len(namespaces) == 1:
+        peer["namespaceSelector"] = {"matchLabels": {NAMESPACE_LABEL: namespaces[0]}}
+    else:
+        among = {"key": NAMESPACE_LABEL, "operator": "In", "values": list(namespaces)}
+        peer["namespaceSelector"] = {"matchExpressions": [among]}
     return changed
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dev.kube import Kubectl
+from dev.kube import Kubectl, await_established
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.unit.operator.fake import contract
@@ -104,7 +104,7 @@ def copy_of_the_crd(kubectl: Kubectl) -> Iterator[None]:
     for name in ("shortNames", "categories"):
         definition["spec"]["names"].pop(name, None)
     kubectl("apply", "--server-side", "-f", "-", input=json.dumps(definition))
-    kubectl("wait", "--for=condition=Established", "crd", definition["metadata"]["name"], "--timeout=60s")
+    await_established(kubectl, definition["metadata"]["name"])
     yield
     kubectl("delete", "crd", definition["metadata"]["name"], "--wait=false")
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 import yaml
+from dev.kube import await_established
 from tests.unit.operator.resource.refusals import GOOD_SPEC, REFUSALS, Refusal
 
 CRD = Path(__file__).parents[2] / "crds" / "hogwarts.edu_maraudersmaps.yaml"
@@ -28,7 +29,7 @@ def definition(kubectl: Kubectl, request: pytest.FixtureRequest) -> None:
         return
     request.session.stash[INSTALLED] = True
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-    kubectl("wait", "--for=condition=Established", "crd/maraudersmaps.hogwarts.edu", "--timeout=30s")
+    await_established(kubectl, "maraudersmaps.hogwarts.edu")
 
 
 @pytest.fixture

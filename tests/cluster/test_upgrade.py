@@ -9,7 +9,7 @@ import pytest
 from dev.cluster.console import Problem
 from dev.cluster.paths import CHECKOUT
 from dev.images_built import image_of
-from dev.kube import Kubectl
+from dev.kube import Kubectl, await_established
 from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import images_in_use
 from dev.operator_objects import CRD
@@ -53,7 +53,7 @@ def definition(kubectl: Kubectl) -> None:
     """The definition of this release is there. Whoever shares the cluster may have a newer one: that is left."""
     if kubectl.find("get", "crd", CRD) is None:
         kubectl("apply", "--server-side", "-k", str(CHECKOUT / "crds"))
-        kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+        await_established(kubectl, CRD)
 
 
 @pytest.fixture

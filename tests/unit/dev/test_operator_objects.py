@@ -77,3 +77,25 @@ def test_the_file_says_the_same_twice_and_reads_back(base: list[Object]) -> None
     assert text.startswith("# one\n# two\n")
     assert text == as_yaml(base, "one\ntwo")
     assert list(yaml.safe_load_all(text)) == base
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "selector"),
+    [
+        (("potions",), {"matchLabels": {"kubernetes.io/metadata.name": "potions"}}),
+        (
+            ("potions", "charms"),
+            {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["potions", "charms"]}
+                ]
+            },
+        ),
+    ],
+)
+def test_the_operator_reaches_pods_of_its_namespaces_only(
+    base: list[Object], namespaces: tuple[str, ...], selector: Object
+) -> None:
+    (policy,) = (o for o in for_namespaces(base, namespaces) if o["kind"] == "NetworkPolicy")
+    peers = [to for rule in policy["spec"]["egress"] for to in rule.get("to", ()) if "podSelector" in to]
+    assert [peer["namespaceSelector"] for peer in peers] == [selector]

@@ -29,6 +29,26 @@
 {{ toYaml $placed }}
 {{- end -}}
 
+{{/* The operator's policy with metrics read in the watched namespaces only. */}}
+{{- define "operator.policy" -}}
+{{- $object := include "operator.placed" . | fromYaml -}}
+{{- $label := "kubernetes.io/metadata.name" -}}
+{{- $names := .root.Values.watchNamespaces -}}
+{{- range $rule := $object.spec.egress -}}
+{{- range $peer := $rule.to -}}
+{{- if hasKey $peer "podSelector" -}}
+{{- if eq (len $names) 1 -}}
+{{- $_ := set $peer "namespaceSelector" (dict "matchLabels" (dict $label (first $names))) -}}
+{{- else -}}
+{{- $among := dict "key" $label "operator" "In" "values" $names -}}
+{{- $_ := set $peer "namespaceSelector" (dict "matchExpressions" (list $among)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ toYaml $object }}
+{{- end -}}
+
 {{/* The Deployment of the base with what the values say. */}}
 {{- define "operator.deployment" -}}
 {{- $values := .root.Values -}}
