@@ -4,19 +4,13 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import yaml
-from dev.kube import await_established
+from dev.kube import Kubectl, await_established
 from tests.unit.operator.resource.refusals import GOOD_SPEC, REFUSALS, Refusal
 
 CRD = Path(__file__).parents[2] / "crds" / "hogwarts.edu_maraudersmaps.yaml"
-
-
-class Kubectl(Protocol):
-    def __call__(self, *args: str, input: str | None = None) -> str:  # noqa: A002 (subprocess calls it so)
-        """Run kubectl; its output. Raises CalledProcessError with stderr."""
 
 
 INSTALLED = pytest.StashKey[bool]()
