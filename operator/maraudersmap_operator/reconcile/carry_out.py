@@ -181,6 +181,7 @@ class Hands:
             self._fates.note(Fate(SELECTOR, name, state_of(error), error.message), "", self.now)
             self.left_undone = True
         else:
+            self._fates.repaired(SELECTOR, name, self.now)
             self._fates.note(Fate(SELECTOR, name, State.AS_WANTED), "", self.now)
             self._drifted(SERVICE.kind)
 

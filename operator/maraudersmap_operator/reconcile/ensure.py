@@ -190,6 +190,7 @@ class Ensurer:
             return self._settled(kind, live, contest=True)
         written = await self._cluster.replace(body)
         if drifted:
+            self._fates.repaired(kind.kind, name, self.now)
             self._drifted(kind.kind)
             logger().info("put right", child=f"{kind.kind} {name}", changed_by=culprits(live)[:1])
         self._remember(kind, written, manifest, digest)

@@ -99,14 +99,16 @@ class Fates:
         record.retry_at = now + min(first * 2 ** min(record.failures - 1, 10), most)
 
     def may_repair(self, kind: str, name: str, now: datetime) -> bool:
-        """Someone has changed the child: put it right now? Counts the repair when it may be made."""
+        """Someone has changed the child: is it to be put right now?"""
         record = self._of(kind, name)
         record.repairs = [moment for moment in record.repairs if now - moment < CONTEST_WINDOW]
         extra = len(record.repairs) - CONTEST_REPAIRS
-        if extra >= 0 and now < record.repairs[-1] + min(CONTEST_FIRST * 2 ** min(extra, 10), CONTEST_MOST):
-            return False
-        record.repairs.append(now)
-        return True
+        pause = min(CONTEST_FIRST * 2 ** min(extra, 10), CONTEST_MOST) if extra >= 0 else timedelta(0)
+        return extra < 0 or now >= record.repairs[-1] + pause
+
+    def repaired(self, kind: str, name: str, now: datetime) -> None:
+        """It was put right. An attempt that failed does not count: it says nothing about anyone else."""
+        self._of(kind, name).repairs.append(now)
 
     def contested(self, kind: str, name: str) -> bool:
         return len(self._of(kind, name).repairs) >= CONTEST_REPAIRS
