@@ -14,7 +14,7 @@ from dev.cluster.paths import CHECKOUT
 GROUP = "/apis/hogwarts.edu/v1alpha1"
 NODES = 20
 PER_NAMESPACE = 100
-POLL_SECONDS = 2.0
+POLL_SECONDS = 10.0  # a LIST of the fleet costs the API server as much as hundreds of small requests
 EDIT_SECONDS = 60.0
 
 

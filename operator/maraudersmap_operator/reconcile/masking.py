@@ -80,6 +80,13 @@ class Mask:
         return _JWT.sub(MASK, text)
 
 
+class Silence(Mask):
+    """Hides all that a container wrote: of one that ended well nothing is shown, so no Secret need be read to mask it."""
+
+    def container(self, text: str) -> str:
+        return text if text.strip() == NOTHING_TO_MIGRATE else ""
+
+
 class Masks:
     """The masks of one pass over one resource. A Secret is read when the first mask needs it, and once."""
 
@@ -116,10 +123,14 @@ class Masks:
 
 
 async def masked(pods: Iterable[Manifest], masks: Masks) -> list[Manifest]:
-    """The pods, as the store keeps them, with every text of theirs masked. Secrets are read only where there is one."""
+    """The pods, as the store keeps them, with every text of theirs masked. Secrets are read only where one may be shown."""
     asked = list(pods)
-    await masks.read(pod for pod in asked if _says_something(pod))
-    return [masked_pod(pod, await masks.of(pod)) if _says_something(pod) else pod for pod in asked]
+    await masks.read(pod for pod in asked if _may_be_shown(pod))
+    return [await _masked_pod(pod, masks) if _has_text(pod) else pod for pod in asked]
+
+
+async def _masked_pod(pod: Manifest, masks: Masks) -> Manifest:
+    return masked_pod(pod, await masks.of(pod) if _may_be_shown(pod) else Silence())
 
 
 def _secret_names(pod: Manifest) -> tuple[str, ...]:
@@ -151,7 +162,11 @@ def _masked_state(kind: str, state: Manifest, mask: Mask) -> Manifest:
     return {**state, "message": hide(str(state["message"]))}
 
 
-def _says_something(pod: Manifest) -> bool:
+def _may_be_shown(pod: Manifest) -> bool:
+    return _has_text(pod) and (pod.get("status") or {}).get("phase") != "Succeeded"
+
+
+def _has_text(pod: Manifest) -> bool:
     status = pod.get("status") or {}
     return any(
         state.get("message")

@@ -1,7 +1,7 @@
-"""Pods on a lost node look unready and are not to blame: their node tells.
+"""Pods on a lost node look unready and are not to blame: their node shows it.
 
-Asked only for nodes that have an unready pod of ours. A namespaced install may not read nodes; then every node counts as
-present, and a lost one costs at worst a rollout withdrawn and tried again.
+Asked only for nodes that have an unready pod of ours which has not succeeded. A namespaced install may not read nodes; then
+every node counts as present, and a lost one costs at worst a rollout withdrawn and tried again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class Nodes:
 
     async def lost(self, pods: list[Manifest]) -> set[str]:
         """Names of nodes that are gone or not ready, among those that hold an unready pod."""
-        names = {p["spec"].get("nodeName") for p in pods if not _is_ready(p)} - {None}
+        names = {p["spec"].get("nodeName") for p in pods if not _is_ready(p) and not _has_succeeded(p)} - {
+            None
+        }
         if not self._allowed:
             return set()
         # At the same time: each of them may take as long as a read may.
@@ -44,6 +46,11 @@ class Nodes:
             logger().debug("node not read", node=name, error=error.message)
             return True
         return node is not None and _is_ready(node)
+
+
+def _has_succeeded(pod: Manifest) -> bool:
+    """A finished Job's pod is never ready again, and stays for as long as the Job does."""
+    return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
 def _is_ready(obj: Manifest) -> bool:

@@ -166,6 +166,17 @@ async def test_secrets_are_read_once_a_pass_and_only_for_a_text() -> None:
     assert cluster.read == ["db"]
 
 
+async def test_of_a_pod_that_succeeded_nothing_is_shown_and_no_secret_read() -> None:
+    """The pod of finished migrations stays for as long as its Job does: its Secrets would be read in each pass."""
+    cluster = Secrets(db=secret(password=PASSWORD))
+    for text, shown in ((f"applied with {PASSWORD}", ""), ("nothing to do\n", "nothing to do\n")):
+        given = pod(ended(text))
+        given["status"]["phase"] = "Succeeded"
+        [facts] = [pod_facts(p) for p in await masked([given], cluster.masks())]
+        assert [t.message for t in facts.last_terminations] == [shown]
+    assert cluster.read == []
+
+
 def test_every_secret_that_a_container_can_print_is_known() -> None:
     """From the environment of each container, and from volumes."""
     spec = {
