@@ -193,7 +193,7 @@ class Reconciler:
         if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
             for note in owed.notes:
                 await announce(self._cluster, owed.resource, note, self._clock())
-            self._metrics.observe(key, owed.before, read_status(stored)[0])
+            self._metrics.observe(key, owed.before, read_status(stored)[0], _most(owed.resource))
 
     async def _report_invalid(self, key: Key, obj: dict[str, Any], error: InvalidResource) -> None:
         now = self._clock()
@@ -203,6 +203,7 @@ class Reconciler:
         writer = StatusWriter(self._cluster, self._store, key, obj, self._definition, now)
         if await writer.store(status):
             logger().warning("invalid resource", error=str(error))
+        self._metrics.observe(key, before, status)
 
     def _next_look(
         self,
@@ -423,7 +424,7 @@ class _Pass:
             if note not in self._announced:
                 self._announced.append(note)
                 await announce(self._cluster, self._resource, note, self._now)
-        self._metrics.observe(self.key, self._began_with, status)
+        self._metrics.observe(self.key, self._began_with, status, _most(self._resource))
         self._began_with = status
         self._resource = self._resource.model_copy(update={"status": status})
 
@@ -447,6 +448,12 @@ class _Pass:
             owed = tuple(n for n in notes if n not in self._announced)
             self._between.unannounced = Unannounced(self._resource, self._began_with, dump(status), owed)
             raise
+
+
+def _most(resource: MaraudersMap) -> int | None:
+    """The most pods that its autoscaler may ask for; None without one."""
+    scaling = resource.spec.autoscaling
+    return scaling.max_replicas if scaling.enabled else None
 
 
 def _wish(resource: MaraudersMap) -> int:

@@ -1,11 +1,11 @@
 """Metrics, with the names that controller-runtime's dashboards know, and the domain's own.
 
-No histogram has a label per resource: a cluster may hold thousands.
+No histogram has a label per resource: a cluster may hold thousands. What is shown per resource is in resources.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -13,7 +13,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.status import Outcome, Phase
+from maraudersmap_operator.resource.status import HistoryEntry, Outcome, Phase
+
+from .resources import ResourceCollector
 
 CONTROLLER = "maraudersmap"
 SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1800)
@@ -71,7 +73,22 @@ class Metrics:
             "maraudersmap_drift_corrections", "Children put right after somebody changed them.", ["kind"],
             registry=registry,
         )  # fmt: skip
-        self._phases: dict[Hashable, Phase] = {}
+        self._last_pass = Gauge(
+            "maraudersmap_last_pass_timestamp_seconds", "When a pass last ended.", registry=registry
+        )
+        self._last_audit = Gauge(
+            "maraudersmap_last_audit_timestamp_seconds",
+            "When what the watches have shown was last held against the cluster.",
+            registry=registry,
+        )
+        self._wrong_audits = Gauge(
+            "maraudersmap_wrong_audits",
+            "Audits in a row that found objects of which no watch had reported.",
+            registry=registry,
+        )
+        self._phases: dict[tuple[str, str], Phase] = {}
+        self._each = ResourceCollector()
+        registry.register(self._each)
         for phase in Phase:
             self._resources.labels(phase).set(0)
 
@@ -83,6 +100,12 @@ class Metrics:
         """A pass: result success, error or requeue_after."""
         self._reconciles.labels(CONTROLLER, result).inc()
         self._reconcile_time.labels(CONTROLLER).observe(seconds)
+        self._last_pass.set_to_current_time()
+
+    def audited(self, wrong_in_a_row: int) -> None:
+        """An audit has ended; so many in a row found what no watch had reported."""
+        self._last_audit.set_to_current_time()
+        self._wrong_audits.set(wrong_in_a_row)
 
     def queue_depth(self, depth: int) -> None:
         self._depth.labels(CONTROLLER).set(depth)
@@ -93,25 +116,54 @@ class Metrics:
     def drift_corrected(self, kind: str) -> None:
         self._drift.labels(kind).inc()
 
-    def forget(self, key: Hashable) -> None:
-        """The resource is gone."""
-        phase = self._phases.pop(key, None)
-        if phase is not None:
-            self._resources.labels(phase).dec()
+    def forget(self, key: tuple[str, str]) -> None:
+        """The resource of that namespace and name is gone."""
+        self._count_phase(key, None)
+        self._each.forget(key)
 
-    def observe(self, key: Hashable, before: MaraudersMapStatus, after: MaraudersMapStatus) -> None:
-        """A pass has stored `after`: count what changed. Call after the write, so a failed one counts nothing."""
-        self.forget(key)
-        if after.phase is not None:
-            self._phases[key] = after.phase
-            self._resources.labels(after.phase).inc()
-        if not after.history or after.history[: len(before.history)] == before.history:
-            return
-        entry = after.history[0]
-        self._rollout.labels(entry.outcome).observe(entry.duration_seconds)
-        if entry.outcome is Outcome.ROLLED_BACK:
+    def observe(
+        self,
+        key: tuple[str, str],
+        before: MaraudersMapStatus,
+        after: MaraudersMapStatus,
+        most: int | None = None,
+    ) -> None:
+        """A pass has stored `after`: count what changed. Call after the write, so a failed one counts nothing.
+
+        `key`: namespace and name. `most`: the autoscaler's maximum; None without one.
+        """
+        self._count_phase(key, after.phase)
+        ended = _new_entries(before, after)
+        rollbacks = [e for e in ended if e.outcome is Outcome.ROLLED_BACK]
+        self._each.show(key, after, most, len(rollbacks))
+        for entry in ended:
+            self._rollout.labels(entry.outcome).observe(entry.duration_seconds)
+        for entry in rollbacks:
             self._rollbacks.labels(entry.reason).inc()
             rejected = next((r for r in after.rejected if r.revision == entry.revision), None)
             if rejected is not None:
                 self._detect.labels(entry.reason).observe(rejected.detect_seconds)
                 self._restore.observe(rejected.restore_seconds)
+
+    def _count_phase(self, key: tuple[str, str], phase: Phase | None) -> None:
+        """How many resources are in each phase; None: the resource counts no more."""
+        before = self._phases.pop(key, None)
+        if before is not None:
+            self._resources.labels(before).dec()
+        if phase is not None:
+            self._phases[key] = phase
+            self._resources.labels(phase).inc()
+
+
+def _new_entries(before: MaraudersMapStatus, after: MaraudersMapStatus) -> tuple[HistoryEntry, ...]:
+    """The rollouts that have ended in between. A history that lost its oldest entry has not changed for that."""
+    if not before.history:
+        return after.history
+    newest = _written(before.history[0])
+    known = next((i for i, e in enumerate(after.history) if _written(e) == newest), len(after.history))
+    return after.history[:known]
+
+
+def _written(entry: HistoryEntry) -> dict[str, Any]:
+    """The entry as it is stored: its times lose their fractions there, and an entry may be compared with itself read back."""
+    return entry.model_dump(mode="json")

@@ -11,7 +11,7 @@ import asyncio
 from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED
 from maraudersmap_operator.reconcile import WorkQueue
-from maraudersmap_operator.telemetry import Health, logger
+from maraudersmap_operator.telemetry import Health, Metrics, logger
 
 from .handlers import SELECTOR, keys
 
@@ -32,7 +32,12 @@ async def audit_once(
 
 
 async def audit_forever(
-    cluster: Cluster, store: Store, queue: WorkQueue, namespaces: tuple[str, ...], health: Health
+    cluster: Cluster,
+    store: Store,
+    queue: WorkQueue,
+    namespaces: tuple[str, ...],
+    health: Health,
+    metrics: Metrics,
 ) -> None:
     """Audit now, then every AUDIT_SECONDS, until cancelled."""
     while True:
@@ -47,6 +52,7 @@ async def audit_forever(
             elif health.synced:
                 health.wrong_audits = 0
             health.first_audit.set()
+            metrics.audited(health.wrong_audits)
             delay = AUDIT_SECONDS
         except ClusterError as error:
             logger().warning("audit failed, trying again", error=str(error))
