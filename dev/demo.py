@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import CHECKOUT, write_whole
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.demo_view import Snapshot, short, watch
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, state_folder, tell

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
 from dev.kube import Kubectl
 from dev.prober import Counts, Prober
 

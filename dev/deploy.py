@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import CHECKOUT, write_whole
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.install import connect
 from dev.kube import Kubectl, KubectlFailed, state_folder, tell
 

@@ -6,8 +6,8 @@ import json
 import os
 from typing import Literal
 
-from dev.cluster.console import Problem
-from dev.cluster.paths import STATE
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import STATE
 
 _POINTERS = STATE / "images.json"
 

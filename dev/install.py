@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import CHECKOUT, STATE_BIN, SUMMARY, program, write_whole
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import CHECKOUT, STATE_BIN, SUMMARY, program, write_whole
 from dev.kube import Kubectl, KubectlFailed, state_folder, summary, tell
 from dev.operator_install import apply, await_leader, images_in_use
 from dev.operator_objects import CRD, IMAGE, NAME, NAMESPACE, Object, as_yaml, described, key, rendered

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dev.cluster.console import Problem
-from dev.cluster.paths import SUMMARY
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import SUMMARY
 
 T = TypeVar("T")
 

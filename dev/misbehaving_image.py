@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 
-from dev.cluster import registry
-from dev.cluster.console import Problem
-from dev.cluster.paths import DEV, cluster_name
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import DEV, cluster_name
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.network import registry
 from dev.images_built import image_of
 from dev.kube import summary
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from dev.cluster.console import Problem, say, step
+from dev.cluster.host.console import Problem, say, step
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, await_established, state_folder, summary, wait_for
 from dev.operator_objects import CRD, NAME, NAMESPACE, Object, rendered

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.paths import CHECKOUT, write_whole
+from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.kube import Kubectl
 
 Object = dict[str, Any]

@@ -7,10 +7,11 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from dev.cluster import app_images, base_images, images, sources
-from dev.cluster.console import Problem, step
-from dev.cluster.paths import CHECKOUT, digest
-from dev.cluster.shell import run, succeeds
+from dev.cluster import app_images
+from dev.cluster.host.console import Problem, step
+from dev.cluster.host.paths import CHECKOUT, digest
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.images import base_images, inventory, sources
 from dev.kube import state_folder
 
 FIRST = "v0.1.0"
@@ -43,7 +44,7 @@ def operator_image(tag: str) -> str:
     # The folder's name has the commit: what the image is made from, but for its bases.
     version = f"{folder.name}-{digest(bases.build, bases.runtime)}"
     local = f"{image.repository}:{version}"
-    if not images.exists(local):
+    if not inventory.exists(local):
         with step(f"building {local}"):
             app_images.build_image(image, local, bases, context=folder)
     return app_images.publish(image, local, version)

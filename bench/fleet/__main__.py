@@ -17,8 +17,8 @@ from pathlib import Path
 
 from bench.fleet import fleet
 from bench.fleet.plane import Plane, cpu_seconds, free_port, memory, pause
-from dev.cluster.console import Problem, say
-from dev.cluster.shell import wait_until
+from dev.cluster.host.console import Problem, say
+from dev.cluster.host.shell import wait_until
 
 REQUESTS = re.compile(r'^rest_client_requests_total\{code="[^"]*",method="(\w+)"\} (\S+)', re.MULTILINE)
 EDITS = 20

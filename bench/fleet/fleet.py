@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 from bench.fleet.plane import Plane
-from dev.cluster.console import Problem, say
-from dev.cluster.paths import CHECKOUT
+from dev.cluster.host.console import Problem, say
+from dev.cluster.host.paths import CHECKOUT
 
 GROUP = "/apis/hogwarts.edu/v1alpha1"
 NODES = 20

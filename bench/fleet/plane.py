@@ -18,10 +18,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from dev.cluster import go_tools
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import MACHINE, MACHINE_BIN
-from dev.cluster.shell import run, wait_until
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import MACHINE, MACHINE_BIN
+from dev.cluster.host.shell import run, wait_until
 
 KWOK = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0"
 STAGES = Path(__file__).with_name("stages.yaml")

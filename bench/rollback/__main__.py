@@ -21,7 +21,7 @@ from bench.rollback.cases import CASES, QUICK, Case, Kind
 from bench.rollback.contenders import CONTENDERS, Ours
 from bench.rollback.machine import machine_in_words
 from bench.rollback.measure import Bench, Result
-from dev.cluster.console import Problem, say
+from dev.cluster.host.console import Problem, say
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, tell
 from dev.misbehaving_image import ensure_misbehaving_image

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from dev.cluster import go_tools, registry
-from dev.cluster.console import Problem, step
-from dev.cluster.paths import MACHINE, MACHINE_BIN, cluster_name, digest
-from dev.cluster.shell import run
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, step
+from dev.cluster.host.paths import MACHINE, MACHINE_BIN, cluster_name, digest
+from dev.cluster.host.shell import run
+from dev.cluster.network import registry
 from dev.kube import Kubectl, KubectlFailed, summary
 
 Manifest = dict[str, Any]

@@ -12,8 +12,8 @@ from typing import Any
 from bench.rollback.cases import CASES, Kind
 from bench.rollback.contenders import CONTENDERS
 from bench.rollback.measure import Result
-from dev.cluster.console import Problem
-from dev.cluster.paths import CHECKOUT, STATE, write_whole
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import CHECKOUT, STATE, write_whole
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = CHECKOUT / "docs" / "rollback-benchmark.md"

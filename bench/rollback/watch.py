@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from bench.rollback.app import NAME, SERVICE
 from bench.rollback.cases import OLD
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
 from dev.kube import Kubectl
 
 T = TypeVar("T")

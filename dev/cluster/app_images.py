@@ -5,11 +5,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster import base_images, daemon, images, kind_config, registry, sources
-from dev.cluster.cluster import named_kubeconfig
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import CHECKOUT, STATE, cluster_name, digest, files_under, write_whole
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import CHECKOUT, STATE, cluster_name, digest, files_under, write_whole
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.images import base_images, inventory, sources
+from dev.cluster.lifecycle import daemon
+from dev.cluster.lifecycle.cluster import named_kubeconfig
+from dev.cluster.network import kind_config, registry
 
 _POINTERS = STATE / "images.json"
 _MEGABYTE = 10**6
@@ -50,10 +52,10 @@ def build(which: str, tag: str | None) -> str:
     image = IMAGES[which]
     bases = base_images.PUBLIC if sources.public_images() else base_images.ensure_local()
     local = f"{image.repository}:{content_key(image, bases.build, bases.runtime)}"
-    if not images.exists(local):
+    if not inventory.exists(local):
         with step(f"building {local}"):
             build_image(image, local, bases, context=CHECKOUT)
-            images.prune(image.repository)
+            inventory.prune(image.repository)
     _check_size(image, local, trimmed=bases.trimmed)
     reference = publish(image, local, tag or local.partition(":")[2])
     _point(which, reference)

@@ -5,21 +5,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from dev.cluster import (
-    app_images,
-    base_images,
-    clean,
-    cluster,
-    daemon,
-    go_tools,
-    node_image,
-    registry,
-    sources,
-)
-from dev.cluster.console import Problem, say
-from dev.cluster.lock import machine_lock
-from dev.cluster.paths import STATE_BIN, cluster_name
-from dev.cluster.shell import run
+from dev.cluster import app_images
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, say
+from dev.cluster.host.lock import machine_lock
+from dev.cluster.host.paths import STATE_BIN, cluster_name
+from dev.cluster.host.shell import run
+from dev.cluster.images import base_images, node_image, sources
+from dev.cluster.lifecycle import clean, cluster, daemon
+from dev.cluster.network import registry
 
 _WITHOUT_LOCK = {"status", "load", "push", "registry-stop", "registry-fail", "registry-heal"}
 

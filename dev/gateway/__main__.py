@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
 from dev.gateway import install
 from dev.kube import KubectlFailed, connect, tell
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import DEV
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import DEV
 from dev.gateway import traefik
 from dev.kube import Kubectl, KubectlFailed
 

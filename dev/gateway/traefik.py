@@ -13,10 +13,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.cluster import go_tools, images, registry, sources
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import DEV, MACHINE, MACHINE_BIN, cluster_name, digest
-from dev.cluster.shell import run
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import DEV, MACHINE, MACHINE_BIN, cluster_name, digest
+from dev.cluster.host.shell import run
+from dev.cluster.images import inventory, sources
+from dev.cluster.network import registry
 from dev.kube import summary
 
 MODULE = DEV / "gateway" / "go"
@@ -57,12 +59,12 @@ def image() -> str:
     local = f"{_REPOSITORY}:{tag}"
     if state["registry_push"] and registry.has(_REPOSITORY, tag):
         return f"{state['registry_pull']}/{local}"
-    if not images.exists(local):
+    if not inventory.exists(local):
         with step(f"building {local}"), tempfile.TemporaryDirectory() as context:
             shutil.copy2(program, context)
             (Path(context) / "Dockerfile").write_text(_DOCKERFILE, encoding="utf-8")
             run(["docker", "build", "-q", "-t", local, context], env={"DOCKER_BUILDKIT": "0"})
-            images.prune(_REPOSITORY)
+            inventory.prune(_REPOSITORY)
     size = int(run(["docker", "image", "inspect", "-f", "{{.Size}}", local])) / _MEGABYTE
     say(f"{local}: {size:.1f} MB uncompressed")
     return _publish(local, tag, to_ours=bool(state["registry_push"]))

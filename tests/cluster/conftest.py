@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from bench.fleet.plane import Plane
-from dev.cluster import registry
-from dev.cluster.console import Problem
-from dev.cluster.paths import STATE
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import STATE
+from dev.cluster.network import registry
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, connect, summary, wait_for
 from dev.misbehaving_image import ensure_broken_image

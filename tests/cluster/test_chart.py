@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from dev.cluster import go_tools
-from dev.cluster.paths import CHECKOUT
+from dev.cluster.host import go_tools
+from dev.cluster.host.paths import CHECKOUT
 from dev.kube import Kubectl
 from dev.operator_objects import CRD, NAMESPACE, Object, key, rendered
 from tests.cluster.objects import comparable

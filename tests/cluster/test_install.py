@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dev import install
-from dev.cluster.paths import CHECKOUT
+from dev.cluster.host.paths import CHECKOUT
 from dev.install import main
 from dev.kube import Kubectl
 from dev.operator_objects import CRD, key, rendered

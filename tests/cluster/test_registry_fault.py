@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from dev.cluster import base_images, registry, sources
+from dev.cluster.images import base_images, sources
+from dev.cluster.network import registry
 from tests.cluster import budgets
 from tests.cluster.scenario import Object, Scenario
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from dev.cluster.console import Problem
-from dev.cluster.paths import CHECKOUT
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import CHECKOUT
 from dev.images_built import image_of
 from dev.kube import Kubectl, await_established
 from dev.misbehaving_image import ensure_broken_image

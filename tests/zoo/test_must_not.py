@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from dev.cluster import registry
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.network import registry
 from dev.kube import Kubectl
 from tests.cluster import budgets
 from tests.cluster.scenario import NAME

@@ -3,8 +3,8 @@
 from ipaddress import IPv4Network
 
 import pytest
-from dev.cluster import addresses
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
+from dev.cluster.network import addresses
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """What clean-all takes for its own."""
 
-from dev.cluster import clean
+from dev.cluster.lifecycle import clean
 
 LISTED = """\
 -P INPUT ACCEPT

@@ -4,8 +4,8 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import yaml
-from dev.cluster import edge, kind_config
-from dev.cluster.addresses import ClusterRanges
+from dev.cluster.network import edge, kind_config
+from dev.cluster.network.addresses import ClusterRanges
 
 RANGES = ClusterRanges(
     nodes=IPv4Network("10.66.0.0/24"), pods=IPv4Network("10.64.0.0/16"), services=IPv4Network("10.65.0.0/16")

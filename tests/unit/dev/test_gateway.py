@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from dev.cluster.console import Problem
-from dev.cluster.paths import DEV
+from dev.cluster.host.console import Problem
+from dev.cluster.host.paths import DEV
 from dev.gateway import install, traefik
 
 TRAEFIK = "github.com/traefik/traefik/v3"

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from dev.cluster import health
+from dev.cluster.lifecycle import health
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 

@@ -1,14 +1,14 @@
 """Which images are thrown away."""
 
-from dev.cluster import images
+from dev.cluster.images import inventory
 
 
 def test_the_newest_two_stay() -> None:
     """Docker lists the newest first; another clone may be a commit behind."""
     listed = ["marauders-node:local", "marauders-node:c", "marauders-node:b", "marauders-node:a"]
-    assert images.replaced(listed) == ["marauders-node:a"]
+    assert inventory.replaced(listed) == ["marauders-node:a"]
 
 
 def test_unnamed_images_are_left_to_docker() -> None:
     """They have no reference that could be removed, and may be stages of a build that runs."""
-    assert images.replaced(["marauders-node:<none>", "marauders-node:c"], keep=1) == []
+    assert inventory.replaced(["marauders-node:<none>", "marauders-node:c"], keep=1) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dev.cluster import daemon, oci_runtime
+from dev.cluster.lifecycle import daemon, oci_runtime
 
 PROCESS: dict[str, Any] = {
     "args": ["sleep"],

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from dev.cluster import app_images, go_tools, mounts, node_image, paths
+from dev.cluster import app_images
+from dev.cluster.host import go_tools, mounts, paths
+from dev.cluster.images import node_image
 
 
 def test_a_key_changes_with_each_part_and_each_file(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from dev.cluster import images
-from dev.cluster.console import say, step
-from dev.cluster.mounts import remove_tree
-from dev.cluster.packages import need
-from dev.cluster.paths import MACHINE, digest
-from dev.cluster.shell import run
+from dev.cluster.host.console import say, step
+from dev.cluster.host.mounts import remove_tree
+from dev.cluster.host.packages import need
+from dev.cluster.host.paths import MACHINE, digest
+from dev.cluster.host.shell import run
+from dev.cluster.images import inventory
 
 SUITE = "trixie"
 _INCLUDE = "ca-certificates"
@@ -29,7 +29,7 @@ def image() -> str:
 def ensure() -> str:
     """Make the image unless Docker has it, and return its name."""
     name = image()
-    if images.exists(name):
+    if inventory.exists(name):
         return name
     archive = MACHINE / "debian" / f"{name.partition(':')[2]}.tar"
     if not archive.exists():
@@ -53,7 +53,7 @@ def ensure() -> str:
             remove_tree(folder)
     with step(f"importing {name}"):
         run(["docker", "import", str(archive), name])
-        images.prune("marauders-debian")
+        inventory.prune("marauders-debian")
     return name
 
 

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterable
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import program
-from dev.cluster.shell import run
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import program
+from dev.cluster.host.shell import run
 
 _PACKAGE_OF = {
     "dockerd": "docker.io",

@@ -7,9 +7,9 @@ answers, a client that keeps the connection stays wrong for good. A reset makes 
 import os
 import subprocess
 
-from dev.cluster.addresses import ClusterRanges
-from dev.cluster.paths import program
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.paths import program
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.network.addresses import ClusterRanges
 
 _CHAIN = "DOCKER-USER"
 

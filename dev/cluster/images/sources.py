@@ -4,10 +4,10 @@ import json
 import os
 import time
 
-from dev.cluster.base_images import PUBLIC
-from dev.cluster.console import say
-from dev.cluster.paths import MACHINE, write_whole
-from dev.cluster.shell import succeeds
+from dev.cluster.host.console import say
+from dev.cluster.host.paths import MACHINE, write_whole
+from dev.cluster.host.shell import succeeds
+from dev.cluster.images.base_images import PUBLIC
 
 _ANSWER = MACHINE / "public-images.json"
 _ANSWER_HOLDS_SECONDS = 24 * 3600

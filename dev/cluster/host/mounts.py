@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from dev.cluster.shell import run
+from dev.cluster.host.shell import run
 
 
 def mounts_below(table: str, folder: Path) -> list[Path]:

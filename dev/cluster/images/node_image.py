@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.cluster import debian, go_tools, images
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import DEV, MACHINE, digest, files_under
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import DEV, MACHINE, digest, files_under
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.images import debian, inventory
 
 _SOURCES = DEV / "images" / "node"
 _MANIFESTS = (DEV / "manifests" / "default-cni.yaml", DEV / "manifests" / "default-storage.yaml")
@@ -35,16 +36,16 @@ def ensure() -> str:
     built_from = [path.parent.name for path in binaries.values()]
     key = digest(rootfs, *built_from, files=[*files_under(_SOURCES), *_MANIFESTS, Path(__file__)])
     name = f"marauders-node:{go_tools.KUBERNETES_VERSION}-{key}"
-    if images.exists(name):
+    if inventory.exists(name):
         return name
-    if not images.exists(rootfs):
+    if not inventory.exists(rootfs):
         with step("building the node's root file system"), tempfile.TemporaryDirectory() as context:
             shutil.copy(_SOURCES / "Dockerfile.rootfs", context)
             _build(rootfs, Path(context), "Dockerfile.rootfs", f"DEBIAN={base}", "--network=host")
     with step(f"building {name}"), tempfile.TemporaryDirectory(dir=MACHINE) as work:
         _assemble(name, rootfs, binaries, Path(work))
-        images.prune("marauders-node")
-        images.prune("marauders-node-rootfs")
+        inventory.prune("marauders-node")
+        inventory.prune("marauders-node-rootfs")
     return name
 
 

@@ -10,11 +10,12 @@ import shutil
 import signal
 from pathlib import Path
 
-from dev.cluster import cluster, daemon, registry
-from dev.cluster.console import say, step
-from dev.cluster.mounts import remove_tree, unmount_below
-from dev.cluster.paths import CHECKOUT, MACHINE, MACHINE_RUN, STATE, program
-from dev.cluster.shell import run, succeeds, wait_until
+from dev.cluster.host.console import say, step
+from dev.cluster.host.mounts import remove_tree, unmount_below
+from dev.cluster.host.paths import CHECKOUT, MACHINE, MACHINE_RUN, STATE, program
+from dev.cluster.host.shell import run, succeeds, wait_until
+from dev.cluster.lifecycle import cluster, daemon
+from dev.cluster.network import registry
 
 _CACHES = (
     ".venv",

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from dev.cluster import edge, registry
-from dev.cluster.console import say
-from dev.cluster.paths import KUBECONFIG
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.console import say
+from dev.cluster.host.paths import KUBECONFIG
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.network import edge, registry
 
 
 def remove(name: str) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 DEV = CHECKOUT / "dev"
 STATE = CHECKOUT / ".state"
 """Kubeconfig, logs and chosen addresses of this checkout; git-ignored."""

@@ -7,11 +7,12 @@ import signal
 import subprocess
 from pathlib import Path
 
-from dev.cluster import addresses, oci_runtime
-from dev.cluster.console import Problem, say, step
-from dev.cluster.packages import need
-from dev.cluster.paths import MACHINE, MACHINE_BIN, MACHINE_RUN, program, write_whole
-from dev.cluster.shell import run, succeeds, wait_until
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.packages import need
+from dev.cluster.host.paths import MACHINE, MACHINE_BIN, MACHINE_RUN, program, write_whole
+from dev.cluster.host.shell import run, succeeds, wait_until
+from dev.cluster.lifecycle import oci_runtime
+from dev.cluster.network import addresses
 
 PID_FILE = MACHINE_RUN / "docker.pid"
 LOG = MACHINE / "dockerd.log"

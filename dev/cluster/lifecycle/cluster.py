@@ -4,22 +4,13 @@ import json
 import os
 from pathlib import Path
 
-from dev.cluster import (
-    base_images,
-    creation,
-    daemon,
-    edge,
-    go_tools,
-    health,
-    kind_config,
-    node_image,
-    registry,
-    remains,
-    sources,
-)
-from dev.cluster.console import Problem, say, step
-from dev.cluster.paths import KUBECONFIG, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host import go_tools
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import KUBECONFIG, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.images import base_images, node_image, sources
+from dev.cluster.lifecycle import creation, daemon, health, remains
+from dev.cluster.network import edge, kind_config, registry
 
 
 def up() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
 
 Network = ipaddress.IPv4Network
 

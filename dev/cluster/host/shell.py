@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from dev.cluster.console import Problem
+from dev.cluster.host.console import Problem
 
 _TAIL_LINES = 25
 _POLL_SECONDS = 0.2

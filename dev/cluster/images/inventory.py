@@ -1,6 +1,6 @@
 """What we ask Docker about images, and throwing away those that newer ones replaced."""
 
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.shell import run, succeeds
 
 _KEEP = 2
 """The newest, and the one before: another clone may be a commit behind."""

@@ -4,8 +4,8 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dev.cluster.console import say
-from dev.cluster.paths import MACHINE
+from dev.cluster.host.console import say
+from dev.cluster.host.paths import MACHINE
 
 
 @contextmanager

@@ -9,10 +9,10 @@ import re
 import shutil
 from pathlib import Path
 
-from dev.cluster.console import Problem, say, step
-from dev.cluster.packages import need
-from dev.cluster.paths import DEV, MACHINE, MACHINE_BIN, digest, files_under, program
-from dev.cluster.shell import run
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.packages import need
+from dev.cluster.host.paths import DEV, MACHINE, MACHINE_BIN, digest, files_under, program
+from dev.cluster.host.shell import run
 
 KUBERNETES_VERSION = "v1.34.4"
 _MODULE = DEV / "go"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster import debian, images
-from dev.cluster.console import step
-from dev.cluster.paths import DEV, digest, files_under
-from dev.cluster.shell import run
+from dev.cluster.host.console import step
+from dev.cluster.host.paths import DEV, digest, files_under
+from dev.cluster.host.shell import run
+from dev.cluster.images import debian, inventory
 
 _IMAGES = DEV / "images"
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -57,7 +57,7 @@ def build_local(
     own = own or {}
     key = digest(dockerfile, *arguments.values(), *own.values(), files=files_under(folder))
     reference = f"marauders-{name}:{key}"
-    if not images.exists(reference):
+    if not inventory.exists(reference):
         with step(f"building {reference}"), tempfile.TemporaryDirectory() as context:
             shutil.copytree(folder, context, dirs_exist_ok=True)
             for file_name, content in own.items():
@@ -75,6 +75,6 @@ def build_local(
                 f"{context}/{dockerfile}",
             ]
             run([*command, *options, context], env={"DOCKER_BUILDKIT": "0"})
-        images.prune(f"marauders-{name}")
+        inventory.prune(f"marauders-{name}")
     run(["docker", "tag", reference, f"marauders-{name}:local"])
     return reference

@@ -4,9 +4,9 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
-from dev.cluster.addresses import ClusterRanges
-from dev.cluster.paths import KUBECONFIG
-from dev.cluster.shell import run, succeeds
+from dev.cluster.host.paths import KUBECONFIG
+from dev.cluster.host.shell import run, succeeds
+from dev.cluster.network.addresses import ClusterRanges
 
 NODES = 3
 _DEPLOYMENTS = ("deploy/coredns", "deploy/metrics-server")

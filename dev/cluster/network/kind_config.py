@@ -1,6 +1,6 @@
 """The kind configuration of a cluster: one control plane, two workers, ranges of its own."""
 
-from dev.cluster.addresses import ClusterRanges
+from dev.cluster.network.addresses import ClusterRanges
 
 REGISTRY_HOST = "marauders-registry"
 REGISTRY_PORT = 5000

@@ -5,11 +5,12 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dev.cluster import base_images, debian, faulty_registry
-from dev.cluster.console import Problem, say, step
-from dev.cluster.kind_config import REGISTRY_HOST, REGISTRY_PORT
-from dev.cluster.paths import DEV, STATE, write_whole
-from dev.cluster.shell import run, succeeds, wait_until
+from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.paths import DEV, STATE, write_whole
+from dev.cluster.host.shell import run, succeeds, wait_until
+from dev.cluster.images import base_images, debian
+from dev.cluster.network import faulty_registry
+from dev.cluster.network.kind_config import REGISTRY_HOST, REGISTRY_PORT
 
 VOLUME = "marauders-registry"
 """Outlives clusters, like everything that takes time to make."""

@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster import addresses, edge, health, kind_config, node_image, registry
-from dev.cluster.console import step
-from dev.cluster.paths import CHECKOUT, DEV, KUBECONFIG, STATE, write_whole
-from dev.cluster.shell import run, succeeds, wait_until
+from dev.cluster.host.console import step
+from dev.cluster.host.paths import CHECKOUT, DEV, KUBECONFIG, STATE, write_whole
+from dev.cluster.host.shell import run, succeeds, wait_until
+from dev.cluster.images import node_image
+from dev.cluster.lifecycle import health
+from dev.cluster.network import addresses, edge, kind_config, registry
 
 _MANIFESTS = DEV / "manifests"
 _READY = "--timeout=120s"
