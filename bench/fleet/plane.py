@@ -100,6 +100,8 @@ class Plane:
                 f"--service-account-private-key-file={key}", f"--root-ca-file={self.folder}/certs/apiserver.crt",
                 f"--secure-port={free_port()}", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20",
                 "--concurrent-job-syncs=20", "--horizontal-pod-autoscaler-sync-period=120s",
+                # A node that kwok was too busy to renew turns its pods unready, and kwok never turns them ready again.
+                "--node-monitor-grace-period=1h",
             )  # fmt: skip
             self._spawn(
                 node_programs, "kube-scheduler", access, *CLIENT_LIMITS, "--leader-elect=false",
