@@ -221,7 +221,7 @@ install-yaml: venv ## the same as one file, dist/install.yaml [VERSION=... OPERA
 	@$(PY) -m dev.install yaml --version $(VERSION) --to dist/install.yaml $(INSTALL_FLAGS)
 
 .PHONY: gateway
-gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight (5 to 10 minutes the first time)
+gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight
 	@$(PY) -m dev.gateway install
 
 .PHONY: gateway-down

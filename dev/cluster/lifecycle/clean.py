@@ -37,7 +37,8 @@ def clean_all() -> None:
     if daemon.reachable():
         _remove_from_docker()
     cluster.down()
-    MACHINE.with_name(MACHINE.name + ".lock").unlink(missing_ok=True)
+    for lock in MACHINE.parent.glob(f"{MACHINE.name}*.lock"):
+        lock.unlink(missing_ok=True)
     began_here = ours or (MACHINE / "docker").exists()
     if ours:
         daemon.stop()

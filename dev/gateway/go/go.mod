@@ -2,7 +2,4 @@ module hogwarts.edu/maraudersmap/dev/gateway
 
 go 1.26
 
-require (
-	github.com/traefik/traefik/v3 v3.6.12
-	sigs.k8s.io/gateway-api v1.4.0
-)
+require sigs.k8s.io/gateway-api v1.4.0

