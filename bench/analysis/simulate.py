@@ -18,7 +18,7 @@ from bench.analysis.traffic import Behaviour, answers, binomial, poisson
 
 from maraudersmap_operator.analysis import Failed, Look, anew, begin, judge, plus, record
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Tally
+from maraudersmap_operator.resource.status_analysis import Tally
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = Analysis()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import erf, exp, log, log1p, sqrt
 from random import Random
 
-from maraudersmap_operator.resource.comparison import Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import Bucket, Tally
 
 BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0)  # those of the API
 

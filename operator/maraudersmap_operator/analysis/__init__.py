@@ -3,9 +3,9 @@
 `record` adds what a look has seen to the comparison that is kept in the status, `judge` says what follows from it.
 """
 
-from .judge import judge
-from .judgement import Failed, Inconclusive, Judgement, Passed
-from .record import Look, anew, begin, record, wait
+from .evaluate import judge
+from .looks import Look, anew, begin, record, wait
+from .result import Failed, Inconclusive, Judgement, Passed
 from .tally import increase, plus, thinned
 
 __all__ = [

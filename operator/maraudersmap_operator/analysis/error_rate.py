@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Comparison, Tally
+from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
-from .evidence import RARELY, log_evidence, log_evidence_against, telling
-from .judgement import Failed, Judgement, Passed
+from .e_values import RARELY, log_evidence, log_evidence_against, telling
 from .limits import BAD_LOOKS, FALSE_ALARM, WITHIN_LIMIT_ALARM, comparable, needed, too_few
+from .result import Failed, Judgement, Passed
 from .tally import errors
 
 

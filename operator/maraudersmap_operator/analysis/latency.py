@@ -9,11 +9,11 @@ that do not depend on where the bounds happen to lie (`times_as_long`).
 from __future__ import annotations
 
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Comparison, Tally
+from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
-from .evidence import log_evidence, log_evidence_against, telling
-from .judgement import Failed, Inconclusive, Judgement, Passed
+from .e_values import log_evidence, log_evidence_against, telling
 from .limits import BAD_LOOKS, FALSE_ALARM, comparable, needed, too_few
+from .result import Failed, Inconclusive, Judgement, Passed
 from .tally import common_bounds, mean, slower_than
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from math import log
 
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Comparison
+from maraudersmap_operator.resource.status_analysis import Comparison
 
-from .judgement import Inconclusive, Judgement, Passed
+from .result import Inconclusive, Judgement, Passed
 
 # Chance that a revision as good as its control is ever condemned, per criterion and rollout.
 FALSE_ALARM = 1e-4

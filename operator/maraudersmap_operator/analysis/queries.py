@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maraudersmap_operator.resource.analysis import Analysis, PrometheusQuery
-from maraudersmap_operator.resource.comparison import Comparison, QueryAnswer
+from maraudersmap_operator.resource.status_analysis import Comparison, QueryAnswer
 
-from .judgement import Failed, Inconclusive, Judgement, Passed
 from .limits import BAD_LOOKS
+from .result import Failed, Inconclusive, Judgement, Passed
 
 NOT_ASKED = "not asked yet"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import MAX_BUCKETS, Bucket, Tally
 
-from .evidence import Share
+from .e_values import Share
 
 
 def plus(left: Tally, right: Tally) -> Tally:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from maraudersmap_operator.analysis import thinned
-from maraudersmap_operator.resource.comparison import Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import Bucket, Tally
 
 REQUESTS = "http_requests_total"
 DURATIONS = "http_request_duration_seconds"

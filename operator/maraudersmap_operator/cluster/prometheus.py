@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from maraudersmap_operator.resource.analysis import Prometheus, PrometheusQuery
-from maraudersmap_operator.resource.comparison import MAX_QUERY_ERROR, QueryAnswer
+from maraudersmap_operator.resource.status_analysis import MAX_QUERY_ERROR, QueryAnswer
 
 from .reach import Forbidden, GuardedResolver
 from .scrape import bounded

@@ -19,8 +19,8 @@ from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.cluster.scrape import Target, scrape
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import MAX_DISTURBED, Comparison, QueryAnswer, Tally
 from maraudersmap_operator.resource.names import API_PORT, SHARED
+from maraudersmap_operator.resource.status_analysis import MAX_DISTURBED, Comparison, QueryAnswer, Tally
 from maraudersmap_operator.rollout import Observed
 
 from .observe import pods_of

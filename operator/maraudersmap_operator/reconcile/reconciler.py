@@ -34,7 +34,7 @@ from maraudersmap_operator.rollout import (
     decide,
     report_refusal,
 )
-from maraudersmap_operator.rollout.report import DEFINITION_OLDER, STATUS_NEWER
+from maraudersmap_operator.rollout.conditions import DEFINITION_OLDER, STATUS_NEWER
 from maraudersmap_operator.telemetry import Metrics, logger
 
 from .admission import ask_admission

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from .comparison import Comparison
-from .control import MAX_CONTROLS, Baseline, ControlPod, StableRevision, TerminationRecord
 from .place import place_of
 from .policy import Strategy
+from .status_analysis import Comparison
+from .status_control import MAX_CONTROLS, Baseline, ControlPod, StableRevision, TerminationRecord
 from .status_model import MicroTime, StatusModel, Time
 
 MAX_REJECTED = 10

@@ -1,20 +1,6 @@
 """The brain, pure: what makes a revision, how to judge one, what to do next. No I/O, no clock, no kopf."""
 
-from .decide import decide
-from .facts import (
-    Admission,
-    JobState,
-    MigrationFacts,
-    Need,
-    Observed,
-    PodFacts,
-    RecordedRevision,
-    RevisionFacts,
-    RouteFacts,
-    Target,
-    Termination,
-)
-from .plan import (
+from .actions import (
     Action,
     Autoscaled,
     Decision,
@@ -31,7 +17,21 @@ from .plan import (
     StoreStatus,
     Weigh,
 )
-from .report import report_refusal
+from .conditions import report_refusal
+from .decide import decide
+from .facts import (
+    Admission,
+    JobState,
+    MigrationFacts,
+    Need,
+    Observed,
+    PodFacts,
+    RecordedRevision,
+    RevisionFacts,
+    RouteFacts,
+    Target,
+    Termination,
+)
 from .revision import name_revision, revision_hash, revision_inputs
 
 __all__ = [

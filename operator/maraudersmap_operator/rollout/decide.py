@@ -21,17 +21,17 @@ from maraudersmap_operator.resource.status import (
     Step,
 )
 
-from .advance import advance, start
-from .case import Doomed
-from .clock import credit
+from .actions import Autoscaled, Decision, ScaleTo
+from .commands import take_abort, take_verbs
+from .conditions import report
+from .context import Turn
 from .facts import Observed, Target
-from .plan import Autoscaled, Decision, ScaleTo
-from .report import report
-from .retreat import abandon, condemn, roll_back
-from .secrets import follow_secrets
-from .steady import keep_stable
-from .turn import Turn
-from .verbs import take_abort, take_verbs
+from .rollback import abandon, condemn, roll_back
+from .secret_rotation import follow_secrets
+from .stable import keep_stable
+from .stages.advance import advance, start
+from .verdict.case import Doomed
+from .watched_time import credit
 
 
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:

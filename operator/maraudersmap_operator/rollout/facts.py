@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from maraudersmap_operator.resource.comparison import Comparison
+from maraudersmap_operator.resource.status_analysis import Comparison
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The hash covers what the user wrote that reaches the pods, without fields left at their defaults: an operator that
 learns a new field, or renders an old one differently, must not roll every service it meets after its own upgrade. The
-defaults are those of the release that brought the field (frozen.py), so that changing one rolls nobody either.
+defaults are those of the release that brought the field (revision_defaults.py), so that changing one rolls nobody either.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.quantity import amount
 
-from .frozen import FROZEN, written
+from .revision_defaults import FROZEN, written
 
 # Fields of the spec that shape pods. Everything else (replicas, scaling, Services, policy) acts on the children in place.
 POD_FIELDS = (

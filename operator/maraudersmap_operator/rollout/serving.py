@@ -8,10 +8,10 @@ from datetime import timedelta
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 
+from .context import Turn
 from .strategy import wanted_size
-from .turn import Turn
-from .verdict import last_words
-from .words import shorten, why_waiting
+from .verdict.classify import last_words
+from .verdict.pod_failures import shorten, why_waiting
 
 # A pod may take this long to become ready before its revision counts as degraded for it.
 STARTING = timedelta(seconds=30)

@@ -1,4 +1,4 @@
-"""A strategy is data: the stages a candidate goes through, in order. One engine (advance.py) walks them."""
+"""A strategy is data: the stages a candidate goes through, in order. One engine (stages/advance.py) walks them."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from maraudersmap_operator.analysis import Look, begin, record
 from maraudersmap_operator.resource.analysis import Analysis
-from maraudersmap_operator.resource.comparison import Bucket, Comparison, QueryAnswer, Tally
+from maraudersmap_operator.resource.status_analysis import Bucket, Comparison, QueryAnswer, Tally
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from tests.unit.operator.analysis.test_scrape import Handler, free_port, serving
 from maraudersmap_operator.analysis import Failed, anew, begin, judge
 from maraudersmap_operator.cluster.scrape import Target
 from maraudersmap_operator.reconcile.analyst import MAX_PODS, Analyst, Sides
-from maraudersmap_operator.resource.comparison import Comparison
+from maraudersmap_operator.resource.status_analysis import Comparison
 
 POLICY = analysis()
 STABLE, OLD, NEW, NEWER = (f"127.0.0.{i}" for i in range(2, 6))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from maraudersmap_operator.cluster.exposition import MAX_LINES, Unreadable, read_metrics
-from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import MAX_BUCKETS, Bucket, Tally
 
 
 def read_tally(text: str) -> Tally:

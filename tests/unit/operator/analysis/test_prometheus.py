@@ -10,7 +10,7 @@ from tests.unit.operator.analysis.test_scrape import HERE, PATIENCE, Handler, fr
 
 from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.resource.analysis import Prometheus
-from maraudersmap_operator.resource.comparison import QueryAnswer
+from maraudersmap_operator.resource.status_analysis import QueryAnswer
 
 WORDS = {"namespace": "demo", "name": "marauders-map", "candidate": "bcdfgh24", "stable": "zzzzzzzz"}
 

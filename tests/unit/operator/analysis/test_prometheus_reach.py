@@ -23,7 +23,7 @@ from maraudersmap_operator.cluster.reach import (
     service_refusal,
 )
 from maraudersmap_operator.resource.analysis import Prometheus
-from maraudersmap_operator.resource.comparison import QueryAnswer
+from maraudersmap_operator.resource.status_analysis import QueryAnswer
 
 
 @pytest.mark.parametrize(

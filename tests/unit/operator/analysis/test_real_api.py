@@ -13,7 +13,7 @@ from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.settings import load_settings
 from maraudersmap_operator.cluster.exposition import Reading, read_metrics
 from maraudersmap_operator.cluster.scrape import Target, scrape
-from maraudersmap_operator.resource.comparison import Tally
+from maraudersmap_operator.resource.status_analysis import Tally
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.unit.operator.analysis.test_exposition import App
 
 from maraudersmap_operator.cluster.exposition import Reading
 from maraudersmap_operator.cluster.scrape import AT_ONCE, MAX_BYTES, Target, metrics_url, scrape
-from maraudersmap_operator.resource.comparison import Tally
+from maraudersmap_operator.resource.status_analysis import Tally
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HERE = "127.0.0.1"

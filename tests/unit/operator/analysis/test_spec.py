@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from tests.unit.operator.analysis.given import analysis
 
 from maraudersmap_operator.resource.analysis import Analysis, OnInconclusive
-from maraudersmap_operator.resource.comparison import Comparison
 from maraudersmap_operator.resource.crd import structural
+from maraudersmap_operator.resource.status_analysis import Comparison
 
 QUERY = {"name": "queue", "query": "sum(queue)", "max": 10}
 

@@ -7,7 +7,7 @@ from tests.unit.operator.analysis.given import answered
 
 from maraudersmap_operator.analysis import increase, plus, thinned
 from maraudersmap_operator.analysis.tally import halved
-from maraudersmap_operator.resource.comparison import MAX_BUCKETS, Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import MAX_BUCKETS, Bucket, Tally
 
 BOUNDS = (0.1, 1.0)
 

@@ -20,8 +20,8 @@ from maraudersmap_operator.cli.status import status_tree
 from maraudersmap_operator.cli.verbs import Verb
 from maraudersmap_operator.cli.watch import Goal
 from maraudersmap_operator.resource.status import Phase
-from maraudersmap_operator.rollout.report import NEEDS_A_PERSON
-from maraudersmap_operator.rollout.words import Trouble
+from maraudersmap_operator.rollout.conditions import NEEDS_A_PERSON
+from maraudersmap_operator.rollout.verdict.pod_failures import Trouble
 
 from . import given
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Step
 
-from .test_environment import ready_world
 from .test_unknown import until
+from .verdict.test_environment import ready_world
 from .world import Behaviour, World
 
 GOOD, NEXT = "good:1", "good:2"

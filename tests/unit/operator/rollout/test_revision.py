@@ -12,10 +12,10 @@ from pydantic_core import PydanticUndefined
 from maraudersmap_operator.resource import MaraudersMapSpec, parse
 from maraudersmap_operator.resource.model import Model
 from maraudersmap_operator.rollout import name_revision, revision_hash, revision_inputs
-from maraudersmap_operator.rollout.frozen import FROZEN, written
 from maraudersmap_operator.rollout.revision import POD_FIELDS
+from maraudersmap_operator.rollout.revision_defaults import FROZEN, written
 
-from .test_environment import ready_world
+from .verdict.test_environment import ready_world
 
 # Computed by release 0.1.0 from the same specs. They never change: another name is another rollout.
 HASHES = {

@@ -7,7 +7,7 @@ import pytest
 from maraudersmap_operator.resource.status import Phase, Step
 from maraudersmap_operator.rollout import Deploy, Migrate, Record, RouteTo, ScaleTo
 
-from .test_environment import ready_world
+from .verdict.test_environment import ready_world
 from .world import Behaviour, World
 
 GOOD, NEXT, BAD = "good:1", "good:2", "bad:1"

@@ -6,8 +6,8 @@ import pytest
 
 from maraudersmap_operator.resource.status import Step
 
-from .test_environment import ready_world
 from .test_unknown import until
+from .verdict.test_environment import ready_world
 from .world import Behaviour, World
 
 NEXT, BAD = "good:2", "bad:1"

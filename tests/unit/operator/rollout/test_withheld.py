@@ -7,8 +7,8 @@ from dataclasses import replace
 from maraudersmap_operator.resource.status import Phase, Step
 from maraudersmap_operator.rollout import Decision, RouteTo, Weigh
 
-from .test_environment import ready_world
 from .test_unknown import until
+from .verdict.test_environment import ready_world
 from .world import Behaviour, World
 
 NEXT, BAD = "good:2", "bad:1"

@@ -15,9 +15,9 @@ from typing import Any
 
 from maraudersmap_operator import analysis
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
-from maraudersmap_operator.resource.comparison import Bucket, Comparison, Tally
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_analysis import Bucket, Comparison, Tally
 from maraudersmap_operator.rollout import (
     Admission,
     Autoscaled,

@@ -7,7 +7,6 @@ from typing import Any
 
 from prometheus_client.exposition import generate_latest
 
-from maraudersmap_operator.resource.control import StableRevision
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     CandidateRevision,
@@ -19,6 +18,7 @@ from maraudersmap_operator.resource.status import (
     Replicas,
     Step,
 )
+from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.telemetry import Metrics
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

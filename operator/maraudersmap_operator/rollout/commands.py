@@ -1,0 +1,235 @@
+"""Verbs: annotations that ask for something once. Any new value acts; the value is stored with its effect.
+
+One that cannot act yet waits, and is void once the spec asks for something else.
+
+hogwarts.edu/retry        forget the rejection, or the wait, of what the spec asks for
+hogwarts.edu/rollback-to  `<revision>/<token>`: go to an earlier revision until the spec asks for something else
+hogwarts.edu/abort        give the rollout up, as if it had been found bad
+hogwarts.edu/promote      go on from where the rollout waits, or end the bake now: `<revision>/<step>/<token>`, or any token
+hogwarts.edu/restart      exchange the pods of every revision in place, one at a time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from maraudersmap_operator.resource.names import (
+    ANNOTATION_ABORT,
+    ANNOTATION_PROMOTE,
+    ANNOTATION_RESTART,
+    ANNOTATION_RETRY,
+    ANNOTATION_ROLLBACK_TO,
+)
+from maraudersmap_operator.resource.place import HELD, order_of
+from maraudersmap_operator.resource.status import CandidateRevision, Pin, WaitingVerb
+
+from .actions import NoteType
+from .context import Turn
+from .facts import Target
+from .revision import revision_hash, revision_inputs
+from .strategy import stages, waiting_places
+
+# Two bare tokens this close to each other are one person pressing twice.
+PRESS_PAUSE = timedelta(seconds=10)
+
+
+def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
+    """Act on what is new, apart from `promote` and `abort`, which wait in the turn for the rollout to take them."""
+    target = turn.observed.target
+    if token := _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry):
+        # Asked for in the middle of going back: what is to be tried again has to be over first.
+        over = not (turn.status.candidate and turn.status.candidate.doomed)
+        if _is_void(turn, "retry", token):
+            _stored(turn, retry=token)
+        elif target and over:
+            _retry(turn, target)
+            _stored(turn, retry=token)
+        else:
+            _wait_with(turn, "retry", token)
+    if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
+        if _is_void(turn, "rollback-to", token):
+            _stored(turn, rollback_to=token)
+        elif target:
+            _rollback_to(turn, target, token.split("/", 1)[0])
+            _stored(turn, rollback_to=token)
+        else:
+            _wait_with(turn, "rollback-to", token)
+    _forget_waiting(turn, annotations)
+    if token := _new(annotations, ANNOTATION_RESTART, turn.status.tokens.restart):
+        turn.note(NoteType.NORMAL, "Restarting", "The pods are exchanged one at a time: hogwarts.edu/restart")
+        _stored(turn, restart=token)
+    turn.abort = _new(annotations, ANNOTATION_ABORT, turn.status.tokens.abort)
+    turn.promote = _new(annotations, ANNOTATION_PROMOTE, turn.status.tokens.promote)
+    if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
+        turn.note(
+            NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to"
+        )
+    if turn.observed.target:
+        _follow_pin(turn, turn.observed.target)
+    if turn.promote:
+        _look_at_promote(turn)
+
+
+def _wait_with(turn: Turn, verb: str, token: str) -> None:
+    """It cannot act now: note what it was asked of."""
+    if any((w.verb, w.token) == (verb, token) for w in turn.status.tokens.waiting):
+        return
+    others = tuple(w for w in turn.status.tokens.waiting if w.verb != verb)
+    _stored(turn, waiting=(*others, WaitingVerb(verb=verb, token=token, asked_of=_asked_of(turn))))
+
+
+def _is_void(turn: Turn, verb: str, token: str) -> bool:
+    """It waited, and what it was asked of is not what the spec asks for any more: whoever edited it has decided since."""
+    waited = [w for w in turn.status.tokens.waiting if (w.verb, w.token) == (verb, token)]
+    if not waited or waited[0].asked_of == _asked_of(turn):
+        return False
+    turn.note(
+        NoteType.WARNING,
+        "VerbSuperseded",
+        f"hogwarts.edu/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
+    )
+    return True
+
+
+def _forget_waiting(turn: Turn, annotations: Mapping[str, str]) -> None:
+    """Those that have acted, are void, or have been taken back."""
+    tokens = turn.status.tokens
+    asked = {
+        ("retry", _new(annotations, ANNOTATION_RETRY, tokens.retry)),
+        ("rollback-to", _new(annotations, ANNOTATION_ROLLBACK_TO, tokens.rollback_to)),
+    }
+    waiting = tuple(w for w in tokens.waiting if (w.verb, w.token) in asked)
+    if waiting != tokens.waiting:
+        _stored(turn, waiting=waiting)
+
+
+def _asked_of(turn: Turn) -> str:
+    return revision_hash(revision_inputs(turn.spec))
+
+
+def take_abort(turn: Turn) -> bool:
+    """True once for a new value of the abort annotation."""
+    token, turn.abort = turn.abort, ""
+    if token:
+        turn.learn(tokens=turn.status.tokens.model_copy(update={"abort": token}))
+    return bool(token)
+
+
+def take_promote(turn: Turn) -> bool:
+    """True once for a new value of the promote annotation."""
+    token, turn.promote = turn.promote, ""
+    if token:
+        _stored(turn, promote=token, promoted_at=turn.now)
+    return bool(token)
+
+
+def _look_at_promote(turn: Turn) -> None:
+    """What cannot act, now or where the rollout next waits, is spent: an old token must not hit a later step."""
+    candidate, hold = turn.status.candidate, turn.status.hold
+    if turn.now - (turn.status.tokens.promoted_at or turn.now - PRESS_PAUSE) < PRESS_PAUSE and not _named(
+        turn
+    ):
+        moot = "the last one was acted upon a moment ago"
+    elif candidate is not None:
+        moot = _moot(turn, candidate)
+    elif hold and hold.reason == "StableDisturbed" and _is_for(turn, hold.revision):
+        take_promote(turn)
+        turn.override = True
+        turn.update(hold=None)
+        turn.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hold.message}")
+        return
+    else:
+        moot = "no rollout is on"
+    if moot:
+        _stored(turn, promote=turn.promote)
+        turn.promote = ""
+        turn.note(NoteType.NORMAL, "NothingToPromote", f"hogwarts.edu/promote changes nothing: {moot}")
+
+
+def _named(turn: Turn) -> tuple[str, str] | None:
+    """Revision and place that the promote annotation names; None for a bare token."""
+    revision, _, rest = turn.promote.partition("/")
+    place, slash, _ = rest.partition("/")
+    return (revision, place) if slash and (place == HELD or order_of(place)) else None
+
+
+def _is_for(turn: Turn, held: str) -> bool:
+    target, named = turn.observed.target, _named(turn)
+    return target is not None and held == target.revision and named in (None, (held, HELD))
+
+
+def _moot(turn: Turn, candidate: CandidateRevision) -> str:
+    """Why the token has nothing to act on any more; empty when it does."""
+    if (named := _named(turn)) is None:
+        return ""
+    revision, place = named
+    if revision != candidate.revision:
+        return f"it names {revision}, and {candidate.revision} is on trial"
+    meant, here = order_of(place), order_of(candidate.place)
+    if meant is None or here is None:
+        return f"{revision} is held no longer"
+    plan = stages(turn.spec, candidate.strategy)
+    waits = [order_of(p) for p in waiting_places(plan, candidate.strategy)]
+    acts = min((w for w in waits if w and w >= meant), default=here)
+    return f"{revision} is past {place}" if here > acts else ""
+
+
+def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
+    token = annotations.get(name, "")
+    return token if token != known else ""
+
+
+def _stored(turn: Turn, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> None:
+    turn.update(tokens=turn.status.tokens.model_copy(update=tokens))
+
+
+def _retry(turn: Turn, target: Target) -> None:
+    kept = tuple(r for r in turn.status.rejected if r.revision != target.revision)
+    if len(kept) != len(turn.status.rejected) or turn.status.hold or turn.status.pin:
+        turn.note(NoteType.NORMAL, "Retry", f"Revision {target.revision} gets another try")
+    turn.retry = True
+    turn.update(rejected=kept, hold=None, pin=None)
+
+
+def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
+    known = turn.observed.recorded
+    if revision not in known:
+        names = ", ".join(sorted(known)) or "none"
+        turn.note(
+            NoteType.WARNING,
+            "UnknownRevision",
+            f"Revision {revision!r} is not recorded; recorded are {names}",
+        )
+        return
+    asked = f"Going to revision {revision} ({known[revision].image}){_overridden(turn, revision)}"
+    kept = tuple(r for r in turn.status.rejected if r.revision != revision)
+    pin = Pin(revision=revision, against=target.revision)
+    turn.update(pin=pin, rejected=kept, hold=None)
+    turn.note(NoteType.NORMAL, "RollingBackTo", asked)
+
+
+def _overridden(turn: Turn, revision: str) -> str:
+    """What would hold another rollout and does not hold this one, as the end of a sentence."""
+    found = [f"its rejection for {r.reason}" for r in turn.status.rejected if r.revision == revision]
+    if turn.spec.rollout.paused:
+        found.append("spec.rollout.paused")
+    if not turn.spec.rollout.auto_promote:
+        found.append("spec.rollout.autoPromote: false")
+    if any(not p.ready and not p.disrupted for p in turn.stable_facts.active):
+        found.append("that pods of the stable revision are not ready")
+    return f", overriding {', '.join(found)}" if found else ""
+
+
+def _follow_pin(turn: Turn, target: Target) -> None:
+    """Let a pinned revision stand for the target, for as long as the spec asks for what it was pinned against."""
+    pin = turn.status.pin
+    if pin is None:
+        return
+    recorded = turn.observed.recorded.get(pin.revision)
+    if pin.against != target.revision or pin.revision == target.revision or recorded is None:
+        turn.update(pin=None)
+        return
+    # Migrations never run backwards: the schema of the newer revision serves the older as well.
+    turn.observed = replace(turn.observed, target=Target(pin.revision, recorded.image), migration=None)

@@ -1,0 +1,209 @@
+"""The context of one decision: its inputs, and the decision as it grows.
+
+`Turn` is the only mutable thing in this package. It lives for one call of `decide`; the modules that handle a situation
+(stages, rollback, stable) read the inputs from it and add actions, notes and status changes in the order they must run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.status import (
+    MAX_HISTORY,
+    CandidateRevision,
+    HistoryEntry,
+    MaraudersMapStatus,
+    Outcome,
+)
+from maraudersmap_operator.resource.status_control import StableRevision
+
+from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
+from .facts import Observed, RevisionFacts
+
+# How long to wait before looking again when something should be true any moment; a watch event usually comes first.
+SOON = timedelta(milliseconds=500)
+
+
+@dataclass(slots=True)
+class Turn:
+    spec: MaraudersMapSpec
+    generation: int
+    observed: Observed
+    now: datetime
+    status: MaraudersMapStatus  # as it is once the actions so far have run
+    learned: MaraudersMapStatus  # as it is if traffic cannot be moved: see Decision.withheld
+    serving: str  # where traffic points once the actions so far have run
+    weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
+    retry: bool = False  # somebody asked for another try: waiting times are over
+    override: bool = False  # somebody asked for the target in spite of what stable suffers
+    promote: str = ""  # new value of the promote annotation that nobody has taken yet
+    abort: str = ""  # likewise
+    asides: list[str] = field(default_factory=list)  # waited for, or waited for no longer, besides
+    blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
+    blocked_reason: str = ""
+    ask_admission: bool = False
+    actions: list[Action] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    wakes: list[timedelta] = field(default_factory=list)
+
+    def update(self, **changes: Any) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+    def update_candidate(self, **changes: Any) -> None:
+        assert self.status.candidate is not None
+        self.update(candidate=self.status.candidate.model_copy(update=changes))
+
+    def learn(self, **changes: Any) -> None:
+        """An update that holds whether or not traffic can be moved."""
+        self.update(**changes)
+        self.learned = self.learned.model_copy(update=changes)
+
+    def learn_candidate(self, **changes: Any) -> None:
+        """Likewise, of the candidate."""
+        self.update_candidate(**changes)
+        assert self.learned.candidate is not None
+        candidate = self.learned.candidate.model_copy(update=changes)
+        self.learned = self.learned.model_copy(update={"candidate": candidate})
+
+    def all_learned(self) -> None:
+        """Nothing so far depends on traffic."""
+        self.learned = self.status
+
+    @property
+    def still(self) -> bool:
+        """Nothing goes forward: somebody has paused the rollout, or there is only the way back."""
+        return (self.spec.rollout.paused and not self.emergency) or self.only_back
+
+    @property
+    def only_back(self) -> bool:
+        """Nobody knows what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
+        return self.observed.target is None or bool(self.observed.unremembered)
+
+    @property
+    def emergency(self) -> bool:
+        """Somebody asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
+        pin, target = self.status.pin, self.observed.target
+        return pin is not None and target is not None and pin.revision == target.revision
+
+    def block_still(self, what: str) -> None:
+        """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
+        if self.observed.target is None:
+            self.block(
+                self.observed.unknown_reason or "TargetUnknown",
+                self.observed.unknown or "what the spec asks for cannot be read",
+            )
+        elif self.observed.unremembered:
+            self.block(self.observed.unremembered_reason, self.observed.unremembered)
+        else:
+            self.block("Paused", f"spec.rollout.paused is true: {what}")
+
+    def act(self, *actions: Action) -> None:
+        self.actions.extend(actions)
+
+    def note(self, kind: NoteType, reason: str, message: str) -> None:
+        self.notes.append(Note(kind, reason, message))
+
+    def wake(self, after: timedelta) -> None:
+        self.wakes.append(max(after, timedelta(milliseconds=50)))
+
+    def wake_at(self, moment: datetime) -> None:
+        self.wake(moment - self.now)
+
+    def block(self, reason: str, message: str) -> None:
+        self.blocked_reason, self.blocked = reason, message
+
+    def route(self, revision: str) -> None:
+        """Point all traffic at the revision, unless it does already."""
+        if self.serving != revision:
+            self.act(RouteTo(revision))
+            self.serving = revision
+
+    def weigh(self, percent: int) -> None:
+        """Give the candidate that much of what comes through the Gateway, unless it has it already."""
+        if self.weight != percent:
+            self.act(Weigh(percent))
+            self.weight = percent
+
+    def in_traffic(self, candidate: str) -> bool:
+        """Users' requests reach the candidate."""
+        return self.serving in (SHARED, candidate) or self.weight > 0
+
+    def facts(self, revision: str) -> RevisionFacts:
+        return self.observed.revision(revision)
+
+    @property
+    def stable_facts(self) -> RevisionFacts:
+        """Facts of the stable revision; empty ones without one."""
+        return self.facts(self.status.stable.revision if self.status.stable else "")
+
+    def others(self, *kept: str) -> list[RevisionFacts]:
+        """Revisions besides those that have pods, or are about to."""
+        return [
+            f
+            for name, f in sorted(self.observed.revisions.items())
+            if name not in kept and (f.size or f.room(self.now))
+        ]
+
+    def endpoints_left(self, revision: str) -> bool:
+        """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
+        if self.observed.serving in (revision, SHARED) or self.serving != self.observed.serving:
+            return False
+        if self.observed.previewed == revision and not self.route_left():
+            return False
+        pods = {p.name for p in self.facts(revision).pods}
+        return not (pods & self.observed.ready_endpoints)
+
+    def why_not_left(self, revision: str) -> str:
+        """What of `endpoints_left` is not so yet, in a few words."""
+        if self.serving != self.observed.serving or self.observed.serving in (revision, SHARED):
+            return "the Service is about to follow"
+        if not self.route_left():
+            return "the Gateway has yet to take up the newest version of the route"
+        return f"its endpoints still name pods of {revision}"
+
+    def route_left(self) -> bool:
+        """True when no Gateway sends anything to the preview Service any more."""
+        route = self.observed.route
+        return route is None or (route.left and self.weight == 0)
+
+    def close(self, candidate: CandidateRevision, outcome: Outcome, reason: str = "") -> None:
+        """The candidate's rollout is over: note it in the history."""
+        entry = HistoryEntry(
+            revision=candidate.revision,
+            image=candidate.image,
+            outcome=outcome,
+            reason=reason,
+            started_at=candidate.started_at,
+            ended_at=self.now,
+            duration_seconds=seconds(self.now - candidate.started_at),
+        )
+        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
+
+    def settle_on(self, candidate: CandidateRevision) -> None:
+        """The candidate is the stable revision from now on, and what is gone back to."""
+        stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
+        self.update(hold=None, barrier="", stable=stable)
+
+    @property
+    def moves_traffic(self) -> bool:
+        return any(isinstance(a, RouteTo | Weigh) for a in self.actions)
+
+    def decision(self, withheld: MaraudersMapStatus, autoscaled: Autoscaled, previewed: str) -> Decision:
+        return Decision(
+            self.status,
+            withheld,
+            tuple(self.actions),
+            tuple(self.notes),
+            min(self.wakes, default=None),
+            autoscaled,
+            previewed,
+            self.ask_admission,
+        )
+
+
+def seconds(span: timedelta) -> float:
+    return round(span.total_seconds(), 1)

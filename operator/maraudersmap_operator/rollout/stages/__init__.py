@@ -1,0 +1,1 @@
+"""Going forward: the stages that a candidate goes through, and what each does to pods and traffic."""

@@ -1,0 +1,81 @@
+"""The four verdicts, and what one rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from maraudersmap_operator.resource.policy import Rollout
+from maraudersmap_operator.resource.status import CandidateRevision
+
+from ..facts import Admission, MigrationFacts, RevisionFacts
+from .control_group import disturbed
+from .pod_failures import Trouble, shorten
+
+# How much of a deadline a pod's own container must have had before it is to blame for not having made it.
+FAIR_SHARE = 0.75
+# A database that is away looks like this in a good revision, too.
+NEEDS_CONTROLS = frozenset({"CrashLoop", "ProgressDeadlineExceeded", "RolloutTimeout"})
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """Every wanted pod has been ready for long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Nothing to hold against it yet. `until`: when the passing of time alone could change that."""
+
+    until: datetime
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """The revision is bad, whenever and wherever it is tried."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The revision cannot be tried here and now; that says nothing against it."""
+
+    reason: str
+    message: str
+
+
+Verdict = Healthy | Pending | Doomed | Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict rests on. Call `remember` on the candidate first."""
+
+    candidate: CandidateRevision
+    facts: RevisionFacts
+    stable: RevisionFacts  # the control group; empty without a stable revision
+    migration: MigrationFacts | None
+    admission: Admission | None
+    rollout: Rollout
+    wanted: int
+    now: datetime
+    migration_limit: timedelta
+    first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
+
+
+def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
+    """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template; nor what
+    a cause that both share looks like, while nobody is well."""
+    if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
+        return found
+    if suffering := disturbed(case.candidate, case.stable, case.now):
+        return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}"))
+    # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.
+    sick = case.stable.size > 0 and not case.stable.ready
+    if found.reason in NEEDS_CONTROLS and not case.first and sick:
+        nobody = "no pod of the stable revision is ready to compare with"
+        return Environment("NoControlGroup", shorten(f"{found.message}; {nobody}"))
+    return found

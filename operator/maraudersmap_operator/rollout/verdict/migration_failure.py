@@ -1,0 +1,49 @@
+"""Migrations that failed: was it they, or what was done to them?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from maraudersmap_operator.resource.status import CandidateRevision
+
+from ..facts import MigrationFacts
+from .case import FAIR_SHARE
+
+# EX_TEMPFAIL: the migrations could not reach the database.
+EXIT_UNREACHABLE = 75
+# SIGKILL and SIGTERM: somebody ended it, the node, its memory limit or the Job's own deadline.
+KILLED = (137, 143)
+
+
+def blameless(migration: MigrationFacts) -> bool:
+    """A failed attempt that says nothing about the revision: no database, or the node took the pod away."""
+    return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
+
+
+def migration_blame(candidate: CandidateRevision, migration: MigrationFacts, limit: timedelta) -> str:
+    """What the revision's own migrations did to fail, as a sentence; empty when whatever failed was not they.
+
+    `limit`: the time that one attempt may take.
+    """
+    code, ran = migration.exit_code, candidate.migration_ran_at
+    if code is not None and code not in (0, EXIT_UNREACHABLE, *KILLED):
+        return f"exit code {code}: {migration.message}"
+    # Killed, or gone with its pod: by the Job's own deadline, of which it had its share.
+    if (
+        code != 0
+        and ran is not None
+        and migration.finished_at
+        and migration.finished_at - ran >= limit * FAIR_SHARE
+    ):
+        return f"not done after {limit.total_seconds():g} s: {migration.message}"
+    if code in KILLED and any(t.reason == "OOMKilled" for p in migration.pods for t in p.last_terminations):
+        return f"exit code {code} (OOMKilled): {migration.message}"
+    return ""
+
+
+def why_interrupted(candidate: CandidateRevision, migration: MigrationFacts) -> str:
+    """Why an attempt failed that is not to blame for it, in one sentence."""
+    injected = next((p.injected for p in migration.pods if p.injected), "")
+    ran = "before they were done" if candidate.migration_ran_at else "before its migrations ran"
+    why = injected or candidate.migration_waited or migration.message
+    return f"the Job ended {ran}{': ' + why if why else ''}"

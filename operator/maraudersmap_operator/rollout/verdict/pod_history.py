@@ -1,0 +1,129 @@
+"""What the candidate's status remembers of its pods: they come and go, a verdict must not forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from maraudersmap_operator.resource.status import MAX_TERMINATION_RECORDS, CandidateRevision
+from maraudersmap_operator.resource.status_control import TerminationRecord
+
+from ..facts import MigrationFacts, PodFacts, RevisionFacts
+from .control_group import disturbed
+from .pod_failures import Trouble, pod_trouble, why_waiting
+
+# An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
+# one lacked has had that long to appear.
+FRESH_ATTEMPT = timedelta(seconds=8)
+# A pod takes longer than this from its creation to its first attempt, so the attempt is not too early. With 1.5 s it and its
+# restart both were, once: Kubernetes' times are whole seconds, and the third attempt comes 10 s later.
+FRESH_LEAD = timedelta(milliseconds=500)
+TERMINATION_WINDOW = timedelta(minutes=10)
+
+
+def remember(
+    candidate: CandidateRevision,
+    facts: RevisionFacts,
+    stable: RevisionFacts,
+    migration: MigrationFacts | None,
+    now: datetime,
+) -> CandidateRevision:
+    """The candidate with everything its pods show now folded in; the same object when nothing is new."""
+    # The containers of a pod that is sent away end too: that is our doing, or the autoscaler's. What it did before is known.
+    pods = [p for p in facts.active if not p.disrupted]
+    changes: dict[str, object] = {}
+    records = _count_terminations(candidate.terminations, pods, now)
+    if records != candidate.terminations:
+        changes["terminations"] = records
+    began, failed = candidate.first_attempt_at, candidate.first_failure_at
+    if (began is None or failed is None) and (first := _first_failure(pods, now)):
+        began, failed = first
+        changes |= {"first_attempt_at": began, "first_failure_at": failed}
+    if began and failed and not candidate.late_failure and _failed_late(pods, second_look(began, failed)):
+        changes["late_failure"] = True
+    if facts.ready > candidate.ready_high_water:
+        changes |= {"ready_high_water": facts.ready, "proven_at": now, "progressed_at": now}
+    troubled = any(
+        pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED)
+        for p in starting_pods(facts, migration)
+    )
+    if troubled != (candidate.pull_error_since is not None):
+        changes["pull_error_since"] = now if troubled else None
+    if migration is not None and migration.attempt == candidate.migration_attempt:
+        changes |= _follow_migration(candidate, migration)
+    hurt = bool(disturbed(candidate, stable, now))
+    if hurt != (candidate.controls_hurt_since is not None):
+        changes["controls_hurt_since"] = now if hurt else None
+    return candidate.model_copy(update=changes) if changes else candidate
+
+
+def _follow_migration(candidate: CandidateRevision, migration: MigrationFacts) -> dict[str, object]:
+    """A Job that ends by its own deadline takes its pod along: whether that had run is known only from before."""
+    changes: dict[str, object] = {}
+    ran = min((p.ran_since for p in migration.pods if p.ran_since), default=None)
+    if ran and candidate.migration_ran_at is None:
+        changes["migration_ran_at"] = ran
+    waits = why_waiting(migration.pods)
+    if waits and waits != candidate.migration_waited:
+        changes["migration_waited"] = waits
+    return changes
+
+
+def starting_pods(facts: RevisionFacts, migration: MigrationFacts | None) -> tuple[PodFacts, ...]:
+    """Every pod that runs the candidate's image, that of its migrations included."""
+    return (*facts.active, *(migration.pods if migration else ()))
+
+
+def terminations(candidate: CandidateRevision, now: datetime) -> int:
+    """Container terminations within the window, those of pods that are gone included."""
+    return sum(r.count for r in candidate.terminations if now - r.last_at <= TERMINATION_WINDOW)
+
+
+def _count_terminations(
+    known: tuple[TerminationRecord, ...], pods: Iterable[PodFacts], now: datetime
+) -> tuple[TerminationRecord, ...]:
+    counts = {r.pod: r for r in known}
+    for pod in pods:
+        count = pod.termination_count
+        record = counts.get(pod.uid)
+        # Never downwards: while a container restarts, `down` turns false just as restartCount grows.
+        if count > (record.count if record else 0):
+            counts[pod.uid] = TerminationRecord(pod=pod.uid, count=count, last_at=now)
+    newest = sorted(counts.values(), key=lambda r: r.last_at)[-MAX_TERMINATION_RECORDS:]
+    return tuple(newest)
+
+
+def second_look(began: datetime, failed: datetime) -> datetime:
+    """From when on an attempt counts as a second look at what the first one (from, to) has shown.
+
+    What ended soon after its start may have lacked something then. What had run for longer met something when it ended.
+    """
+    cause = began if failed - began <= 2 * FRESH_ATTEMPT else failed
+    return max(cause + FRESH_ATTEMPT, failed)
+
+
+def fresh_witness_at(candidate: CandidateRevision) -> datetime | None:
+    """When to create a pod whose first attempt is such a second look; None while nothing has failed."""
+    began, failed = candidate.first_attempt_at, candidate.first_failure_at
+    return second_look(began, failed) - FRESH_LEAD if began and failed else None
+
+
+def _first_failure(pods: Iterable[PodFacts], now: datetime) -> tuple[datetime, datetime] | None:
+    """The first attempt that ended, from and to; None when none has. What the kubelet no longer tells is taken for now."""
+    failed = [p for p in pods if p.termination_count]
+    if not failed:
+        return None
+    ends = [t for p in failed for t in p.last_terminations if t.finished_at]
+    if not ends:
+        return now, now
+    first = min(ends, key=lambda t: t.finished_at or now)
+    return first.started_at or first.finished_at or now, first.finished_at or now
+
+
+def _failed_late(pods: Iterable[PodFacts], since: datetime) -> bool:
+    for pod in pods:
+        for end in pod.last_terminations:
+            began = end.started_at or end.finished_at
+            if began and began >= since:
+                return True
+    return False

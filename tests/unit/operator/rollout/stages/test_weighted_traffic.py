@@ -1,0 +1,176 @@
+"""A canary whose shares are the weights of a Gateway's route."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.rollout import Retire, RouteTo, Weigh
+
+from ..world import Behaviour, World
+
+GOOD, NEXT, BAD = "good:1", "good:2", "bad:1"
+GATEWAY = {"parentRefs": [{"name": "edge"}]}
+ROLLOUT: dict[str, object] = {
+    "strategy": "Canary",
+    "steps": [{"share": 5, "holdSeconds": 10}, {"share": 60, "holdSeconds": 10}],
+    "minReadySeconds": 3,
+    "bakeSeconds": 10,
+    "progressDeadlineSeconds": 30,
+}
+
+
+def ready_world(**spec: object) -> World:
+    """A stable revision of GOOD with ten pods, at rest behind a Gateway."""
+    base: dict[str, object] = {"replicas": 10, "gateway": GATEWAY, "rollout": ROLLOUT}
+    world = World(**(base | spec)).run(30)
+    assert world.phase() is Phase.READY, world.status.message
+    return world
+
+
+def until_weight(world: World, percent: int) -> None:
+    """The Gateway gives the candidate that much."""
+    for _ in range(200):
+        if world.route_obeyed == percent:
+            return
+        world.run(0.5)
+    raise AssertionError(f"never {percent} %: {world.status.message}")
+
+
+def test_the_weights_follow_the_steps_and_the_service_stays_with_stable() -> None:
+    """A share is carried by as many pods as it needs, two witnesses at least; at full size the last share stays."""
+    world = ready_world().edit(image=NEXT)
+    stable, seen = world.serving, []
+    while world.status.candidate is None or world.status.candidate.step is not Step.BAKING:
+        world.turn()
+        seen.append((world.route_weight, world.sizes.get(world.target, 0)))
+        if RouteTo(world.target) not in world.actions:
+            assert world.serving == stable
+        world.tick(0.5)
+    assert list(dict.fromkeys(s for s in seen if s[0])) == [(5, 2), (5, 6), (60, 6), (60, 10)]
+    world.run(30)
+    assert world.phase() is Phase.READY
+    assert world.serving == world.revision(NEXT)
+    assert world.route_weight == 0
+    assert world.previewed == ""
+
+
+def test_no_weight_before_the_preview_service_leads_to_the_pods() -> None:
+    """A Gateway that sends requests to a Service without endpoints answers them itself, with an error."""
+    world = ready_world().edit(image=NEXT)
+    while Weigh(5) not in (decision := world.turn_without_acting()).actions:
+        world.carry_out(decision)
+        world.tick(0.5)
+    assert world.preview_endpoints == {p.uid for p in world.pods if p.revision == world.target}
+    # nor before the Gateway has had the time to hear of them: Traefik takes up changes every 2 s
+    assert world.status.candidate is not None
+    assert world.now > world.status.candidate.step_started_at + timedelta(seconds=2)
+
+
+def test_pods_go_only_after_every_gateway_has_obeyed() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    # when
+    world.gateway_deaf = True
+    world.behave(NEXT, Behaviour(ready_after=None)).run(20)
+    # then
+    assert world.status.candidate is not None
+    assert world.status.candidate.doomed is not None
+    assert world.route_weight == 0
+    assert Retire(world.target) not in world.actions
+    assert world.previewed == world.target
+    # when
+    world.gateway_deaf = False
+    world.run(20)
+    # then
+    assert world.rejections() == ["NotReadyAfterPromotion"]
+    assert Retire(world.target) in world.actions
+    assert world.previewed == ""
+
+
+def test_errors_under_a_small_weight_are_told() -> None:
+    world = ready_world()
+    world.requests_per_second = 100
+    world.behave(BAD, Behaviour(errors_percent=30)).edit(image=BAD).run(60)
+    assert world.rejections() == ["ErrorRate"]
+    assert RouteTo(world.target) not in world.actions
+
+
+def test_without_a_gateway_that_serves_the_route_the_candidate_is_withdrawn_and_tried_again() -> None:
+    """It is nothing against the revision: no entry in the ledger."""
+    world = ready_world()
+    world.no_gateway = True
+    world.edit(image=NEXT).run(50)
+    assert world.status.hold is not None
+    assert world.status.hold.reason == "RouteNotServed"
+    assert world.condition("RouteReady") == ("False", "NoGateway")
+    assert world.rejections() == []
+    # when
+    world.no_gateway = False
+    world.run(120)
+    # then
+    assert world.phase() is Phase.READY
+    assert world.serving == world.revision(NEXT)
+
+
+def test_a_step_that_was_held_for_long_grants_the_gateway_its_time_again() -> None:
+    """An edited host name is a new version of the route, and takes a Gateway a moment."""
+    steps = [{"share": 5, "pause": True}]
+    world = ready_world(rollout=ROLLOUT | {"steps": steps}).edit(image=NEXT)
+    until_weight(world, 5)
+    world.run(100)
+    assert world.condition("Reconciling") == ("True", "WaitingForPromotion")
+    # when
+    world.gateway_deaf, world.route_obeyed = True, 4
+    world.run(20)
+    # then
+    assert world.status.candidate is not None
+    assert world.status.candidate.doomed is None
+    world.run(15)
+    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.doomed.environment
+
+
+def test_a_gateway_that_goes_away_is_told() -> None:
+    world = ready_world()
+    world.no_gateway = True
+    world.run(1)
+    assert world.phase() is Phase.DEGRADED
+    assert world.status.message == "no Gateway"
+
+
+def test_a_gateway_that_serves_an_older_version_of_the_route_is_told() -> None:
+    """With an edited host name the old one is served: that is not what the spec asks for."""
+    world = ready_world()
+    world.gateway_deaf, world.route_weight = True, 1
+    world.turn()
+    assert world.phase() is Phase.DEGRADED
+    assert world.condition("RouteReady") == ("False", "Outdated")
+    world.gateway_deaf = False
+    world.run(1)
+    assert world.phase() is Phase.READY
+
+
+def test_going_back_to_the_old_spec_takes_the_weight_away_first() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    world.edit(image=GOOD).run(10)
+    assert world.actions.index(Weigh(0)) < world.actions.index(Retire(world.revision(NEXT)))
+    assert world.phase() is Phase.READY
+
+
+def test_the_autoscaler_stays_with_stable_and_never_goes_below_what_served_before() -> None:
+    world = ready_world(autoscaling={"enabled": True, "minReplicas": 3, "maxReplicas": 20})
+    stable, size = world.serving, world.sizes[world.serving]
+    world.edit(image=NEXT)
+    until_weight(world, 5)
+    assert (world.autoscaler.revision, world.autoscaler.least) == (stable, size)
+
+
+def test_a_gateway_taken_out_of_the_spec_in_the_middle_leaves_a_canary_by_pods() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    del world.spec["gateway"]
+    world.edit(rollout=ROLLOUT | {"steps": [{"share": 5, "holdSeconds": 10}]}).run(60)
+    assert world.phase() is Phase.READY
+    assert world.serving == world.revision(NEXT)

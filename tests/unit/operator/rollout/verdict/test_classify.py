@@ -1,0 +1,49 @@
+"""Reading a kubelet's words: what can never heal, and what may pass."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from maraudersmap_operator.rollout import PodFacts
+from maraudersmap_operator.rollout.verdict.pod_failures import image_not_found
+
+REF = 'failed to pull and unpack image "r:5000/app:9": failed to resolve reference "r:5000/app:9": '
+NOT_FOUND = [
+    ("ErrImagePull", f"rpc error: code = NotFound desc = {REF}r:5000/app:9: not found"),
+    (
+        "ImagePullBackOff",
+        f'Back-off pulling image "r:5000/app:9": ErrImagePull: rpc error: code = NotFound desc = {REF}x: not found',
+    ),
+    ("ErrImagePull", "reading manifest 9 in r/app: manifest unknown"),
+    ("ErrImagePull", "reading manifest 9 in r/app: name unknown: repository not known to registry"),
+    ("InvalidImageName", 'Failed to apply default image tag "UPPER": invalid reference format'),
+]
+MAY_PASS = [
+    ("ErrImagePull", f"{REF}failed to do request: Head: dial tcp 10.0.0.1:5000: connect: connection refused"),
+    ("ErrImagePull", f"{REF}unexpected status from HEAD request: 503 Service Unavailable"),
+    ("ErrImagePull", f"{REF}failed to do request: dial tcp: lookup r: no such host"),
+    ("ErrImagePull", f"{REF}dial tcp 10.0.0.1:5000: i/o timeout"),
+    ("ErrImagePull", f"{REF}unexpected status from HEAD request: 429 Too Many Requests"),
+    ("ImagePullBackOff", 'Back-off pulling image "r:5000/app:9"'),
+    ("CrashLoopBackOff", "back-off 10s restarting failed container: not found"),
+]
+
+
+def waiting(reason: str, message: str) -> PodFacts:
+    return PodFacts(
+        "u", "p", datetime(2026, 1, 1, tzinfo=UTC), waiting_reason=reason, waiting_message=message
+    )
+
+
+@pytest.mark.parametrize(("reason", "message"), NOT_FOUND)
+def test_image_cannot_exist(reason: str, message: str) -> None:
+    """containerd's and CRI-O's ways to say it."""
+    assert image_not_found(waiting(reason, message))
+
+
+@pytest.mark.parametrize(("reason", "message"), MAY_PASS)
+def test_pull_may_succeed_later(reason: str, message: str) -> None:
+    """A registry that is away says nothing about the tag."""
+    assert not image_not_found(waiting(reason, message))
