@@ -95,7 +95,7 @@ def test_every_reason_of_the_operator_comes_with_advice() -> None:
     """RolledBack and Paused as phases always come with a reason that has its own."""
     reasons = {str(t) for t in Trouble if t is not Trouble.MAY_PASS} | NEEDS_A_PERSON
     reasons |= {str(p) for p in Phase if p is not Phase.ROLLED_BACK}
-    source = "".join(path.read_text() for path in Path(rollout.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text() for path in Path(rollout.__file__).parent.rglob("*.py"))
     reasons |= set(re.findall(r'(?:Doomed|Environment|block|late)\((?:[\w.()]+, )?"([A-Z]\w+)"', source))
     assert {"MigrationFailed", "PodsNotStarted", "RolloutTimeout", "NoWayBack"} <= reasons
     assert reasons - set(ADVICE) == set()
