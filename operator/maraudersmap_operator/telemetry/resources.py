@@ -1,6 +1,6 @@
 """One set of series per resource, made at each scrape from what the last pass stored.
 
-A cluster may hold thousands of resources, so what each costs is counted: four series while all is well, one more while it is
+A cluster may hold thousands of resources, so what each costs is counted: five series while all is well, one more while it is
 autoscaled and one while a rollout is on, three once a revision has been rejected. The phase is one series, not one per
 possible phase; distributions and reasons over all resources are in metrics.py, without a label per resource.
 """
@@ -87,7 +87,8 @@ class ResourceCollector(Collector):
         restore = _gauge(
             "last_restore_seconds", "Seconds from that rollout's start until all traffic was on stable."
         )
-        for name, one in sorted(self._resources.items()):
+        # A copy: scrapes are written in a thread, beside the passes.
+        for name, one in sorted(self._resources.copy().items()):
             if one.phase:
                 phase.add_metric((*name, one.phase), 1)
             desired.add_metric(name, one.desired)
