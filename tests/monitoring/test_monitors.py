@@ -73,6 +73,6 @@ def test_the_plain_jobs_find_the_same() -> None:
     operator = read(DEPLOYMENT)["spec"]["template"]
     assert selects(chosen["maraudersmap-operator"], operator["metadata"]["labels"])
     assert all(selects(chosen["maraudersmap-api"], pod["metadata"]["labels"]) for pod in pods_of("api"))
-    # What the operator says of a resource keeps the resource's namespace.
+    # What the operator shows of a resource keeps the resource's namespace.
     assert jobs["maraudersmap-operator"]["honor_labels"]
     assert "http" in ports(operator)

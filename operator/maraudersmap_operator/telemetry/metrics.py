@@ -70,7 +70,7 @@ class Metrics:
             registry=registry,
         )
         self._drift = Counter(
-            "maraudersmap_drift_corrections", "Children put right after somebody changed them.", ["kind"],
+            "maraudersmap_drift_corrections", "Children put right after someone changed them.", ["kind"],
             registry=registry,
         )  # fmt: skip
         self._last_pass = Gauge(

@@ -16,7 +16,7 @@ def of_resource(loop: Loop, name: str, **labels: str) -> float | None:
     return value(loop, f"maraudersmap_resource_{name}", namespace=NAMESPACE, maraudersmap=NAME, **labels)
 
 
-async def test_the_story_of_a_resource_is_told_in_metrics() -> None:
+async def test_the_metrics_follow_a_resource_from_its_first_rollout_to_its_end() -> None:
     async with Loop() as loop:
         # given: a first rollout
         await loop.create(autoscaling={"enabled": True, "minReplicas": 3, "maxReplicas": 7})
