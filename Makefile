@@ -47,6 +47,10 @@ crds: venv ## generate crds/ and the tables of docs/resource.md from the pydanti
 	@$(PY) -m maraudersmap_operator.resource.crd > crds/hogwarts.edu_maraudersmaps.yaml
 	@$(PY) -m maraudersmap_operator.resource.reference docs/resource.md
 
+.PHONY: reasons
+reasons: venv ## generate docs/reasons.md from the operator's closed set of reasons
+	@$(PY) -m maraudersmap_operator.resource.reason_reference docs/reasons.md
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint
 lint: venv lint-files ## ruff, mypy --strict, import rules, and what `lint-files` does

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from maraudersmap_operator.resource.reasons import About
 from maraudersmap_operator.resource.status import ConditionType, Phase, RejectedRevision
 
-from .advice import ADVICE, Advice
+from .advice import advice, known
 from .ages import ago, short
 from .output import Format, Output
 from .snapshot import Snapshot
@@ -46,9 +47,7 @@ def explain(snapshot: Snapshot, now: datetime) -> Explanation:
     """The one cause that matters most now. `now` is aware UTC, for ages."""
     status = snapshot.status
     reason, verdict, message = _cause(snapshot, now)
-    advice = ADVICE.get(reason) or ADVICE.get(
-        str(status.phase or ""), Advice("the operator says no more than this")
-    )
+    about = advice(reason)
     entry = snapshot.rejection
     kept = snapshot.evidence.get(entry.revision) if entry is not None else None
     facts = _facts(snapshot, entry, now)
@@ -57,14 +56,14 @@ def explain(snapshot: Snapshot, now: datetime) -> Explanation:
             f"a container of it ended with exit code {kept.exit_code}"
             + (f" ({kept.reason})" if kept.reason else "")
         )
-    steps = _steps(snapshot, advice)
+    steps = _steps(snapshot, about)
     return Explanation(
         namespace=snapshot.namespace,
         name=snapshot.name,
         phase=str(status.phase or "Unseen"),
         verdict=verdict,
         reason=reason,
-        meaning=advice.meaning,
+        meaning=about.meaning,
         message=message,
         evidence=tuple(facts),
         logs=kept.logs if kept else (),
@@ -135,8 +134,9 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
 def _ready_reason(snapshot: Snapshot) -> str:
     """The reason of the Ready condition, as far as it says more than the phase."""
     condition = snapshot.status.condition(ConditionType.READY)
-    known = condition is not None and condition.reason in ADVICE
-    return condition.reason if condition is not None and known else str(snapshot.status.phase)
+    if condition is None or condition.status == "True" or not known(condition.reason):
+        return str(snapshot.status.phase)
+    return condition.reason
 
 
 def _named(revision: object) -> str:
@@ -181,8 +181,8 @@ def _events(snapshot: Snapshot, now: datetime) -> list[str]:
     ]
 
 
-def _steps(snapshot: Snapshot, advice: Advice) -> list[str]:
-    steps = list(advice.steps)
+def _steps(snapshot: Snapshot, about: About) -> list[str]:
+    steps = list(about.steps)
     hold = snapshot.status.hold
     if hold is not None and hold.stuck:
         steps = [s for s in steps if "by itself" not in s]
@@ -194,6 +194,12 @@ def _steps(snapshot: Snapshot, advice: Advice) -> list[str]:
             "spec.rollout.paused is true: `kubectl marauders resume {name} -n {namespace}` before anything can go on"
         )
     if snapshot.rejection is not None and snapshot.status.stable is not None:
-        steps.append(f"to end it for good, set spec.image back to {snapshot.status.stable.image}")
+        stable = snapshot.status.stable.image
+        back = (
+            "set the spec back to what it was before"
+            if stable == snapshot.image
+            else f"set spec.image back to {stable}"
+        )
+        steps.append(f"to end it for good, {back}")
         steps.append("see what changed: `kubectl marauders diff {name} -n {namespace}`")
     return steps

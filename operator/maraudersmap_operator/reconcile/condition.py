@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import MAX_MESSAGE, Condition, ConditionType, Phase
 
 from .fates import NEEDS_A_PERSON, Fate, State
@@ -34,8 +35,8 @@ def with_children(
     contested = [f for f in fates if f.state is State.CONTESTED]
     person = [f for f in fates if f.state in NEEDS_A_PERSON]
     sentence = _sentence([*person, *(f for f in fates if f not in person)])
-    reason = str(person[0].state if person else fates[0].state) if fates else "AsWanted"
-    made = [
+    reason = Reason(person[0].state if person else fates[0].state) if fates else Reason.AS_WANTED
+    made: list[tuple[ConditionType, bool, Reason, str]] = [
         (ConditionType.CHILDREN_APPLIED, not fates, reason, sentence),
     ]
     if contested or before.condition(ConditionType.CONTESTED):
@@ -43,19 +44,19 @@ def with_children(
             (
                 ConditionType.CONTESTED,
                 bool(contested),
-                "Contested" if contested else "Uncontested",
+                Reason.CONTESTED if contested else Reason.UNCONTESTED,
                 _sentence(contested),
             )
         )
     if definition:
-        made.append((ConditionType.DEFINITION_OLDER, True, "NoPlaceForMemory", definition))
+        made.append((ConditionType.DEFINITION_OLDER, True, Reason.NO_PLACE_FOR_MEMORY, definition))
     if ignored:
         names = ", ".join(ignored)
         made.append(
             (
                 ConditionType.FIELDS_IGNORED,
                 True,
-                "UnknownFields",
+                Reason.UNKNOWN_FIELDS,
                 f"{names}: defaults of a newer custom resource definition, which this operator does not know and ignores",
             )
         )
@@ -74,7 +75,7 @@ def with_children(
 def _held(
     status: MaraudersMapStatus,
     before: MaraudersMapStatus,
-    reason: str,
+    reason: Reason,
     sentence: str,
     now: datetime,
     *,
@@ -88,7 +89,7 @@ def _held(
     calm = status.phase in (Phase.READY, Phase.DEGRADED) or (
         stalled and status.phase in (Phase.PENDING, Phase.DEPLOYING)
     )
-    changes: list[tuple[ConditionType, bool, str, str]] = [
+    changes: list[tuple[ConditionType, bool, Reason, str]] = [
         (ConditionType.STALLED, stalled, reason, sentence if stalled else "")
     ]
     if calm:
@@ -110,7 +111,7 @@ def _sentence(fates: Sequence[Fate]) -> str:
 def _put(
     status: MaraudersMapStatus,
     before: MaraudersMapStatus,
-    made: Sequence[tuple[ConditionType, bool, str, str]],
+    made: Sequence[tuple[ConditionType, bool, Reason, str]],
     now: datetime,
 ) -> MaraudersMapStatus:
     """Replace the conditions of those types; transition times move only when a condition's status does."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.cluster import ClusterError, Conflict, NotFound, Refused
+from maraudersmap_operator.resource.reasons import Reason
 
 RETRY_FIRST = timedelta(seconds=1)
 RETRY_MOST = timedelta(minutes=1)
@@ -26,13 +27,13 @@ CONTEST_MOST = timedelta(minutes=10)
 
 
 class State(StrEnum):
-    AS_WANTED = "AsWanted"
-    REFUSED = "Refused"  # the API server will not have it: quota, admission, rights, validation
-    UNAVAILABLE = "Unavailable"  # it could not be asked; tried again
-    OWNED_BY_ANOTHER = "Conflict"
-    LEAVING = "Leaving"  # an earlier one of that name is being deleted
-    CONTESTED = "Contested"  # someone keeps changing it
-    WAITING = "Waiting"  # its repair would disturb a rollout
+    AS_WANTED = Reason.AS_WANTED
+    REFUSED = Reason.REFUSED  # the API server will not have it: quota, admission, rights, validation
+    UNAVAILABLE = Reason.UNAVAILABLE  # it could not be asked; tried again
+    OWNED_BY_ANOTHER = Reason.CONFLICT
+    LEAVING = Reason.LEAVING  # an earlier one of that name is being deleted
+    CONTESTED = Reason.CONTESTED  # someone keeps changing it
+    WAITING = Reason.WAITING  # its repair would disturb a rollout
 
 
 # No waiting cures these.

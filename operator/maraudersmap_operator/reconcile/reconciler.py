@@ -23,6 +23,7 @@ from maraudersmap_operator.cluster.reach import refusal, service_refusal
 from maraudersmap_operator.resource import InvalidResource, MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump, read_status
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Evidence
 from maraudersmap_operator.rollout import (
     Action,
@@ -34,7 +35,6 @@ from maraudersmap_operator.rollout import (
     decide,
     report_refusal,
 )
-from maraudersmap_operator.rollout.conditions import DEFINITION_OLDER, STATUS_NEWER
 from maraudersmap_operator.telemetry import Metrics, logger
 
 from .admission import ask_admission
@@ -66,7 +66,7 @@ RESYNC = timedelta(minutes=10)
 UNSEEN_RETRY = timedelta(seconds=5)
 UNVERIFIED_RETRY = timedelta(seconds=30)
 UNDONE_RETRY = timedelta(seconds=1)
-NOTHING_TO_READ = References(Need(True, "Found"))
+NOTHING_TO_READ = References(Need(True, Reason.READY))
 
 
 def utc_now() -> datetime:
@@ -199,7 +199,7 @@ class Reconciler:
         now = self._clock()
         before, _ = read_status(obj.get("status") or {})
         generation = obj["metadata"].get("generation", 0)
-        status = report_refusal(before, generation, str(error), now, reason="InvalidSpec")
+        status = report_refusal(before, generation, str(error), now, reason=Reason.INVALID_SPEC)
         writer = StatusWriter(self._cluster, self._store, key, obj, self._definition, now)
         if await writer.store(status):
             logger().warning("invalid resource", error=str(error))
@@ -363,7 +363,11 @@ class _Pass:
             references,
             self.route,
             self._masks,
-            (("UnknownField", self._resource.not_understood) if self._resource.not_understood else ("", "")),
+            (
+                (Reason.UNKNOWN_FIELD, self._resource.not_understood)
+                if self._resource.not_understood
+                else None
+            ),
         )
         reason, unremembered = self._unremembered()
         observed = replace(
@@ -378,14 +382,14 @@ class _Pass:
             observed = await self._with_admission(observed)
         return replace(observation, observed=observed)
 
-    def _unremembered(self) -> tuple[str, str]:
-        """Why what a rollout learns would be forgotten, as reason and sentence; empty when it would not."""
+    def _unremembered(self) -> tuple[Reason, str]:
+        """Why what a rollout learns would be forgotten, as reason and sentence; an empty one when it would not."""
         if unread := self._resource.unread:
-            return STATUS_NEWER, (
+            return Reason.STATUS_NEWER, (
                 f"{', '.join(unread)}: written by a newer operator, and this one cannot read it. It is kept, what runs is "
                 "protected and gone back to, and no rollout starts or goes on until the operator is of that release again"
             )
-        return DEFINITION_OLDER, self._definition.sentence()
+        return Reason.DEFINITION_OLDER, self._definition.sentence()
 
     async def _with_admission(self, observed: Observed) -> Observed:
         status = self._resource.status

@@ -16,11 +16,10 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, SECRET
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import Need
 
 from .sight import in_time
-
-UNREAD = "ReferencesUnread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,9 @@ class References:
     complete: bool = True
 
 
-NOT_READ_YET = References(Need(False, UNREAD, "what the spec refers to has yet to be read"), complete=False)
+NOT_READ_YET = References(
+    Need(False, Reason.REFERENCES_UNREAD, "what the spec refers to has yet to be read"), complete=False
+)
 
 
 def without_references(spec: MaraudersMapSpec) -> bool:
@@ -62,10 +63,10 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
             continue
         data = secrets[secret.name]
         if data is None:
-            problem = problem or _missing("SecretNotFound", f"Secret {secret.name!r}", secret.field)
+            problem = problem or _missing(Reason.SECRET_NOT_FOUND, f"Secret {secret.name!r}", secret.field)
         elif secret.key and secret.key not in (data.get("data") or {}):
             what = f"key {secret.key!r} of Secret {secret.name!r}"
-            problem = problem or _missing("SecretKeyNotFound", what, secret.field)
+            problem = problem or _missing(Reason.SECRET_KEY_NOT_FOUND, what, secret.field)
     # Nodes read pull secrets when they pull: pods that run have no use for a new one.
     digests = {
         name: secret_digest(owner, data)
@@ -74,7 +75,7 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
     }
     config_maps, lacking, complete = await _config_maps(cluster, owner, spec)
     problem = problem or lacking
-    return References(problem or Need(True, "Found"), config_maps, digests, complete)
+    return References(problem or Need(True, Reason.READY), config_maps, digests, complete)
 
 
 async def _config_maps(
@@ -93,14 +94,14 @@ async def _config_maps(
                 continue
             if config_map is None:
                 what = f"ConfigMap {ref.name!r}"
-                problem, complete = problem or _missing("ConfigMapNotFound", what, ref.field), False
+                problem, complete = problem or _missing(Reason.CONFIG_MAP_NOT_FOUND, what, ref.field), False
                 continue
             found[ref.name] = config_map
         content = {**(found[ref.name].get("data") or {}), **(found[ref.name].get("binaryData") or {})}
         if ref.key and ref.key not in content:
             what = f"key {ref.key!r} of ConfigMap {ref.name!r}"
             # Known, and not what pods can start with: a change of the ConfigMap that someone is in the middle of.
-            problem, complete = problem or _missing("ConfigMapKeyNotFound", what, ref.field), False
+            problem, complete = problem or _missing(Reason.CONFIG_MAP_KEY_NOT_FOUND, what, ref.field), False
     return found, problem, complete
 
 
@@ -111,7 +112,7 @@ def secret_digest(owner: Owner, secret: Manifest) -> str:
     return hmac.new(owner.uid.encode(), content.encode(), hashlib.sha256).hexdigest()[:6]
 
 
-def _missing(reason: str, what: str, where: str) -> Need:
+def _missing(reason: Reason, what: str, where: str) -> Need:
     return Need(
         False,
         reason,
@@ -120,4 +121,6 @@ def _missing(reason: str, what: str, where: str) -> Need:
 
 
 def _unread(what: str, where: str, error: ClusterError) -> Need:
-    return Need(False, UNREAD, f"{what} could not be read ({error.message}); {where} names it")
+    return Need(
+        False, Reason.REFERENCES_UNREAD, f"{what} could not be read ({error.message}); {where} names it"
+    )

@@ -11,13 +11,14 @@ from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, 
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
+from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
 from maraudersmap_operator.resource.traffic import GatewayParent
 from maraudersmap_operator.rollout import RouteFacts
 
 from .sight import in_time
 
 NOT_SERVED = RouteFacts(
-    reason="NoGatewayAPI",
+    reason=Reason.NO_GATEWAY_API,
     message="the cluster has no kind HTTPRoute: install the Gateway API's CRDs and a Gateway, or remove spec.gateway",
 )
 
@@ -39,9 +40,9 @@ async def read_route(
         )
         if route is not None:
             return replace(route_facts(route, owner, spec), obeyed=False)
-        return RouteFacts(reason="RouteUnread", message=f"the route could not be read: {error.message}")
+        return RouteFacts(reason=Reason.ROUTE_UNREAD, message=f"the route could not be read: {error.message}")
     if route is None:
-        return RouteFacts(reason="NotCreated", message="the route is about to be created")
+        return RouteFacts(reason=Reason.NOT_CREATED, message="the route is about to be created")
     return route_facts(route, owner, spec)
 
 
@@ -81,14 +82,16 @@ def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteF
     reason, message = _refusal(parents, owner, spec)
     return RouteFacts(
         weight=_weight(route, owner),
-        accepted=not reason,
+        accepted=reason is None,
         obeyed=all(_condition(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents),
         reason=reason,
         message=message,
     )
 
 
-def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec) -> tuple[str, str]:
+def _refusal(
+    parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec
+) -> tuple[AnyReason | None, str]:
     """Why not every Gateway that was asked serves the route; empty words when all do."""
     for wanted in _wanted(spec):
         namespace = wanted.namespace or owner.namespace
@@ -96,15 +99,17 @@ def _refusal(parents: list[dict[str, Any]], owner: Owner, spec: MaraudersMapSpec
         gateway = f"the Gateway {namespace}/{wanted.name}{listener}"
         own = [p for p in parents if _asked(p, owner) == (namespace, wanted.name, wanted.section_name)]
         if not own:
-            return "NoGateway", (
+            return Reason.NO_GATEWAY, (
                 f"{gateway} has not taken the route up: does it exist, and do its listeners allow routes from the "
                 f"namespace {owner.namespace}?"
             )
         for condition in (c for p in own for c in (_condition(p, "Accepted"), _condition(p, "ResolvedRefs"))):
             if condition.get("status", "True") != "True":
                 words = [str(condition["reason"]), str(condition.get("message", ""))]
-                return words[0], f"{gateway} does not serve the route: {': '.join(w for w in words if w)}"
-    return "", ""
+                return PassedOn(
+                    words[0]
+                ), f"{gateway} does not serve the route: {': '.join(w for w in words if w)}"
+    return None, ""
 
 
 def _wanted(spec: MaraudersMapSpec) -> tuple[GatewayParent, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status_analysis import Comparison
 
 
@@ -125,7 +126,7 @@ class Need:
     """Something a revision cannot start without. `ready` False holds a new candidate back, nothing else."""
 
     ready: bool
-    reason: str  # CamelCase
+    reason: Reason
     message: str = ""
 
 
@@ -138,7 +139,7 @@ class RouteFacts:
     obeyed: bool = (
         True  # no Gateway serves an older version of it: all have taken this one up, or none has any
     )
-    reason: str = ""  # CamelCase, why it is not accepted
+    reason: AnyReason | None = None  # why it is not accepted; a Gateway has its own words
     message: str = ""
 
     @property
@@ -167,11 +168,11 @@ class Admission:
 class Observed:
     target: Target | None  # None: unknown, because something that makes it could not be read or understood
     unknown: str = ""  # one sentence: why the target is unknown
-    unknown_reason: str = ""  # likewise, CamelCase
+    unknown_reason: Reason = Reason.TARGET_UNKNOWN
     unremembered: str = (
         ""  # one sentence: why what a rollout learns would be forgotten; empty when it would not
     )
-    unremembered_reason: str = ""  # likewise, CamelCase
+    unremembered_reason: Reason = Reason.DEFINITION_OLDER
     unwatched: timedelta = timedelta(0)  # until now nobody led or looked for this long; given once
     serving: str = ""  # revision in the Service's selector; empty: no Service yet
     previewed: str = ""  # revision in the preview Service's selector; empty: none
@@ -182,8 +183,8 @@ class Observed:
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)
     recorded: dict[str, RecordedRevision] = field(default_factory=dict)
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown
-    references: Need = Need(True, "Found")
-    database: Need = Need(True, "Ready")
+    references: Need = Need(True, Reason.READY)
+    database: Need = Need(True, Reason.READY)
     secrets: dict[str, str] = field(
         default_factory=dict
     )  # digest of each referenced Secret that could be read

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from maraudersmap_operator import rollout
 from maraudersmap_operator.cli import main
-from maraudersmap_operator.cli.advice import ADVICE
 from maraudersmap_operator.cli.ages import short
 from maraudersmap_operator.cli.arguments import parse
 from maraudersmap_operator.cli.output import Format, Output
 from maraudersmap_operator.cli.status import status_tree
 from maraudersmap_operator.cli.verbs import Verb
 from maraudersmap_operator.cli.watch import Goal
-from maraudersmap_operator.resource.status import Phase
-from maraudersmap_operator.rollout.conditions import NEEDS_A_PERSON
-from maraudersmap_operator.rollout.verdict.pod_failures import Trouble
 
 from . import given
 
@@ -89,20 +83,3 @@ def test_output_into_a_pipe_has_no_colours_and_json_has_the_names_of_the_api() -
 )
 def test_ages_have_two_units_at_most(seconds: float, text: str) -> None:
     assert short(timedelta(seconds=seconds)) == text
-
-
-def test_every_reason_of_the_operator_comes_with_advice() -> None:
-    """RolledBack and Paused as phases always come with a reason that has its own."""
-    reasons = {str(t) for t in Trouble if t is not Trouble.MAY_PASS} | NEEDS_A_PERSON
-    reasons |= {str(p) for p in Phase if p is not Phase.ROLLED_BACK}
-    source = "".join(path.read_text() for path in Path(rollout.__file__).parent.rglob("*.py"))
-    reasons |= set(re.findall(r'(?:Doomed|Environment|block|late)\((?:[\w.()]+, )?"([A-Z]\w+)"', source))
-    assert {"MigrationFailed", "PodsNotStarted", "RolloutTimeout", "NoWayBack"} <= reasons
-    assert reasons - set(ADVICE) == set()
-
-
-def test_advice_names_the_resource_in_every_command() -> None:
-    for reason, advice in ADVICE.items():
-        for step in advice.steps:
-            text = step.format(name="map", namespace="owlery")
-            assert "kubectl marauders" not in text or "map -n owlery" in text, reason

@@ -16,6 +16,7 @@ from typing import Any
 from maraudersmap_operator import analysis
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_analysis import Bucket, Comparison, Tally
 from maraudersmap_operator.rollout import (
@@ -122,8 +123,8 @@ class World:
         self.recorded: dict[str, RecordedRevision] = {}
         self.inputs: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, MigrationFacts] = {}
-        self.references = Need(True, "Found")
-        self.database = Need(True, "Ready")
+        self.references = Need(True, Reason.READY)
+        self.database = Need(True, Reason.READY)
         self.secrets: dict[str, str] = {}
         self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
@@ -158,7 +159,7 @@ class World:
         return self
 
     def set_database(self, ready: bool) -> None:
-        self.database = Need(True, "Ready") if ready else Need(False, "DatabaseNotReady", "away")
+        self.database = Need(True, Reason.READY) if ready else Need(False, Reason.DATABASE_NOT_READY, "away")
 
     def lose_a_node(self) -> World:
         """A third of the pods go unready with their node; new ones take their place, as after its eviction."""
@@ -269,7 +270,7 @@ class World:
             comparison=self._look(),
             target=None if self.unknown else Target(self.target, self.spec["image"]),
             unknown=self.unknown,
-            unknown_reason="ConfigMapNotFound" if self.unknown else "",
+            unknown_reason=Reason.CONFIG_MAP_NOT_FOUND,
             unwatched=timedelta(seconds=self.unwatched),
             admission=self.admission if self.ask_admission else None,
             serving=self.serving,
@@ -359,7 +360,7 @@ class World:
         if "gateway" not in self.spec:
             return None
         if self.no_gateway:
-            return RouteFacts(self.route_weight, accepted=False, reason="NoGateway", message="no Gateway")
+            return RouteFacts(self.route_weight, accepted=False, reason=Reason.NO_GATEWAY, message="no Gateway")
         obeyed = self.route_obeyed == self.route_weight
         return RouteFacts(self.route_weight, accepted=True, obeyed=obeyed)
 

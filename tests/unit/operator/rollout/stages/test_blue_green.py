@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Outcome, Phase, Step
 from maraudersmap_operator.rollout import KeepEvidence, Need, Retire, RouteTo, ScaleTo, StoreStatus
 
@@ -250,12 +251,12 @@ def test_bad_first_revision_is_replaced_by_a_corrected_spec() -> None:
 def test_missing_reference_holds_a_new_revision_back() -> None:
     """The condition says which; stable serves; it heals by itself."""
     world = ready_world().edit(image=NEXT)
-    world.references = Need(False, "SecretNotFound", "Secret 'x' does not exist")
+    world.references = Need(False, Reason.SECRET_NOT_FOUND, "Secret 'x' does not exist")
     world.run(5)
     assert world.condition("Ready") == ("False", "SecretNotFound")
     assert world.condition("Available")[0] == "True"
     assert len(world.sizes) == 1
-    world.references = Need(True, "Found")
+    world.references = Need(True, Reason.READY)
     world.run(30)
     assert world.serving == world.revision(NEXT)
 
@@ -263,7 +264,7 @@ def test_missing_reference_holds_a_new_revision_back() -> None:
 def test_no_candidate_before_the_database_is_ready() -> None:
     """Neither a Job nor a Deployment."""
     world = World()
-    world.database = Need(False, "DatabaseNotReady", "starts")
+    world.database = Need(False, Reason.DATABASE_NOT_READY, "starts")
     world.run(10)
     assert world.actions == []
     assert world.phase() is Phase.PENDING
