@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .output import Format
 from .verbs import Verb
@@ -13,6 +14,8 @@ from .watch import Goal
 DEFAULT_TIMEOUT = 300.0
 # Another replica of the operator takes over once the lease of 15 s has run out, and reads everything first.
 DEFAULT_WAIT = 30.0
+DEFAULT_SINCE = 24 * 3600.0
+BUNDLE = "support-bundle"
 EPILOG = """\
 exit codes: 0 done; 1 not found, refused, or not reached; 2 wrong usage; 130 interrupted
 """
@@ -60,6 +63,10 @@ class Arguments:
     wait: float = 0.0  # seconds
     to: str | None = None
     revisions: tuple[str, ...] = ()
+    archive: Path | None = None  # of the support bundle; None: named after resource and time
+    force: bool = False
+    since: float = DEFAULT_SINCE  # seconds
+    operator_namespace: str = ""
 
 
 def parse(argv: Sequence[str] | None) -> Arguments:
@@ -87,15 +94,20 @@ def parse(argv: Sequence[str] | None) -> Arguments:
         wait=given.get("wait", 0.0),
         to=given.get("to"),
         revisions=tuple(given.get("revisions") or ()),
+        archive=given.get("archive"),
+        force=bool(given.get("force")),
+        since=given.get("since", DEFAULT_SINCE),
+        operator_namespace=given.get("operator_namespace", ""),
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     # SUPPRESS: an option before the verb is not undone by the verb's own default.
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("-n", "--namespace", help="where the resource is (default: the context's)")
-    common.add_argument("--context", help="context of the kubeconfig")
-    common.add_argument("--kubeconfig", help="file to use (default: $KUBECONFIG, then ~/.kube/config)")
+    place = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    place.add_argument("-n", "--namespace", help="where the resource is (default: the context's)")
+    place.add_argument("--context", help="context of the kubeconfig")
+    place.add_argument("--kubeconfig", help="file to use (default: $KUBECONFIG, then ~/.kube/config)")
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, parents=[place])
     common.add_argument("-o", "--output", choices=[str(f) for f in Format], help="text (default) or json")
     parser = argparse.ArgumentParser(
         prog="kubectl marauders",
@@ -106,8 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
 
-    def add(name: str, help: str, description: str, *, needs_name: bool = True) -> argparse.ArgumentParser:  # noqa: A002
-        sub = verbs.add_parser(name, help=help, description=description, parents=[common], epilog=EPILOG)
+    def add(
+        name: str,
+        help: str,  # noqa: A002
+        description: str,
+        *,
+        needs_name: bool = True,
+        options: argparse.ArgumentParser = common,
+    ) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help, description=description, parents=[options], epilog=EPILOG)
         sub.add_argument(
             "name", metavar="NAME", nargs=None if needs_name else "?", help="name of the MaraudersMap"
         )
@@ -147,6 +166,15 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument(
         "revisions", nargs="*", metavar="REV", help="hash, its beginning, or number (see history)"
     )
+    _add_bundle(
+        add(
+            BUNDLE,
+            "everything an engineer would ask for, masked, in one archive",
+            "Write the resource, what belongs to it, Events, logs, the operator's logs and the nodes into a tar.gz. "
+            "Values of Secrets are in no file. What may not be read is named in its index.txt.",
+            options=place,
+        )
+    )
     for verb, (help_, description) in REQUESTS.items():
         sub = add(str(verb), help_, description)
         sub.add_argument(
@@ -159,6 +187,28 @@ def _parser() -> argparse.ArgumentParser:
         if verb is Verb.UNDO:
             sub.add_argument("--to", metavar="REV", help="hash, its beginning, or number (see history)")
     return parser
+
+
+def _add_bundle(bundle: argparse.ArgumentParser) -> None:
+    # Not the option for formats that other verbs have: one archive is all that it writes.
+    bundle.add_argument(
+        "-o",
+        "--output",
+        dest="archive",
+        type=Path,
+        metavar="FILE",
+        help="the archive (default: marauders-NAMESPACE-NAME-TIME.tar.gz here)",
+    )
+    bundle.add_argument("--force", action="store_true", help="replace FILE when it exists")
+    bundle.add_argument(
+        "--since", type=_seconds, default=DEFAULT_SINCE, metavar="SPAN", help="logs no older than that (24h)"
+    )
+    bundle.add_argument(
+        "--operator-namespace",
+        default="marauders-system",
+        metavar="NAMESPACE",
+        help="where the operator runs (marauders-system)",
+    )
 
 
 def _seconds(text: str) -> float:

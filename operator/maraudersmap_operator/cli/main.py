@@ -6,7 +6,8 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from kubernetes.aio.config import ConfigException
 
@@ -14,7 +15,9 @@ from maraudersmap_operator.cluster import ClusterError, Refused
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 
 from . import difference, explain, history
-from .arguments import Arguments, parse
+from .archive import Exists
+from .arguments import BUNDLE, Arguments, parse
+from .bundle import Wish, support_bundle
 from .connection import Session, connect
 from .output import Format, Output
 from .read import NoSuchResource, read_all, read_one, status_only
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(arguments.format)
     try:
         return asyncio.run(_run(arguments, output))
-    except (NoSuchResource, NotUnderstood, CannotAct) as error:
+    except (NoSuchResource, NotUnderstood, CannotAct, Exists) as error:
         return _fail(str(error))
     except ConfigException as error:
         return _fail(f"no cluster: set KUBECONFIG, or pass --kubeconfig and --context ({error})")
@@ -57,6 +60,8 @@ async def _run(arguments: Arguments, output: Output) -> int:
         if arguments.verb in tuple(Verb):
             return await _request(session, arguments.name, Verb(arguments.verb), arguments, output)
         now = datetime.now(UTC)
+        if arguments.verb == BUNDLE:
+            return await _bundle(session, arguments.name, arguments, output, now)
         events = arguments.verb == "explain"
         snapshot = await read_one(session.cluster, session.namespace, arguments.name, events=events)
         match arguments.verb:
@@ -67,6 +72,27 @@ async def _run(arguments: Arguments, output: Output) -> int:
             case "diff":
                 difference.show(snapshot, arguments.revisions, output)
         return DONE
+
+
+async def _bundle(session: Session, name: str, arguments: Arguments, output: Output, now: datetime) -> int:
+    """Write the archive; its name is all that goes to standard output."""
+    default = Path(f"marauders-{session.namespace}-{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
+    wish = Wish(
+        session.namespace,
+        name,
+        arguments.operator_namespace,
+        timedelta(seconds=arguments.since),
+        arguments.archive or default,
+        arguments.force,
+    )
+    try:
+        unread = await support_bundle(session.cluster, wish, now)
+    except OSError as error:
+        return _fail(f"{wish.target} cannot be written: {error.strerror}")
+    if unread:
+        sys.stderr.write(f"{len(unread)} parts could not be read: index.txt in the archive names them\n")
+    output.lines([str(wish.target)])
+    return DONE
 
 
 async def _status(session: Session, arguments: Arguments, output: Output) -> int:

@@ -23,6 +23,7 @@ Operations = list[dict[str, Any]]
 FIELD_MANAGER = "maraudersmap-operator"
 REQUEST_TIMEOUT_SECONDS = 30
 LIST_CHUNK = 100
+LOG_BYTES = 65536
 
 RequestObserver = Callable[[str, int], None]
 """Called after each request with its HTTP method and status (0: no answer)."""
@@ -95,8 +96,19 @@ class Cluster(Protocol):
         """Delete this very object, its dependants in the background; an absent one is fine. Raises Conflict for another UID
         and, when `version` is given, for another version."""
 
-    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
-        """The last lines of a container; of its run before the present one when `previous`."""
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        lines: int,
+        previous: bool,
+        *,
+        since: int | None = None,
+        limit: int = LOG_BYTES,
+    ) -> str:
+        """The last lines of a container; of its run before the present one when `previous`. `since`: none older than so many
+        seconds. `limit`: bytes, the first of those lines."""
 
 
 class KubernetesCluster:
@@ -224,8 +236,20 @@ class KubernetesCluster:
         except NotFound:
             return
 
-    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
-        query: Query = [("container", container), ("tailLines", str(lines)), ("limitBytes", "65536")]
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        lines: int,
+        previous: bool,
+        *,
+        since: int | None = None,
+        limit: int = LOG_BYTES,
+    ) -> str:
+        query: Query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(limit))]
+        if since is not None:
+            query.append(("sinceSeconds", str(since)))
         if previous:
             query.append(("previous", "true"))
         response = await self._send("GET", POD.path(namespace, pod, "log"), query)

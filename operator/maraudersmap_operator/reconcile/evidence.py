@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import EVENT, POD
+from maraudersmap_operator.cluster.mask import Mask
 from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, Evidence
 from maraudersmap_operator.telemetry import logger
 
-from .masking import Mask, Masks, masked_pod
+from .masking import Masks, masked_pod
 from .observe import pods_of, revision_of
 from .pods import pod_facts
 

@@ -23,6 +23,7 @@ from maraudersmap_operator.cluster.kinds import (
     SERVICE,
     STATEFUL_SET,
 )
+from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
 from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
@@ -32,6 +33,7 @@ from maraudersmap_operator.resource.names import (
     SHARED,
     Component,
 )
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import (
     JobState,
     MigrationFacts,
@@ -46,7 +48,7 @@ from maraudersmap_operator.rollout import (
 )
 from maraudersmap_operator.telemetry import logger
 
-from .masking import NOTHING_TO_MIGRATE, Mask, Masks, masked
+from .masking import Masks, masked
 from .nodes import Nodes
 from .pods import pod_facts, time_of
 from .references import References
@@ -75,10 +77,10 @@ async def observe(
     references: References,
     route: RouteFacts | None,
     masks: Masks,
-    unknown: tuple[str, str] = ("", ""),
+    unknown: tuple[Reason, str] | None = None,
 ) -> Observation:
     """`masks`: what is kept out of every text that a pod or Job says. `unknown`: why it is not known what the spec asks for,
-    as reason and sentence; empty when it is."""
+    as reason and sentence; None when it is."""
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
     inputs = revision_inputs(spec, digests)
@@ -87,10 +89,10 @@ async def observe(
     # One that was written again from what ran does not say what it was made from: no proof of a collision.
     known = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
     target = name_revision(inputs, known)
-    if not references.complete and not unknown[0]:
+    if not references.complete and unknown is None:
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
-    migrating = target if not unknown[0] else (candidate.revision if candidate else "")
+    migrating = target if unknown is None else (candidate.revision if candidate else "")
     pods = await masked(store.children(key, POD), masks)
     lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
     migration, database = await asyncio.gather(
@@ -98,9 +100,9 @@ async def observe(
         _database(cluster, store, key, resource, owner, pods),
     )
     observed = Observed(
-        target=None if unknown[0] else Target(target, spec.image),
-        unknown_reason=unknown[0],
-        unknown=unknown[1],
+        target=None if unknown else Target(target, spec.image),
+        unknown_reason=unknown[0] if unknown else Reason.TARGET_UNKNOWN,
+        unknown=unknown[1] if unknown else "",
         serving=serving_revision(store, key),
         previewed=_selected(store, key, children.names.preview_service(key.name)),
         preview_endpoints=ready_endpoints(store, key, children.names.preview_service(key.name)),
@@ -264,19 +266,21 @@ async def _database(
 ) -> Need:
     if resource.spec.database.evaluation is None:
         return Need(
-            True, "External", "the database is the user's own; migrations show whether it can be reached"
+            True, Reason.EXTERNAL, "the database is the user's own; migrations show whether it can be reached"
         )
     name = children.names.postgres(owner.name)
     stateful_set = store.find(key, STATEFUL_SET, name)
     status = (stateful_set or {}).get("status") or {}
     if int(status.get("readyReplicas") or 0) >= 1:
-        return Need(True, "EvaluationDatabaseReady", _storage_message(resource))
+        return Need(True, Reason.EVALUATION_DATABASE_READY, _storage_message(resource))
     own = [pod_facts(p) for p in pods if component_of(p) == Component.POSTGRES]
     why = next((f"{p.waiting_reason}: {p.waiting_message}" for p in own if p.waiting_message), "")
     why = why or next((p.unschedulable for p in own if p.unschedulable), "")
     if not own and stateful_set is not None:
         why = await latest_warning(cluster, key.namespace, "StatefulSet", name)
-    return Need(False, "DatabaseNotReady", f"the evaluation database is not ready{': ' + why if why else ''}")
+    return Need(
+        False, Reason.DATABASE_NOT_READY, f"the evaluation database is not ready{': ' + why if why else ''}"
+    )
 
 
 def _storage_message(resource: MaraudersMap) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, Listing, Operations
+from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, LOG_BYTES, Listing, Operations
 from maraudersmap_operator.cluster.errors import (
     ClusterError,
     Conflict,
@@ -169,11 +169,21 @@ class FakeCluster:
         except NotFound:
             return
 
-    async def logs(self, namespace: str, pod: str, container: str, lines: int, previous: bool) -> str:
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        lines: int,
+        previous: bool,
+        *,
+        since: int | None = None,
+        limit: int = LOG_BYTES,
+    ) -> str:
         with self._call(Call("logs", POD, namespace, pod)):
             self.server.get(POD, namespace, pod)
             text = self.logs_of(namespace, pod, container, previous)
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(text.splitlines()[-lines:])[:limit]
 
     async def _hang(self, call: Call) -> None:
         """Calls that hang at the same time cost their caller the same time."""

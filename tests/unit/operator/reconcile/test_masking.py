@@ -10,9 +10,10 @@ import pytest
 
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, Manifest, Unavailable
 from maraudersmap_operator.cluster.kinds import POD, SECRET
+from maraudersmap_operator.cluster.mask import Mask, forms_of, mask_of
 from maraudersmap_operator.cluster.slim import slim
 from maraudersmap_operator.reconcile import masking
-from maraudersmap_operator.reconcile.masking import Mask, Masks, forms_of, mask_of, masked
+from maraudersmap_operator.reconcile.masking import Masks, masked
 from maraudersmap_operator.reconcile.pods import pod_facts
 
 PASSWORD = "swordfish/99 and more"
