@@ -16,6 +16,8 @@ DEFAULT_TIMEOUT = 300.0
 DEFAULT_WAIT = 30.0
 DEFAULT_SINCE = 24 * 3600.0
 BUNDLE = "support-bundle"
+COMPLETION = "completion"
+SHELLS = ("bash", "zsh", "fish")
 EPILOG = """\
 exit codes: 0 done; 1 not found, refused, or not reached; 2 wrong usage; 130 interrupted
 """
@@ -67,11 +69,12 @@ class Arguments:
     force: bool = False
     since: float = DEFAULT_SINCE  # seconds
     operator_namespace: str = ""
+    shell: str = ""
 
 
 def parse(argv: Sequence[str] | None) -> Arguments:
     """Read the command line (None: the process's). Exits with 2 on wrong usage, with 0 after --help."""
-    parser = _parser()
+    parser = command_line()
     found = parser.parse_args(argv)
     if found.verb is None:
         parser.print_help()
@@ -98,10 +101,12 @@ def parse(argv: Sequence[str] | None) -> Arguments:
         force=bool(given.get("force")),
         since=given.get("since", DEFAULT_SINCE),
         operator_namespace=given.get("operator_namespace", ""),
+        shell=given.get("shell", ""),
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The parser; shell completion walks through it as well."""
     # SUPPRESS: an option before the verb is not undone by the verb's own default.
     place = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     place.add_argument("-n", "--namespace", help="where the resource is (default: the context's)")
@@ -175,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
             options=place,
         )
     )
+    completion = verbs.add_parser(
+        COMPLETION,
+        help="the script that has a shell complete `kubectl-marauders`",
+        description="Print the script; `kubectl marauders` itself is completed by kubectl's own completion.",
+    )
+    completion.add_argument("shell", choices=SHELLS)
     for verb, (help_, description) in REQUESTS.items():
         sub = add(str(verb), help_, description)
         sub.add_argument(

@@ -16,8 +16,9 @@ from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 
 from . import difference, explain, history
 from .archive import Exists
-from .arguments import BUNDLE, Arguments, parse
+from .arguments import BUNDLE, COMPLETION, Arguments, parse
 from .bundle import Wish, support_bundle
+from .complete import SCRIPTS
 from .connection import Session, connect
 from .output import Format, Output
 from .read import NoSuchResource, read_all, read_one, status_only
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Wrong usage exits with 2 by itself."""
     arguments = parse(argv)
     output = Output(arguments.format)
+    if arguments.verb == COMPLETION:
+        sys.stdout.write(SCRIPTS[arguments.shell])
+        return DONE
     try:
         return asyncio.run(_run(arguments, output))
     except (NoSuchResource, NotUnderstood, CannotAct, Exists) as error:
