@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
 from maraudersmap_operator.cluster.kinds import SECRET
-from maraudersmap_operator.cluster.mask import Mask, forms_of, mask_of
+from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask, forms_of, mask_of
 from maraudersmap_operator.telemetry import logger
 
 # An API server that does not answer must not hold a verdict back.

@@ -360,7 +360,9 @@ class World:
         if "gateway" not in self.spec:
             return None
         if self.no_gateway:
-            return RouteFacts(self.route_weight, accepted=False, reason=Reason.NO_GATEWAY, message="no Gateway")
+            return RouteFacts(
+                self.route_weight, accepted=False, reason=Reason.NO_GATEWAY, message="no Gateway"
+            )
         obeyed = self.route_obeyed == self.route_weight
         return RouteFacts(self.route_weight, accepted=True, obeyed=obeyed)
 
