@@ -28,16 +28,23 @@ def service_account(owner: Owner) -> Manifest:
 
 def service(owner: Owner, spec: MaraudersMapSpec, serving: str | None) -> Manifest:
     """The Service of users' requests; its selector is where traffic points. None: nowhere; SHARED: every revision."""
+    wanted = spec.service
+    outside: Manifest = {}
+    if wanted.external_traffic_policy is not None:
+        outside["externalTrafficPolicy"] = wanted.external_traffic_policy.value
+    if wanted.load_balancer_source_ranges:
+        outside["loadBalancerSourceRanges"] = list(wanted.load_balancer_source_ranges)
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": owner.metadata_for(
-            names.service(owner.name), component=Component.API, annotations=spec.service.annotations
+            names.service(owner.name), component=Component.API, annotations=wanted.annotations
         ),
         "spec": {
-            "type": spec.service.type.value,
+            "type": wanted.type.value,
             "selector": _selected(owner, serving or NO_REVISION),
-            "ports": [_port(spec.service.port)],
+            "ports": [_port(wanted.port)],
+            **outside,
         },
     }
 

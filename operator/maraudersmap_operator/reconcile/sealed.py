@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     STATEFUL_SET.kind: ("template", "persistentVolumeClaimRetentionPolicy"),
 }  # fmt: skip
 # Left alone unless we have set them: the user has not asked for any.
-OPTIONAL = {AUTOSCALER.kind: ("behavior",)}
+OPTIONAL = {AUTOSCALER.kind: ("behavior",), SERVICE.kind: ("loadBalancerSourceRanges",)}
 
 
 def digest_of(value: Any) -> str:
@@ -122,6 +122,7 @@ def _fields(kind: Kind, obj: Manifest, wanted: Manifest) -> list[str]:
         ]
         return sorted(({*(obj.get("spec") or {})} | set(asked)) - set(optional))
     names = list(FIELDS.get(kind.kind, ()))
+    names += [n for n in OPTIONAL.get(kind.kind, ()) if n in asked or f"spec.{n}" in _owned(obj)]
     # Traffic moves by a write of its own (traffic.py); a Service without users has its selector sealed.
     names += [
         n for n in ("selector", "replicas") if n in asked and kind in (SERVICE, DEPLOYMENT, STATEFUL_SET)

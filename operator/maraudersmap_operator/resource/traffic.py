@@ -10,6 +10,7 @@ from maraudersmap_operator.resource.model import (
     DNS_NAME,
     Model,
     ObjectName,
+    Rule,
     StringMap,
     qualified_keys,
 )
@@ -24,6 +25,15 @@ class ServiceType(StrEnum):
     LOAD_BALANCER = "LoadBalancer"
 
 
+class ExternalTrafficPolicy(StrEnum):
+    CLUSTER = "Cluster"
+    LOCAL = "Local"
+
+
+SourceRange = Annotated[str, Field(max_length=43, pattern=r"^[0-9A-Fa-f.:]+/[0-9]{1,3}$")]
+"""Addresses in CIDR notation, IPv4 or IPv6."""
+
+
 class Service(Model):
     """The Service in front of the serving revision."""
 
@@ -34,7 +44,37 @@ class Service(Model):
     annotations: StringMap = Field(
         default={}, description="Annotations of the Service, such as those of a cloud's load balancer."
     )
-    rules = (qualified_keys("annotations", "annotations"),)
+    external_traffic_policy: ExternalTrafficPolicy | None = Field(
+        default=None,
+        description="Local keeps the client's address and leads only to nodes that run a pod; Cluster, the cluster's "
+        "default, leads to any node. With type NodePort or LoadBalancer only.",
+    )
+    load_balancer_source_ranges: Annotated[tuple[SourceRange, ...], Field(max_length=64)] = Field(
+        default=(),
+        description="Who may reach the load balancer, such as 203.0.113.0/24, where the cloud enforces it; empty means "
+        "everybody. With type LoadBalancer only.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    rules = (
+        qualified_keys("annotations", "annotations"),
+        Rule(
+            cel="!has(self.externalTrafficPolicy) || self.type != 'ClusterIP'",
+            message="externalTrafficPolicy needs a Service of type NodePort or LoadBalancer",
+            holds=lambda service: (
+                service.external_traffic_policy is None or service.type is not ServiceType.CLUSTER_IP
+            ),
+            field_path=".externalTrafficPolicy",
+        ),
+        Rule(
+            cel="!has(self.loadBalancerSourceRanges) || self.loadBalancerSourceRanges.size() == 0 || "
+            "self.type == 'LoadBalancer'",
+            message="loadBalancerSourceRanges needs a Service of type LoadBalancer",
+            holds=lambda service: (
+                not service.load_balancer_source_ranges or service.type is ServiceType.LOAD_BALANCER
+            ),
+            field_path=".loadBalancerSourceRanges",
+        ),
+    )
 
 
 class IngressTLS(Model):
