@@ -112,10 +112,11 @@ class Snapshot:
         condition = self.status.condition(ConditionType.ROLLED_BACK)
         if condition is None or condition.status != "True":
             return None
-        told = [
-            e for e in self.status.rejected if (e.reason, e.message) == (condition.reason, condition.message)
-        ]
-        return next((e for e in told if e.image == self.image), told[0] if told else None)
+        entries = self.status.rejected
+        if self.status.target:
+            return next((e for e in entries if e.revision == self.status.target), None)
+        # An operator before `status.target`. The newest comes first.
+        return next((e for e in entries if (e.image, e.reason) == (self.image, condition.reason)), None)
 
     @property
     def contender(self) -> str:

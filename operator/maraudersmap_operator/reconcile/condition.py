@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.precedence import Claim, Source, prevailing
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import MAX_MESSAGE, Condition, ConditionType, Phase
 
@@ -61,15 +62,7 @@ def with_children(
             )
         )
     status = _put(status, before, made, now)
-    if not fates:
-        return status
-    if not person:
-        return (
-            status
-            if status.phase is not Phase.READY
-            else _held(status, before, reason, sentence, now, stalled=False)
-        )
-    return _held(status, before, reason, sentence, now, stalled=True)
+    return _held(status, before, reason, sentence, now, stalled=bool(person)) if fates else status
 
 
 def _held(
@@ -81,25 +74,22 @@ def _held(
     *,
     stalled: bool,
 ) -> MaraudersMapStatus:
-    """Not ready because of a child; what the engine has to say about a rollout stands."""
-    engine_stalled = status.condition(ConditionType.STALLED)
-    if engine_stalled is not None and engine_stalled.status == "True":
-        return status
-    # Before anything serves, and when nothing goes on, there is nothing else to report.
-    calm = status.phase in (Phase.READY, Phase.DEGRADED) or (
-        stalled and status.phase in (Phase.PENDING, Phase.DEPLOYING)
-    )
-    changes: list[tuple[ConditionType, bool, Reason, str]] = [
-        (ConditionType.STALLED, stalled, reason, sentence if stalled else "")
-    ]
-    if calm:
-        changes.append((ConditionType.READY, False, reason, sentence))
-        changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
+    """The status with what children are to it; `stalled`: a person has to help one of them."""
+    assert status.phase is not None
+    engine = Claim(Source.ENGINE, status.phase, status.message)
+    claim = Claim(Source.CHILDREN, Phase.STALLED if stalled else Phase.DEGRADED, sentence)
+    changes: list[tuple[ConditionType, bool, Reason, str]] = []
+    # Someone is needed, also while a rollout goes on that the phase speaks of.
+    if stalled and status.phase not in (Phase.STALLED, Phase.ROLLED_BACK):
+        changes.append((ConditionType.STALLED, True, reason, sentence))
+    if prevailing((engine, claim)) is engine:
+        return _put(status, before, changes, now)
+    if not stalled:
+        changes.append((ConditionType.STALLED, False, reason, ""))
+    changes.append((ConditionType.READY, False, reason, sentence))
+    changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
     status = _put(status, before, changes, now)
-    if not calm:
-        return status
-    phase = Phase.STALLED if stalled else Phase.DEGRADED
-    return status.model_copy(update={"phase": phase, "message": sentence[:MAX_MESSAGE]})
+    return status.model_copy(update={"phase": claim.phase, "message": claim.message[:MAX_MESSAGE]})
 
 
 def _sentence(fates: Sequence[Fate]) -> str:

@@ -19,6 +19,7 @@ Schema = dict[str, Any]
 # Made from everything else in each pass: without a place for these nothing is forgotten.
 _TOLD_ONLY: Final = (
     "status.message",
+    "status.target",
     "status.conditions",
     "status.replicas",
     "status.url",

@@ -301,6 +301,10 @@ class MaraudersMapStatus(StatusModel):
         default=None, description="The last revision that came through its bake."
     )
     candidate: CandidateRevision | None = Field(default=None, description="The revision on trial.")
+    target: str = Field(
+        default="",
+        description="Hash of the revision that is asked for; of the last one known while that cannot be read.",
+    )
     serving: str = Field(
         default="", description="Hash of the revision that traffic points to; `shared` while two share it."
     )

@@ -45,6 +45,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         phase=phase,
         message=message[:MAX_MESSAGE],
         serving=turn.serving,
+        target=target.revision if target else before.target,
         replicas=Replicas(desired=pods.wanted, ready=pods.ready, updated=updated),
     )
     reason = turn.blocked_reason or (

@@ -122,6 +122,7 @@ def rolled_back(**more: Any) -> Object:
             condition("Progressing", "False", "Idle"),
             condition("RolledBack", "True", entry["reason"], entry["message"], 90),
         ],
+        target=NEXT,
         rejected=[entry],
         history=[
             ended("RolledBack", NEXT, BAD, 90, entry["reason"]),

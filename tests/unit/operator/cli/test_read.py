@@ -107,3 +107,27 @@ async def test_all_of_a_namespace_or_the_answer_that_there_are_none() -> None:
 async def test_a_status_of_another_version_is_said_to_be_one() -> None:
     with pytest.raises(NotUnderstood, match=r"status\.phase.*different versions"):
         await read_one(shelf(given.resource(given.healthy(phase="Dancing"))), given.NAMESPACE, given.NAME)
+
+
+TWIN = given.rejected(revision="wxvtsz99")  # the same image failed in the same words, with other settings
+
+
+def test_the_entry_of_the_ledger_is_found_by_its_revision() -> None:
+    status = {**given.rolled_back(), "rejected": [TWIN, given.rejected()]}
+    found = given.snapshot(given.resource(status, image=given.BAD)).rejection
+    assert found is not None
+    assert found.revision == given.NEXT
+
+
+def test_an_older_operator_does_not_name_it_and_the_newest_of_the_image_is_meant() -> None:
+    status = {
+        **given.rolled_back(),
+        "rejected": [
+            given.rejected(image=given.GOOD, revision="wxvtsz99"),
+            given.rejected(message="other words"),
+        ],
+    }
+    del status["target"]
+    found = given.snapshot(given.resource(status, image=given.BAD)).rejection
+    assert found is not None
+    assert found.revision == given.NEXT

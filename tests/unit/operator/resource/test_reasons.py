@@ -72,7 +72,8 @@ def spelled(tree: ast.Module) -> Iterator[str]:
             place = 1
         given = [call.args[place]] if 0 <= place < len(call.args) else []
         given += [k.value for k in call.keywords if k.arg == "reason"]
-        yield from (n.value for n in given if isinstance(n, ast.Constant) and n.value)
+        values = (n.value for n in given if isinstance(n, ast.Constant))
+        yield from (v for v in values if isinstance(v, str) and v)
 
 
 def test_no_module_gives_a_reason_that_is_not_in_the_set() -> None:

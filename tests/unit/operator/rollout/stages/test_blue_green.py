@@ -130,6 +130,14 @@ def test_memory_comes_before_scale() -> None:
     assert world.actions[-3] == KeepEvidence(world.revision(BAD))
 
 
+def test_the_revision_that_is_asked_for_is_named_also_when_it_is_rejected() -> None:
+    """What reads the ledger finds the entry by it."""
+    world = ready_world().behave(BAD, MISSING)
+    assert world.status.target == world.serving
+    world.edit(image=BAD).run(5)
+    assert world.status.target == world.status.rejected[0].revision == world.revision(BAD)
+
+
 def test_rejected_revision_is_not_tried_again() -> None:
     """Not after minutes, and not after an edit that leaves the pods as they are."""
     world = ready_world().behave(BAD, MISSING).edit(image=BAD).run(5)
