@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maraudersmap_operator.resource.analysis import Analysis
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
 from .e_values import RARELY, log_evidence, log_evidence_against, telling
@@ -39,7 +40,7 @@ def find(comparison: Comparison, analysis: Analysis) -> Judgement:
             log_evidence(control, trial, 0, RARELY) >= least
             and log_evidence(control, trial, margin, RARELY) >= within
         )
-    return Failed("ErrorRate", told) if sure and comparison.error_looks >= BAD_LOOKS else Passed(told)
+    return Failed(Reason.ERROR_RATE, told) if sure and comparison.error_looks >= BAD_LOOKS else Passed(told)
 
 
 def _absolute(comparison: Comparison, analysis: Analysis) -> float | None:

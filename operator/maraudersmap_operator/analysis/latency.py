@@ -9,6 +9,7 @@ that do not depend on where the bounds happen to lie (`times_as_long`).
 from __future__ import annotations
 
 from maraudersmap_operator.resource.analysis import Analysis
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
 from .e_values import log_evidence, log_evidence_against, telling
@@ -55,7 +56,7 @@ def find(comparison: Comparison, analysis: Analysis) -> Judgement:
         times = times_as_long(control, trial, crossed[-1], tail)
         if _is_slower(control, trial, crossed[-1], analysis):
             return Failed(
-                "Latency",
+                Reason.LATENCY,
                 f"{slower_than(trial, crossed[-1])} of the candidate's {trial.timed} requests took more than "
                 f"{crossed[-1]:g} s, {slower_than(control, crossed[-1])} of stable's {control.timed}: "
                 f"{times:.1f} times as long",
@@ -83,7 +84,7 @@ def _find_absolute(comparison: Comparison, analysis: Analysis, bound: float) -> 
     slow, tail = slower_than(comparison.trial, bound), 1 - analysis.latency.quantile
     told = f"{slow} of the candidate's {slow.total} requests took more than {bound:g} s"
     sure = log_evidence_against(tail, slow) >= needed(FALSE_ALARM, comparison.window)
-    return Failed("Latency", told) if sure and comparison.slow_looks >= BAD_LOOKS else Passed(told)
+    return Failed(Reason.LATENCY, told) if sure and comparison.slow_looks >= BAD_LOOKS else Passed(told)
 
 
 def _absolute(comparison: Comparison, analysis: Analysis) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maraudersmap_operator.resource.analysis import Analysis, PrometheusQuery
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, QueryAnswer
 
 from .limits import BAD_LOOKS
@@ -42,7 +43,7 @@ def _find(query: PrometheusQuery, answer: QueryAnswer) -> Judgement:
         return Inconclusive(f"query {query.name}: {answer.error}")
     told = f"query {query.name} gives {answer.value:g}, {_allowed(query)} is allowed"
     if answer.bad_looks >= BAD_LOOKS:
-        return Failed("Query", f"{told}; for {answer.bad_looks} looks in a row")
+        return Failed(Reason.QUERY, f"{told}; for {answer.bad_looks} looks in a row")
     if answer.bad_looks:
         return Inconclusive(f"{told}; not yet for {BAD_LOOKS} looks in a row")
     return Passed(told)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maraudersmap_operator.resource.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -16,7 +18,7 @@ class Passed:
 class Failed:
     """The candidate is worse. `reason`: ErrorRate, Latency or Query."""
 
-    reason: str
+    reason: Reason
     message: str
 
 

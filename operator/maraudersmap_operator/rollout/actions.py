@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
 
@@ -95,7 +96,7 @@ class Note:
     """A Kubernetes Event: something happened, once."""
 
     type: NoteType
-    reason: str
+    reason: Reason
     message: str
 
 

@@ -23,6 +23,7 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_ROLLBACK_TO,
 )
 from maraudersmap_operator.resource.place import HELD, order_of
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Pin, WaitingVerb
 
 from .actions import NoteType
@@ -58,13 +59,17 @@ def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
             _wait_with(turn, "rollback-to", token)
     _forget_waiting(turn, annotations)
     if token := _new(annotations, ANNOTATION_RESTART, turn.status.tokens.restart):
-        turn.note(NoteType.NORMAL, "Restarting", "The pods are exchanged one at a time: hogwarts.edu/restart")
+        turn.note(
+            NoteType.NORMAL, Reason.RESTARTING, "The pods are exchanged one at a time: hogwarts.edu/restart"
+        )
         _stored(turn, restart=token)
     turn.abort = _new(annotations, ANNOTATION_ABORT, turn.status.tokens.abort)
     turn.promote = _new(annotations, ANNOTATION_PROMOTE, turn.status.tokens.promote)
     if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
         turn.note(
-            NoteType.NORMAL, "NothingToAbort", "No rollout is on, or there is no revision to go back to"
+            NoteType.NORMAL,
+            Reason.NOTHING_TO_ABORT,
+            "No rollout is on, or there is no revision to go back to",
         )
     if turn.observed.target:
         _follow_pin(turn, turn.observed.target)
@@ -87,7 +92,7 @@ def _is_void(turn: Turn, verb: str, token: str) -> bool:
         return False
     turn.note(
         NoteType.WARNING,
-        "VerbSuperseded",
+        Reason.VERB_SUPERSEDED,
         f"hogwarts.edu/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
     )
     return True
@@ -134,18 +139,18 @@ def _look_at_promote(turn: Turn) -> None:
         moot = "the last one was acted upon a moment ago"
     elif candidate is not None:
         moot = _moot(turn, candidate)
-    elif hold and hold.reason == "StableDisturbed" and _is_for(turn, hold.revision):
+    elif hold and hold.reason == Reason.STABLE_DISTURBED and _is_for(turn, hold.revision):
         take_promote(turn)
         turn.override = True
         turn.update(hold=None)
-        turn.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hold.message}")
+        turn.note(NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hold.message}")
         return
     else:
         moot = "no rollout is on"
     if moot:
         _stored(turn, promote=turn.promote)
         turn.promote = ""
-        turn.note(NoteType.NORMAL, "NothingToPromote", f"hogwarts.edu/promote changes nothing: {moot}")
+        turn.note(NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"hogwarts.edu/promote changes nothing: {moot}")
 
 
 def _named(turn: Turn) -> tuple[str, str] | None:
@@ -188,7 +193,7 @@ def _stored(turn: Turn, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> N
 def _retry(turn: Turn, target: Target) -> None:
     kept = tuple(r for r in turn.status.rejected if r.revision != target.revision)
     if len(kept) != len(turn.status.rejected) or turn.status.hold or turn.status.pin:
-        turn.note(NoteType.NORMAL, "Retry", f"Revision {target.revision} gets another try")
+        turn.note(NoteType.NORMAL, Reason.RETRY, f"Revision {target.revision} gets another try")
     turn.retry = True
     turn.update(rejected=kept, hold=None, pin=None)
 
@@ -199,7 +204,7 @@ def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
         names = ", ".join(sorted(known)) or "none"
         turn.note(
             NoteType.WARNING,
-            "UnknownRevision",
+            Reason.UNKNOWN_REVISION,
             f"Revision {revision!r} is not recorded; recorded are {names}",
         )
         return
@@ -207,7 +212,7 @@ def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
     kept = tuple(r for r in turn.status.rejected if r.revision != revision)
     pin = Pin(revision=revision, against=target.revision)
     turn.update(pin=pin, rejected=kept, hold=None)
-    turn.note(NoteType.NORMAL, "RollingBackTo", asked)
+    turn.note(NoteType.NORMAL, Reason.ROLLING_BACK_TO, asked)
 
 
 def _overridden(turn: Turn, revision: str) -> str:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
+from maraudersmap_operator.resource.reason_texts import NEEDS_A_PERSON
+from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
 from maraudersmap_operator.resource.status import (
     MAX_MESSAGE,
     CandidateRevision,
@@ -21,15 +23,6 @@ from maraudersmap_operator.resource.status import (
 from .context import Turn
 from .serving import available, limping, outlived, served, serving
 from .stages.analysis_gate import told
-
-# The custom resource definition has no place for what is learned; another release has learned what this one cannot read.
-DEFINITION_OLDER, STATUS_NEWER = "DefinitionOlder", "StatusNewer"
-# Reasons that no waiting cures: somebody must change something.
-NEEDS_A_PERSON = frozenset(
-    {"Conflict", "SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ImageNotFound", "CrashLoop"}
-    | {"MigrationFailed", "ProgressDeadlineExceeded", "RolloutTimeout", "IrreversibleMigration"}
-    | {DEFINITION_OLDER, STATUS_NEWER}
-)
 
 
 def report(turn: Turn, before: MaraudersMapStatus) -> None:
@@ -49,17 +42,18 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
         replicas=Replicas(desired=pods.wanted, ready=pods.ready, updated=updated),
     )
     reason = turn.blocked_reason or (
-        rejected.reason if rejected and phase is Phase.ROLLED_BACK else str(phase)
+        PassedOn(rejected.reason) if rejected and phase is Phase.ROLLED_BACK else Reason(phase)
     )
     ready = phase is Phase.READY
     stalled = phase in (Phase.STALLED, Phase.ROLLED_BACK)
-    rolling = turn.status.candidate is not None
-    conditions = [
+    candidate = turn.status.candidate
+    step = Reason(candidate.step) if candidate else Reason.IDLE
+    conditions: list[tuple[ConditionType, bool, AnyReason, str]] = [
         (ConditionType.READY, ready, _ready_reason(phase, reason), message),
         (ConditionType.RECONCILING, not ready and not stalled and phase is not Phase.SUSPENDED, reason, message),
-        (ConditionType.STALLED, stalled, "RolledBack" if phase is Phase.ROLLED_BACK else reason, message),
+        (ConditionType.STALLED, stalled, Reason.ROLLED_BACK if phase is Phase.ROLLED_BACK else reason, message),
         (ConditionType.AVAILABLE, *available(turn, pods)),
-        (ConditionType.PROGRESSING, rolling, str(turn.status.candidate.step) if turn.status.candidate else "Idle", ""),
+        (ConditionType.PROGRESSING, candidate is not None, step, ""),
         (ConditionType.ROLLED_BACK, *_rolled_back(turn, before, rejected)),
         (ConditionType.DATABASE_READY, turn.observed.database.ready, turn.observed.database.reason,
          turn.observed.database.message),
@@ -67,7 +61,7 @@ def report(turn: Turn, before: MaraudersMapStatus) -> None:
     ]  # fmt: skip
     if route := turn.observed.route:
         refusal = _without_route(turn)
-        word = route.reason or ("Outdated" if refusal else "Accepted")
+        word = route.reason or (Reason.OUTDATED if refusal else Reason.ACCEPTED)
         conditions.append((ConditionType.ROUTE_READY, not refusal, word, refusal))
     turn.update(conditions=tuple(_condition(before, turn.generation, turn.now, *c) for c in conditions))
 
@@ -94,7 +88,7 @@ def _condition(
     now: datetime,
     kind: ConditionType,
     holds: bool,
-    reason: str,
+    reason: AnyReason,
     message: str,
 ) -> Condition:
     status = "True" if holds else "False"
@@ -113,11 +107,11 @@ def _condition(
 
 def _phase(turn: Turn) -> Phase:
     status, target = turn.status, turn.observed.target
-    if turn.blocked_reason == "Conflict":
+    if turn.blocked_reason == Reason.CONFLICT:
         return Phase.STALLED
     if turn.spec.suspend:
         return Phase.SUSPENDED
-    if turn.blocked_reason == "Paused":
+    if turn.blocked_reason == Reason.PAUSED:
         return Phase.PAUSED
     candidate = status.candidate
     if candidate:
@@ -127,8 +121,9 @@ def _phase(turn: Turn) -> Phase:
             return Phase.STALLED
         return Phase.BAKING if candidate.step is Step.BAKING else Phase.ROLLING_OUT
     if turn.blocked_reason:
-        stuck = status.hold is not None and status.hold.stuck and turn.blocked_reason == status.hold.reason
-        return Phase.STALLED if stuck or turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
+        if status.hold is not None and turn.blocked_reason == status.hold.reason:
+            return Phase.STALLED if status.hold.stuck else Phase.PENDING
+        return Phase.STALLED if turn.blocked_reason in NEEDS_A_PERSON else Phase.PENDING
     if status.stable is None:
         return Phase.PENDING
     if status.pin is not None and status.stable.revision == status.pin.revision:
@@ -156,26 +151,26 @@ def _rejected(turn: Turn) -> RejectedRevision | None:
 
 def _rolled_back(
     turn: Turn, before: MaraudersMapStatus, rejected: RejectedRevision | None
-) -> tuple[bool, str, str]:
+) -> tuple[bool, AnyReason, str]:
     pin, stable = turn.status.pin, turn.status.stable
     if pin and stable and stable.revision == pin.revision:
         return (
             True,
-            "RolledBackTo",
+            Reason.ROLLED_BACK_TO,
             f"hogwarts.edu/rollback-to asked for {pin.revision} instead of {pin.against}",
         )
     if rejected:
-        return True, rejected.reason, rejected.message
+        return True, PassedOn(rejected.reason), rejected.message
     known = before.condition(ConditionType.ROLLED_BACK)
     if turn.observed.target is None and known:
-        return known.status == "True", known.reason, known.message
-    return False, "NotRejected", ""
+        return known.status == "True", PassedOn(known.reason), known.message
+    return False, Reason.NOT_REJECTED, ""
 
 
-def _ready_reason(phase: Phase, reason: str) -> str:
+def _ready_reason(phase: Phase, reason: AnyReason) -> AnyReason:
     if phase is Phase.READY:
-        return "StableServing"
-    return "RolledBack" if phase is Phase.ROLLED_BACK else reason
+        return Reason.STABLE_SERVING
+    return Reason.ROLLED_BACK if phase is Phase.ROLLED_BACK else reason
 
 
 def _message(turn: Turn, phase: Phase, rejected: RejectedRevision | None) -> str:
@@ -220,30 +215,30 @@ def _stable_image(status: MaraudersMapStatus) -> str:
     return status.stable.image if status.stable else "nothing"
 
 
-def _migrations(turn: Turn) -> tuple[bool, str, str]:
+def _migrations(turn: Turn) -> tuple[bool, AnyReason, str]:
     if not turn.spec.migrations.enabled:
-        return True, "Disabled", "spec.migrations.enabled is false"
+        return True, Reason.DISABLED, "spec.migrations.enabled is false"
     candidate = turn.status.candidate
     revision = (
         candidate.revision if candidate else (turn.status.stable.revision if turn.status.stable else "")
     )
     recorded = turn.observed.recorded.get(revision)
     if (recorded and recorded.migrated) or (candidate and candidate.step is not Step.MIGRATING):
-        return True, "Migrated", ""
+        return True, Reason.MIGRATED, ""
     if turn.blocked_reason in (
-        "Migrating",
-        "DatabaseUnreachable",
-        "MigrationFailed",
-        "MigrationInterrupted",
+        Reason.MIGRATING,
+        Reason.DATABASE_UNREACHABLE,
+        Reason.MIGRATION_FAILED,
+        Reason.MIGRATION_INTERRUPTED,
     ):
         return False, turn.blocked_reason, turn.blocked
     if candidate is None and turn.status.stable is not None:
-        return True, "Migrated", ""
-    return False, "NotStarted", "migrations run before the first pods of a revision"
+        return True, Reason.MIGRATED, ""
+    return False, Reason.NOT_STARTED, "migrations run before the first pods of a revision"
 
 
 def report_refusal(
-    before: MaraudersMapStatus, generation: int, message: str, now: datetime, reason: str = "Refused"
+    before: MaraudersMapStatus, generation: int, message: str, now: datetime, reason: Reason = Reason.REFUSED
 ) -> MaraudersMapStatus:
     """The status when the API server refuses what the resource needs, or the resource cannot be understood.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status import (
     MAX_HISTORY,
     CandidateRevision,
@@ -44,7 +45,7 @@ class Turn:
     abort: str = ""  # likewise
     asides: list[str] = field(default_factory=list)  # waited for, or waited for no longer, besides
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
-    blocked_reason: str = ""
+    blocked_reason: AnyReason | None = None
     ask_admission: bool = False
     actions: list[Action] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -93,18 +94,18 @@ class Turn:
         """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
         if self.observed.target is None:
             self.block(
-                self.observed.unknown_reason or "TargetUnknown",
+                self.observed.unknown_reason,
                 self.observed.unknown or "what the spec asks for cannot be read",
             )
         elif self.observed.unremembered:
             self.block(self.observed.unremembered_reason, self.observed.unremembered)
         else:
-            self.block("Paused", f"spec.rollout.paused is true: {what}")
+            self.block(Reason.PAUSED, f"spec.rollout.paused is true: {what}")
 
     def act(self, *actions: Action) -> None:
         self.actions.extend(actions)
 
-    def note(self, kind: NoteType, reason: str, message: str) -> None:
+    def note(self, kind: NoteType, reason: Reason, message: str) -> None:
         self.notes.append(Note(kind, reason, message))
 
     def wake(self, after: timedelta) -> None:
@@ -113,8 +114,11 @@ class Turn:
     def wake_at(self, moment: datetime) -> None:
         self.wake(moment - self.now)
 
-    def block(self, reason: str, message: str) -> None:
+    def block(self, reason: AnyReason, message: str) -> None:
         self.blocked_reason, self.blocked = reason, message
+
+    def unblock(self) -> None:
+        self.blocked_reason, self.blocked = None, ""
 
     def route(self, revision: str) -> None:
         """Point all traffic at the revision, unless it does already."""

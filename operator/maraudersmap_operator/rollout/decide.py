@@ -12,6 +12,7 @@ from datetime import datetime
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
+from maraudersmap_operator.resource.reasons import PassedOn, Reason
 from maraudersmap_operator.resource.status import (
     CandidateRevision,
     Hold,
@@ -53,7 +54,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     follow_secrets(turn)
     turn.all_learned()
     if observed.conflict:
-        turn.block("Conflict", observed.conflict)
+        turn.block(Reason.CONFLICT, observed.conflict)
     elif turn.spec.suspend:
         _suspend(turn)
     else:
@@ -84,7 +85,7 @@ def _hold_on(turn: Turn) -> None:
     if candidate and candidate.doomed:
         roll_back(turn)
     elif candidate and stable and take_abort(turn):
-        condemn(turn, candidate, Doomed("Aborted", "given up by hogwarts.edu/abort"))
+        condemn(turn, candidate, Doomed(Reason.ABORTED, "given up by hogwarts.edu/abort"))
     elif candidate:
         advance(turn)
     else:
@@ -104,7 +105,7 @@ def _roll(turn: Turn, target: Target) -> None:
         back = stable is not None and stable.revision == target.revision
         abandon(turn, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
     elif candidate and stable and take_abort(turn):
-        condemn(turn, candidate, Doomed("Aborted", "given up by hogwarts.edu/abort"))
+        condemn(turn, candidate, Doomed(Reason.ABORTED, "given up by hogwarts.edu/abort"))
     elif candidate:
         advance(turn)
     elif stable and stable.revision == target.revision:
@@ -130,12 +131,14 @@ def _held(turn: Turn, hold: Hold) -> bool:
     """Whether the target's next try is yet to come, by itself or by somebody."""
     if hold.stuck:
         turn.block(
-            hold.reason,
+            PassedOn(hold.reason),
             f"{hold.message}; it had traffic in {hold.traffic_attempts} tries and is not tried again by itself: "
             "change the spec, or give hogwarts.edu/retry a new value",
         )
     elif turn.now < hold.retry_at:
-        turn.block(hold.reason, f"{hold.message}; tried {hold.attempts} times, the next try follows")
+        turn.block(
+            PassedOn(hold.reason), f"{hold.message}; tried {hold.attempts} times, the next try follows"
+        )
         turn.wake_at(hold.retry_at)
     else:
         return False

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
     CandidateRevision,
@@ -29,7 +30,7 @@ from .verdict.control_group import controlled, disturbed
 from .verdict.pod_failures import shorten
 
 # Verdicts from lost readiness under traffic: the only ones that a shared cause, a moment later, can overturn.
-UNDER_TRAFFIC = frozenset({"NotReadyAfterPromotion"})
+UNDER_TRAFFIC = frozenset({Reason.NOT_READY_AFTER_PROMOTION})
 SECOND_THOUGHT_MOST = timedelta(seconds=15)
 HOLD_FIRST = timedelta(seconds=30)
 HOLD_MOST = timedelta(minutes=30)
@@ -40,7 +41,7 @@ TRAFFIC_RETRIES = 2
 def condemn(turn: Turn, candidate: CandidateRevision, verdict: Doomed | Environment) -> None:
     """Remember the verdict, then start to carry it out."""
     environment = isinstance(verdict, Environment)
-    turn.block("", "")  # what it was waiting for is of no interest any more
+    turn.unblock()  # what it was waiting for is of no interest any more
     turn.learn_candidate(
         doomed=Doom(
             reason=verdict.reason, message=verdict.message, detected_at=turn.now, environment=environment
@@ -80,14 +81,14 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
     True when the verdict is final.
     """
     if suffering := disturbed(candidate, turn.stable_facts, turn.now):
-        _acquit(turn, doom, "StableDisturbed", suffering)
+        _acquit(turn, doom, Reason.STABLE_DISTURBED, suffering)
         return True
     if not controlled(candidate, turn.stable_facts) and _recovered(turn, candidate):
         # It fell with nobody beside it, and is well beside stable: whatever ailed it may have ailed both.
         _acquit(
             turn,
             doom,
-            "NoControlGroup",
+            Reason.NO_CONTROL_GROUP,
             f"{doom.message}; no pod of the stable revision was there to compare with, and it is ready again",
         )
         return True
@@ -99,7 +100,7 @@ def _second_thought(turn: Turn, candidate: CandidateRevision, doom: Doom) -> boo
     return True
 
 
-def _acquit(turn: Turn, doom: Doom, reason: str, message: str) -> None:
+def _acquit(turn: Turn, doom: Doom, reason: Reason, message: str) -> None:
     """What was seen is no evidence against the revision: it goes, and is tried again."""
     turn.learn_candidate(
         doomed=doom.model_copy(update={"environment": True, "reason": reason, "message": shorten(message)})
@@ -127,7 +128,7 @@ def _reject(turn: Turn, candidate: CandidateRevision, stable: StableRevision, do
     turn.act(KeepEvidence(candidate.revision), StoreStatus(), Retire(candidate.revision))
     turn.note(
         NoteType.WARNING,
-        "RolledBack",
+        Reason.ROLLED_BACK,
         f"Rolled back from {candidate.revision} ({candidate.image}) to {stable.revision} ({stable.image}) "
         f"after {entry.restore_seconds} s: {doom.reason}. It is not tried again until the spec changes "
         f"or hogwarts.edu/retry gets a new value",
@@ -155,7 +156,7 @@ def _withdraw(turn: Turn, candidate: CandidateRevision, doom: Doom) -> None:
     turn.act(StoreStatus(), Retire(candidate.revision))
     turn.note(
         NoteType.WARNING,
-        "Withdrawn",
+        Reason.WITHDRAWN,
         f"Withdrew {candidate.revision} ({candidate.image}): {doom.reason}. "
         + (
             f"It had traffic in {in_traffic} tries and waits for a new value of hogwarts.edu/retry, or another spec"
@@ -185,7 +186,7 @@ def abandon(turn: Turn, outcome: Outcome) -> None:
         turn.act(Retire(candidate.revision))
     turn.note(
         NoteType.NORMAL,
-        str(outcome),
+        Reason(outcome),
         f"Left revision {candidate.revision} ({candidate.image}): the spec changed",
     )
     turn.wake(SOON)
@@ -202,7 +203,8 @@ def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevis
         facts, serving = turn.stable_facts, turn.facts(turn.serving)
         if not may_take_traffic(turn, stable.revision):
             turn.block(
-                "StableNotReady", f"the stable revision {stable.revision} has no ready pod to go back to"
+                Reason.STABLE_NOT_READY,
+                f"the stable revision {stable.revision} has no ready pod to go back to",
             )
             turn.wake(SOON)
             return False
@@ -213,7 +215,7 @@ def _traffic_is_on(turn: Turn, stable: StableRevision, candidate: CandidateRevis
         turn.route(stable.revision)
     if not turn.endpoints_left(candidate.revision):
         turn.block(
-            "GoingBack",
+            Reason.GOING_BACK,
             f"traffic is on its way to {stable.revision}: {turn.why_not_left(candidate.revision)}",
         )
         turn.wake(SOON)
@@ -241,7 +243,7 @@ def _exchange_back(turn: Turn, candidate: CandidateRevision, stable: StableRevis
     if keep < new.size:
         turn.act(ScaleTo(candidate.revision, keep))
     turn.block(
-        "GoingBack",
+        Reason.GOING_BACK,
         f"{old.ready} of {full} pods of {stable.revision} are ready again; the exchange is undone in batches",
     )
     turn.wake(SOON)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
+
 from .actions import NoteType
 from .context import Turn
 
@@ -33,7 +35,7 @@ def follow_secrets(turn: Turn) -> None:
         turn.update(secrets=known.model_copy(update={"changed_at": None, "restarted_for": restarted_for}))
         turn.note(
             NoteType.NORMAL,
-            "SecretsChanged",
+            Reason.SECRETS_CHANGED,
             "The pods are exchanged one at a time: a Secret they read has changed",
         )
     elif known.changed_at is not None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
+from maraudersmap_operator.resource.reasons import Reason
 
 from .context import Turn
 from .strategy import wanted_size
@@ -36,16 +37,16 @@ def serving(turn: Turn) -> Serving:
     return Serving(sum(f.ready for f in both), wanted)
 
 
-def available(turn: Turn, serving: Serving) -> tuple[bool, str, str]:
+def available(turn: Turn, serving: Serving) -> tuple[bool, Reason, str]:
     """Whether a request would be answered: by the endpoints of the Services that lead here, not by pods."""
     endpoints = turn.observed.ready_endpoints
     if turn.weight:
         endpoints |= turn.observed.preview_endpoints
     if endpoints:
-        return True, "PodsReady", served(turn)
+        return True, Reason.PODS_READY, served(turn)
     if serving.ready:
-        return False, "NoEndpoints", f"{served(turn)}, but no endpoint of the Service is"
-    return False, "NoReadyPods", served(turn)
+        return False, Reason.NO_ENDPOINTS, f"{served(turn)}, but no endpoint of the Service is"
+    return False, Reason.NO_READY_PODS, served(turn)
 
 
 def limping(turn: Turn) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import assert_never
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 from ..context import SOON, Turn
@@ -36,7 +37,7 @@ def judge(turn: Turn, wanted: int, arrived: bool = True) -> Verdict:
         case Pending(until=until, message=message):
             turn.wake_at(until)
             if not turn.blocked:
-                turn.block("WaitingForPods", message)
+                turn.block(Reason.WAITING_FOR_PODS, message)
         case Doomed() | Environment():
             sentence(turn, verdict)
         case unreachable:
@@ -57,7 +58,7 @@ def sentence(turn: Turn, verdict: Doomed | Environment) -> None:
         )
     elif turn.status.barrier:
         turn.block(
-            "IrreversibleMigration",
+            Reason.IRREVERSIBLE_MIGRATION,
             f"{verdict.reason}: {verdict.message}; the migrations of {turn.status.barrier} changed the schema and "
             "spec.migrations.reversible is false, so nothing is rolled back by itself. Go forward with a corrected spec, "
             "or go back all the same with a new value of hogwarts.edu/abort",
@@ -99,8 +100,10 @@ def _fallen(candidate: CandidateRevision, facts: RevisionFacts, proven: int) -> 
     since = candidate.proven_at or candidate.step_started_at
     blamed = [p for p in facts.active if not (p.ready or p.disrupted or p.created_at > since)]
     if len(blamed) * 2 >= proven:
-        return Doomed("NotReadyAfterPromotion", message)
-    return Environment("PodsLost", f"{message}; the others were lost with their nodes, evicted or deleted")
+        return Doomed(Reason.NOT_READY_AFTER_PROMOTION, message)
+    return Environment(
+        Reason.PODS_LOST, f"{message}; the others were lost with their nodes, evicted or deleted"
+    )
 
 
 def case_of(turn: Turn, wanted: int) -> Case:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -54,7 +55,7 @@ def start(turn: Turn, target: Target) -> None:
         undisturbed=turn.emergency or turn.override,
     )
     turn.update(candidate=candidate)
-    turn.note(NoteType.NORMAL, "RolloutStarted", f"Revision {target.revision} ({target.image}) starts")
+    turn.note(NoteType.NORMAL, Reason.ROLLOUT_STARTED, f"Revision {target.revision} ({target.image}) starts")
     advance(turn)
 
 
@@ -91,7 +92,7 @@ def _override(turn: Turn) -> None:
     assert candidate is not None
     hurt = disturbed(candidate, turn.stable_facts, turn.now)
     turn.update_candidate(undisturbed=True, controls_hurt_since=None)
-    turn.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hurt}")
+    turn.note(NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hurt}")
 
 
 def _may_have_pods(turn: Turn, candidate: CandidateRevision) -> bool:
@@ -178,7 +179,9 @@ def _may_go_on(turn: Turn, stage: Stage) -> bool:
         if take_promote(turn):
             return True
         # The hold of a stage that a person ends is theirs to judge.
-        turn.block("WaitingForPromotion", f"{candidate.step} waits for a new value of hogwarts.edu/promote")
+        turn.block(
+            Reason.WAITING_FOR_PROMOTION, f"{candidate.step} waits for a new value of hogwarts.edu/promote"
+        )
         return False
     # Nothing is gained by watching a part of the traffic when nobody else answers the rest.
     held = turn.stable_facts.ready > 0 and turn.now < candidate.settled_at + stage.hold
@@ -203,7 +206,7 @@ def _take_all_traffic(turn: Turn, stable: StableRevision, pods: int) -> None:
     _enter(turn, Step.BAKING)
     turn.note(
         NoteType.NORMAL,
-        "TrafficSwitched",
+        Reason.TRAFFIC_SWITCHED,
         f"Traffic moved from {stable.revision} to {candidate.revision}; watching it for "
         f"{turn.spec.rollout.bake_seconds} s before {stable.revision} is retired",
     )

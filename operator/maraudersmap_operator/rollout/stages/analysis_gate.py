@@ -5,6 +5,7 @@ from __future__ import annotations
 from maraudersmap_operator import analysis
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed
 from maraudersmap_operator.resource.analysis import OnInconclusive
+from maraudersmap_operator.resource.reasons import Reason
 
 from ..actions import NoteType
 from ..commands import take_promote
@@ -58,17 +59,17 @@ def enough(turn: Turn) -> bool | Doomed:
         case OnInconclusive.PASS:
             turn.note(
                 NoteType.NORMAL,
-                "AnalysisInconclusive",
+                Reason.ANALYSIS_INCONCLUSIVE,
                 f"{candidate.image} goes on unjudged: {judgement.message}",
             )
             return True
         case OnInconclusive.FAIL:
-            return Doomed("AnalysisInconclusive", judgement.message)
+            return Doomed(Reason.ANALYSIS_INCONCLUSIVE, judgement.message)
         case OnInconclusive.PAUSE:
             if take_promote(turn):
                 return True
             turn.block(
-                "WaitingForPromotion",
+                Reason.WAITING_FOR_PROMOTION,
                 f"not enough is known of its answers ({judgement.message}): a new value of hogwarts.edu/promote goes on",
             )
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Outcome
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -33,7 +34,7 @@ def bake(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> No
     if not way_back:
         seen = f"{verdict.reason}: {verdict.message}" if verdict else f"{candidate.image} has all traffic"
         why = why_not_ready(turn.stable_facts, max(turn.stable_facts.size, 1))
-        turn.block("NoWayBack", f"{seen}; there is no way back to {stable.image} now: {why}")
+        turn.block(Reason.NO_WAY_BACK, f"{seen}; there is no way back to {stable.image} now: {why}")
         turn.wake(SOON)
     if verdict:
         return
@@ -68,7 +69,9 @@ def _whole(turn: Turn, candidate: CandidateRevision, way_back: bool) -> bool:
     if facts.ready >= wanted:
         if turn.route_left():
             return True
-        turn.block("WaitingForRoute", "the Gateway has yet to stop sending requests to the preview Service")
+        turn.block(
+            Reason.WAITING_FOR_ROUTE, "the Gateway has yet to stop sending requests to the preview Service"
+        )
         turn.wake(SOON)
         return False
     bake, patience = turn.spec.rollout.bake_seconds, turn.spec.rollout.progress_deadline_seconds
@@ -79,11 +82,11 @@ def _whole(turn: Turn, candidate: CandidateRevision, way_back: bool) -> bool:
     elif not way_back and facts.ready:
         # What has proven itself serves, and nothing else could.
         return True
-    elif way_back and (found := late(case_of(turn, wanted), "ProgressDeadlineExceeded", message)):
+    elif way_back and (found := late(case_of(turn, wanted), Reason.PROGRESS_DEADLINE_EXCEEDED, message)):
         sentence(turn, found)
         return False
     if not turn.blocked:
-        turn.block("WaitingForPods", message)
+        turn.block(Reason.WAITING_FOR_PODS, message)
     turn.wake(SOON)
     return False
 
@@ -109,6 +112,8 @@ def promote(turn: Turn, candidate: CandidateRevision) -> None:
     """The candidate is the stable revision from now on."""
     turn.close(candidate, Outcome.PROMOTED)
     turn.settle_on(candidate)
-    turn.note(NoteType.NORMAL, "Promoted", f"Revision {candidate.revision} ({candidate.image}) is stable")
-    turn.block("", "")
+    turn.note(
+        NoteType.NORMAL, Reason.PROMOTED, f"Revision {candidate.revision} ({candidate.image}) is stable"
+    )
+    turn.unblock()
     turn.wake(SOON)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
+
 from ..actions import MarkMigrated, Migrate, StoreStatus
 from ..context import Turn
 from ..facts import JobState, MigrationFacts
@@ -41,7 +43,7 @@ def migrated(turn: Turn) -> bool:
             turn.learn_candidate(migration_attempt=migration.attempt)
             # Without a pod of its own, the Job's message is what quota or admission said.
             why = why_waiting(migration.pods) or migration.message or "is running"
-            turn.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
+            turn.block(Reason.MIGRATING, f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
                 staff(turn, candidate, stages(turn.spec, candidate.strategy)[0])
@@ -64,11 +66,11 @@ def _repeat(turn: Turn, migration: MigrationFacts) -> None:
     blamed = not unreachable and migration_blame(candidate, migration, limit)
     pause = min(BACKOFF_FIRST * 2 ** min(migration.attempt - 1, 10), BACKOFF_MOST)
     due = (migration.finished_at or turn.now) + pause
-    reason, why = "MigrationFailed", migration.message or "failed"
+    reason, why = Reason.MIGRATION_FAILED, migration.message or "failed"
     if migration.exit_code == EXIT_UNREACHABLE:
-        reason = "DatabaseUnreachable"
+        reason = Reason.DATABASE_UNREACHABLE
     elif not blamed:
-        reason, why = "MigrationInterrupted", why_interrupted(candidate, migration)
+        reason, why = Reason.MIGRATION_INTERRUPTED, why_interrupted(candidate, migration)
     turn.block(reason, f"migrations, attempt {migration.attempt}: {why}; next try follows")
     if turn.now >= due or turn.retry:
         if not blamed:
@@ -85,4 +87,4 @@ def _migrate(turn: Turn, attempt: int) -> None:
     assert candidate is not None
     turn.act(Migrate(candidate.revision, attempt))
     turn.update_candidate(migration_attempt=attempt, migration_ran_at=None, migration_waited="")
-    turn.block("Migrating", f"migrations Job, attempt {attempt}, starts")
+    turn.block(Reason.MIGRATING, f"migrations Job, attempt {attempt}, starts")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -49,10 +50,10 @@ def _waited(turn: Turn, candidate: CandidateRevision, wanted: int, strays: list[
     if strays:
         names, patience = ", ".join(strays), turn.spec.rollout.progress_deadline_seconds
         message = f"pods of {names} are still there, and sharing traffic would send requests to them"
-        turn.block("LeftoversRemain", message)
+        turn.block(Reason.LEFTOVERS_REMAIN, message)
         since = candidate.waiting_since
         if since and turn.now >= since + timedelta(seconds=patience):
-            sentence(turn, Environment("LeftoversRemain", message))
+            sentence(turn, Environment(Reason.LEFTOVERS_REMAIN, message))
             return None
     return wanted
 

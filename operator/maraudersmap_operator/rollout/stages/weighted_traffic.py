@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -64,8 +65,10 @@ def _may_wait(turn: Turn, candidate: CandidateRevision) -> bool:
     patience = timedelta(seconds=turn.spec.rollout.progress_deadline_seconds)
     since = candidate.waiting_since
     if candidate.settled_at is not None or since is None or turn.now < since + patience:
-        turn.block("WaitingForRoute", told)
+        turn.block(Reason.WAITING_FOR_ROUTE, told)
         turn.wake(SOON)
         return True
-    sentence(turn, Environment("RouteNotServed", f"not within {patience.total_seconds():.0f} s: {told}"))
+    sentence(
+        turn, Environment(Reason.ROUTE_NOT_SERVED, f"not within {patience.total_seconds():.0f} s: {told}")
+    )
     return False

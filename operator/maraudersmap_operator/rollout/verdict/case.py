@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.policy import Rollout
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision
 
 from ..facts import Admission, MigrationFacts, RevisionFacts
 from .control_group import disturbed
-from .pod_failures import Trouble, shorten
+from .pod_failures import shorten
 
 # How much of a deadline a pod's own container must have had before it is to blame for not having made it.
 FAIR_SHARE = 0.75
+# No suffering of stable explains these: they lie in the image or the template.
+IN_THE_TEMPLATE = frozenset({Reason.IMAGE_NOT_FOUND, Reason.CONTAINER_CONFIG_INVALID})
 # A database that is away looks like this in a good revision, too.
-NEEDS_CONTROLS = frozenset({"CrashLoop", "ProgressDeadlineExceeded", "RolloutTimeout"})
+NEEDS_CONTROLS = frozenset({Reason.CRASH_LOOP, Reason.PROGRESS_DEADLINE_EXCEEDED, Reason.ROLLOUT_TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Pending:
 class Doomed:
     """The revision is bad, whenever and wherever it is tried."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -43,7 +46,7 @@ class Doomed:
 class Environment:
     """The revision cannot be tried here and now; that says nothing against it."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -69,13 +72,13 @@ class Case:
 def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
     """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template; nor what
     a cause that both share looks like, while nobody is well."""
-    if isinstance(found, Environment) or found.reason in (Trouble.IMAGE_NOT_FOUND, Trouble.CONFIG_INVALID):
+    if isinstance(found, Environment) or found.reason in IN_THE_TEMPLATE:
         return found
     if suffering := disturbed(case.candidate, case.stable, case.now):
-        return Environment("StableDisturbed", shorten(f"{found.message}; {suffering}"))
+        return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
     # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.
     sick = case.stable.size > 0 and not case.stable.ready
     if found.reason in NEEDS_CONTROLS and not case.first and sick:
         nobody = "no pod of the stable revision is ready to compare with"
-        return Environment("NoControlGroup", shorten(f"{found.message}; {nobody}"))
+        return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {nobody}"))
     return found

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
+
 from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
 from .case import Case, Doomed, Environment, Healthy, Pending, Verdict, unless_disturbed
 from .control_group import disturbed
@@ -49,7 +51,7 @@ def classify(case: Case) -> Verdict:
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
     since = case.candidate.controls_hurt_since
     if since is not None and case.now - since >= CONTROLS_PATIENCE:
-        return Environment("StableDisturbed", disturbed(case.candidate, case.stable, case.now))
+        return Environment(Reason.STABLE_DISTURBED, disturbed(case.candidate, case.stable, case.now))
     if _settled(case):
         return Healthy()
     # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
@@ -72,7 +74,7 @@ def _image_unobtainable(case: Case) -> Doomed | Environment | None:
         message = shorten(seen[0].waiting_message or seen[0].waiting_reason)
         # Running pods do not pull: expired credentials say nothing about the revision.
         denied = trouble is Trouble.IMAGE_DENIED
-        return Environment(str(trouble), message) if denied else Doomed(str(trouble), message)
+        return Environment(Reason(trouble), message) if denied else Doomed(Reason(trouble), message)
     return None
 
 
@@ -86,7 +88,7 @@ def _config_invalid(case: Case) -> Doomed | None:
     seen = [p for p in case.facts.active if pod_trouble(p) is Trouble.CONFIG_INVALID]
     if len(seen) >= 2 or any(case.now - p.created_at >= CREATE_PATIENCE for p in seen):
         return Doomed(
-            str(Trouble.CONFIG_INVALID), shorten(f"{seen[0].waiting_reason}: {seen[0].waiting_message}")
+            Reason.CONTAINER_CONFIG_INVALID, shorten(f"{seen[0].waiting_reason}: {seen[0].waiting_message}")
         )
     return None
 
@@ -99,7 +101,7 @@ def _pods_refused(case: Case) -> Doomed | Environment | None:
         return None
     if trouble is Trouble.ADMISSION_REFUSED:
         return _refused_by_admission(case, message)
-    return Environment(str(trouble), shorten(message))
+    return Environment(Reason(trouble), shorten(message))
 
 
 def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
@@ -111,7 +113,7 @@ def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
 def _refused_by_admission(case: Case, message: str) -> Doomed | Environment | None:
     """A policy that admits stable's pods and not these has something against this revision, if it stays with it."""
     reason, asked, since = (
-        str(Trouble.ADMISSION_REFUSED),
+        Reason.ADMISSION_REFUSED,
         case.admission,
         case.candidate.refused_since or case.now,
     )
@@ -135,7 +137,7 @@ def _keeps_ending(case: Case) -> Doomed | None:
     if count < limit or not case.candidate.late_failure:
         return None
     ends = Counter(t.reason for p in case.facts.active for t in p.last_terminations)
-    reason = "OOMKilled" if ends and ends.most_common(1)[0][0] == "OOMKilled" else "CrashLoop"
+    reason = Reason.OOM_KILLED if ends and ends.most_common(1)[0][0] == "OOMKilled" else Reason.CRASH_LOOP
     return Doomed(reason, shorten(f"containers ended {count} times; {last_words(case.facts.active)}"))
 
 
@@ -156,8 +158,8 @@ def _migration_failed(case: Case) -> Doomed | Environment | None:
     if migration.attempt != case.candidate.migration_attempt:
         return None  # an earlier attempt's; the next one has just been asked for
     if blame := migration_blame(case.candidate, migration, case.migration_limit):
-        return Doomed("MigrationFailed", shorten(blame))
-    return Environment("MigrationInterrupted", shorten(why_interrupted(case.candidate, migration)))
+        return Doomed(Reason.MIGRATION_FAILED, shorten(blame))
+    return Environment(Reason.MIGRATION_INTERRUPTED, shorten(why_interrupted(case.candidate, migration)))
 
 
 def _migration_without_room(case: Case) -> Environment | None:
@@ -168,7 +170,7 @@ def _migration_without_room(case: Case) -> Environment | None:
         return None
     if not any(pod_trouble(p) is Trouble.NO_CAPACITY for p in migration.pods):
         return None
-    return Environment(str(Trouble.NO_CAPACITY), why_waiting(migration.pods))
+    return Environment(Reason.INSUFFICIENT_CAPACITY, why_waiting(migration.pods))
 
 
 def _migration_deadline(case: Case) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 from ..facts import JobState, PodFacts, RevisionFacts
@@ -26,34 +27,36 @@ def out_of_time(case: Case) -> Doomed | Environment | None:
     if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds) + uncounted(
         candidate, case.now
     ):
-        return late(case, "RolloutTimeout", f"not done after {rollout.timeout_seconds} s; {why}")
+        return late(case, Reason.ROLLOUT_TIMEOUT, f"not done after {rollout.timeout_seconds} s; {why}")
     # It was well until now: what it waited for is not over since a moment ago.
     waited = candidate.settled_at is not None or candidate.waiting_since is not None
     if case.facts.ready >= case.wanted or waited:
         return None
     if case.now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
         message = f"no progress for {rollout.progress_deadline_seconds} s; {why}"
-        return late(case, "ProgressDeadlineExceeded", message)
+        return late(case, Reason.PROGRESS_DEADLINE_EXCEEDED, message)
     return None
 
 
-def late(case: Case, reason: str, message: str) -> Doomed | Environment | None:
+def late(case: Case, reason: Reason, message: str) -> Doomed | Environment | None:
     """Out of time. The revision is to blame for pods whose own container ran and did not become ready; None: those that
     run have yet to have their share of the time."""
     migration = case.migration
     if migration is not None and migration.state is JobState.FAILED and blameless(migration):
-        return Environment("DatabaseUnreachable", shorten(f"{message}; migrations: {migration.message}"))
+        return Environment(
+            Reason.DATABASE_UNREACHABLE, shorten(f"{message}; migrations: {migration.message}")
+        )
     starting = [p for p in in_charge(case) if not p.ready]
     if any(pod_trouble(p) is Trouble.NO_CAPACITY for p in starting):
-        return Environment(str(Trouble.NO_CAPACITY), shorten(message))
+        return Environment(Reason.INSUFFICIENT_CAPACITY, shorten(message))
     running = [p for p in starting if p.ran_since and not (p.own_ready or p.disrupted or p.injected)]
     if any(case.now >= fair_until(case, p) for p in running):
         return unless_disturbed(case, Doomed(reason, shorten(message)))
     if running or (not starting and case.facts.ready >= case.wanted > 0):
         return None
     if injected := next((f"pod {p.name}: {p.injected}" for p in starting if p.injected), ""):
-        return Environment("InjectedContainerFailing", shorten(f"{message}; {injected}"))
-    return Environment("PodsNotStarted", shorten(message))
+        return Environment(Reason.INJECTED_CONTAINER_FAILING, shorten(f"{message}; {injected}"))
+    return Environment(Reason.PODS_NOT_STARTED, shorten(message))
 
 
 def in_charge(case: Case) -> tuple[PodFacts, ...]:

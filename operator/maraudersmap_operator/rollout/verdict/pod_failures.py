@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import MAX_MESSAGE
 
 from ..facts import PodFacts
@@ -15,12 +16,12 @@ from ..facts import PodFacts
 class Trouble(StrEnum):
     """Why a pod does not come up, as far as words can tell."""
 
-    IMAGE_NOT_FOUND = "ImageNotFound"
-    IMAGE_DENIED = "ImagePullDenied"
-    CONFIG_INVALID = "ContainerConfigInvalid"
-    ADMISSION_REFUSED = "AdmissionRefused"
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    NO_CAPACITY = "InsufficientCapacity"
+    IMAGE_NOT_FOUND = Reason.IMAGE_NOT_FOUND
+    IMAGE_DENIED = Reason.IMAGE_PULL_DENIED
+    CONFIG_INVALID = Reason.CONTAINER_CONFIG_INVALID
+    ADMISSION_REFUSED = Reason.ADMISSION_REFUSED
+    QUOTA_EXCEEDED = Reason.QUOTA_EXCEEDED
+    NO_CAPACITY = Reason.INSUFFICIENT_CAPACITY
     MAY_PASS = "MayPass"  # noqa: S105  # a word, not a password
 
 

@@ -13,6 +13,7 @@ from tests.unit.operator.analysis.test_scrape import Handler, free_port, serving
 from maraudersmap_operator.analysis import Failed, anew, begin, judge
 from maraudersmap_operator.cluster.scrape import Target
 from maraudersmap_operator.reconcile.analyst import MAX_PODS, Analyst, Sides
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison
 
 POLICY = analysis()
@@ -211,5 +212,5 @@ async def test_queries_are_asked_in_the_same_look(pods: Pods) -> None:
             sides = Sides((), (), {"candidate": "bcdfgh24"})
             comparison = await analyst.look("k", comparison, sides, policy, NOW + number * SECOND)
     assert judge(comparison, policy) == Failed(
-        "Query", "query queue gives 9, at most 1 is allowed; for 3 looks in a row"
+        Reason.QUERY, "query queue gives 9, at most 1 is allowed; for 3 looks in a row"
     )

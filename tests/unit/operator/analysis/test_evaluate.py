@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.operator.analysis.given import after, analysis, answered
 
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed, judge
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, QueryAnswer, Tally
 
 POLICY = analysis()
@@ -68,11 +69,11 @@ def test_a_worse_candidate_is_condemned_within_six_looks(
 def test_the_message_has_the_numbers_of_both_sides() -> None:
     verdict = judge(looks(answered(30), answered(20, errors=5)), POLICY)
     assert verdict == Failed(
-        "ErrorRate", "25.0 % of the candidate's 120 answers are errors, 0.0 % of stable's 180"
+        Reason.ERROR_RATE, "25.0 % of the candidate's 120 answers are errors, 0.0 % of stable's 180"
     )
     verdict = judge(looks(answered(30, took=0.02), answered(20, took=0.3)), POLICY)
     assert verdict == Failed(
-        "Latency",
+        Reason.LATENCY,
         "100.0 % of the candidate's 120 requests took more than 0.1 s, 0.0 % of stable's 180: 15.0 times as long",
     )
 
@@ -115,10 +116,10 @@ def test_without_a_control_group_nothing_is_said_unless_the_user_gave_limits() -
     )
     policy = analysis(errorRate={"maxPercent": 5})
     verdict = judge(after(*((NOTHING, answered(30, errors=20)),) * 6, policy=policy), policy)
-    assert verdict == Failed("ErrorRate", "66.7 % of the candidate's 180 answers are errors")
+    assert verdict == Failed(Reason.ERROR_RATE, "66.7 % of the candidate's 180 answers are errors")
     policy = analysis(latency={"maxSeconds": 0.7})
     verdict = judge(after(*((NOTHING, answered(30, took=3)),) * 6, policy=policy), policy)
-    assert verdict == Failed("Latency", "100.0 % of the candidate's 180 requests took more than 1 s")
+    assert verdict == Failed(Reason.LATENCY, "100.0 % of the candidate's 180 requests took more than 1 s")
     # Between the limit and the next bound it cannot be told.
     assert not isinstance(
         judge(after(*((NOTHING, answered(30, took=0.9)),) * 6, policy=policy), policy), Failed
@@ -210,7 +211,7 @@ def test_a_query_speaks_without_any_request() -> None:
     policy = analysis(prometheus=PROMETHEUS)
     comparison = after(*((NOTHING, NOTHING),) * 3, policy=policy, queries=(asked(11, 5),) * 3)
     assert judge(comparison, policy) == Failed(
-        "Query", "query queue gives 11, at most 10 is allowed; for 3 looks in a row"
+        Reason.QUERY, "query queue gives 11, at most 10 is allowed; for 3 looks in a row"
     )
 
 

@@ -60,6 +60,7 @@ ENTRANCES = {
     "Note": 1,
     "late": 1,
     "_missing": 0,
+    "_acquit": 2,
 }
 
 
@@ -76,9 +77,9 @@ def spelled(tree: ast.Module) -> Iterator[str]:
         yield from (v for v in values if isinstance(v, str) and v)
 
 
-def test_no_module_gives_a_reason_that_is_not_in_the_set() -> None:
-    found = {word: name for name, tree in modules() for word in spelled(tree)}
-    assert {w: name for w, name in found.items() if w not in set(Reason)} == {}
+def test_no_module_spells_a_reason() -> None:
+    """Where one enters, mypy wants a member of the set or one that is passed on: a literal is neither."""
+    assert {word: name for name, tree in modules() for word in spelled(tree)} == {}
 
 
 def test_no_reason_is_unused() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import RevisionFacts
 from maraudersmap_operator.rollout.verdict.case import Case, Doomed, unless_disturbed
 
@@ -201,4 +202,4 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
         now=world.now,
         migration_limit=timedelta(minutes=5),
     )
-    assert unless_disturbed(case, Doomed("CrashLoop", "it keeps ending")).reason == verdict
+    assert unless_disturbed(case, Doomed(Reason.CRASH_LOOP, "it keeps ending")).reason == verdict
