@@ -1,4 +1,4 @@
-"""The command line: verbs and options, and what each says of itself."""
+"""The command line: verbs and options, with the help of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 EPILOG = """\
 exit codes: 0 done; 1 not found, refused, or not reached; 2 wrong usage; 130 interrupted
 """
-# A line in the list of verbs, and what the verb's own help says.
+# A line in the list of verbs, and the verb's own help.
 REQUESTS: dict[Verb, tuple[str, str]] = {
     Verb.PROMOTE: (
         "let the candidate take the next steps now",

@@ -49,7 +49,7 @@ async def connect(
     if in_cluster() and kubeconfig is None and context is None:
         api, default = await open_api(), own_namespace()
     else:
-        # The library also warns on standard error of a missing file; the exception says enough.
+        # The library also warns on standard error of a missing file; the exception is enough.
         logging.getLogger("kubernetes").addHandler(logging.NullHandler())
         configuration = Configuration()
         await config.load_kube_config(  # type: ignore[no-untyped-call]

@@ -132,7 +132,7 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
 
 
 def _ready_reason(snapshot: Snapshot) -> str:
-    """The reason of the Ready condition, as far as it says more than the phase."""
+    """The reason of the Ready condition, as far as it adds to the phase."""
     condition = snapshot.status.condition(ConditionType.READY)
     if condition is None or condition.status == "True" or not known(condition.reason):
         return str(snapshot.status.phase)
@@ -161,9 +161,9 @@ def _facts(snapshot: Snapshot, entry: RejectedRevision | None, now: datetime) ->
     )
     for pod in snapshot.pods or ():
         if not pod.ready and not pod.terminating:
-            said = f": {pod.message}" if pod.message else ""
+            detail = f": {pod.message}" if pod.message else ""
             again = f", {pod.restarts} restarts" if pod.restarts else ""
-            facts.append(f"pod {pod.name} of {pod.revision} is not ready: {pod.reason}{said}{again}")
+            facts.append(f"pod {pod.name} of {pod.revision} is not ready: {pod.reason}{detail}{again}")
     for kind in (ConditionType.DATABASE_READY, ConditionType.MIGRATIONS_READY):
         condition = status.condition(kind)
         if condition is not None and condition.status == "False":

@@ -112,7 +112,7 @@ async def _status(session: Session, arguments: Arguments, output: Output) -> int
     if outcome is Progress.HOPELESS:
         return _fail(
             f"{arguments.name} does not get {arguments.goal} by itself; `kubectl marauders explain "
-            f"{arguments.name}` says why"
+            f"{arguments.name}` shows why"
         )
     if outcome is Progress.OPEN and arguments.goal is not None:
         return _fail(f"{arguments.name} is not {arguments.goal} after {arguments.timeout:.0f} s")
@@ -121,8 +121,8 @@ async def _status(session: Session, arguments: Arguments, output: Output) -> int
 
 def _show(snapshots: list[Snapshot], one: bool, output: Output) -> None:
     if output.format is Format.JSON:
-        told = [_as_json(s) for s in snapshots]
-        output.json(told[0] if one else {"items": told})
+        shown = [_as_json(s) for s in snapshots]
+        output.json(shown[0] if one else {"items": shown})
         return
     now = datetime.now(UTC)
     for snapshot in snapshots:
@@ -160,8 +160,8 @@ async def _request(session: Session, name: str, verb: Verb, arguments: Arguments
         if arguments.wait and asked.at_once:
             taken_up = await _taken_up(session, name, lambda s: acted_upon(asked, s), arguments.wait)
     if output.format is Format.JSON:
-        told = {"namespace": namespace, "name": name, "verb": str(verb), "token": asked.token or None}
-        output.json({**told, "written": bool(asked.patch), "takenUp": taken_up, "message": asked.message})
+        answer = {"namespace": namespace, "name": name, "verb": str(verb), "token": asked.token or None}
+        output.json({**answer, "written": bool(asked.patch), "takenUp": taken_up, "message": asked.message})
     else:
         output.lines([asked.message])
     if taken_up is False:

@@ -65,7 +65,7 @@ class Output:
         self.lines([json.dumps(to_json(value), indent=None if compact else 2, ensure_ascii=False)])
 
     def live(self) -> LiveView:
-        """A picture that is drawn anew in place. On a terminal only."""
+        """A picture that is drawn again in place. On a terminal only."""
         return LiveView(Console(file=self._stream, highlight=False))
 
 

@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`pods`, `records` and `happenings` are None when they may not be read; `notes` then says so."""
+    """`pods`, `records` and `happenings` are None when they may not be read; `notes` then names them."""
 
     namespace: str
     name: str

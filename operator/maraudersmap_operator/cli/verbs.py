@@ -44,7 +44,7 @@ TOKENS = {
 
 
 class CannotAct(Exception):
-    """The request makes no sense now; the message says why and what would."""
+    """The request makes no sense now; the message has the reason and a way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _undo(snapshot: Snapshot, token: str, to: str | None) -> Request:
         raise CannotAct(f"{record.revision} ({record.image}) is the stable revision already")
     message = f"asked to go back to {record.revision} (number {record.number}, {record.image})"
     if (entry := next((r for r in status.rejected if r.revision == record.revision), None)) is not None:
-        message += f"; it was rejected for {entry.reason} and is tried anew"
+        message += f"; it was rejected for {entry.reason} and is tried again"
     return _ask(ANNOTATION_ROLLBACK_TO, f"{record.revision}/{token}", message, token)
 
 
@@ -211,8 +211,8 @@ def _pause(snapshot: Snapshot, *, paused: bool) -> Request:
     if snapshot.paused == paused:
         already = "paused already" if paused else "not paused"
         return Request({}, f"{snapshot.full_name} is {already}")
-    told = "paused: no new revision goes further" if paused else "resumed: rollouts go on"
-    return Request({"spec": {"rollout": {"paused": paused}}}, f"{snapshot.full_name} {told}")
+    state = "paused: no new revision goes further" if paused else "resumed: rollouts go on"
+    return Request({"spec": {"rollout": {"paused": paused}}}, f"{snapshot.full_name} {state}")
 
 
 def _restart(snapshot: Snapshot, token: str) -> Request:

@@ -1,4 +1,4 @@
-"""When a new revision is worse than the stable one: what `.spec.rollout.analysis` says. See docs/analysis.md.
+"""When a new revision is worse than the stable one: what `.spec.rollout.analysis` asks for. See docs/analysis.md.
 
 Changes here roll nothing out.
 """

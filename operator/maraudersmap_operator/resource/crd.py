@@ -1,7 +1,7 @@
 """The CustomResourceDefinition, rendered from the models: `python -m maraudersmap_operator.resource.crd`.
 
 The API server wants a *structural* schema: no `$ref`, no `anyOf` with null, a type everywhere. Pydantic's JSON
-schema is turned into one here; whatever it says that has no structural form raises Unrenderable at generation.
+schema is turned into one here; whatever has no structural form raises Unrenderable at generation.
 """
 
 import json
@@ -55,7 +55,7 @@ _HANDLED: Final = frozenset(
 
 
 class Unrenderable(ValueError):
-    """A model says something that a structural schema cannot."""
+    """A model has something that a structural schema cannot express."""
 
 
 def custom_resource_definition() -> Schema:

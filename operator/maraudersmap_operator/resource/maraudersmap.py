@@ -55,7 +55,7 @@ class MaraudersMap(BaseModel):
     spec: MaraudersMapSpec
     status: MaraudersMapStatus = MaraudersMapStatus()
     ignored: tuple[str, ...] = ()
-    """Fields of the spec that this version does not know and that nobody has set: defaults of a newer definition."""
+    """Fields of the spec that this version does not know and that no one has set: defaults of a newer definition."""
     not_understood: str = ""
     """Why it is not known what the spec asks for: someone has set a field, or a value, that this version does not know."""
     unread: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ def is_owned(metadata: Mapping[str, Any], path: Sequence[str | int]) -> bool:
 def _owns(fields: Mapping[str, Any], path: Sequence[str | int]) -> bool:
     for part in path:
         if isinstance(part, int):
-            return True  # an item of a list that is owned; which one, its key would tell
+            return True  # an item of a list that is owned; its key would show which one
         if f"f:{part}" not in fields:
             return False
         fields = fields[f"f:{part}"]

@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What must hold between fields; `message` says what to write instead."""
+    """What must hold between fields; `message` is what to write instead."""
 
     cel: str
     message: str

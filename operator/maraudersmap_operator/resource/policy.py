@@ -82,7 +82,7 @@ class Migrations(Model):
     reversible: bool = Field(
         default=True,
         description="Off: the previous revision cannot work with the new schema. Once the Job has changed it, nothing is "
-        "rolled back by itself; the status says so and waits for a person.",
+        "rolled back by itself; the status shows it and waits for a person.",
     )
     timeout_seconds: int = Field(
         default=600, ge=10, le=86400, description="Seconds one attempt may take before it counts as failed."
@@ -124,7 +124,7 @@ class Rollback(Model):
     """Going back by itself."""
 
     enabled: bool = Field(
-        default=True, description="Off: a revision found bad is held where it is, and the status says so."
+        default=True, description="Off: a revision found bad is held where it is, and the status shows it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which phase a resource has, when the engine and its children have each something to report: the first in a list, whoever
+"""Which phase a resource has, when the engine and its children each have something to report: the first in a list, whoever
 reports it and in whatever order."""
 
 from __future__ import annotations

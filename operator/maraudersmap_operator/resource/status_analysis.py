@@ -36,7 +36,7 @@ class Tally(StatusModel):
 
 
 class QueryAnswer(StatusModel):
-    """What Prometheus said last."""
+    """What Prometheus answered last."""
 
     name: str = Field(description="Name of the query.")
     value: float | None = Field(default=None, description="The number; absent when there was none.")
@@ -65,7 +65,7 @@ class Comparison(StatusModel):
         description="What stable's pods, out of traffic, cannot reach now; such looks do not count.",
     )
     queries: tuple[QueryAnswer, ...] = Field(
-        default=(), max_length=MAX_QUERIES, description="What Prometheus said last."
+        default=(), max_length=MAX_QUERIES, description="What Prometheus answered last."
     )
     compared: bool = Field(
         default=False, description="The window before had enough requests, and nothing against the candidate."

@@ -154,7 +154,7 @@ class Config(Model):
         default=0,
         ge=0,
         le=10,
-        description="How many proxies in front are trusted to tell the client's address (X-Forwarded-For).",
+        description="How many proxies in front are trusted to report the client's address (X-Forwarded-For).",
     )
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = Field(
         default=(),
