@@ -175,13 +175,17 @@ bench-million: venv ## each endpoint on a million incidents (10 minutes)
 fuzz-api: venv ## thousands of requests made from the served document, and of mutated bytes (minutes)
 	@$(PY) -m dev.fuzz_api
 
+.PHONY: gitops
+gitops: venv ## generate the settings of Argo CD in manifests/gitops from its Lua files
+	@$(PY) -m dev.gitops
+
 .PHONY: swagger-ui
 swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrade it; needs npm)
 	@$(PY) -m dev.swagger_ui
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
+demo: announce-demo venv cluster images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
 
 # --- delivering it: what .github/workflows call, on any machine -------------------------------------------------------

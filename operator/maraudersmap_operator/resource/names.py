@@ -24,6 +24,13 @@ LABEL_COMPONENT: Final = "app.kubernetes.io/component"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_REVISION: Final = f"{GROUP}/revision"
 
+KEPT: Final = {
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+"""Annotations of what outlives its resource. It has no owner then, and an Argo CD that tracks by the label
+`app.kubernetes.io/instance` takes it for a leftover of the Application of that name: it would delete the data."""
+
 NO_REVISION: Final = "none"
 """Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
