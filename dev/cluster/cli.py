@@ -23,7 +23,7 @@ _TOOLS = {"helm", "actionlint"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; 0 when it did what it says."""
+    """Run one command; 0 when it succeeded."""
     options = _parser().parse_args(arguments)
     try:
         # Looking and breaking the registry never wait for another clone's long build.
