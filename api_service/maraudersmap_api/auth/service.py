@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from maraudersmap_api.addresses import ClientAddress
 from maraudersmap_api.auth import repository
 from maraudersmap_api.auth.models import ChangePassword, NewUser, Session, User
 from maraudersmap_api.auth.passwords import Passwords
@@ -18,7 +19,6 @@ from maraudersmap_api.auth.tokens import (
     refresh_hash,
 )
 from maraudersmap_api.errors import Unauthorized, Unavailable, ValidationError
-from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import log
 

@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from maraudersmap_api.addresses import ClientAddress, site_of
 from maraudersmap_api.errors import RateLimited, Unavailable
-from maraudersmap_api.http.addresses import site_of
-from maraudersmap_api.http.api import ClientAddress
 
 FAILURES_PER_ACCOUNT = 5
 FAILURES_PER_ADDRESS = 50

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
-from maraudersmap_api.http.reading import header, let_go, route_of, understand
+from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
+from maraudersmap_api.infra.parsing import understand
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

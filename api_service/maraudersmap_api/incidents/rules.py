@@ -170,8 +170,24 @@ def _word(status: Status) -> str:
 
 def visible(incident: Incident | None, viewer: User) -> Incident:
     """The incident, if there is one and `viewer` may see it. Raises NotFound, or Forbidden without any detail."""
+    found = existing(incident)
+    permit_view(viewer, found.severity, found.reported_by.id)
+    return found
+
+
+def existing(incident: Incident | None) -> Incident:
+    """The incident, if there is one. Raises NotFound."""
     if incident is None:
         raise NotFound("There is no such incident")
-    if not may_view(viewer, incident):
-        raise Forbidden("You may not see this incident")
     return incident
+
+
+def permit_view(viewer: User, severity: Severity, reporter: UUID) -> None:
+    """May `viewer` see what has this severity and this reporter? Raises Forbidden, which names neither."""
+    if not visibility(viewer).sees(severity, reporter):
+        raise Forbidden("You may not see this incident")
+
+
+def sees_everything(viewer: User) -> bool:
+    """Is no incident hidden from `viewer`, whatever becomes of it?"""
+    return visibility(viewer).everything

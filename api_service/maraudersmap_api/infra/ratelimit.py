@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from maraudersmap_api.errors import RateLimited
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.redis import CacheAway, Redis
 
@@ -49,6 +50,13 @@ class Allowance:
     def remaining(self) -> int:
         """Never below zero."""
         return max(0, self.limit - self.hits)
+
+
+def refuse_exceeded(allowance: Allowance) -> None:
+    """Raises RateLimited when this hit was one too many."""
+    if allowance.exceeded:
+        wait = max(1, math.ceil(allowance.reset - time.time()))
+        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
 
 
 class Counter(Protocol):

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from maraudersmap_api.comments.handlers import comment_json
 from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.comments.shapes import comment_json
 from maraudersmap_api.incidents.models import Incident, Severity, Visibility
 from maraudersmap_api.incidents.shapes import incident_json
-from maraudersmap_api.notifications.handlers import notification_json
 from maraudersmap_api.notifications.models import Notification
+from maraudersmap_api.notifications.shapes import notification_json
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.realtime.frames import ServerFrame, frame
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from maraudersmap_api.auth.handlers import user_ref_json
 from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.service import AuthService
+from maraudersmap_api.auth.shapes import user_ref_json
 from maraudersmap_api.auth.tokens import AccessTokens, Claims
 from maraudersmap_api.errors import BadFrame, DomainError, Forbidden, Unauthorized, Unavailable
-from maraudersmap_api.http.callers import refuse_exceeded
-from maraudersmap_api.http.reading import understand
 from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.ratelimit import refuse_exceeded
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher

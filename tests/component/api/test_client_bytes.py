@@ -12,7 +12,7 @@ from dev import hostile
 from dev.hostile import Request
 from tests.component.conftest import Api, readiness, running_api
 
-from maraudersmap_api.http.api import Operation
+from maraudersmap_api.http.operations import Operation
 from maraudersmap_api.realtime.frames import ClientFrame
 
 AT_ONCE = 24
