@@ -94,12 +94,15 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
 
 
 async def read_body(request: web.Request) -> bytes:
-    """All of it; a second call costs nothing.
+    """All of it, as it was sent; a second call costs nothing.
 
-    Raises PayloadTooLarge, RequestTimeout, and Unavailable when all bodies together are too much just now.
+    Raises UnsupportedMediaType for a compressed one, whose size is not known before it is unpacked; PayloadTooLarge,
+    RequestTimeout, and Unavailable when all bodies together are too much just now.
     """
     read = request.get(_BODY)
     if read is None:
+        if understand("Content-Encoding", _codings, request) - {"identity"}:
+            raise UnsupportedMediaType("Send the body as it is: a compressed one is not taken")
         share = request[SHARE] = request.app[BODIES].share()
         try:
             read = await _arrived(request, share)
@@ -152,6 +155,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _content_type(request: web.Request) -> str:
     return request.content_type
+
+
+def _codings(request: web.Request) -> set[str]:
+    """What was done to the body, in lower case."""
+    named = (header_list(request, "Content-Encoding") or "").split(",")
+    return {coding for name in named if (coding := name.strip().lower())}
 
 
 def _refuse_constant(name: str) -> NoReturn:
