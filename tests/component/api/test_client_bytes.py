@@ -5,7 +5,7 @@ The operator compares the 5xx of two revisions, so a 500 that a client can ask f
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from itertools import chain, product
+from itertools import chain, count, product
 
 import pytest
 from dev import hostile
@@ -16,6 +16,9 @@ from maraudersmap_api.http.operations import Operation
 from maraudersmap_api.realtime.frames import ClientFrame
 
 AT_ONCE = 24
+INCIDENTS = 3 * AT_ONCE
+"""Requests take turns with them. Two dozen writers on one incident wait for its row, on a busy machine for longer than a
+statement may (503): that would be about locks, and test_contention.py is."""
 INTERNAL_ERROR = 1011
 UPGRADES = (("Connection", b"Upgrade"), ("Upgrade", b"websocket"), ("Sec-WebSocket-Version", b"13"))
 KEY = ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ==")
@@ -33,6 +36,12 @@ async def api(database: str) -> AsyncIterator[Api]:
         await readiness(running, 200)
         await running.person("moody", "AUROR")
         await running.report("moody")
+        await running.sql(
+            "INSERT INTO incidents (title, description, location, severity, status, reported_by) "
+            "SELECT title, description, location, severity, status, reported_by "
+            "FROM incidents, generate_series(2, $1::int)",
+            INCIDENTS,
+        )
         yield running
 
 
@@ -181,10 +190,15 @@ def _port(api: Api) -> int:
     return port
 
 
+_turns = count()
+
+
 def _filled(operation: Operation, parameters: dict[str, bytes]) -> bytes:
     target = operation.path.encode()
     for name, kind in operation.path_parameters:
-        usual = b"1" if kind is int else b"00000000-0000-0000-0000-000000000000"
+        usual = (
+            b"%d" % (next(_turns) % INCIDENTS + 1) if kind is int else b"00000000-0000-0000-0000-000000000000"
+        )
         target = target.replace(b"{" + name.encode() + b"}", parameters.get(name, usual))
     return target
 
