@@ -88,7 +88,7 @@ nginx: # and behind the nginx of manifests/compose; installing it must not start
 
 .PHONY: test-component
 test-component: venv pgbouncer nginx ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
-	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadfile
+	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadgroup
 
 SERVERS := dev/servers
 $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
