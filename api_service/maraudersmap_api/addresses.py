@@ -1,6 +1,6 @@
 """Where a request comes from, as limits count it. Pure.
 
-An IPv4 address is one place. In IPv6 a household has a /64 of addresses for free, so that is one place; and whoever has
+An IPv4 address is one place. In IPv6 a household has a /64 of addresses for free, so that is one place; and the holder of
 a /48 has 65,536 of them, so a /48 has a ceiling of its own: a *site*. IPv4 clients behind a translator (NAT64, mapped
 addresses) are counted by the IPv4 address that is within theirs, or they would all be one place.
 """

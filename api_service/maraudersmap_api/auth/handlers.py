@@ -38,8 +38,8 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
     """Middleware: find out whose credential the request brings, if it is valid now, before anything else is done.
 
     A bad token is not refused here but where somebody has to be signed in: login does not care. A request to refresh has
-    no access token any more; it is its refresh token's owner who calls. Whoever brings a credential that has ended, or was
-    taken from its owner and ended for that, is nobody.
+    no access token any more; it is its refresh token's owner who calls. A caller whose credential has ended, or was
+    taken from its owner and ended for that, is anonymous.
     """
 
     @web.middleware
@@ -72,7 +72,7 @@ async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:
     try:
         token = (await read_object(request)).get("refreshToken")
     except DomainError:
-        return None  # the handler reads it again and says what is wrong
+        return None  # the handler reads it again and reports what is wrong
     return await auth.refreshing(token) if isinstance(token, str) else None
 
 

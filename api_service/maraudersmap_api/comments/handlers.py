@@ -17,7 +17,7 @@ def add_comment_routes(api: Api, comments: CommentService, once: Once) -> None:
 
     @routes.get("/api/incidents/{id}/comments", refuses=(Forbidden, NotFound))
     async def index(id: int, query: Paging, caller: User) -> Answer[CommentPageJson]:  # noqa: A002 - as in the path
-        """Read what was said about an incident."""
+        """Read the comments on an incident."""
         return Answer(comment_page_json(await comments.page(id, query, viewer=caller)))
 
     @routes.post("/api/incidents/{id}/comments", status=201, refuses=(Forbidden, NotFound, Conflict))

@@ -19,7 +19,7 @@ class CommentJson(TypedDict):
 
 
 class CommentPageJson(TypedDict):
-    """A part of what was said, oldest first."""
+    """A part of the comments, oldest first."""
 
     data: list[CommentJson]
     total: int
@@ -41,7 +41,7 @@ def comment_json(comment: Comment) -> CommentJson:
 
 
 def comment_page_json(found: CommentPage) -> CommentPageJson:
-    """A part of what was said."""
+    """A part of the comments."""
     return {
         "data": [comment_json(comment) for comment in found.comments],
         "total": found.total,

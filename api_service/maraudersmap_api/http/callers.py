@@ -26,7 +26,7 @@ SITE_TIMES = 10
 
 def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -> Any:
     """Middleware: count the request to whose credential it brings, if that is valid now, else to its address; 429 when
-    there were too many. A request that found the service away (503) does not count: it says nothing about its caller.
+    there were too many. A request that found the service away (503) does not count: it shows nothing about its caller.
     Nor does one whose credential cannot be judged now; without the database there is nothing to be had for it."""
 
     async def counted(request: web.Request) -> tuple[Allowance, list[str]]:

@@ -118,7 +118,7 @@ class _Plan:
             raise TypeError(f"{operation.tag}.{operation.name}: the path names {missing}, no parameter does")
 
     def read_now(self, request: web.Request, arguments: dict[str, Any]) -> None:
-        """Fill in what the request's head says. Raises ValidationError, NotFound."""
+        """Fill in what the request's head gives. Raises ValidationError, NotFound."""
         if self.refuses_queries and has_query(request):
             _refuse_queries(request)
         for name, read in self.now:
@@ -168,7 +168,7 @@ async def _idempotency(request: web.Request) -> Idempotency:
         raise ValidationError.of(
             "Idempotency-Key", "Idempotency-Key must have 1 to 255 printable ASCII characters"
         )
-    # The body was read before, so this costs nothing; without a key nobody looks at the digest.
+    # The body was read before, so this costs nothing; without a key the digest is not used.
     return Idempotency(key, b"" if key is None else hashlib.sha256(await read_body(request)).digest())
 
 

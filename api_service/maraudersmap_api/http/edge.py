@@ -56,7 +56,7 @@ async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
 
 
 class Edge:
-    """Wraps the application's handler; `closing` says whether a request's connection should end after it."""
+    """Wraps the application's handler; `closing` decides whether a request's connection should end after it."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Edge:
         trace: Callable[[web.Request], str | None] = lambda _: None,
         around: Callable[[Answer], Answer] | None = None,
     ) -> None:
-        """`trace` says to which trace a request belongs; `around` may put something around all that answers it."""
+        """`trace` finds to which trace a request belongs; `around` may put something around all that answers it."""
         self._metrics = metrics
         self._closing = closing
         self._address = address

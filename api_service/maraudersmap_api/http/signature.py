@@ -1,4 +1,4 @@
-"""The types that stand in a handler's signature; `api.py` says what each of them means there."""
+"""The types that stand in a handler's signature; `api.py` explains what each of them means there."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Reads of incidents through the cache.
 
 A list depends on its query and on what its reader may view, so both are in its key; Aurors see all and share. One
-incident is kept once for everybody, with what it takes to judge each reader anew. Every change of any incident makes
+incident is kept once for everybody, with what it takes to judge each reader again. Every change of any incident makes
 every list old: the map is read far more often than written.
 
 Of a page that is too much to be read at once, what is kept is its first slice and the numbers of the rest; the rest is
@@ -38,7 +38,7 @@ _EMPTY = b'{"data":['
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The JSON of an answer, whole or made while it is sent; `hit` says how old it is."""
+    """The JSON of an answer, whole or made while it is sent; `hit` has how old it is."""
 
     body: Encoded | AsyncIterator[bytes]
     hit: Hit

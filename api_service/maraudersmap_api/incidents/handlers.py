@@ -88,7 +88,7 @@ def add_incident_routes(
 
     @routes.delete("/api/incidents/{id}", refuses=(Forbidden, NotFound))
     async def delete(id: int, caller: User, if_match: IfMatch, request_id: RequestId) -> None:  # noqa: A002
-        """Delete an incident. Aurors only; nobody sees it any more."""
+        """Delete an incident. Aurors only; it is hidden from everyone."""
         await incidents.delete(id, actor=caller, allows=if_match.allows, request_id=request_id)
 
     async def resolve(

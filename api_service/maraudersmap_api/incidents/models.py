@@ -68,7 +68,7 @@ WitnessCount = Annotated[int, Whole(0, INT32_MAX)]
 
 @dataclass(frozen=True, slots=True)
 class NewIncident:
-    """A report. Who reports it is told by the token, never by the body."""
+    """A report. Who reports it comes from the token, never from the body."""
 
     title: Title
     location: Location
@@ -219,7 +219,7 @@ class FilterQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery(FilterQuery):
-    """The query string of a list. `page` is for people, `cursor` for whoever reads it all."""
+    """The query string of a list. `page` is for people, `cursor` for programs that read it all."""
 
     sort: Sort | Unset = UNSET
     order: Order = Order.DESC

@@ -19,7 +19,7 @@ _VIEW_UP_TO = {
 }
 
 ALARMING = Severity.DANGEROUS
-"""From this severity on every Auror is told."""
+"""From this severity on every Auror is notified."""
 
 _BY_PATCH = frozenset(
     {
@@ -45,7 +45,7 @@ def visibility(user: User) -> Visibility:
 
 
 def visibility_of(user_id: UUID, role: Role) -> Visibility:
-    """The same for whoever is not at hand as a whole."""
+    """The same for a user of whom only this is known."""
     return Visibility(user_id, _VIEW_UP_TO[role])
 
 
@@ -139,7 +139,7 @@ def check_patch(incident: Incident, changes: Iterable[Change]) -> None:
 
 
 def check_open(incident: Incident) -> None:
-    """May anything be said about it still? Raises Conflict."""
+    """May it still be commented on? Raises Conflict."""
     if incident.status in _CLOSED:
         raise Conflict(f"This incident is {_word(incident.status)} and read-only: reopen it first")
 

@@ -69,7 +69,7 @@ class Counter(Protocol):
         """Take one hit back."""
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
 
 
 class RateLimiter:
@@ -102,7 +102,7 @@ class RateLimiter:
                 self._metrics.limits_counted_locally.inc()
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         await self._local.forget(key)
         if self._shared is not None:
             try:
@@ -146,7 +146,7 @@ class LocalCounter:
             self._windows[key] = (hits - 1, ends)
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         self._windows.pop(key, None)
 
     def _make_room(self, now: float) -> None:
@@ -174,7 +174,7 @@ class RedisCounter:
         await self._redis.send(("EVAL", _REFUND, 1, self._name(key)))
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         await self._redis.send(("DEL", self._name(key)))
 
     def _name(self, key: str) -> str:

@@ -91,7 +91,7 @@ def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins:
 
 
 class _Unknown:
-    """The address's count of sockets that have not said who they are; given back once."""
+    """The address's count of sockets that have not signed in; given back once."""
 
     def __init__(self, realtime: Realtime, address: str) -> None:
         self._realtime = realtime
