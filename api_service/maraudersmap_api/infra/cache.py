@@ -32,7 +32,8 @@ from maraudersmap_api.infra.breaker import Circuit
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.pubsub import Subscriber
-from maraudersmap_api.infra.redis import CacheAway, Command, Redis
+from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.redis_line import Command
 from maraudersmap_api.infra.shared_tier import SharedTier
 from maraudersmap_api.infra.tasks import end
 

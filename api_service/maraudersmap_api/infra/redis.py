@@ -133,7 +133,7 @@ class Redis:
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
-        return pool.make_connection()
+        return pool.connection_class(**pool.connection_kwargs)
 
     async def ping(self) -> None:
         """Returns when Redis answers; raises what the library raises otherwise. Its success closes the circuit."""
