@@ -99,7 +99,9 @@ async def budget(redis: Redis) -> int:
 
 async def memory_of(redis: Redis) -> dict[str, str] | None:
     """`maxmemory` and `maxmemory_policy`; None where it does not give them. Raises CacheAway when Redis is away."""
-    answer = await redis.call(lambda client: client.info("memory"))
-    if not isinstance(answer, dict) or "maxmemory" not in answer:
+    [answer] = await redis.send(("INFO", "memory"))
+    lines = answer.decode(errors="replace").splitlines() if isinstance(answer, bytes) else ()
+    found = dict(line.partition(":")[::2] for line in lines)
+    if "maxmemory" not in found:
         return None
-    return {name: str(answer.get(name, "")) for name in ("maxmemory", "maxmemory_policy")}
+    return {name: found.get(name, "") for name in ("maxmemory", "maxmemory_policy")}
