@@ -40,7 +40,7 @@ from maraudersmap_operator.rollout import (
     RecordedRevision,
     RevisionFacts,
     RouteFacts,
-    Target,
+    TargetRevision,
     name_revision,
     revision_inputs,
 )
@@ -98,7 +98,7 @@ async def observe(
         _database(cluster, store, key, resource, owner, pods),
     )
     observed = Observed(
-        target=None if unknown[0] else Target(target, spec.image),
+        target=None if unknown[0] else TargetRevision(target, spec.image),
         unknown_reason=unknown[0],
         unknown=unknown[1],
         serving=serving_revision(store, key),

@@ -36,7 +36,7 @@ class Tally(StatusModel):
 
 
 class QueryAnswer(StatusModel):
-    """What Prometheus said last."""
+    """What Prometheus answered last."""
 
     name: str = Field(description="Name of the query.")
     value: float | None = Field(default=None, description="The number; absent when there was none.")
@@ -65,11 +65,11 @@ class Comparison(StatusModel):
         description="What stable's pods, out of traffic, cannot reach now; such looks do not count.",
     )
     queries: tuple[QueryAnswer, ...] = Field(
-        default=(), max_length=MAX_QUERIES, description="What Prometheus said last."
+        default=(), max_length=MAX_QUERIES, description="What Prometheus answered last."
     )
     compared: bool = Field(
         default=False, description="The window before had enough requests, and nothing against the candidate."
     )
-    window: int = Field(default=1, ge=1, description="Number of the window; counting starts anew in each.")
+    window: int = Field(default=1, ge=1, description="Number of the window; counting starts again in each.")
     window_started_at: MicroTime = Field(description="When it began.")
     looked_at: MicroTime | None = Field(default=None, description="When the pods were last asked.")

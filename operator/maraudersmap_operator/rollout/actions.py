@@ -13,7 +13,7 @@ from maraudersmap_operator.resource.status import MaraudersMapStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordRevision:
     """Write the ControllerRevision of the target, rendered from the spec as it is now."""
 
     revision: str
@@ -81,7 +81,16 @@ class Retire:
 
 
 Action = (
-    Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | Weigh | KeepEvidence | StoreStatus | Retire
+    RecordRevision
+    | Migrate
+    | MarkMigrated
+    | Deploy
+    | ScaleTo
+    | RouteTo
+    | Weigh
+    | KeepEvidence
+    | StoreStatus
+    | Retire
 )
 
 

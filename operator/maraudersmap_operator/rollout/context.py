@@ -1,12 +1,12 @@
 """The context of one decision: its inputs, and the decision as it grows.
 
-`Turn` is the only mutable thing in this package. It lives for one call of `decide`; the modules that handle a situation
+`Context` is the only mutable thing in this package. It lives for one call of `decide`; the modules that handle a situation
 (stages, rollback, stable) read the inputs from it and add actions, notes and status changes in the order they must run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ SOON = timedelta(milliseconds=500)
 
 
 @dataclass(slots=True)
-class Turn:
+class Context:
     spec: MaraudersMapSpec
     generation: int
     observed: Observed
@@ -38,9 +38,9 @@ class Turn:
     learned: MaraudersMapStatus  # as it is if traffic cannot be moved: see Decision.withheld
     serving: str  # where traffic points once the actions so far have run
     weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
-    retry: bool = False  # somebody asked for another try: waiting times are over
-    override: bool = False  # somebody asked for the target in spite of what stable suffers
-    promote: str = ""  # new value of the promote annotation that nobody has taken yet
+    retry: bool = False  # someone asked for another try: waiting times are over
+    override: bool = False  # someone asked for the target in spite of what stable suffers
+    promote: str = ""  # new value of the promote annotation that has not been taken yet
     abort: str = ""  # likewise
     asides: list[str] = field(default_factory=list)  # waited for, or waited for no longer, besides
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
@@ -53,21 +53,10 @@ class Turn:
     def update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)
 
-    def update_candidate(self, **changes: Any) -> None:
-        assert self.status.candidate is not None
-        self.update(candidate=self.status.candidate.model_copy(update=changes))
-
     def learn(self, **changes: Any) -> None:
         """An update that holds whether or not traffic can be moved."""
         self.update(**changes)
         self.learned = self.learned.model_copy(update=changes)
-
-    def learn_candidate(self, **changes: Any) -> None:
-        """Likewise, of the candidate."""
-        self.update_candidate(**changes)
-        assert self.learned.candidate is not None
-        candidate = self.learned.candidate.model_copy(update=changes)
-        self.learned = self.learned.model_copy(update={"candidate": candidate})
 
     def all_learned(self) -> None:
         """Nothing so far depends on traffic."""
@@ -75,22 +64,22 @@ class Turn:
 
     @property
     def still(self) -> bool:
-        """Nothing goes forward: somebody has paused the rollout, or there is only the way back."""
+        """Nothing goes forward: someone has paused the rollout, or there is only the way back."""
         return (self.spec.rollout.paused and not self.emergency) or self.only_back
 
     @property
     def only_back(self) -> bool:
-        """Nobody knows what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
+        """It is not known what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
         return self.observed.target is None or bool(self.observed.unremembered)
 
     @property
     def emergency(self) -> bool:
-        """Somebody asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
+        """Someone asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
         pin, target = self.status.pin, self.observed.target
         return pin is not None and target is not None and pin.revision == target.revision
 
     def block_still(self, what: str) -> None:
-        """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
+        """Report why nothing goes forward. `what`: the part of the sentence that follows a pause."""
         if self.observed.target is None:
             self.block(
                 self.observed.unknown_reason or "TargetUnknown",
@@ -122,7 +111,7 @@ class Turn:
             self.act(RouteTo(revision))
             self.serving = revision
 
-    def weigh(self, percent: int) -> None:
+    def set_weight(self, percent: int) -> None:
         """Give the candidate that much of what comes through the Gateway, unless it has it already."""
         if self.weight != percent:
             self.act(Weigh(percent))
@@ -170,24 +159,6 @@ class Turn:
         route = self.observed.route
         return route is None or (route.left and self.weight == 0)
 
-    def close(self, candidate: CandidateRevision, outcome: Outcome, reason: str = "") -> None:
-        """The candidate's rollout is over: note it in the history."""
-        entry = HistoryEntry(
-            revision=candidate.revision,
-            image=candidate.image,
-            outcome=outcome,
-            reason=reason,
-            started_at=candidate.started_at,
-            ended_at=self.now,
-            duration_seconds=seconds(self.now - candidate.started_at),
-        )
-        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
-
-    def settle_on(self, candidate: CandidateRevision) -> None:
-        """The candidate is the stable revision from now on, and what is gone back to."""
-        stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
-        self.update(hold=None, barrier="", stable=stable)
-
     @property
     def moves_traffic(self) -> bool:
         return any(isinstance(a, RouteTo | Weigh) for a in self.actions)
@@ -203,6 +174,53 @@ class Turn:
             previewed,
             self.ask_admission,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class RolloutContext(Context):
+    """The context of a rollout: there is a candidate, until it is closed."""
+
+    candidate: CandidateRevision  # as it is once the actions so far have run; after `close`, as it was then
+
+    @classmethod
+    def of(cls, context: Context, candidate: CandidateRevision) -> RolloutContext:
+        """All of the context, with the candidate that its status has from now on. Go on with this one alone."""
+        known = {f.name: getattr(context, f.name) for f in fields(Context)}
+        rollout = cls(**known, candidate=candidate)
+        rollout.replace_candidate(candidate)
+        return rollout
+
+    def replace_candidate(self, candidate: CandidateRevision) -> None:
+        self.candidate = candidate
+        self.update(candidate=candidate)
+
+    def update_candidate(self, **changes: Any) -> None:
+        self.replace_candidate(self.candidate.model_copy(update=changes))
+
+    def learn_candidate(self, **changes: Any) -> None:
+        """An update that holds whether or not traffic can be moved."""
+        self.update_candidate(**changes)
+        known = self.learned.candidate or self.candidate
+        self.learned = self.learned.model_copy(update={"candidate": known.model_copy(update=changes)})
+
+    def close(self, outcome: Outcome, reason: str = "") -> None:
+        """The rollout is over: note it in the history."""
+        candidate = self.candidate
+        entry = HistoryEntry(
+            revision=candidate.revision,
+            image=candidate.image,
+            outcome=outcome,
+            reason=reason,
+            started_at=candidate.started_at,
+            ended_at=self.now,
+            duration_seconds=seconds(self.now - candidate.started_at),
+        )
+        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
+
+    def make_stable(self) -> None:
+        """The candidate is the stable revision from now on, and what is gone back to."""
+        stable = StableRevision(revision=self.candidate.revision, image=self.candidate.image, since=self.now)
+        self.update(hold=None, barrier="", stable=stable)
 
 
 def seconds(span: timedelta) -> float:

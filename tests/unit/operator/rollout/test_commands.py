@@ -102,7 +102,7 @@ def test_retry_in_the_middle_of_going_back_waits_until_it_is_over() -> None:
         world.run(0.5)
     world.behave("app:2", Behaviour(ready_after=None)).run(8)
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.verdict is not None
     world.annotate("retry", "again").behave("app:2", Behaviour()).run(120)
     assert world.serving == world.revision("app:2")
     assert world.phase() == "Ready"

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, Doom
+from maraudersmap_operator.resource.status import CandidateRevision, CandidateVerdict
 from maraudersmap_operator.rollout import (
     Admission,
     Decision,
     Deploy,
     Migrate,
     Observed,
-    Record,
+    RecordRevision,
     Retire,
     RouteTo,
     ScaleTo,
@@ -161,10 +161,10 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
 def check_unknown(world: World, decision: Decision) -> None:
     """Nobody knows what is asked for: nothing starts, and what was asked for before is kept."""
     before, after = world.resource.status, decision.status
-    began = [a for a in decision.actions if isinstance(a, Record | Migrate)]
+    began = [a for a in decision.actions if isinstance(a, RecordRevision | Migrate)]
     assert not began, "9: something started that nobody asked for"
     assert after.pin == before.pin, "9: an undo was forgotten"
-    if before.candidate and not before.candidate.doomed and after.candidate is None:
+    if before.candidate and not before.candidate.verdict and after.candidate is None:
         assert after.history[0].outcome in ("Promoted", "RolledBack", "Withdrawn"), "9: a candidate was left"
     if before.candidate and after.candidate and not world.spec.get("suspend") and before.phase != "Suspended":
         assert after.candidate.step is before.candidate.step, "9: a candidate went on"
@@ -173,11 +173,11 @@ def check_unknown(world: World, decision: Decision) -> None:
 def check_memory(world: World, seen: Observed, decision: Decision) -> None:
     """What has been learned is stored whatever happens to traffic, and only a revision's own doing rejects it."""
     before, after, withheld = world.resource.status.candidate, decision.status, decision.withheld
-    if after.candidate and after.candidate.doomed:
-        kept = withheld.candidate and withheld.candidate.doomed
-        assert kept == after.candidate.doomed, "9: a verdict is forgotten when traffic cannot be moved"
-        if not (before and before.doomed):
-            check_verdict(seen, after.candidate, after.candidate.doomed)
+    if after.candidate and after.candidate.verdict:
+        kept = withheld.candidate and withheld.candidate.verdict
+        assert kept == after.candidate.verdict, "9: a verdict is forgotten when traffic cannot be moved"
+        if not (before and before.verdict):
+            check_verdict(seen, after.candidate, after.candidate.verdict)
     stable = world.resource.status.stable
     if any(isinstance(a, RouteTo | Weigh) for a in decision.actions):
         assert (withheld.stable and withheld.stable.revision) == (stable and stable.revision), (
@@ -189,13 +189,13 @@ def check_memory(world: World, seen: Observed, decision: Decision) -> None:
         assert credited == seen.unwatched.total_seconds(), "13: time that nobody watched counts"
 
 
-def check_verdict(seen: Observed, candidate: CandidateRevision, doom: Doom) -> None:
-    if doom.environment:
+def check_verdict(seen: Observed, candidate: CandidateRevision, verdict: CandidateVerdict) -> None:
+    if verdict.environment:
         return
     pods = (*seen.revision(candidate.revision).pods, *(seen.migration.pods if seen.migration else ()))
-    if doom.reason in ("ProgressDeadlineExceeded", "RolloutTimeout"):
+    if verdict.reason in ("ProgressDeadlineExceeded", "RolloutTimeout"):
         assert any(p.ran_since for p in pods), "13: rejected what never ran"
-    if doom.reason == "AdmissionRefused":
+    if verdict.reason == "AdmissionRefused":
         assert seen.admission is not None, "13: rejected without asking"
         assert seen.admission.stable_accepted, "13: rejected what any revision would meet"
 
@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(served=st.booleans(), seconds=st.sampled_from([1, 5, 40]))
     def gateway_is_deaf_for_a_while(self, served: bool, seconds: int) -> None:
-        """It obeys nothing new; perhaps nobody serves the route at all."""
+        """It follows nothing new; perhaps no Gateway serves the route at all."""
         self.world.gateway_deaf, self.world.no_gateway = True, not served
         self.live(seconds)
         self.world.gateway_deaf = self.world.no_gateway = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maraudersmap_operator.resource.status import Phase, Step
-from maraudersmap_operator.rollout import Deploy, Migrate, Record, RouteTo, ScaleTo
+from maraudersmap_operator.rollout import Deploy, Migrate, RecordRevision, RouteTo, ScaleTo
 
 from .verdict.test_environment import ready_world
 from .world import Behaviour, World
@@ -47,7 +47,9 @@ def test_nothing_new_starts() -> None:
     world = ready_world()
     world.unknown = AWAY
     world.edit(image=NEXT).run(60)
-    assert not [a for a in world.actions if isinstance(a, Migrate | Record) and a.revision == world.target]
+    assert not [
+        a for a in world.actions if isinstance(a, Migrate | RecordRevision) and a.revision == world.target
+    ]
     world.unknown = ""
     world.run(60)
     assert world.serving == world.revision(NEXT)

@@ -30,15 +30,15 @@ from maraudersmap_operator.rollout import (
     Need,
     Observed,
     PodFacts,
-    Record,
     RecordedRevision,
+    RecordRevision,
     Retire,
     RevisionFacts,
     RouteFacts,
     RouteTo,
     ScaleTo,
     StoreStatus,
-    Target,
+    TargetRevision,
     Termination,
     Weigh,
     decide,
@@ -110,7 +110,7 @@ class World:
         self.serving = ""
         self.autoscaler = Autoscaled()
         self.route_weight = 0
-        self.route_obeyed = 0  # the weight that the Gateway works with: that of a tick ago
+        self.route_served = 0  # the weight that the Gateway works with: that of a tick ago
         self.gateway_deaf = False  # it takes up nothing new
         self.no_gateway = False  # nobody serves the route
         self.previewed = ""
@@ -211,7 +211,7 @@ class World:
             p.uid for p in self.pods if p.revision == self.previewed and self._ready(p)
         )
         if not self.gateway_deaf:
-            self.route_obeyed = self.route_weight
+            self.route_served = self.route_weight
 
     def turn(self) -> Decision:
         """One pass of the operator."""
@@ -242,7 +242,7 @@ class World:
             self.unwatched, self.ask_admission = 0.0, decision.ask_admission
             self.asked += decision.ask_admission
             if "gateway" not in self.spec:
-                self.route_weight = self.route_obeyed = 0
+                self.route_weight = self.route_served = 0
             self.reasons.update(n.reason for n in decision.notes)
 
     # --- what is asked ------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class World:
         candidate = self.status.candidate.revision if self.status.candidate else ""
         return Observed(
             comparison=self._look(),
-            target=None if self.unknown else Target(self.target, self.spec["image"]),
+            target=None if self.unknown else TargetRevision(self.target, self.spec["image"]),
             unknown=self.unknown,
             unknown_reason="ConfigMapNotFound" if self.unknown else "",
             unwatched=timedelta(seconds=self.unwatched),
@@ -328,7 +328,7 @@ class World:
     # --- inside -----------------------------------------------------------------------------------------------------------
     def _apply(self, action: Any, decision: Decision) -> None:
         match action:
-            case Record(revision=revision):
+            case RecordRevision(revision=revision):
                 number = len(self.recorded) + 1
                 self.recorded.setdefault(revision, RecordedRevision(revision, number, self.spec["image"]))
                 self.inputs.setdefault(revision, revision_inputs(self.resource_spec))
@@ -360,8 +360,8 @@ class World:
             return None
         if self.no_gateway:
             return RouteFacts(self.route_weight, accepted=False, reason="NoGateway", message="no Gateway")
-        obeyed = self.route_obeyed == self.route_weight
-        return RouteFacts(self.route_weight, accepted=True, obeyed=obeyed)
+        up_to_date = self.route_served == self.route_weight
+        return RouteFacts(self.route_weight, accepted=True, up_to_date=up_to_date)
 
     def _look(self) -> Comparison | None:
         """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
@@ -369,7 +369,7 @@ class World:
         if (
             candidate is None
             or candidate.analysis is None
-            or analysis.wait(candidate.analysis, policy, self.now)
+            or analysis.until_next_look(candidate.analysis, policy, self.now)
         ):
             return None
         since = candidate.analysis.looked_at or candidate.started_at
@@ -380,10 +380,10 @@ class World:
             self._answers(revision, requests * served[revision] // max(served.total(), 1))
             for revision in (stable, candidate.revision)
         )
-        return analysis.record(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+        return analysis.add_look(candidate.analysis, analysis.Look(control, trial), policy, self.now)
 
     def _weighed(self) -> frozenset[str]:
-        return self.preview_endpoints if self.route_obeyed else frozenset()
+        return self.preview_endpoints if self.route_served else frozenset()
 
     def _answers(self, revision: str, requests: int) -> Tally:
         if not requests:

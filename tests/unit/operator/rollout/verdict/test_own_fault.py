@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from maraudersmap_operator.rollout import RevisionFacts
-from maraudersmap_operator.rollout.verdict.case import Case, Doomed, unless_disturbed
+from maraudersmap_operator.rollout.verdict.case import Case, Rejected, unless_disturbed
 
 from ..world import Behaviour, World
 from .test_environment import assert_withdrawn, ready_world
@@ -201,4 +201,4 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
         now=world.now,
         migration_limit=timedelta(minutes=5),
     )
-    assert unless_disturbed(case, Doomed("CrashLoop", "it keeps ending")).reason == verdict
+    assert unless_disturbed(case, Rejected("CrashLoop", "it keeps ending")).reason == verdict
