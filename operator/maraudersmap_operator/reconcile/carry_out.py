@@ -25,7 +25,7 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
-from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
 from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
@@ -47,7 +47,7 @@ from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
 from .masking import Masks
-from .observe import ANNOTATION_MIGRATED, Observation, revision_of
+from .observe import Observation, revision_of
 from .records import Records
 from .route import NOT_SERVED
 from .traffic import is_endpoint, look, others_answer, route_to
@@ -206,7 +206,7 @@ class Hands:
         live = self._store.find(self._key, DEPLOYMENT, name)
         if live is None:
             return self._spec.rollout.progress_deadline_seconds
-        noted = str((live["metadata"].get("annotations") or {}).get(children.ANNOTATION_STARTUP, ""))
+        noted = str((live["metadata"].get("annotations") or {}).get(ANNOTATION_STARTUP, ""))
         return int(noted) if noted.isdecimal() and noted.isascii() else None
 
     def deployed(self) -> set[str]:

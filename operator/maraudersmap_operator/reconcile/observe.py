@@ -26,6 +26,7 @@ from maraudersmap_operator.cluster.kinds import (
 from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
+    ANNOTATION_MIGRATED,
     LABEL_COMPONENT,
     LABEL_REVISION,
     NO_REVISION,
@@ -52,7 +53,6 @@ from .pods import pod_facts, time_of
 from .references import References
 from .sight import in_time
 
-ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
 LABEL_SERVICE = "kubernetes.io/service-name"
 
 
