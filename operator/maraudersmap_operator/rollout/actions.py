@@ -49,7 +49,7 @@ class ScaleTo:
 
 @dataclass(frozen=True, slots=True)
 class RouteTo:
-    """Point the Service and the disruption budget at the revision, in this order, or at every one (names.SHARED)."""
+    """Point the Service and the disruption budget at the revision, in this order (`traffic_target` has the words)."""
 
     revision: str
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_MESSAGE,
@@ -21,6 +20,7 @@ from maraudersmap_operator.resource.status import (
 from .context import Context
 from .serving import available, describe_outlived, describe_serving, find_weakness, serving_pods
 from .stages.analysis_gate import describe_comparison
+from .traffic_target import Only, Shared
 
 # The custom resource definition has no place for what is learned; another release has learned what this one cannot read.
 DEFINITION_OLDER, STATUS_NEWER = "DefinitionOlder", "StatusNewer"
@@ -46,7 +46,7 @@ def report(context: Context, before: MaraudersMapStatus) -> None:
         observed_generation=context.generation,
         phase=phase,
         message=message[:MAX_MESSAGE],
-        serving=context.serving,
+        serving=context.serving.word,
         replicas=Replicas(desired=pods.wanted, ready=pods.ready, updated=updated),
     )
     reason = context.blocked_reason or (
@@ -86,7 +86,7 @@ def _traffic(context: Context, candidate: CandidateRevision) -> str:
     new, old = context.facts(candidate.revision), context.stable_facts
     if context.weight:
         return f"gets {context.weight} % of what comes through the Gateway, with {new.ready} ready pods"
-    if context.serving != SHARED:
+    if not isinstance(context.serving, Shared):
         return "is about to get a part of the traffic"
     if candidate.strategy is Strategy.ROLLING:
         return f"replaces {_stable_image(context.status)} in batches: {new.ready} of {candidate.full_size} pods are ready"
@@ -144,7 +144,7 @@ def _phase(context: Context) -> Phase:
         return Phase.ROLLED_BACK if _rejected(context) else Phase.PENDING
     pods = serving_pods(context)
     if (
-        context.serving != status.stable.revision
+        context.serving != Only(status.stable.revision)
         or pods.ready < pods.wanted
         or find_weakness(context)
         or not context.observed.database.ready

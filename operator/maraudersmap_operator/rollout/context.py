@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import (
     MAX_HISTORY,
     CandidateRevision,
@@ -23,6 +22,7 @@ from maraudersmap_operator.resource.status_control import StableRevision
 
 from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
 from .facts import Observed, RevisionFacts
+from .traffic_target import TrafficTarget, reaches, traffic_target
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
@@ -36,7 +36,7 @@ class Context:
     now: datetime
     status: MaraudersMapStatus  # as it is once the actions so far have run
     learned: MaraudersMapStatus  # as it is if traffic cannot be moved: see Decision.withheld
-    serving: str  # where traffic points once the actions so far have run
+    serving: TrafficTarget  # where traffic points once the actions so far have run
     weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
     retry: bool = False  # someone asked for another try: waiting times are over
     override: bool = False  # someone asked for the target in spite of what stable suffers
@@ -105,11 +105,11 @@ class Context:
     def block(self, reason: str, message: str) -> None:
         self.blocked_reason, self.blocked = reason, message
 
-    def route(self, revision: str) -> None:
-        """Point all traffic at the revision, unless it does already."""
-        if self.serving != revision:
-            self.act(RouteTo(revision))
-            self.serving = revision
+    def route(self, target: TrafficTarget) -> None:
+        """Point all traffic there, unless it goes there already."""
+        if self.serving != target:
+            self.act(RouteTo(target.word))
+            self.serving = target
 
     def set_weight(self, percent: int) -> None:
         """Give the candidate that much of what comes through the Gateway, unless it has it already."""
@@ -119,10 +119,20 @@ class Context:
 
     def in_traffic(self, candidate: str) -> bool:
         """Users' requests reach the candidate."""
-        return self.serving in (SHARED, candidate) or self.weight > 0
+        return reaches(self.serving, candidate) or self.weight > 0
 
     def facts(self, revision: str) -> RevisionFacts:
         return self.observed.revision(revision)
+
+    @property
+    def observed_traffic(self) -> TrafficTarget:
+        """Where the Service's selector points, before any action."""
+        return traffic_target(self.observed.serving)
+
+    @property
+    def serving_facts(self) -> RevisionFacts:
+        """Facts of the one revision that traffic goes to; empty ones when it is not one."""
+        return self.facts(self.serving.word)
 
     @property
     def stable_facts(self) -> RevisionFacts:
@@ -139,7 +149,7 @@ class Context:
 
     def endpoints_left(self, revision: str) -> bool:
         """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
-        if self.observed.serving in (revision, SHARED) or self.serving != self.observed.serving:
+        if reaches(self.observed_traffic, revision) or self.serving != self.observed_traffic:
             return False
         if self.observed.previewed == revision and not self.route_left():
             return False
@@ -148,7 +158,7 @@ class Context:
 
     def why_not_left(self, revision: str) -> str:
         """What of `endpoints_left` is not so yet, in a few words."""
-        if self.serving != self.observed.serving or self.observed.serving in (revision, SHARED):
+        if self.serving != self.observed_traffic or reaches(self.observed_traffic, revision):
             return "the Service is about to follow"
         if not self.route_left():
             return "the Gateway has yet to take up the newest version of the route"

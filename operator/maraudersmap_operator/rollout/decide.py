@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     CandidateRevision,
@@ -30,6 +29,7 @@ from .rollback import abandon, roll_back, start_rollback
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
 from .stages.advance import advance, start
+from .traffic_target import Only, Shared, traffic_target
 from .verdict.case import Rejected
 from .watched_time import credit
 
@@ -44,7 +44,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         now=now,
         status=status,
         learned=status,
-        serving=observed.serving,
+        serving=traffic_target(observed.serving),
         weight=observed.route.weight if observed.route else 0,
     )
     if status.candidate and observed.unwatched:
@@ -69,7 +69,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
 def _withheld(context: Context, before: MaraudersMapStatus) -> MaraudersMapStatus:
     """The status if traffic stays where it is."""
     weight = context.observed.route.weight if context.observed.route else 0
-    stayed = replace(context, status=context.learned, serving=context.observed.serving, weight=weight)
+    stayed = replace(context, status=context.learned, serving=context.observed_traffic, weight=weight)
     report(stayed, before)
     return stayed.status
 
@@ -148,8 +148,8 @@ def _wait_with_hold(context: Context, hold: Hold) -> bool:
 
 def _autoscaler_target(context: Context) -> Autoscaled:
     """The autoscaler follows traffic. On shared traffic it stays with stable, and never below what served before."""
-    if context.serving != SHARED and not context.weight:
-        return Autoscaled(context.serving)
+    if not isinstance(context.serving, Shared) and not context.weight:
+        return Autoscaled(context.serving.word)
     stable, candidate = context.status.stable, context.status.candidate
     return Autoscaled(
         stable.revision if stable else "",
@@ -163,7 +163,7 @@ def _preview_target(context: Context) -> str:
     if context.observed.previewed and not context.route_left():
         return context.observed.previewed
     candidate = context.status.candidate
-    return candidate.revision if candidate and candidate.revision != context.serving else ""
+    return candidate.revision if candidate and context.serving != Only(candidate.revision) else ""
 
 
 def _suspend(context: Context) -> None:

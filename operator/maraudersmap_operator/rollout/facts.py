@@ -175,7 +175,7 @@ class Observed:
     )
     unremembered_reason: str = ""  # likewise, CamelCase
     unwatched: timedelta = timedelta(0)  # until now no operator led or looked for this long; given once
-    serving: str = ""  # revision in the Service's selector; empty: no Service yet
+    serving: str = ""  # revision in the Service's selector, in the word of `traffic_target`
     previewed: str = ""  # revision in the preview Service's selector; empty: none
     preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
     route: RouteFacts | None = None  # None: the spec asks for none

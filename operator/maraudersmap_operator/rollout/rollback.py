@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
@@ -24,6 +23,7 @@ from .actions import Deploy, KeepEvidence, NoteType, Retire, ScaleTo, StoreStatu
 from .context import SOON, RolloutContext, seconds
 from .stable import hold_stable, may_take_traffic
 from .strategy import batch_size, wanted_size
+from .traffic_target import Only, Shared, reaches
 from .verdict.case import Environment, Rejected
 from .verdict.control_group import disturbance, has_control_group
 from .verdict.pod_failures import shorten
@@ -171,7 +171,7 @@ def _withdraw(context: RolloutContext, candidate: CandidateRevision, verdict: Ca
 def abandon(context: RolloutContext, outcome: Outcome) -> None:
     """The spec has moved on from the candidate: leave it, without an entry in the ledger."""
     candidate, stable = context.candidate, context.status.stable
-    if context.status.barrier and context.serving == candidate.revision:
+    if context.status.barrier and context.serving == Only(candidate.revision):
         # There is no way back past its schema: what serves is what the next revision is measured against.
         context.close(outcome)
         context.make_stable()
@@ -182,7 +182,7 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
         return
     context.close(outcome)
     context.act(StoreStatus())
-    if candidate.revision != context.serving:
+    if context.serving != Only(candidate.revision):
         context.act(Retire(candidate.revision))
     context.note(
         NoteType.NORMAL,
@@ -194,13 +194,13 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
 
 def _return_traffic(context: RolloutContext, stable: StableRevision, candidate: CandidateRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
-    if candidate.strategy is Strategy.ROLLING and context.serving in (SHARED, candidate.revision):
+    if candidate.strategy is Strategy.ROLLING and reaches(context.serving, candidate.revision):
         if not _exchange_back(context, candidate, stable):
             return False
     else:
         hold_stable(context, stable)
-    if context.serving != stable.revision or context.weight:
-        facts, serving = context.stable_facts, context.facts(context.serving)
+    if context.serving != Only(stable.revision) or context.weight:
+        facts, serving = context.stable_facts, context.serving_facts
         if not may_take_traffic(context, stable.revision):
             context.block(
                 "StableNotReady", f"the stable revision {stable.revision} has no ready pod to go back to"
@@ -211,7 +211,7 @@ def _return_traffic(context: RolloutContext, stable: StableRevision, candidate: 
             # The autoscaler may have grown the candidate since the switch; stable must carry the same load.
             context.act(ScaleTo(stable.revision, serving.size))
         context.set_weight(0)
-        context.route(stable.revision)
+        context.route(Only(stable.revision))
     if not context.endpoints_left(candidate.revision):
         context.block(
             "GoingBack",
@@ -228,13 +228,13 @@ def _exchange_back(context: RolloutContext, candidate: CandidateRevision, stable
         context.act(Deploy(stable.revision))
     new, old = context.facts(candidate.revision), context.stable_facts
     full = candidate.full_size or wanted_size(context.spec, old.size)
-    if context.serving == candidate.revision and new.size > full:
+    if context.serving == Only(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size
         context.update_candidate(full_size=full)
     if old.ready >= full:
         return True
-    context.route(SHARED)
+    context.route(Shared())
     if (wanted := min(full, old.ready + batch_size(full))) > old.size:
         context.act(ScaleTo(stable.revision, wanted))
     # Pods that are not ready answer no one: they make room first.

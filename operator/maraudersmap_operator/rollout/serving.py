@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 
 from .context import Context
 from .strategy import wanted_size
+from .traffic_target import Shared
 from .verdict.classify import last_end
 from .verdict.pod_failures import shorten, why_waiting
 
@@ -27,8 +27,8 @@ class Serving:
 
 def serving_pods(context: Context) -> Serving:
     stable, candidate = context.status.stable, context.status.candidate
-    if context.serving != SHARED:
-        facts = context.facts(context.serving)
+    if not isinstance(context.serving, Shared):
+        facts = context.serving_facts
         return Serving(facts.ready, wanted_size(context.spec, facts.size))
     both = [context.facts(r.revision) for r in (stable, candidate) if r]
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
@@ -50,7 +50,7 @@ def available(context: Context, serving: Serving) -> tuple[bool, str, str]:
 
 def find_weakness(context: Context) -> str:
     """What is wrong with the serving revision although it has as many ready pods as it should; empty when nothing is."""
-    facts = context.facts(context.serving)
+    facts = context.serving_facts
     if not context.observed.ready_endpoints:
         return "no endpoint of the Service is ready" if facts.ready else ""
     for pod in (p for p in facts.active if not (p.ready or p.disrupted)):
@@ -73,6 +73,6 @@ def describe_outlived(context: Context) -> list[str]:
 
 def describe_serving(context: Context) -> str:
     pods = serving_pods(context)
-    if context.serving == SHARED:
+    if isinstance(context.serving, Shared):
         return f"{pods.ready} of {pods.wanted} pods are ready, of two revisions that share the traffic"
-    return f"{pods.ready} of {pods.wanted} pods of revision {context.serving or '(none yet)'} are ready"
+    return f"{pods.ready} of {pods.wanted} pods of revision {context.serving.word or '(none yet)'} are ready"

@@ -7,6 +7,7 @@ from maraudersmap_operator.resource.status_control import StableRevision
 from .actions import Deploy, Retire, ScaleTo
 from .context import SOON, Context
 from .strategy import wanted_size
+from .traffic_target import Nowhere, Only
 from .verdict.control_baseline import follow
 
 
@@ -30,7 +31,7 @@ def hold_stable(context: Context, stable: StableRevision) -> None:
     if stable.revision not in context.observed.revisions:
         # Somebody deleted it: the ControllerRevision rebuilds it exactly.
         context.act(Deploy(stable.revision))
-    if context.serving in ("", stable.revision) or context.facts(stable.revision).size == 0:
+    if context.serving in (Nowhere(), Only(stable.revision)) or context.facts(stable.revision).size == 0:
         resize(context, stable.revision)
 
 
@@ -43,7 +44,7 @@ def restore_traffic(context: Context, revision: str) -> None:
 def restore_selector(context: Context, revision: str) -> None:
     """What does not come by the route's weights belongs to the revision."""
     if may_take_traffic(context, revision):
-        context.route(revision)
+        context.route(Only(revision))
 
 
 def may_take_traffic(context: Context, revision: str) -> bool:
@@ -65,7 +66,7 @@ def resize(context: Context, revision: str) -> None:
 def clear_others(context: Context, keep: set[str]) -> None:
     """Retire every revision not kept, once no traffic can reach it."""
     for name, facts in sorted(context.observed.revisions.items()):
-        if name in keep or name == context.serving or facts.deleting:
+        if name in keep or context.serving == Only(name) or facts.deleting:
             continue
         if context.endpoints_left(name):
             context.act(Retire(name))

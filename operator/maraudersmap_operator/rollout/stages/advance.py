@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -14,6 +13,7 @@ from ..context import SOON, Context, RolloutContext
 from ..facts import TargetRevision
 from ..stable import clear_others, hold_stable, keep_stable, restore_traffic
 from ..strategy import Stage, Traffic, position, stages, wanted_size
+from ..traffic_target import Only, Shared
 from ..verdict.case import FAIR_SHARE, Healthy, Rejected
 from ..verdict.control_baseline import baseline
 from ..verdict.control_group import control_pods, disturbance
@@ -126,7 +126,7 @@ def _walk(context: RolloutContext, stable: StableRevision) -> None:
             return
         case Traffic.SHARED:
             wanted = share_traffic(context, stage, candidate, stable)
-            there = context.serving == SHARED
+            there = isinstance(context.serving, Shared)
         case Traffic.WEIGHED:
             wanted = weigh_traffic(context, stage, candidate, stable)
             there = has_its_weight(context, stage)
@@ -203,7 +203,7 @@ def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int
     if full > pods:
         # Straight through, past the stage that would have grown it.
         context.act(ScaleTo(candidate.revision, full))
-    context.route(candidate.revision)
+    context.route(Only(candidate.revision))
     _enter(context, Step.BAKING)
     context.note(
         NoteType.NORMAL,
@@ -220,8 +220,8 @@ def _first_deployment(context: RolloutContext) -> None:
     wanted = size_candidate(context, candidate, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
     healthy = isinstance(act_on_verdict(context, wanted), Healthy)
     # One that the spec has moved on from may still serve, with more pods than are wanted by now.
-    if healthy or context.facts(context.serving).ready <= context.facts(candidate.revision).ready:
-        context.route(candidate.revision)
+    if healthy or context.serving_facts.ready <= context.facts(candidate.revision).ready:
+        context.route(Only(candidate.revision))
     clear_others(context, keep={candidate.revision})
     if healthy:
         promote(context)

@@ -7,6 +7,7 @@ from maraudersmap_operator.resource.status import CandidateRevision, Step
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import Stage, stage_size
+from ..traffic_target import Only
 from ..verdict.pod_history import fresh_witness_at
 
 
@@ -14,9 +15,7 @@ def size_candidate(context: RolloutContext, candidate: CandidateRevision, stage:
     """Have the stage's pods; how many that is."""
     facts = context.facts(candidate.revision)
     serving_size = (
-        context.stable_facts.size
-        if context.status.stable
-        else max(facts.size, context.facts(context.serving).size)
+        context.stable_facts.size if context.status.stable else max(facts.size, context.serving_facts.size)
     )
     wanted = stage_size(stage, context.spec, serving_size)
     pods = wanted
@@ -35,6 +34,6 @@ def scale_candidate(context: RolloutContext, candidate: CandidateRevision, pods:
     size = context.facts(candidate.revision).size
     if candidate.revision not in context.observed.revisions:
         context.act(Deploy(candidate.revision))
-    autoscaled = context.spec.autoscaling.enabled and context.serving == candidate.revision and size > 0
+    autoscaled = context.spec.autoscaling.enabled and context.serving == Only(candidate.revision) and size > 0
     if size != pods and not autoscaled:
         context.act(ScaleTo(candidate.revision, pods))

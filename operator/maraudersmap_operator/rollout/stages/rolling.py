@@ -6,13 +6,13 @@ round. The autoscaler holds still meanwhile.
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import batch_size
+from ..traffic_target import Shared
 from .candidate_pods import scale_candidate
 
 
@@ -37,7 +37,7 @@ def exchange_pods(context: RolloutContext, candidate: CandidateRevision, stable:
             f"{leaving} pods of {stable.revision} on their way out take the room of the next ones"
         )
     left = max(full - new.ready, 0)
-    if left < old.size and context.serving == context.observed.serving == SHARED:
+    if left < old.size and context.serving == context.observed_traffic == Shared():
         context.act(ScaleTo(stable.revision, left))
     return wanted
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
@@ -15,6 +14,7 @@ from ..actions import Retire
 from ..context import SOON, RolloutContext
 from ..stable import clear_others, hold_stable
 from ..strategy import Stage
+from ..traffic_target import Shared
 from ..verdict.case import Environment
 from .act_on_verdict import go_back, judge_under_traffic
 from .candidate_pods import size_candidate
@@ -33,12 +33,12 @@ def share_traffic(
         hold_stable(context, stable)
         wanted = size_candidate(context, candidate, stage)
     facts = context.facts(candidate.revision)
-    if context.serving != SHARED:
+    if not isinstance(context.serving, Shared):
         strays = context.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
         if strays or facts.ready < wanted or facts.room(context.now) > wanted:
             return _wait_to_share(context, candidate, wanted, [f.revision for f in strays])
-        context.route(SHARED)
+        context.route(Shared())
     if verdict := judge_under_traffic(context):
         go_back(context, verdict)
         return None
@@ -63,7 +63,7 @@ def _wait_to_share(
 
 def _only(context: RolloutContext, *kept: str) -> None:
     """While the Service selects every revision's pods, one that is neither cannot be taken out of traffic first."""
-    if context.observed.serving != SHARED:
+    if not isinstance(context.observed_traffic, Shared):
         clear_others(context, keep=set(kept))
         return
     for facts in context.others(*kept):
