@@ -105,7 +105,7 @@ MUTANTS = (
         5,
         "a spec that goes back leaves the candidate's traffic where it is",
         "rollout/rollback.py",
-        "    if stable is not None and not _return_traffic(context, stable, candidate):\n        return\n"
+        "    if stable is not None and not _return_traffic(context, stable):\n        return\n"
         "    context.close(outcome)",
         "    context.close(outcome)",
     ),

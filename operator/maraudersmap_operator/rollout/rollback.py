@@ -11,7 +11,6 @@ from datetime import timedelta
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import (
     MAX_REJECTED,
-    CandidateRevision,
     CandidateVerdict,
     Hold,
     Outcome,
@@ -57,30 +56,28 @@ def start_rollback(context: RolloutContext, stable: StableRevision, verdict: Rej
 
 def roll_back(context: RolloutContext, stable: StableRevision, verdict: CandidateVerdict) -> None:
     """Carry a verdict out, as far as it can go in this pass."""
-    candidate = context.candidate
-    if not _return_traffic(context, stable, candidate):
+    if not _return_traffic(context, stable):
         return
     if not verdict.environment and verdict.reason in UNDER_TRAFFIC:
-        if not _confirm_rejection(context, candidate, verdict):
+        if not _confirm_rejection(context, verdict):
             return
         verdict = context.candidate.verdict or verdict
     if verdict.environment:
-        _withdraw(context, candidate, verdict)
+        _withdraw(context, verdict)
     else:
-        _reject(context, candidate, stable, verdict)
+        _reject(context, stable, verdict)
 
 
-def _confirm_rejection(
-    context: RolloutContext, candidate: CandidateRevision, verdict: CandidateVerdict
-) -> bool:
+def _confirm_rejection(context: RolloutContext, verdict: CandidateVerdict) -> bool:
     """Users are safe by now. Has stable lost readiness too, only a probe later? Then it was not the candidate.
 
     True when the verdict is final.
     """
+    candidate = context.candidate
     if suffering := disturbance(candidate, context.stable_facts, context.now):
         _withdraw_instead(context, verdict, "StableDisturbed", suffering)
         return True
-    if not has_control_group(candidate, context.stable_facts) and _recovered(context, candidate):
+    if not has_control_group(candidate, context.stable_facts) and _recovered(context):
         # It fell with nothing beside it, and is well beside stable: whatever ailed it may have ailed both.
         _withdraw_instead(
             context,
@@ -106,14 +103,14 @@ def _withdraw_instead(context: RolloutContext, verdict: CandidateVerdict, reason
     )
 
 
-def _recovered(context: RolloutContext, candidate: CandidateRevision) -> bool:
+def _recovered(context: RolloutContext) -> bool:
+    candidate = context.candidate
     facts = context.facts(candidate.revision)
     return 0 < facts.size <= facts.ready
 
 
-def _reject(
-    context: RolloutContext, candidate: CandidateRevision, stable: StableRevision, verdict: CandidateVerdict
-) -> None:
+def _reject(context: RolloutContext, stable: StableRevision, verdict: CandidateVerdict) -> None:
+    candidate = context.candidate
     entry = RejectedRevision(
         revision=candidate.revision,
         image=candidate.image,
@@ -136,8 +133,9 @@ def _reject(
     )
 
 
-def _withdraw(context: RolloutContext, candidate: CandidateRevision, verdict: CandidateVerdict) -> None:
+def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
     """Take it away without an entry in the ledger, and try again later, less and less often."""
+    candidate = context.candidate
     before = context.status.hold
     attempts = before.attempts + 1 if before and before.revision == candidate.revision else 1
     pause = min(HOLD_FIRST * 2 ** min(attempts - 1, 10), HOLD_MOST)
@@ -178,7 +176,7 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
         context.act(StoreStatus())
         context.wake(SOON)
         return
-    if stable is not None and not _return_traffic(context, stable, candidate):
+    if stable is not None and not _return_traffic(context, stable):
         return
     context.close(outcome)
     context.act(StoreStatus())
@@ -192,10 +190,11 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
     context.wake(SOON)
 
 
-def _return_traffic(context: RolloutContext, stable: StableRevision, candidate: CandidateRevision) -> bool:
+def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
+    candidate = context.candidate
     if candidate.strategy is Strategy.ROLLING and reaches(context.serving, candidate.revision):
-        if not _exchange_back(context, candidate, stable):
+        if not _exchange_back(context, stable):
             return False
     else:
         hold_stable(context, stable)
@@ -222,8 +221,9 @@ def _return_traffic(context: RolloutContext, stable: StableRevision, candidate: 
     return True
 
 
-def _exchange_back(context: RolloutContext, candidate: CandidateRevision, stable: StableRevision) -> bool:
+def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
     """The same the other way round; True when stable is whole again and may have all traffic."""
+    candidate = context.candidate
     if stable.revision not in context.observed.revisions:
         context.act(Deploy(stable.revision))
     new, old = context.facts(candidate.revision), context.stable_facts

@@ -77,7 +77,7 @@ def advance(context: RolloutContext) -> None:
         return
     if candidate.revision not in context.observed.recorded:
         context.act(RecordRevision(candidate.revision))
-    if candidate.step is Step.MIGRATING and not _finish_migrations(context, candidate):
+    if candidate.step is Step.MIGRATING and not _finish_migrations(context):
         return
     if context.status.stable is None:
         _first_deployment(context)
@@ -93,8 +93,9 @@ def _override(context: RolloutContext) -> None:
     context.note(NoteType.WARNING, "Overridden", f"Promote overrides StableDisturbed: {hurt}")
 
 
-def _finish_migrations(context: RolloutContext, candidate: CandidateRevision) -> bool:
+def _finish_migrations(context: RolloutContext) -> bool:
     """True when the migrations are done; until then stable is all there is."""
+    candidate = context.candidate
     done = run_migrations(context)
     if context.only_back:
         context.block_still("")
@@ -122,16 +123,16 @@ def _walk(context: RolloutContext, stable: StableRevision) -> None:
     stage = plan[here]
     match stage.traffic:
         case Traffic.CANDIDATE:
-            bake(context, candidate, stable)
+            bake(context, stable)
             return
         case Traffic.SHARED:
-            wanted = share_traffic(context, stage, candidate, stable)
+            wanted = share_traffic(context, stage, stable)
             there = isinstance(context.serving, Shared)
         case Traffic.WEIGHED:
-            wanted = weigh_traffic(context, stage, candidate, stable)
+            wanted = weigh_traffic(context, stage, stable)
             there = has_its_weight(context, stage)
         case Traffic.STABLE:
-            wanted = _out_of_traffic(context, stage, candidate, stable)
+            wanted = _out_of_traffic(context, stage, stable)
             there = True
     if wanted is None or not isinstance(act_on_verdict(context, wanted, there), Healthy):
         return
@@ -150,12 +151,11 @@ def _first_of(plan: tuple[Stage, ...], step: Step) -> int:
     return next(i for i, stage in enumerate(plan) if stage.step is step)
 
 
-def _out_of_traffic(
-    context: RolloutContext, stage: Stage, candidate: CandidateRevision, stable: StableRevision
-) -> int:
+def _out_of_traffic(context: RolloutContext, stage: Stage, stable: StableRevision) -> int:
     """Until a stage gives it some, traffic belongs to stable, even if someone has moved the selector."""
+    candidate = context.candidate
     hold_stable(context, stable)
-    wanted = size_candidate(context, candidate, stage)
+    wanted = size_candidate(context, stage)
     restore_traffic(context, stable.revision)
     clear_others(context, keep={stable.revision, candidate.revision})
     return wanted
@@ -167,7 +167,7 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
     if context.still:
         context.block_still(f"the rollout stays at {candidate.step}")
         return False
-    if stage.exchange and not is_exchanged(context, candidate):
+    if stage.exchange and not is_exchanged(context):
         context.wake(SOON)
         return False
     if context.emergency:
@@ -217,7 +217,7 @@ def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int
 def _first_deployment(context: RolloutContext) -> None:
     """No revision has proven itself yet: the candidate takes traffic at once, and nothing is ever rejected."""
     candidate = context.candidate
-    wanted = size_candidate(context, candidate, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
+    wanted = size_candidate(context, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
     healthy = isinstance(act_on_verdict(context, wanted), Healthy)
     # One that the spec has moved on from may still serve, with more pods than are wanted by now.
     if healthy or context.serving_facts.ready <= context.facts(candidate.revision).ready:

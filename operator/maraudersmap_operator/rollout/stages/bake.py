@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.status import CandidateRevision, Outcome
+from maraudersmap_operator.resource.status import Outcome
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import Deploy, NoteType, ScaleTo
@@ -19,10 +19,11 @@ from .act_on_verdict import case_of, go_back, judge_under_traffic
 from .analysis_gate import GoOn, Wait, pass_gate
 
 
-def bake(context: RolloutContext, candidate: CandidateRevision, stable: StableRevision) -> None:
+def bake(context: RolloutContext, stable: StableRevision) -> None:
     """Hold both revisions, judge, and promote when the time is over."""
+    candidate = context.candidate
     restore_traffic(context, candidate.revision)
-    _keep_both(context, candidate, stable)
+    _keep_both(context, stable)
     clear_others(context, keep={stable.revision, candidate.revision})
     verdict = judge_under_traffic(context)
     # After an exchange stable has no pods; it gets them back one batch at a time.
@@ -42,12 +43,13 @@ def bake(context: RolloutContext, candidate: CandidateRevision, stable: StableRe
         context.block_still(f"the rollout stays at {candidate.step}")
     elif context.now < end and not context.promote:
         context.wake_at(end)
-    elif _wait_for_whole(context, candidate, way_back):
+    elif _wait_for_whole(context, way_back):
         _end(context, way_back)
 
 
-def _keep_both(context: RolloutContext, candidate: CandidateRevision, stable: StableRevision) -> None:
+def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
     """Deployed and sized: the one that serves, and the one that traffic may go back to."""
+    candidate = context.candidate
     if candidate.revision not in context.observed.revisions:
         context.act(Deploy(candidate.revision))
     resize(context, candidate.revision)
@@ -61,10 +63,11 @@ def _keep_both(context: RolloutContext, candidate: CandidateRevision, stable: St
         context.act(ScaleTo(stable.revision, least))
 
 
-def _wait_for_whole(context: RolloutContext, candidate: CandidateRevision, way_back: bool) -> bool:
+def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
     """True when all that the bake may end with is there; a deadline ends the wait for pods."""
+    candidate = context.candidate
     facts = context.facts(candidate.revision)
-    wanted = _wanted(context, candidate, facts)
+    wanted = _wanted(context, facts)
     if facts.ready >= wanted:
         if context.route_left():
             return True
@@ -92,8 +95,9 @@ def _wait_for_whole(context: RolloutContext, candidate: CandidateRevision, way_b
     return False
 
 
-def _wanted(context: RolloutContext, candidate: CandidateRevision, facts: RevisionFacts) -> int:
+def _wanted(context: RolloutContext, facts: RevisionFacts) -> int:
     """What an autoscaler wants beyond what served before is between it and the nodes."""
+    candidate = context.candidate
     size = max(facts.size, 1)
     return (
         min(size, candidate.full_size) if context.spec.autoscaling.enabled and candidate.full_size else size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.status import CandidateRevision, Step
+from maraudersmap_operator.resource.status import Step
 
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
@@ -11,8 +11,9 @@ from ..traffic_target import Only
 from ..verdict.pod_history import fresh_witness_at
 
 
-def size_candidate(context: RolloutContext, candidate: CandidateRevision, stage: Stage) -> int:
+def size_candidate(context: RolloutContext, stage: Stage) -> int:
     """Have the stage's pods; how many that is."""
+    candidate = context.candidate
     facts = context.facts(candidate.revision)
     serving_size = (
         context.stable_facts.size if context.status.stable else max(facts.size, context.serving_facts.size)
@@ -25,12 +26,13 @@ def size_candidate(context: RolloutContext, candidate: CandidateRevision, stage:
     if stage.step is Step.WITNESSES:
         # What was replaced a moment ago and is asked for again has its pods still: more can witness as well.
         pods = max(pods, facts.size)
-    scale_candidate(context, candidate, pods)
+    scale_candidate(context, pods)
     return wanted
 
 
-def scale_candidate(context: RolloutContext, candidate: CandidateRevision, pods: int) -> None:
+def scale_candidate(context: RolloutContext, pods: int) -> None:
     """Bring the candidate to that many pods, unless it serves under an autoscaler: then that one decides."""
+    candidate = context.candidate
     size = context.facts(candidate.revision).size
     if candidate.revision not in context.observed.revisions:
         context.act(Deploy(candidate.revision))

@@ -43,7 +43,7 @@ def run_migrations(context: RolloutContext) -> bool:
             context.block("Migrating", f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
-                size_candidate(context, candidate, stages(context.spec, candidate.strategy)[0])
+                size_candidate(context, stages(context.spec, candidate.strategy)[0])
         case JobState.FAILED if migration.attempt > candidate.migration_attempt:
             # Left by an earlier try of the same revision, before someone asked for another.
             _migrate(context, migration.attempt + 1)

@@ -6,7 +6,6 @@ round. The autoscaler holds still meanwhile.
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import Deploy, ScaleTo
@@ -16,8 +15,9 @@ from ..traffic_target import Shared
 from .candidate_pods import scale_candidate
 
 
-def exchange_pods(context: RolloutContext, candidate: CandidateRevision, stable: StableRevision) -> int:
+def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
     """Grow the candidate by a batch, shrink stable by as many as are ready; how many pods the candidate should have."""
+    candidate = context.candidate
     full = candidate.full_size
     new, old = context.facts(candidate.revision), context.stable_facts
     if stable.revision not in context.observed.revisions:
@@ -28,9 +28,9 @@ def exchange_pods(context: RolloutContext, candidate: CandidateRevision, stable:
     if context.still:
         # What is there stays as it is, for as long as people like.
         wanted = max(min(new.size, full), 1)
-        scale_candidate(context, candidate, wanted)
+        scale_candidate(context, wanted)
         return wanted
-    scale_candidate(context, candidate, wanted)
+    scale_candidate(context, wanted)
     leaving = old.room(context.now) - old.size
     if new.ready == new.size == wanted < full and leaving > 0:
         context.asides.append(
@@ -42,6 +42,7 @@ def exchange_pods(context: RolloutContext, candidate: CandidateRevision, stable:
     return wanted
 
 
-def is_exchanged(context: RolloutContext, candidate: CandidateRevision) -> bool:
+def is_exchanged(context: RolloutContext) -> bool:
     """The candidate has all its pods, and stable none."""
+    candidate = context.candidate
     return context.facts(candidate.revision).ready >= candidate.full_size and context.stable_facts.size == 0

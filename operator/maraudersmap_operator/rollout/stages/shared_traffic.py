@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import Retire
@@ -21,23 +20,22 @@ from .candidate_pods import size_candidate
 from .rolling import exchange_pods
 
 
-def share_traffic(
-    context: RolloutContext, stage: Stage, candidate: CandidateRevision, stable: StableRevision
-) -> int | None:
+def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision) -> int | None:
     """Have the stage's pods in traffic beside stable's; how many, or None when the stage has to wait or went wrong."""
+    candidate = context.candidate
     context.set_weight(0)
     _only(context, stable.revision, candidate.revision)
     if stage.exchange:
-        wanted = exchange_pods(context, candidate, stable)
+        wanted = exchange_pods(context, stable)
     else:
         hold_stable(context, stable)
-        wanted = size_candidate(context, candidate, stage)
+        wanted = size_candidate(context, stage)
     facts = context.facts(candidate.revision)
     if not isinstance(context.serving, Shared):
         strays = context.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
         if strays or facts.ready < wanted or facts.room(context.now) > wanted:
-            return _wait_to_share(context, candidate, wanted, [f.revision for f in strays])
+            return _wait_to_share(context, wanted, [f.revision for f in strays])
         context.route(Shared())
     if verdict := judge_under_traffic(context):
         go_back(context, verdict)
@@ -45,10 +43,9 @@ def share_traffic(
     return wanted
 
 
-def _wait_to_share(
-    context: RolloutContext, candidate: CandidateRevision, wanted: int, strays: list[str]
-) -> int | None:
+def _wait_to_share(context: RolloutContext, wanted: int, strays: list[str]) -> int | None:
     """Say what is waited for before traffic can be shared. Pods that do not go are nothing against the revision."""
+    candidate = context.candidate
     context.wake(SOON)
     if strays:
         names, patience = ", ".join(strays), context.spec.rollout.progress_deadline_seconds

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..context import SOON, RolloutContext
@@ -24,13 +23,12 @@ from .candidate_pods import size_candidate
 ENDPOINTS_LAG = timedelta(seconds=3)
 
 
-def weigh_traffic(
-    context: RolloutContext, stage: Stage, candidate: CandidateRevision, stable: StableRevision
-) -> int | None:
+def weigh_traffic(context: RolloutContext, stage: Stage, stable: StableRevision) -> int | None:
     """Have the stage's pods, with the stage's share of the Gateway's requests; how many pods, or None when the stage has to
     wait or went wrong."""
+    candidate = context.candidate
     hold_stable(context, stable)
-    wanted = size_candidate(context, candidate, stage)
+    wanted = size_candidate(context, stage)
     restore_selector(context, stable.revision)
     clear_others(context, keep={stable.revision, candidate.revision})
     if context.weight and (verdict := judge_under_traffic(context)):
@@ -43,7 +41,7 @@ def weigh_traffic(
     known_from = candidate.step_started_at + (ENDPOINTS_LAG if context.weight == 0 else timedelta(0))
     if route is not None and route.accepted and len(pods) >= wanted and context.now >= known_from:
         context.set_weight(stage.share or 0)
-    return wanted if has_its_weight(context, stage) or _wait_for_gateway(context, candidate) else None
+    return wanted if has_its_weight(context, stage) or _wait_for_gateway(context) else None
 
 
 def has_its_weight(context: RolloutContext, stage: Stage) -> bool:
@@ -57,8 +55,9 @@ def has_its_weight(context: RolloutContext, stage: Stage) -> bool:
     )
 
 
-def _wait_for_gateway(context: RolloutContext, candidate: CandidateRevision) -> bool:
+def _wait_for_gateway(context: RolloutContext) -> bool:
     """A Gateway that does not follow is nothing against the revision; without one there is no canary all the same."""
+    candidate = context.candidate
     route = context.observed.route
     refused = route is not None and not route.accepted
     why = route.message if route and refused else "the Gateway does not report that it serves the new weights"
