@@ -139,14 +139,14 @@ MUTANTS = (
     ),
     Mutant(
         9,
-        "a candidate goes on although nobody knows what is asked for",
+        "a candidate goes on although it is not known what is asked for",
         "rollout/context.py",
         "        return self.observed.target is None or bool(self.observed.unremembered)",
         "        return bool(self.observed.unremembered)",
     ),
     Mutant(
         9,
-        "a pin is dropped while nobody knows what is asked for",
+        "a pin is dropped while it is not known what is asked for",
         "rollout/decide.py",
         '        context.block_still("")\n    elif hold and',
         "        context.update(pin=None)\n    elif hold and",
@@ -167,7 +167,7 @@ MUTANTS = (
     ),
     Mutant(
         13,
-        "time that nobody watched counts",
+        "unwatched time counts",
         "rollout/decide.py",
         "    if status.candidate and observed.unwatched:",
         "    if status.candidate and not observed.unwatched:",
@@ -181,7 +181,7 @@ MUTANTS = (
     ),
     Mutant(
         13,
-        "a policy that refuses everybody condemns",
+        "a policy that refuses every revision rejects one",
         "rollout/verdict/classify.py",
         "    if not asked.stable_accepted:",
         "    if asked is None:",

@@ -39,7 +39,7 @@ def comparable(comparison: Comparison, analysis: Analysis) -> bool:
 
 
 def too_few(who: str, requests: int, comparison: Comparison, analysis: Analysis) -> Result:
-    """Too little in this window to say; the one before may have had enough."""
+    """Too little in this window to decide; the one before may have had enough."""
     if comparison.compared:
         return Passed("nothing against the candidate in the window before")
     return Inconclusive(

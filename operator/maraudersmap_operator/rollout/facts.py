@@ -34,9 +34,7 @@ class PodFacts:
     phase: str = ""  # from the kubelet: Pending, Running, Succeeded, Failed, Unknown
     terminating: bool = False  # has a deletionTimestamp
     gone_by: datetime | None = None  # when its grace period is over; None when it is not terminating
-    disrupted: bool = (
-        False  # evicted, preempted, drained, or its node is lost: says nothing about the revision
-    )
+    disrupted: bool = False  # evicted, preempted, drained, or its node is lost: shows nothing of the revision
     unready_since: datetime | None = None
     # Of the container that is the revision's own: the application's, or the migrations'.
     own_ready: bool = False  # the pod itself is ready only when every container is

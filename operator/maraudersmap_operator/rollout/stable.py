@@ -29,7 +29,7 @@ def keep_stable(context: Context, *also: str) -> None:
 def hold_stable(context: Context, stable: StableRevision) -> None:
     """Keep the stable revision deployed and sized, whatever else goes on."""
     if stable.revision not in context.observed.revisions:
-        # Somebody deleted it: the ControllerRevision rebuilds it exactly.
+        # Someone deleted it: the ControllerRevision rebuilds it exactly.
         context.act(Deploy(stable.revision))
     if context.serving in (Nowhere(), Only(stable.revision)) or context.facts(stable.revision).size == 0:
         resize(context, stable.revision)

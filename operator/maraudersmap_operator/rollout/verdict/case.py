@@ -41,7 +41,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The revision cannot be tried here and now; that says nothing against it."""
+    """The revision cannot be tried here and now; that is nothing against it."""
 
     reason: str
     message: str

@@ -70,7 +70,7 @@ def _image_unobtainable(case: Case) -> Rejected | Environment | None:
         if not seen or since is None or case.now < since + _pull_patience(case, len(seen)):
             continue
         message = shorten(seen[0].waiting_message or seen[0].waiting_reason)
-        # Running pods do not pull: expired credentials say nothing about the revision.
+        # Running pods do not pull: expired credentials are nothing against the revision.
         denied = trouble is Trouble.IMAGE_DENIED
         return Environment(str(trouble), message) if denied else Rejected(str(trouble), message)
     return None

@@ -13,7 +13,7 @@ from .pod_failures import Trouble, pod_trouble, shorten, why_waiting
 
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:
-    """How much of the time since its start says nothing about it: it was well and had to wait, or no operator looked."""
+    """How much of the time since its start shows nothing of it: it was well and had to wait, or no operator looked."""
     spans = [now - since for since in (candidate.settled_at, candidate.waiting_since) if since]
     return timedelta(seconds=candidate.held_seconds + candidate.unwatched_seconds) + max(
         spans, default=timedelta(0)

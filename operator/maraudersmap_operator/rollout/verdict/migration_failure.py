@@ -16,7 +16,7 @@ KILLED = (137, 143)
 
 
 def is_interrupted(migration: MigrationFacts) -> bool:
-    """A failed attempt that says nothing about the revision: no database, or the node took the pod away."""
+    """A failed attempt that shows nothing of the revision: no database, or the node took the pod away."""
     return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
 
 

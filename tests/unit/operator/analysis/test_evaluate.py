@@ -1,4 +1,4 @@
-"""What is condemned, what is not, and what cannot be told."""
+"""What is rejected, what is not, and what cannot be decided."""
 
 import pytest
 from hypothesis import given, settings
@@ -119,7 +119,7 @@ def test_without_a_control_group_nothing_is_said_unless_the_user_gave_limits() -
     policy = analysis(latency={"maxSeconds": 0.7})
     verdict = evaluate(after(*((NOTHING, answered(30, took=3)),) * 6, policy=policy), policy)
     assert verdict == Failed("Latency", "100.0 % of the candidate's 180 requests took more than 1 s")
-    # Between the limit and the next bound it cannot be told.
+    # Between the limit and the next bound it cannot be decided.
     assert not isinstance(
         evaluate(after(*((NOTHING, answered(30, took=0.9)),) * 6, policy=policy), policy), Failed
     )

@@ -16,7 +16,7 @@ def ready_world(**spec: object) -> World:
 
 
 def test_manual_promotion_waits_at_full_size() -> None:
-    """autoPromote off: a full set without traffic, until somebody says go."""
+    """autoPromote off: a full set without traffic, until someone asks for it."""
     world = ready_world(rollout={"autoPromote": False}).edit(image=NEXT)
     stable = world.serving
     world.run(60)
@@ -30,7 +30,7 @@ def test_manual_promotion_waits_at_full_size() -> None:
 
 
 def test_promote_ends_the_bake() -> None:
-    """Somebody has looked and is sure."""
+    """Someone has looked and is sure."""
     world = ready_world(rollout={"bakeSeconds": 3600}).edit(image=NEXT).run(25)
     assert world.phase() is Phase.BAKING
     world.annotate("promote", "1").run(3)

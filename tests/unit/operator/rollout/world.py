@@ -74,7 +74,7 @@ class Behaviour:
     slow: bool = False  # five times as slow
     starts_after: float = 1  # until the kubelet has its container running: pulling, mounting volumes
     waiting: tuple[str, str] = ("", "")  # why it has not started, in the kubelet's words
-    injected: str = ""  # what is wrong with a container that somebody put in beside it
+    injected: str = ""  # what is wrong with a container that someone put in beside it
     unready_of: tuple[float, float] = (0, 0)  # each of its pods is unready for so long of every so long
     migration_takes: float = 1
     migration_waits: bool = False  # its container is never started
@@ -112,7 +112,7 @@ class World:
         self.route_weight = 0
         self.route_served = 0  # the weight that the Gateway works with: that of a tick ago
         self.gateway_deaf = False  # it takes up nothing new
-        self.no_gateway = False  # nobody serves the route
+        self.no_gateway = False  # no Gateway serves the route
         self.previewed = ""
         self.preview_endpoints: frozenset[str] = frozenset()
         self.endpoints: frozenset[str] = frozenset()
@@ -131,8 +131,8 @@ class World:
         self.lying_around: dict[str, tuple[PodFacts, ...]] = {}  # further pods of a revision, as they are
         self.undeletable: set[str] = set()  # revisions whose Deployment the API server does not let go
         self.no_node_for: set[str] = set()  # revisions whose further pods find no node
-        self.unknown = ""  # why nobody knows what the spec asks for
-        self.unwatched = 0.0  # seconds for which nobody has looked, for the next pass
+        self.unknown = ""  # why it is not known what the spec asks for
+        self.unwatched = 0.0  # seconds for which no operator has looked, for the next pass
         self.admission: Admission | None = None  # the API server's answer whenever it is asked
         self.asked = 0  # how often it was
         self.ask_admission = False
@@ -511,9 +511,9 @@ class World:
                 )
                 self.jobs[revision] = replace(job, pods=(pod,))
             elif behaviour.no_room:
-                told = "0/3 nodes are available: 3 Insufficient cpu."
+                why = "0/3 nodes are available: 3 Insufficient cpu."
                 self.jobs[revision] = replace(
-                    job, pods=(PodFacts("job", "job", self.now, unschedulable=told),)
+                    job, pods=(PodFacts("job", "job", self.now, unschedulable=why),)
                 )
             elif behaviour.migration_waits and self.now < (job.finished_at or self.now) + 60 * SECOND:
                 pod = PodFacts(
@@ -541,7 +541,7 @@ class World:
                     exit_code=code,
                     unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
-                    message="as told",
+                    message="as it was reported",
                 )
             elif job.finished_at:
                 runs = PodFacts("job", "job", job.finished_at, ran_since=job.finished_at)

@@ -1,4 +1,4 @@
-"""Only what a revision itself has done may condemn it; what kept it from running at all can only withdraw it."""
+"""Only what a revision itself has done may reject it; what kept it from running at all can only withdraw it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_container_that_ran_until_the_deadline_is_to_blame() -> None:
 
 
 def test_the_deadline_counts_short_migrations_and_no_long_ones() -> None:
-    """Somebody who edits the spec counts from there; a migration of minutes is not the pods' time."""
+    """Someone who edits the spec counts from there; a migration of minutes is not the pods' time."""
     world = trying(Behaviour(ready_after=None, migration_takes=3)).run(32)
     assert world.rejections() == ["ProgressDeadlineExceeded"]
     assert 30 <= world.status.rejected[0].detect_seconds <= 31
@@ -114,7 +114,7 @@ def test_migrations_that_ran_until_the_jobs_deadline_have_failed() -> None:
 
 
 def test_migrations_killed_early_are_tried_again() -> None:
-    """Somebody deleted the pod, or its node went."""
+    """Someone deleted the pod, or its node went."""
     world = trying(Behaviour(migration_takes=5, migration_exits=False), migrations={"timeoutSeconds": 60})
     until_it_goes(world)
     assert world.rejections() == []
@@ -171,7 +171,7 @@ def test_a_deadline_that_passed_while_nobody_was_well_condemns_nobody() -> None:
 
 
 def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
-    """Nothing tells a revision that ends without its database from one that always ends."""
+    """Nothing distinguishes a revision that ends without its database from one that always ends."""
     world = ready_world(rollout=QUICK)
     world.outage = True
     world.run(5).behave(NEXT, Behaviour(ready_after=None, dies_after=0.3)).edit(image=NEXT).run(25)
