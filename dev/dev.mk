@@ -13,6 +13,15 @@ cluster-down: python3 ## remove it; what was costly to make stays for the next t
 cluster-status: python3 ## say how it is; fails when it is not ready
 	@$(CLUSTER) status
 
+.PHONY: doctor
+doctor: ## say what this machine has, what would be installed or built, and what is missing
+	@command -v python3 >/dev/null || { echo "MISSING  Python: install Python 3.11 or newer" >&2; exit 1; }
+	@$(CLUSTER) doctor
+
+.PHONY: announce-demo
+announce-demo: python3 # the first thing that `make demo` does
+	@$(CLUSTER) announce-demo
+
 .PHONY: node-image
 node-image: python3 ## build the node image (only where the public one cannot be pulled)
 	@$(CLUSTER) node-image

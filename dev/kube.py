@@ -29,7 +29,7 @@ class KubectlFailed(subprocess.CalledProcessError):
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Calls kubectl with one kubeconfig, whatever the environment says; an empty one leaves the choice to kubectl."""
+    """Calls kubectl with one kubeconfig, whatever the environment has; an empty one leaves the choice to kubectl."""
 
     program: str
     kubeconfig: str

@@ -64,7 +64,7 @@ def local_pgbouncer(database_url: str, *, servers: int = 3, strict: bool = True)
 
 
 def _owner_of(home: Path, folder: Path) -> dict[str, Any]:
-    """It refuses root, and must reach the server's socket: whoever owns that folder can."""
+    """It refuses root, and must reach the server's socket: that folder's owner can."""
     if os.geteuid() != 0:
         return {}
     owner = home.stat()

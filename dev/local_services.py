@@ -2,7 +2,7 @@
 
 Used by `make run-api` and by the component tests; MARAUDERS_POSTGRES_BIN (a folder) and MARAUDERS_REDIS_BIN (a program)
 name others. Both listen only on Unix sockets in a short temporary folder, so
-nothing clashes on ports and nobody else on the network can reach them.
+nothing clashes on ports and nothing else on the network can reach them.
 """
 
 import os
@@ -39,13 +39,13 @@ class LocalPostgres:
         return url
 
     def forget_durability(self) -> None:
-        """Never wait for the disk: for tests, whose data nobody misses after a crash."""
+        """Never wait for the disk: for tests, whose data is not missed after a crash."""
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             self._psql(f"ALTER SYSTEM SET {setting} = off")
         self._psql("SELECT pg_reload_conf()")
 
     def drop_database(self, name: str) -> None:
-        """Drop it, whoever is still connected."""
+        """Drop it, with clients still connected or not."""
         self._psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class LocalPostgres:
         self._server.stop()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nobody answers, as when a node hangs."""
+        """Freeze it: connections stay open and get no answer, as when a node hangs."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -130,7 +130,7 @@ class LocalRedis:
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         with log.open("ab") as output:
-            # A session of its own: Ctrl-C reaches whoever started us, who stops things in order.
+            # A session of its own: Ctrl-C reaches the process that started us, which stops things in order.
             self.process = subprocess.Popen(
                 [str(binary), *arguments], stdout=output, stderr=output, start_new_session=True
             )
@@ -148,7 +148,7 @@ class LocalRedis:
             self.process = None
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nobody answers."""
+        """Freeze it: connections stay open and get no answer."""
         if self.process is not None:
             self.process.send_signal(signal.SIGSTOP)
 

@@ -16,12 +16,12 @@ FOLDER = DEV / "images" / "misbehaving"
 
 
 def ensure_broken_image() -> str:
-    """One that crashes at start, whatever its pod says. The reference that the nodes pull it by. Raises Problem."""
+    """One that crashes at start, whatever its pod asks for. The reference that the nodes pull it by. Raises Problem."""
     return _ensure("marauders-map-broken", "crash")
 
 
 def ensure_misbehaving_image() -> str:
-    """One that does what the variable MISBEHAVE of its pod says; see dev/images/misbehaving/misbehave.py."""
+    """One that does what the variable MISBEHAVE of its pod asks for; see dev/images/misbehaving/misbehave.py."""
     return _ensure("marauders-map-misbehaving", "")
 
 

@@ -72,7 +72,7 @@ def _wait_for_pods(kubectl: Kubectl) -> None:
 
 
 def leader(kubectl: Kubectl, namespace: str = NAMESPACE) -> str | None:
-    """The pod that leads, as the Lease says; None while none of the pods that exist does."""
+    """The pod that leads, as the Lease has it; None while none of the pods that exist does."""
     lease = kubectl.find("-n", namespace, "get", "lease", LEASE)
     holder = str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
     pods = kubectl.json("-n", namespace, "get", "pods", *SELECTOR)["items"]

@@ -60,7 +60,7 @@ class Prober:
         return f"{self.resource}-prober"
 
     def start(self) -> None:
-        """Leave with a prober whose counts begin now, once its first second is told."""
+        """Leave with a prober whose counts begin now, once its first second is reported."""
         self.stop()
         config_map = {
             "apiVersion": "v1",

@@ -1,9 +1,10 @@
 """pytest plugin: write down every statement that the API sends, for the releases to come.
 
-    python -m pytest -p dev.record_queries tests/component
+    python -m pytest -p dev.record_queries tests/component -n 2 --dist loadgroup
 
 It writes `tests/component/api/recorded/<schema version>.json`; tests/component/api/test_previous_releases.py holds each
-later schema against it. Run it before a release. Statements that a migration or a test itself sends do not count.
+later schema against it. Run it before a release; what workers (`-n`) have seen is put together. Statements that a
+migration or a test itself sends do not count.
 """
 
 import json
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import asyncpg
+import pytest
 
 from maraudersmap_api.infra.migrate import shipped_migrations
 
@@ -36,8 +38,19 @@ def pytest_configure() -> None:
     asyncpg.Connection._get_statement = listening
 
 
-def pytest_sessionfinish() -> None:
-    """Write the file."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended: what it has seen counts too."""
+    _statements.update(getattr(node, "workeroutput", {}).get("statements", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the file; a worker hands in what it has instead."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["statements"] = sorted(_statements)
+        return
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{len(shipped_migrations())}.json"
     path.write_text(json.dumps(sorted(_statements), indent=1) + "\n")

@@ -41,7 +41,7 @@ def main() -> int:
         return 1
     if not arguments.keep:
         shutil.rmtree(data, ignore_errors=True)
-    # Both: a shell's background job starts with SIGINT ignored, and whoever sends one means it.
+    # Both: a shell's background job starts with SIGINT ignored, and one that is sent is meant.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     _say("starting PostgreSQL and Redis")

@@ -73,7 +73,7 @@ class SystemServer:
             raise failure[0]
 
     def _run(self, program: str, *arguments: str) -> None:
-        # Not a pipe: the server would inherit it, and nobody would see its end.
+        # Not a pipe: the server would inherit it, and its end would never be seen.
         with open(os.devnull, "r+b") as nothing:
             subprocess.run(
                 [str(self._binaries / program), *arguments],

@@ -125,7 +125,7 @@ def _add_smoke(commands: Any) -> None:
         description="Signs in as a student who lives for this run only, makes one report and undoes it, reads "
         "everything three times, and opens a WebSocket. With --baseline also sends the same reads to both, alternating, "
         "and stops when the baseline suffers. The last line of standard output is a summary in JSON.",
-        epilog="exit codes: 0 passes, 1 rejects, 75 could not tell (database or baseline away, no account)",
+        epilog="exit codes: 0 passes, 1 rejects, 75 could not be judged (database or baseline away, no account)",
     )
     smoke.add_argument("--candidate", required=True, type=_url, metavar="URL", help="the revision on trial")
     smoke.add_argument("--baseline", type=_url, metavar="URL", help="the revision that serves users now")

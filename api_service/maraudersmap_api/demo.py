@@ -1,7 +1,7 @@
 """`demo-data`: users and incidents to try things out with, and to measure on; a million in a few minutes by COPY.
 
 Everything is made from one seed. The users `demo.student1@hogwarts.edu`, `demo.prefect1@...`, `demo.auror1@...` and so
-on share one password, so this is for databases that nobody depends on; it refuses one that has other users.
+on share one password, so this is for databases that no one depends on; it refuses one that has other users.
 """
 
 import argparse

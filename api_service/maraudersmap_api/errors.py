@@ -3,7 +3,7 @@
     DomainError
     ├── ValidationError      what was sent is wrong, field by field
     ├── BadRequest, BadFrame it cannot be understood at all
-    ├── Unauthorized         nobody, or nobody we know
+    ├── Unauthorized         no caller, or none we know
     ├── Forbidden            known, but not allowed
     ├── NotFound
     ├── Conflict             right in itself, wrong for the present state
@@ -90,7 +90,7 @@ class BadFrame(DomainError):
 
 
 class Unauthorized(DomainError):
-    """No credentials, or none that we accept; never says which part was wrong."""
+    """No credentials, or none that we accept; never names the part that was wrong."""
 
     code = ErrorCode.UNAUTHORIZED
 

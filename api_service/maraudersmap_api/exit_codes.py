@@ -1,4 +1,4 @@
-"""What the program's end tells whoever started it."""
+"""What the program's end means to the caller."""
 
 OK = 0
 FAILED = 1

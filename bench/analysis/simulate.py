@@ -16,7 +16,7 @@ from random import Random
 
 from bench.analysis.traffic import Behaviour, answers, binomial, poisson
 
-from maraudersmap_operator.analysis import Failed, Look, anew, begin, judge, plus, record
+from maraudersmap_operator.analysis import Failed, Look, add_look, begin, evaluate, plus, recount
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.status_analysis import Tally
 
@@ -72,9 +72,9 @@ def play(scenario: Scenario, rng: Random) -> tuple[float | None, str]:
             control = plus(control, answers(rng, total - theirs, stable))
             trial = plus(trial, answers(rng, theirs, candidate))
         if switch and now - interval == switch:
-            comparison = anew(comparison, START + timedelta(seconds=switch))
-        comparison = record(comparison, Look(control, trial), POLICY, START + timedelta(seconds=now))
-        judgement = judge(comparison, POLICY)
+            comparison = recount(comparison, START + timedelta(seconds=switch))
+        comparison = add_look(comparison, Look(control, trial), POLICY, START + timedelta(seconds=now))
+        judgement = evaluate(comparison, POLICY)
         if isinstance(judgement, Failed):
             return now - max(first, switch), judgement.reason
     return None, ""

@@ -106,13 +106,13 @@ def _run(
 
 
 def _ensure_operator(kubectl: Kubectl) -> None:
-    """One that is there stays as it is, whoever put it there."""
+    """One that is there stays as it is."""
     if kubectl.find("-n", NAMESPACE, "get", "deployment", DEPLOYMENT) is None:
         install(kubectl, images_in_use())
 
 
 def _install(kubectl: Kubectl, names: list[str], failed: list[str]) -> list[str]:
-    """Install what the tools need; those whose controller could not be had are left out, and it is said why."""
+    """Install what the tools need; those whose controller could not be had are left out, and the reason is printed."""
     missing = set()
     for needed in sorted({CONTENDERS[n].needs for n in names} - {""}):
         try:
@@ -150,7 +150,7 @@ def _measure(
                     say(failed[-1])
                     continue
                 results.append(result)
-                # Kept at once: whoever stops the run keeps what was measured.
+                # Kept at once: a run that is stopped keeps what was measured.
                 report.keep([result])
                 say(f"{_line(result)} (case took {time.monotonic() - began:.0f} s)")
 
@@ -173,7 +173,7 @@ def _cap(bench: Bench, case: Case, cap: float) -> float:
 
 def _line(result: Result) -> str:
     moments = {
-        "told": result.told,
+        "reported": result.reported,
         "restored": result.restored,
         "gone": result.gone,
         "switched": result.switched,

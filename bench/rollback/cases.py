@@ -42,7 +42,7 @@ QUICK = ("tag-not-found", "crash-at-start", "good")
 class Revision:
     """What makes one revision differ from another, for every tool alike.
 
-    `marker` is carried by the pods in the variable BENCH_REVISION, so that they can be told apart whatever the tool
+    `marker` is carried by the pods in the variable BENCH_REVISION, so that they can be distinguished whatever the tool
     calls them.
     """
 

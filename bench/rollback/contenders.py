@@ -1,4 +1,4 @@
-"""The tools that are compared, each with its default and with tuned settings: what to apply, and what it then says."""
+"""The tools that are compared, each with its default and with tuned settings: what to apply, and what it then reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUR_GRACE_SECONDS = DRAIN_SECONDS + 16
 
 
 class Contender(Protocol):
-    """One tool with one set of settings. `told` and `settled` read the tool's own object and nothing else."""
+    """One tool with one set of settings. `rejection` and `settled` read the tool's own object and nothing else."""
 
     @property
     def tool(self) -> str:
@@ -72,12 +72,12 @@ class Contender(Protocol):
         """`kind/name` of what must be deleted to start afresh; the rest is garbage collected."""
         ...
 
-    def told(self, found: Manifest) -> str | None:
-        """The tool's own words once it says that the new revision is bad."""
+    def rejection(self, found: Manifest) -> str | None:
+        """The tool's own words once it reports that the new revision is bad."""
         ...
 
     def settled(self, found: Manifest) -> bool:
-        """Whether the tool says that the revision asked for runs, and nothing is under way."""
+        """Whether the tool reports that the revision asked for runs, and nothing is under way."""
         ...
 
 
@@ -129,7 +129,7 @@ class PlainDeployment:
     def remains(self) -> tuple[str, ...]:
         return (f"deployment/{NAME}", f"service/{SERVICE}")
 
-    def told(self, found: Manifest) -> str | None:
+    def rejection(self, found: Manifest) -> str | None:
         progressing = condition(found, "Progressing")
         return str(progressing["reason"]) if progressing.get("status") == "False" else None
 
@@ -192,7 +192,7 @@ class ArgoRollouts:
     def remains(self) -> tuple[str, ...]:
         return (f"rollouts.argoproj.io/{NAME}", f"service/{SERVICE}", f"service/{PREVIEW}")
 
-    def told(self, found: Manifest) -> str | None:
+    def rejection(self, found: Manifest) -> str | None:
         status = found.get("status", {})
         if status.get("abort") or status.get("phase") == "Degraded":
             return str(status.get("message") or status.get("phase"))
@@ -254,7 +254,7 @@ class Flagger:
     def remains(self) -> tuple[str, ...]:
         return (f"canaries.flagger.app/{NAME}", f"deployment/{NAME}")
 
-    def told(self, found: Manifest) -> str | None:
+    def rejection(self, found: Manifest) -> str | None:
         status = found.get("status", {})
         if status.get("phase") != "Failed":
             return None
@@ -313,12 +313,12 @@ class Ours:
     def remains(self) -> tuple[str, ...]:
         return (f"maraudersmap/{NAME}",)
 
-    def told(self, found: Manifest) -> str | None:
+    def rejection(self, found: Manifest) -> str | None:
         status = found.get("status", {})
         doomed = (status.get("candidate") or {}).get("doomed")
-        for said in (doomed, *(status.get("rejected") or ()), status.get("hold")):
-            if said:
-                return str(said["reason"])
+        for found_bad in (doomed, *(status.get("rejected") or ()), status.get("hold")):
+            if found_bad:
+                return str(found_bad["reason"])
         return None
 
     def settled(self, found: Manifest) -> bool:

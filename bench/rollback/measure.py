@@ -28,8 +28,8 @@ class Result:
 
     contender: str
     case: str
-    told: float | None = None
-    """The tool said that the new revision is bad; `reason` are its words."""
+    reported: float | None = None
+    """The tool reported that the new revision is bad; `reason` is its text."""
     restored: float | None = None
     """After that: every ready endpoint is old, all of them are there, and no new pod can get traffic."""
     gone: float | None = None
@@ -37,7 +37,7 @@ class Result:
     switched: float | None = None
     """All of the traffic went to the new revision, at full size."""
     promoted: float | None = None
-    """The tool said that the new revision runs and nothing is under way."""
+    """The tool reported that the new revision runs and nothing is under way."""
     met_users: bool = False
     """A new pod was among the ready endpoints at some moment."""
     reason: str = ""
@@ -152,18 +152,18 @@ def noted(result: Result, contender: Contender, view: View, seconds: float, mark
         changes["met_users"] = True
     if result.switched is None and len(view.serving) >= REPLICAS and set(view.serving) == {marker}:
         changes["switched"] = seconds
-    if result.told is None and view.object is not None and (reason := contender.told(view.object)):
-        changes |= {"told": seconds, "reason": reason[:200]}
-    told = result.told is not None or "told" in changes
-    if told and result.restored is None and _restored(view):
+    if result.reported is None and view.object is not None and (reason := contender.rejection(view.object)):
+        changes |= {"reported": seconds, "reason": reason[:200]}
+    reported = result.reported is not None or "reported" in changes
+    if reported and result.restored is None and _restored(view):
         changes["restored"] = seconds
-    if told and result.gone is None and not view.new_pods and view.serving == (OLD,) * REPLICAS:
+    if reported and result.gone is None and not view.new_pods and view.serving == (OLD,) * REPLICAS:
         changes["gone"] = seconds
     switched = result.switched is not None or "switched" in changes
     if (
         switched
         and result.promoted is None
-        and not told
+        and not reported
         and view.object is not None
         and contender.settled(view.object)
         and set(view.serving) == {marker}

@@ -91,7 +91,7 @@ def _summary(results: list[Result]) -> Iterable[str]:
         sent, failed = sum(r.sent for r in tried), sum(_failed(r) for r in tried)
         share = f"{failed} of {sent} ({100 * failed / sent:.1f} %)" if sent else "-"
         slowest = f"{max(back):.1f} s" if back and len(back) == len(tried) else "-"
-        false = sum(r.told is not None for r in others)
+        false = sum(r.reported is not None for r in others)
         yield (
             f"| {contender.tool} | {contender.settings} | {len(back)} of {len(tried)} | {slowest} | {share} "
             f"| {false} of {len(others)} |"
@@ -112,13 +112,13 @@ def _per_case(results: list[Result]) -> Iterable[str]:
 
 def _bad_table(rows: list[Result]) -> Iterable[str]:
     yield (
-        "| tool | settings | told after | restored after | bad pods gone after | bad pods met users "
+        "| tool | settings | reported after | restored after | bad pods gone after | bad pods met users "
         "| failed, new connections | failed, kept connection | of requests | load | the tool's words |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in rows:
         contender = CONTENDERS[r.contender]
-        times = " | ".join(_after(r, moment) for moment in (r.told, r.restored, r.gone))
+        times = " | ".join(_after(r, moment) for moment in (r.reported, r.restored, r.gone))
         yield (
             f"| {contender.tool} | {contender.settings} | {times} | {'yes' if r.met_users else 'no'} "
             f"| {r.failed_new} | {r.failed_kept} | {r.sent} | {_load(r)} | {_words(r)} |"
@@ -127,16 +127,16 @@ def _bad_table(rows: list[Result]) -> Iterable[str]:
 
 def _other_table(rows: list[Result]) -> Iterable[str]:
     yield (
-        "| tool | settings | given up by mistake | all traffic on it after | tool says done after | failed, new connections "
-        "| failed, kept connection | of requests | load | the tool's words |"
+        "| tool | settings | given up by mistake | all traffic on it after | done by its own report after "
+        "| failed, new connections | failed, kept connection | of requests | load | the tool's words |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in rows:
         contender = CONTENDERS[r.contender]
-        told = "no" if r.told is None else f"**yes, after {r.told:.1f} s**"
+        reported = "no" if r.reported is None else f"**yes, after {r.reported:.1f} s**"
         times = " | ".join(_after(r, moment) for moment in (r.switched, r.promoted))
         yield (
-            f"| {contender.tool} | {contender.settings} | {told} | {times} | {r.failed_new} | {r.failed_kept} "
+            f"| {contender.tool} | {contender.settings} | {reported} | {times} | {r.failed_new} | {r.failed_kept} "
             f"| {r.sent} | {_load(r)} | {_words(r)} |"
         )
 

@@ -12,16 +12,18 @@ from dev.cluster.host.lock import machine_lock
 from dev.cluster.host.paths import STATE_BIN, cluster_name
 from dev.cluster.host.shell import run
 from dev.cluster.images import base_images, node_image, sources
-from dev.cluster.lifecycle import clean, cluster, daemon
+from dev.cluster.lifecycle import clean, cluster, daemon, doctor
 from dev.cluster.network import registry
 
-_WITHOUT_LOCK = {"status", "load", "push", "registry-stop", "registry-fail", "registry-heal"}
+_WITHOUT_LOCK = {
+    "status", "doctor", "announce-demo", "load", "push", "registry-stop", "registry-fail", "registry-heal",
+}  # fmt: skip
 # Their builds take minutes and concern no cluster: each has a lock of its own.
 _TOOLS = {"helm", "actionlint"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; 0 when it did what it says."""
+    """Run one command; 0 when it succeeded."""
     options = _parser().parse_args(arguments)
     try:
         # Looking and breaking the registry never wait for another clone's long build.
@@ -49,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
     commands.add_parser("down", help="remove the cluster; what is costly to make stays")
     commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
+    commands.add_parser("doctor", help="say what this machine lacks; ends with 0 when nothing is missing")
+    commands.add_parser("announce-demo", help="say what `make demo` will do, and how long it takes")
     commands.add_parser("node-image", help="build the node image")
     commands.add_parser("base-images", help="build the base images")
     commands.add_parser("helm", help="build Helm; its path")
@@ -78,6 +82,10 @@ def _run(options: argparse.Namespace) -> int:
             cluster.down()
         case "status":
             return cluster.status()
+        case "doctor":
+            return doctor.report()
+        case "announce-demo":
+            doctor.announce_demo()
         case "node-image":
             daemon.ensure()
             print(node_image.ensure())

@@ -22,7 +22,7 @@ _DEPLOYMENT = "traefik"
 _MANIFESTS = DEV / "gateway" / "manifests.yaml"
 _GROUP = "gateway.networking.k8s.io"
 _LABELS = {"marauders": "gateway"}
-"""On the CRDs that we brought: those of somebody else are neither replaced nor removed."""
+"""On the CRDs that we brought: others are neither replaced nor removed."""
 _READY_SECONDS = 120
 _GONE_SECONDS = 120
 
@@ -70,7 +70,7 @@ def status(kubectl: Kubectl) -> bool:
 
 
 def is_programmed(gateway: dict[str, Any] | None) -> bool:
-    """Whether its controller says that the Gateway, as it is written now, was handed to the data plane."""
+    """Whether its controller reports that the Gateway, as it is written now, was handed to the data plane."""
     conditions = ((gateway or {}).get("status") or {}).get("conditions") or []
     return any(
         c["type"] == "Programmed"
@@ -89,7 +89,7 @@ def ours(crd: dict[str, Any]) -> bool:
 def _install_crds(kubectl: Kubectl) -> None:
     there = [c for c in kubectl.json("get", "crd")["items"] if c["spec"]["group"] == _GROUP]
     if any(not ours(crd) for crd in there):
-        say(f"the CRDs of {_GROUP} are somebody else's: using them as they are")
+        say(f"the CRDs of {_GROUP} were there before: using them as they are")
         return
     crds = [_labelled(path) for path in traefik.crds()]
     # Server-side: a CRD is larger than what a client-side apply may keep in its annotation.

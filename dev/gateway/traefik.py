@@ -85,7 +85,7 @@ def _publish(local: str, tag: str, *, to_ours: bool) -> str:
 
 
 def _folder(module: str) -> Path:
-    """Where Go keeps the module's sources. What is downloaded must be what our go.sum says."""
+    """Where Go keeps the module's sources. What is downloaded must match our go.sum."""
     shown = run(
         [go_tools.go(), "mod", "download", "-json", module], cwd=MODULE, env=go_tools.go_environment()
     )

@@ -1,4 +1,4 @@
-"""Analytics for whoever may have them, asked of the database at most once a second for the same thing."""
+"""Analytics for those who may have them, asked of the database at most once a second for the same thing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

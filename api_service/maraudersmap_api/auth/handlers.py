@@ -1,31 +1,30 @@
 """`/api/auth`: parse, call, shape."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypedDict
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
+from maraudersmap_api.addresses import ClientAddress
 from maraudersmap_api.auth.models import (
     ChangePassword,
     Credentials,
-    House,
     RefreshToken,
     Registration,
     Role,
-    Session,
     User,
-    UserRef,
 )
 from maraudersmap_api.auth.service import AuthService
+from maraudersmap_api.auth.shapes import SessionJson, UserAnswerJson, session_json, user_json
 from maraudersmap_api.auth.tokens import AccessTokens
 from maraudersmap_api.errors import Conflict, DomainError, Unauthorized, Unavailable
-from maraudersmap_api.http.answers import NO_STORE, rfc3339, rfc3339_or_none
-from maraudersmap_api.http.api import Answer, Api, ClientAddress, Provider
+from maraudersmap_api.http.answers import NO_STORE
+from maraudersmap_api.http.api import Answer, Api, Provider
 from maraudersmap_api.http.callers import EXEMPT
 from maraudersmap_api.http.edge import UNJUDGED, USER_ID
-from maraudersmap_api.http.outputs import Id, Timestamp
-from maraudersmap_api.http.reading import header, read_object, understand
+from maraudersmap_api.http.reading import header, read_object
+from maraudersmap_api.infra.parsing import understand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,47 +34,12 @@ REFUSAL = web.RequestKey("REFUSAL", DomainError)
 REFRESH = "/api/auth/refresh"
 
 
-class UserRefJson(TypedDict):
-    """An account as others see it."""
-
-    id: Id
-    firstName: str
-    lastName: str
-    role: Role
-    house: House | None
-
-
-class UserJson(UserRefJson):
-    """An account as its owner sees it."""
-
-    email: str
-    avatarUrl: str | None
-    createdAt: Timestamp
-    updatedAt: Timestamp
-    lastLoginAt: Timestamp | None
-    isActive: bool
-
-
-class UserAnswerJson(TypedDict):
-    """One account."""
-
-    user: UserJson
-
-
-class SessionJson(TypedDict):
-    """What signing in gives."""
-
-    user: UserJson
-    accessToken: str
-    refreshToken: str
-
-
 def identify(tokens: AccessTokens, auth: AuthService) -> Any:
     """Middleware: find out whose credential the request brings, if it is valid now, before anything else is done.
 
     A bad token is not refused here but where somebody has to be signed in: login does not care. A request to refresh has
-    no access token any more; it is its refresh token's owner who calls. Whoever brings a credential that has ended, or was
-    taken from its owner and ended for that, is nobody.
+    no access token any more; it is its refresh token's owner who calls. A caller whose credential has ended, or was
+    taken from its owner and ended for that, is anonymous.
     """
 
     @web.middleware
@@ -108,7 +72,7 @@ async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:
     try:
         token = (await read_object(request)).get("refreshToken")
     except DomainError:
-        return None  # the handler reads it again and says what is wrong
+        return None  # the handler reads it again and reports what is wrong
     return await auth.refreshing(token) if isinstance(token, str) else None
 
 
@@ -174,40 +138,3 @@ def add_auth_routes(api: Api, auth: AuthService) -> None:
     async def me(caller: User) -> Answer[UserAnswerJson]:
         """Who am I?"""
         return Answer({"user": user_json(caller)})
-
-
-def session_json(session: Session) -> SessionJson:
-    """A session as its owner gets it, once."""
-    return {
-        "user": user_json(session.user),
-        "accessToken": session.access_token,
-        "refreshToken": session.refresh_token,
-    }
-
-
-def user_json(user: User) -> UserJson:
-    """An account as its owner sees it."""
-    return {
-        "id": str(user.id),
-        "email": user.email,
-        "role": user.role,
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "house": user.house,
-        "avatarUrl": user.avatar_url,
-        "createdAt": rfc3339(user.created_at),
-        "updatedAt": rfc3339(user.updated_at),
-        "lastLoginAt": rfc3339_or_none(user.last_login_at),
-        "isActive": user.is_active,
-    }
-
-
-def user_ref_json(user: UserRef) -> UserRefJson:
-    """An account as others see it."""
-    return {
-        "id": str(user.id),
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "role": user.role,
-        "house": user.house,
-    }

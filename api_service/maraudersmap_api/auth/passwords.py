@@ -1,7 +1,7 @@
 """Passwords: argon2id, off the event loop, two at once.
 
 A hash takes 19 MiB and some 20 ms of a core. Two at once bound both, whatever arrives; a long line is refused rather
-than kept, because whoever waits there has given up long before their turn.
+than kept, because a client that waits there has given up long before their turn.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._line = 0
-        self._nobody: str | None = None
+        self._stand_in: str | None = None
 
     async def hash(self, password: str) -> str:
         """The encoded hash. Raises Unavailable when too many are waiting."""
@@ -43,9 +43,9 @@ class Passwords:
 
     def _verify(self, encoded: str | None, password: str) -> bool:
         if encoded is None:
-            if self._nobody is None:
-                self._nobody = self._hasher.hash("nobody has this password")
-            self._fits(self._nobody, password)
+            if self._stand_in is None:
+                self._stand_in = self._hasher.hash("no account has this password")
+            self._fits(self._stand_in, password)
             return False
         return self._fits(encoded, password)
 

@@ -122,7 +122,7 @@ async def replace_token(
 async def revoke_reused(db: Executor, token_hash: bytes) -> UUID | None:
     """If this token was used before: end its family and its user's access tokens, and return the user.
 
-    Once the family has ended nothing happens any more, or whoever keeps an old token could lock its user out for ever.
+    Once the family has ended nothing happens any more, or someone who keeps an old token could lock its user out for ever.
     """
     row = await db.fetchrow(
         """WITH used AS (

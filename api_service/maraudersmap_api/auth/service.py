@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from maraudersmap_api.addresses import ClientAddress
 from maraudersmap_api.auth import repository
 from maraudersmap_api.auth.models import ChangePassword, NewUser, Session, User
 from maraudersmap_api.auth.passwords import Passwords
@@ -18,7 +19,6 @@ from maraudersmap_api.auth.tokens import (
     refresh_hash,
 )
 from maraudersmap_api.errors import Unauthorized, Unavailable, ValidationError
-from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import log
 
@@ -80,7 +80,7 @@ class AuthService:
         """The next pair of tokens for the last one; each refresh token works once. Raises Unauthorized.
 
         One that is used again was stolen, or its thief was faster: the whole family ends, and so do the access
-        tokens. That is committed before anybody is told.
+        tokens. That is committed before the refusal is sent.
         """
         now = self._clock()
         used = refresh_hash(token)
@@ -100,7 +100,7 @@ class AuthService:
     async def refreshing(self, token: str) -> UUID | None:
         """Whose refresh token this is, if it can be used at this moment. Raises Unavailable.
 
-        One that has ended is asked for once: whoever repeats it must not keep the database busy.
+        One that has ended is asked for once: repeating it must not keep the database busy.
         """
         used = refresh_hash(token)
         if self._refresh_tokens.claimed_by(token) is None or used in self._over:
@@ -144,7 +144,7 @@ class AuthService:
             try:
                 user = await repository.find_user(self._db, claims.user_id)
             except Unavailable:
-                # Nobody can be deactivated either while the database is away: what was true still is.
+                # No account can be deactivated either while the database is away: what was true still is.
                 known, user = self._cached(claims.user_id, USER_STALE_SECONDS)
                 if not (known and reading):
                     raise
@@ -158,11 +158,11 @@ class AuthService:
         return user
 
     def forget(self, user_id: UUID) -> None:
-        """Look the account up anew: something about it changed here."""
+        """Look the account up again next time: something about it changed here."""
         self._users.pop(user_id, None)
 
     def forget_all(self) -> None:
-        """Look everybody up anew."""
+        """Look every account up again next time."""
         self._users.clear()
 
     def _cached(self, user_id: UUID, seconds: float) -> tuple[bool, User | None]:

@@ -1,7 +1,7 @@
 """Guessing passwords: failed logins are counted, before anything is hashed.
 
 An attempt counts as failed until it has succeeded, so a thousand at once are refused like a thousand in a row. One that
-could not be judged, because the database was away or too many were waiting, is taken back: it says nothing about whoever
+could not be judged, because the database was away or too many were waiting, is taken back: it shows nothing about who
 made it. Unknown addresses count like known ones. The counters are those of the rate limits: in Redis for all pods, or local.
 """
 
@@ -12,19 +12,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from maraudersmap_api.addresses import ClientAddress, site_of
 from maraudersmap_api.errors import RateLimited, Unavailable
-from maraudersmap_api.http.addresses import site_of
-from maraudersmap_api.http.api import ClientAddress
 
 FAILURES_PER_ACCOUNT = 5
 FAILURES_PER_ADDRESS = 50
 FAILURES_PER_SITE = 500
-"""Of an IPv6 /48: whoever has one has 65,536 addresses of the other kind."""
+"""Of an IPv6 /48: its holder has 65,536 addresses of the other kind."""
 WINDOW_SECONDS = 900
 
 
 class Allowance(Protocol):
-    """What a counter says after a hit."""
+    """A counter after a hit."""
 
     @property
     def exceeded(self) -> bool: ...
@@ -52,7 +51,7 @@ class LoginThrottle:
 
     @asynccontextmanager
     async def attempt(self, email: str, address: ClientAddress) -> AsyncIterator[None]:
-        """Count an attempt, and take it back if the block finds nobody to judge it. Raises RateLimited.
+        """Count an attempt, and take it back if the block could not judge it. Raises RateLimited.
 
         The block ends normally when the password fitted.
         """

@@ -37,7 +37,7 @@ _USER_BYTES, _RANDOM_BYTES, _MAC_BYTES = 16, 32, 16
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified access token says. The role is not in it: it is looked up."""
+    """The claims of a verified access token. The role is not in it: it is looked up."""
 
     user_id: UUID
     version: int
@@ -66,7 +66,7 @@ class AccessTokens:
         return jwt.encode(claims, self._secret, algorithm="HS256", headers={"kid": self._kid})
 
     def verify(self, token: str) -> Claims:
-        """Its claims. Raises Unauthorized, which never says what was wrong: that would help a forger only.
+        """Its claims. Raises Unauthorized, which never names what was wrong: that would help a forger only.
 
         A token comes with each request of its 15 minutes; its signature is checked once, its expiry each time.
         """
@@ -99,7 +99,7 @@ class AccessTokens:
                 raise jwt.InvalidTokenError
             found = Claims(UUID(claims["sub"]), int(claims["ver"]), int(claims["exp"]))
             if found.expires_at - int(claims["iat"]) > ACCESS_LIFETIME.total_seconds():
-                raise jwt.InvalidTokenError  # nothing of ours lives that long, whoever has our key
+                raise jwt.InvalidTokenError  # nothing of ours lives that long, even if made with our key
             return found
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
             raise Unauthorized(
@@ -108,7 +108,7 @@ class AccessTokens:
 
 
 class RefreshTokens:
-    """Makes refresh tokens, and tells whose they claim to be."""
+    """Makes refresh tokens, and reads whose they claim to be."""
 
     def __init__(self, secret: str, verify_secrets: tuple[str, ...] = ()) -> None:
         self._keys = tuple(
@@ -122,7 +122,7 @@ class RefreshTokens:
         return token, refresh_hash(token)
 
     def claimed_by(self, token: str) -> UUID | None:
-        """Whose token it says it is, if one of our keys made it; for rate limits only."""
+        """Whose token it claims to be, if one of our keys made it; for rate limits only."""
         try:
             raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (ValueError, binascii.Error):

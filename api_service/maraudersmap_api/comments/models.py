@@ -18,7 +18,7 @@ _SENTENCE_ENDS = ".!?'*_~`}/-"
 
 @dataclass(frozen=True, slots=True)
 class NewComment:
-    """What somebody says."""
+    """A comment to be written."""
 
     content: Annotated[str, Text(most=5000)]
 
@@ -37,7 +37,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class CommentPage:
-    """A part of what was said, oldest first."""
+    """A part of the comments, oldest first."""
 
     comments: tuple[Comment, ...]
     total: int

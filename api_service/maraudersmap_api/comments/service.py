@@ -1,4 +1,4 @@
-"""Discussing an incident. Whoever may view it may read and write; what is closed is read-only."""
+"""Discussing an incident. Those who may view it may read and write; what is closed is read-only."""
 
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.comments import repository
@@ -24,7 +24,7 @@ class CommentService:
         self._publisher = publisher
 
     async def page(self, incident_id: int, paging: Paging, *, viewer: User) -> CommentPage:
-        """A part of what was said. Raises NotFound, Forbidden, Unavailable."""
+        """A part of the comments. Raises NotFound, Forbidden, Unavailable."""
         async with self._db.connection() as connection:
             rules.visible(await incidents.find(connection, incident_id), viewer)
             comments, total = await repository.page(
@@ -39,15 +39,15 @@ class CommentService:
         keeper = keeper or NoKey()
         async with self._db.transaction() as tx:
             await keeper.begin(tx)
-            # Held, not locked: two people may speak at once, but nobody while somebody resolves.
+            # Held, not locked: two people may speak at once, but no one while somebody resolves.
             incident = rules.visible(await incidents.hold(tx, incident_id), actor)
             rules.check_open(incident)
             comment = await repository.insert(tx, incident_id, actor, new.content)
             payload = {"comment": comment.id, "actor": str(actor.id)}
             event = await outbox.add_event(tx, EventType.COMMENT_CREATED, incident_id, payload)
-            told = await outbox.add_notifications(tx, await _notices(tx, incident, comment, actor))
+            notices = await outbox.add_notifications(tx, await _notices(tx, incident, comment, actor))
             await keeper.finish(tx, comment)
-        self._publisher.publish((event, *told))
+        self._publisher.publish((event, *notices))
         return comment
 
     async def delete(self, incident_id: int, comment_id: int, *, actor: User) -> None:
@@ -68,7 +68,7 @@ class CommentService:
 
 
 async def _notices(tx: Executor, incident: Incident, comment: Comment, actor: User) -> list[NewNotification]:
-    """Who is named, if they may see the incident; and the reporter. Nobody twice, and never the author."""
+    """Who is named, if they may see the incident; and the reporter. No one twice, and never the author."""
     emails = mentioned(comment.content)
     named = await repository.active_users(tx, emails) if emails else []
     readers = {

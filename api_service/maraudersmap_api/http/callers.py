@@ -1,18 +1,17 @@
 """Who is calling, for the rate limits; and the middleware that applies them."""
 
-import math
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from maraudersmap_api.errors import RateLimited, Unavailable
-from maraudersmap_api.http.addresses import chosen_address, client_address, site_of
-from maraudersmap_api.http.api import ClientAddress, Provider
+from maraudersmap_api.addresses import ClientAddress, chosen_address, client_address, site_of
+from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.http.edge import EXTRA_HEADERS, UNJUDGED, USER_ID
-from maraudersmap_api.http.reading import header_lines, understand
-from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter
+from maraudersmap_api.http.reading import header_lines
+from maraudersmap_api.http.signature import Provider
+from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter, refuse_exceeded
 from maraudersmap_api.settings import RateLimits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,7 +26,7 @@ SITE_TIMES = 10
 
 def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -> Any:
     """Middleware: count the request to whose credential it brings, if that is valid now, else to its address; 429 when
-    there were too many. A request that found the service away (503) does not count: it says nothing about its caller.
+    there were too many. A request that found the service away (503) does not count: it shows nothing about its caller.
     Nor does one whose credential cannot be judged now; without the database there is nothing to be had for it."""
 
     async def counted(request: web.Request) -> tuple[Allowance, list[str]]:
@@ -75,18 +74,11 @@ def note_allowance(request: web.Request, allowance: Allowance) -> None:
     refuse_exceeded(allowance)
 
 
-def refuse_exceeded(allowance: Allowance) -> None:
-    """Raises RateLimited when this hit was one too many."""
-    if allowance.exceeded:
-        wait = max(1, math.ceil(allowance.reset - time.time()))
-        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
-
-
 def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
     """What handlers get for a parameter of type ClientAddress."""
 
     async def get(request: web.Request) -> ClientAddress:
-        return ClientAddress(_address(request, trusted_proxies))
+        return _address(request, trusted_proxies)
 
     return Provider(ClientAddress, get)
 
@@ -97,6 +89,6 @@ def written_address(request: web.Request, trusted_proxies: int) -> str | None:
     return chosen_address(request.remote or "", forwarded, trusted_proxies)[:64] or None
 
 
-def _address(request: web.Request, trusted_proxies: int) -> str:
+def _address(request: web.Request, trusted_proxies: int) -> ClientAddress:
     forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)
     return understand(hdrs.X_FORWARDED_FOR, client_address, request.remote or "", forwarded, trusted_proxies)

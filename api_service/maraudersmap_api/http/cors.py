@@ -16,7 +16,7 @@ EXPOSED = (
     "Age, Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, Warning, WWW-Authenticate, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
-"""Every header of ours that says something to a page; browsers keep the others from it."""
+"""Every header of ours that is meant for a page; browsers keep the others from it."""
 PREFLIGHT_SECONDS = 600
 
 

@@ -1,7 +1,7 @@
 """`/api/docs`: Swagger UI from files that are part of this package; nothing is fetched from anywhere else.
 
 The page alone has a Content-Security-Policy of its own: scripts from here only, none inline; Swagger UI sets styles in
-attributes, and draws its icons from data: URLs. dev/swagger_ui.py says where the files come from.
+attributes, and draws its icons from data: URLs. dev/swagger_ui.py has where the files come from.
 """
 
 import gzip
@@ -71,7 +71,7 @@ def _send(request: web.Request, asset: _Asset) -> web.Response:
     headers = {
         "Content-Type": asset.content_type,
         "Cache-Control": "public, max-age=3600",
-        # Other bytes need another strong tag; a cache that has either is told that it is still good.
+        # Other bytes need another strong tag; a cache that has either learns that it is still good.
         "ETag": asset.etag[:-1] + '-gzip"' if compressed else asset.etag,
         "Vary": "Accept-Encoding, Origin",
     }

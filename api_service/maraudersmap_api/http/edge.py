@@ -16,9 +16,10 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.problems import malformed_response, problem_response
-from maraudersmap_api.http.reading import header, let_go, route_of, understand
+from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
+from maraudersmap_api.infra.parsing import understand
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,7 +56,7 @@ async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
 
 
 class Edge:
-    """Wraps the application's handler; `closing` says whether a request's connection should end after it."""
+    """Wraps the application's handler; `closing` decides whether a request's connection should end after it."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Edge:
         trace: Callable[[web.Request], str | None] = lambda _: None,
         around: Callable[[Answer], Answer] | None = None,
     ) -> None:
-        """`trace` says to which trace a request belongs; `around` may put something around all that answers it."""
+        """`trace` finds to which trace a request belongs; `around` may put something around all that answers it."""
         self._metrics = metrics
         self._closing = closing
         self._address = address

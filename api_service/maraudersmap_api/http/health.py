@@ -6,12 +6,12 @@ from typing import NotRequired, TypedDict
 
 from aiohttp import web
 
-from maraudersmap_api.http.answers import NO_STORE, rfc3339
+from maraudersmap_api.http.answers import NO_STORE
 from maraudersmap_api.http.api import Answer, Api
-from maraudersmap_api.http.outputs import Timestamp
 from maraudersmap_api.infra.health import Health, HealthBoard, Readiness
 from maraudersmap_api.infra.metrics import CONTENT_TYPE, Metrics
 from maraudersmap_api.settings import Dependency
+from maraudersmap_api.wire import Timestamp, rfc3339
 
 
 class LivenessJson(TypedDict):

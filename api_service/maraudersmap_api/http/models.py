@@ -191,7 +191,7 @@ def _details(member: Member, wrong: Wrong) -> list[Detail]:
             Detail(f"{member.wire}[{index}]", f"{member.label}: entry {index + 1} {tail}")
             for index, tail in wrong.entries
         ]
-    # The canonical case: a required text that is blank was not given at all, as far as anybody can tell.
+    # The canonical case: a required text that is blank counts as not given.
     tail = "is required" if member.required and wrong.tail == "must not be blank" else wrong.tail
     return [Detail(member.wire, f"{member.label} {tail}")]
 

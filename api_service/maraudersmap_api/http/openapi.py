@@ -19,9 +19,12 @@ from maraudersmap_api.errors import (
 )
 from maraudersmap_api.fields import INT64_MAX, Schema, Uuid, Whole
 from maraudersmap_api.http.answers import NO_STORE
-from maraudersmap_api.http.api import JSON, Answer, Api, Encoded, Operation, encode
+from maraudersmap_api.http.api import Answer, Api, Encoded
+from maraudersmap_api.http.operations import Operation
 from maraudersmap_api.http.outputs import schema_of
 from maraudersmap_api.http.problems import STATUS
+from maraudersmap_api.http.signature import JSON
+from maraudersmap_api.wire import encode
 
 _HEADERS: dict[str, Schema] = {
     "X-Request-ID": {"description": "Names this request in the logs", "schema": {"type": "string"}},

@@ -11,7 +11,6 @@ The schema's name is the class's without `Json`.
 """
 
 import types
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import (
     Annotated,
@@ -27,19 +26,7 @@ from typing import (
 )
 
 from maraudersmap_api.fields import OneOf, Schema, Whole
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A string's format, such as `uuid` or `uri`."""
-
-    name: str
-
-
-Timestamp = Annotated[str, Format("date-time")]
-"""RFC 3339, UTC, milliseconds: `answers.rfc3339`."""
-
-Id = Annotated[str, Format("uuid")]
+from maraudersmap_api.wire import Format
 
 _SIMPLE: dict[Any, Schema] = {
     str: {"type": "string"},

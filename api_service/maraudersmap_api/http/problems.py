@@ -48,7 +48,7 @@ _SENTENCES = {
 
 
 def problem_response(error: BaseException, request_id: str) -> web.Response:
-    """The answer to `error`. Anything that is not a refusal of ours is a 500 that tells nothing."""
+    """The answer to `error`. Anything that is not a refusal of ours is a 500 without any detail."""
     match error:
         case ValidationError():
             details = [{"field": detail.field, "message": detail.message} for detail in error.details]

@@ -1,8 +1,7 @@
 """Reading what a client sent: the one place where its bytes become values, and where failing to read them is its fault.
 
-Headers, path, query, body and frames are taken through here and nowhere else (a unit test looks). Parsers say themselves
-what they refuse; `understand` is for what was not foreseen: a 500 that a client can ask for counts against whatever
-revision it meets, and enough of them get a good one rejected.
+Headers, path, query and body are taken through here and nowhere else (a unit test looks). Parsers say themselves what
+they refuse; `understand` (infra/parsing.py) is for what was not foreseen.
 
 A body is bounded in size and time, JSON and nothing else. What has arrived of all bodies together is bounded too: each
 counts with what it has sent, until its request is over, so many who send slowly are no way to keep others out.
@@ -10,14 +9,12 @@ counts with what it has sent, until its request is over, so many who send slowly
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, cast
 
 from aiohttp import web
 from multidict import MultiMapping
 
 from maraudersmap_api.errors import (
-    BadRequest,
     DomainError,
     PayloadTooLarge,
     RequestTimeout,
@@ -26,10 +23,7 @@ from maraudersmap_api.errors import (
     ValidationError,
 )
 from maraudersmap_api.infra.budget import ByteBudget, Share
-from maraudersmap_api.infra.logs import error_context, log
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from maraudersmap_api.infra.parsing import understand
 
 BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
@@ -42,21 +36,6 @@ SHARE = web.RequestKey("SHARE", Share)
 """What a request's body holds of it; the edge gives it back."""
 _BODY = web.RequestKey("_BODY", object)
 """What reading it came to: the bytes, or the refusal, for half of a body is gone then."""
-
-
-def understand(what: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `read`, which only parses, makes of a client's bytes. `what` begins the sentence of the refusal.
-
-    Raises the refusals of `read` as they are, and BadRequest for whatever else it raises: that is logged as the bug
-    that it is, and answered as the bad request that it is too.
-    """
-    try:
-        return read(*args, **kwargs)
-    except (DomainError, web.HTTPException):
-        raise
-    except Exception as error:
-        log.error("A parser did not expect this", extra={"context": {"error": error_context(error)}})
-        raise BadRequest(f"{what} cannot be understood") from error
 
 
 def header(request: web.Request, name: str) -> str | None:
@@ -115,12 +94,15 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
 
 
 async def read_body(request: web.Request) -> bytes:
-    """All of it; a second call costs nothing.
+    """All of it, as it was sent; a second call costs nothing.
 
-    Raises PayloadTooLarge, RequestTimeout, and Unavailable when all bodies together are too much just now.
+    Raises UnsupportedMediaType for a compressed one, whose size is not known before it is unpacked; PayloadTooLarge,
+    RequestTimeout, and Unavailable when all bodies together are too much just now.
     """
     read = request.get(_BODY)
     if read is None:
+        if understand("Content-Encoding", _codings, request) - {"identity"}:
+            raise UnsupportedMediaType("Send the body as it is: a compressed one is not taken")
         share = request[SHARE] = request.app[BODIES].share()
         try:
             read = await _arrived(request, share)
@@ -173,6 +155,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _content_type(request: web.Request) -> str:
     return request.content_type
+
+
+def _codings(request: web.Request) -> set[str]:
+    """What was done to the body, in lower case."""
+    named = (header_list(request, "Content-Encoding") or "").split(",")
+    return {coding for name in named if (coding := name.strip().lower())}
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Accepting connections, and letting go of them without dropping a request.
 
 Going away, in this order: readiness turns 503 at once; new connections are served for `drain_seconds` more, because
-whoever routes traffic here needs that long to hear of it; every answer says `Connection: close`; then no more
+what routes traffic here needs that long to notice; every answer says `Connection: close`; then no more
 connections are accepted and idle ones are closed; requests still running get up to IN_FLIGHT_SECONDS.
 aiohttp's own shutdown stops *reading* first, which cuts a request whose body is still arriving; so connections are
 let go here, one by one, as they become idle.
@@ -48,16 +48,17 @@ class Connection(web.RequestHandler):
             keepalive_timeout=KEEPALIVE_SECONDS,
             access_log=None,  # type: ignore[arg-type] # None switches it off; ours is in edge.py
             access_log_class=AccessLogger,
+            auto_decompress=False,  # one piece of 64 KiB may hold 64 MB: see reading.read_body
         )
         self._edge = edge
         self._readers = readers
         self._wire: asyncio.Transport | None = None  # aiohttp forgets its own before everything is written
-        # Spread, or all connections of a load balancer opened together would be made anew together.
+        # Spread, or all connections of a load balancer opened together would be made again together.
         self._closes_at = loop.time() + max_age * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
         self.answering = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Whoever connects has HEAD_SECONDS to say what for."""
+        """A client has HEAD_SECONDS to send its first request."""
         super().connection_made(transport)
         if isinstance(transport, asyncio.Transport):
             self._wire = transport

@@ -1,9 +1,9 @@
-"""Answers that their readers do not take: they lie in this process's memory, so nobody may leave them there.
+"""Answers that their readers do not take: they lie in this process's memory, so no one may leave them there.
 
 Every connection is looked at each second: one that took nothing for STALL_SECONDS, or has not emptied its buffer in
 BUFFER_SECONDS, is closed. Should all buffers together grow beyond SOFT_BYTES, those that have stood still longest go
 first, and above HARD_BYTES even those that merely are not quick. So a thousand readers that never read cost a fixed
-amount, and a slow one costs nobody else anything.
+amount, and a slow one costs the others nothing.
 """
 
 import asyncio

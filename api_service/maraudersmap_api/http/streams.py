@@ -6,7 +6,7 @@ from aiohttp import web
 
 
 class Pieces:
-    """A body in pieces. Each is made when the one before it has been taken; none when nobody takes it any more."""
+    """A body in pieces. Each is made when the one before it has been taken; none when it is not read any more."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces

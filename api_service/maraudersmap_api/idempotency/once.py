@@ -10,17 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from maraudersmap_api.auth.models import User
 from maraudersmap_api.errors import Conflict, IdempotencyMisuse
-from maraudersmap_api.http.api import Answer, Encoded, Idempotency, encode
 from maraudersmap_api.idempotency import repository
 from maraudersmap_api.idempotency.repository import STILL_RUNNING, WAIT_MILLISECONDS, Claim, Kept
 from maraudersmap_api.infra.db import Executor
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
-
-REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 class Keeper(Protocol[R_contra]):
@@ -48,28 +44,21 @@ class Once:
 
     async def run(
         self,
-        idempotency: Idempotency,
-        work: Callable[[Keeper[R] | None], Awaitable[R]],
-        render: Callable[[R], Answer[Any]],
-        *,
-        caller: User,
-        method: str,
-        path: str,
-    ) -> Answer[Any]:
-        """The answer to `work`, new or kept. `work` gets no keeper when there is no key.
+        claim: Claim,
+        work: Callable[[Keeper[R]], Awaitable[R]],
+        render: Callable[[R], Kept],
+    ) -> tuple[Kept, bool]:
+        """The answer to `work`, and whether it was kept from an earlier request.
 
         Raises IdempotencyMisuse when the key came with another body before; Conflict when the first request with
         this key takes longer than 2 s; and what `work` raises.
         """
-        if idempotency.key is None:
-            return render(await work(None))
-        claim = Claim(caller.id, method, path, idempotency.key, idempotency.digest)
         place = (claim.user_id, claim.method, claim.path, claim.key)
         deadline = asyncio.get_running_loop().time() + WAIT_MILLISECONDS / 1000
         while (running := self._running.get(place)) is not None:
             earlier = await _first(running, deadline)
             if earlier is not None:
-                return _replay(earlier, claim)
+                return _checked(earlier, claim), True
             # The first one failed and kept nothing: one of those who waited does it now.
         mine: asyncio.Future[Kept | None] = asyncio.get_running_loop().create_future()
         self._running[place] = mine
@@ -80,13 +69,13 @@ class Once:
             kept = keeper.kept  # only now: before the commit it was only a hope
         except _Taken as taken:
             kept = taken.kept
-            return _replay(kept, claim)
+            return _checked(kept, claim), True
         finally:
             del self._running[place]
             mine.set_result(kept)
         if kept is None:
             raise RuntimeError("the work ended without finish(): its answer was not kept")
-        return _answer(kept)
+        return kept, False
 
 
 class _Taken(Exception):
@@ -98,7 +87,7 @@ class _Taken(Exception):
 
 
 class _Keeper:
-    def __init__(self, claim: Claim, render: Callable[[Any], Answer[Any]]) -> None:
+    def __init__(self, claim: Claim, render: Callable[[Any], Kept]) -> None:
         self.kept: Kept | None = None
         self._claim = claim
         self._render = render
@@ -109,9 +98,7 @@ class _Keeper:
             raise _Taken(kept)
 
     async def finish(self, tx: Executor, result: Any) -> None:
-        answer = self._render(result)
-        body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
-        kept = Kept(self._claim.digest, answer.status or 201, body, answer.etag, dict(answer.headers))
+        kept = self._render(result)
         await repository.keep(tx, self._claim, kept)
         self.kept = kept
 
@@ -124,12 +111,7 @@ async def _first(running: "asyncio.Future[Kept | None]", deadline: float) -> Kep
         raise Conflict(STILL_RUNNING) from None
 
 
-def _replay(kept: Kept, claim: Claim) -> Answer[Any]:
+def _checked(kept: Kept, claim: Claim) -> Kept:
     if kept.digest != claim.digest:
         raise IdempotencyMisuse("This Idempotency-Key was used for a request with another body")
-    answer = _answer(kept)
-    return Answer(answer.body, answer.status, answer.etag, {**answer.headers, **REPLAYED})
-
-
-def _answer(kept: Kept) -> Answer[Any]:
-    return Answer(Encoded(kept.body), kept.status, kept.etag, kept.headers)
+    return kept

@@ -1,4 +1,4 @@
-"""Who is told what about an incident. Pure."""
+"""Who is notified of what about an incident. Pure."""
 
 from collections.abc import Iterable
 from uuid import UUID

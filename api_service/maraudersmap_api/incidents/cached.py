@@ -1,7 +1,7 @@
 """Reads of incidents through the cache.
 
 A list depends on its query and on what its reader may view, so both are in its key; Aurors see all and share. One
-incident is kept once for everybody, with what it takes to judge each reader anew. Every change of any incident makes
+incident is kept once for everybody, with what it takes to judge each reader again. Every change of any incident makes
 every list old: the map is read far more often than written.
 
 Of a page that is too much to be read at once, what is kept is its first slice and the numbers of the rest; the rest is
@@ -10,20 +10,17 @@ read, and judged, while it is sent.
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import orjson
 
-from maraudersmap_api.auth.models import Role, User
-from maraudersmap_api.errors import Forbidden, NotFound, Unavailable
-from maraudersmap_api.http.api import Answer, Encoded, encode
-from maraudersmap_api.http.streams import Pieces
+from maraudersmap_api.auth.models import User
+from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.incidents import repository, rules
 from maraudersmap_api.incidents.models import Incident, ListQuery, Page, Severity
 from maraudersmap_api.incidents.service import IncidentService
-from maraudersmap_api.incidents.shapes import IncidentJson, IncidentPageJson, incident_json, page_json
+from maraudersmap_api.incidents.shapes import incident_json, page_json
 from maraudersmap_api.incidents.slices import rendered
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.cache import Hit, ReadCache
@@ -31,6 +28,7 @@ from maraudersmap_api.infra.db import Database
 from maraudersmap_api.outbox.models import Committed, Event, changes_incident
 from maraudersmap_api.outbox.publisher import Publisher
 from maraudersmap_api.outbox.tail import Tail
+from maraudersmap_api.wire import Encoded, encode
 
 _LISTS = ("lists",)
 _BEGINNING = b"\x01"
@@ -38,8 +36,17 @@ _BEGINNING = b"\x01"
 _EMPTY = b'{"data":['
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The JSON of an answer, whole or made while it is sent; `hit` has how old it is."""
+
+    body: Encoded | AsyncIterator[bytes]
+    hit: Hit
+    etag: str | None = None
+
+
 class CachedReads:
-    """Answers of `show` and `index`. Hears of every change through the publisher, which tells before the answer."""
+    """Reads for `show` and `index`. The publisher reports every change to it before the change is answered."""
 
     def __init__(
         self,
@@ -57,20 +64,20 @@ class CachedReads:
         publisher.subscribe(self._changed)
         tail.on_change(self._committed)
 
-    async def index(self, query: ListQuery, viewer: User) -> Answer[IncidentPageJson]:
+    async def index(self, query: ListQuery, viewer: User) -> Read:
         """A part of the list. Raises ValidationError, Unavailable."""
 
         async def load() -> bytes:
             return _kept(await self._incidents.list(query, viewer=viewer))
 
-        scope = "all" if viewer.role is Role.AUROR else f"{viewer.role}:{viewer.id}"
+        scope = "all" if rules.sees_everything(viewer) else f"{viewer.role}:{viewer.id}"
         digest = hashlib.sha256(repr(query).encode()).hexdigest()[:32]
         # Not the name that the previous release has for it: it does not know about beginnings of pages.
         hit = await self._cache.get(f"page:{scope}:{digest}", _LISTS, load)
         _refuse_outdated(hit, viewer)
         if hit.value.startswith(_BEGINNING):
-            return Answer(Pieces(self._whole(hit.value, viewer)), headers=_age(hit))
-        return Answer(Encoded(hit.value), headers=_age(hit))
+            return Read(self._whole(hit.value, viewer), hit)
+        return Read(Encoded(hit.value), hit)
 
     async def _whole(self, kept: bytes, viewer: User) -> AsyncIterator[bytes]:
         """All of a page of which the beginning was kept."""
@@ -82,13 +89,11 @@ class CachedReads:
             yield piece
         yield end.encode()
 
-    async def show(self, incident_id: int, viewer: User) -> Answer[IncidentJson]:
+    async def show(self, incident_id: int, viewer: User) -> Read:
         """One incident. Raises NotFound, Forbidden, Unavailable."""
 
         async def load() -> bytes:
-            incident = await repository.find(self._db, incident_id)
-            if incident is None:
-                raise NotFound("There is no such incident")
+            incident = rules.existing(await repository.find(self._db, incident_id))
             head = f"{int(incident.severity)} {incident.reported_by.id} {incident.etag}\n"
             return head.encode() + encode(incident_json(incident))
 
@@ -98,9 +103,8 @@ class CachedReads:
         _refuse_outdated(hit, viewer)
         head, _, body = hit.value.partition(b"\n")
         severity, reporter, etag = head.decode().split(" ")
-        if not rules.visibility(viewer).sees(Severity(int(severity)), UUID(reporter)):
-            raise Forbidden("You may not see this incident")
-        return Answer(Encoded(body), etag=etag, headers=_age(hit))
+        rules.permit_view(viewer, Severity(int(severity)), UUID(reporter))
+        return Read(Encoded(body), hit, etag)
 
     def _changed(self, events: Sequence[Event]) -> None:
         about = [event for event in events if changes_incident(event.type)]
@@ -118,9 +122,11 @@ def _tag(incident_id: int) -> str:
 
 
 def _refuse_outdated(hit: Hit, viewer: User) -> None:
-    """Others may be writing while only this process is cut off: what has become hidden must not be shown. From Aurors
-    nothing is hidden. Raises Unavailable."""
-    if hit.stale and viewer.role is not Role.AUROR:
+    """Others may be writing while only this process is cut off: what has become hidden must not be shown.
+
+    Raises Unavailable.
+    """
+    if hit.stale and not rules.sees_everything(viewer):
         raise Unavailable("The map cannot reach its records just now, please try again")
 
 
@@ -136,9 +142,3 @@ def _kept(page: Page) -> bytes:
 
 def _more(incidents: Sequence[Incident]) -> bytes:
     return b"," + encode([incident_json(incident) for incident in incidents])[1:-1]
-
-
-def _age(hit: Hit) -> dict[str, Any]:
-    if not hit.stale:
-        return {}
-    return {"Age": str(hit.age), "Warning": '110 - "Response is Stale"'}

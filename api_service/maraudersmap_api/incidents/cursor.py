@@ -1,6 +1,6 @@
 """Cursors: where a reader stopped, bound to what was being read. Pure.
 
-A cursor is not secret and not signed: it only says "after this place", and whatever is read from there is filtered
+A cursor is not secret and not signed: it only means "after this place", and whatever is read from there is filtered
 and judged like any other request. It is bound to its filters so that a client that changes them halfway gets an
 error instead of a list with holes.
 """

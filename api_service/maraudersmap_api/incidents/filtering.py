@@ -114,10 +114,10 @@ def _severity(made: Where, severities: list[Severity]) -> str:
 def search(made: Where, terms: Sequence[str], *, walk: bool = False) -> None:
     """Only what has all the words; without any word nothing is found.
 
-    The planner cannot know how common the beginning of a word is, and the difference is a thousandfold; so it is told
-    which way to go. Words in a subquery are read once, not for each row, and hidden from it: it then takes half a
-    percent to match and asks the index on words. `walk`: by COALESCE it takes half of all rows to match, has no index
-    for it, and goes through the rows in the order asked for until it has enough.
+    The planner cannot know how common the beginning of a word is, and the difference is a thousandfold; so the
+    statement decides which way to go. Words in a subquery are read once, not for each row, and hidden from it: it then
+    takes half a percent to match and asks the index on words. `walk`: by COALESCE it takes half of all rows to match,
+    has no index for it, and goes through the rows in the order asked for until it has enough.
 
     The index is asked for the whole words that begin as asked (migration 0015): for each beginning it would first gather
     all that begins so, which takes five times as long. Of more than two words it is asked for the two longest, and what it

@@ -13,7 +13,7 @@ EXACT_TOTAL = 10_000
 """Counting further costs more than anyone gains; also how deep pages reach."""
 
 SAMPLED = 2_000
-"""So many of the newest incidents tell how common the words are: a millisecond or two."""
+"""So many of the newest incidents show how common the words are: a millisecond or two."""
 
 WALKED = 200_000
 """At most so many are read one after the other, in some 60 ms. By then the index on words has found 10,000 of a word
@@ -33,13 +33,13 @@ def in_reach(matches: int, wanted: int) -> bool:
 
 
 def newest_count_statement(filters: Filters, seen: Visibility, newest: int) -> tuple[str, list[object]]:
-    """How many of the newest incidents match; beyond EXACT_TOTAL it only says that there are more."""
+    """How many of the newest incidents match; beyond EXACT_TOTAL it only means that there are more."""
     made = where(filters, seen, walk=True)
     return f"SELECT count(*) AS total FROM ({some_matches('1', made, newest)}) AS matched", made.args  # noqa: S608 - constant text
 
 
 def index_count_statement(filters: Filters, seen: Visibility) -> tuple[str, list[object]]:
-    """How many the index on words gives; beyond EXACT_TOTAL it only says that there are more."""
+    """How many the index on words gives; beyond EXACT_TOTAL it only means that there are more."""
     made = where(filters, seen)
     return f"SELECT count(*) AS total FROM ({some_matches('1', made)}) AS matched", made.args  # noqa: S608 - constant text
 

@@ -1,11 +1,14 @@
 """`/api/incidents`: parse, call, shape."""
 
+from typing import Any
+
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.errors import Conflict, Forbidden, NotFound
-from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, RequestId
+from maraudersmap_api.http.api import Answer, Api, Idempotency, IfMatch, Pieces, RequestId
+from maraudersmap_api.idempotency.handlers import answered_once
 from maraudersmap_api.idempotency.once import Once
-from maraudersmap_api.incidents.cached import CachedReads
-from maraudersmap_api.incidents.long_history import history_answer
+from maraudersmap_api.incidents.cached import CachedReads, Read
+from maraudersmap_api.incidents.long_history import history_body
 from maraudersmap_api.incidents.models import (
     Incident,
     IncidentPatch,
@@ -40,7 +43,8 @@ def add_incident_routes(
 
         With an Idempotency-Key the same report is stored once, however often it is sent within 24 hours.
         """
-        return await once.run(
+        return await answered_once(
+            once,
             idempotency,
             lambda keeper: incidents.create(body, actor=caller, request_id=request_id, keeper=keeper),
             _created,
@@ -56,12 +60,12 @@ def add_incident_routes(
         Comma lists are OR inside and AND across. Beyond 10,000 rows go on with `nextCursor`, which belongs to its
         filters and order.
         """
-        return await reads.index(query, caller)
+        return _read(await reads.index(query, caller))
 
     @routes.get("/api/incidents/{id}", refuses=(Forbidden, NotFound), sends=("ETag",))
     async def show(id: int, caller: User) -> Answer[IncidentJson]:  # noqa: A002 - the name in the path
         """View one incident."""
-        return await reads.show(id, caller)
+        return _read(await reads.show(id, caller))
 
     async def update(
         id: int,  # noqa: A002 - the name in the path
@@ -84,7 +88,7 @@ def add_incident_routes(
 
     @routes.delete("/api/incidents/{id}", refuses=(Forbidden, NotFound))
     async def delete(id: int, caller: User, if_match: IfMatch, request_id: RequestId) -> None:  # noqa: A002
-        """Delete an incident. Aurors only; nobody sees it any more."""
+        """Delete an incident. Aurors only; it is hidden from everyone."""
         await incidents.delete(id, actor=caller, allows=if_match.allows, request_id=request_id)
 
     async def resolve(
@@ -127,7 +131,8 @@ def add_incident_routes(
         Only what you might have seen at the time: changes made while it was hidden from you are left out, and what a
         change replaced that made it visible is null.
         """
-        return await history_answer(incidents, budget, id, query, caller)
+        body = await history_body(incidents, budget, id, query, caller)
+        return Answer(body if isinstance(body, bytes) else Pieces(body))
 
 
 def _created(incident: Incident) -> Answer[IncidentJson]:
@@ -141,3 +146,10 @@ def _created(incident: Incident) -> Answer[IncidentJson]:
 
 def _shown(incident: Incident) -> Answer[IncidentJson]:
     return Answer(incident_json(incident), etag=incident.etag)
+
+
+def _read(read: Read) -> Answer[Any]:
+    body = read.body if isinstance(read.body, bytes) else Pieces(read.body)
+    hit = read.hit
+    headers = {"Age": str(hit.age), "Warning": '110 - "Response is Stale"'} if hit.stale else {}
+    return Answer(body, etag=read.etag, headers=headers)

@@ -89,7 +89,7 @@ async def _search_page(connection: Executor, query: ListQuery, seen: Visibility,
 
 
 def _check_depth(skipped: int, sort: Sort) -> None:
-    """Of many matches pages show a part. Raises ValidationError that says how to get at the rest."""
+    """Of many matches pages show a part. Raises ValidationError, which explains how to get at the rest."""
     if sort is Sort.RELEVANCE and skipped >= RANKED_OF_MANY:
         hint = (
             f"page reaches {RANKED_OF_MANY} rows deep by relevance: narrow the search, or sort by reportedAt"
@@ -100,10 +100,10 @@ def _check_depth(skipped: int, sort: Sort) -> None:
 
 
 def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
-    """A page, each row with the `total`, which beyond EXACT_TOTAL only says that there are more; one row without an id
+    """A page, each row with the `total`, which beyond EXACT_TOTAL only means that there are more; one row without an id
     when there is none. In one round trip: two cost as much as everything else that a list needs.
 
-    One row more than asked for: it tells whether there is more. Of a search with more matches than GATHERED only the
+    One row more than asked for: it shows whether there is more. Of a search with more matches than GATHERED only the
     total is of use: the page is then made of some of them (page_of_many_statement). Raises ValidationError.
     """
     matches = ""
@@ -134,7 +134,7 @@ def counted_page_statement(query: ListQuery, seen: Visibility) -> tuple[str, lis
 
 
 def count_statement(query: ListQuery, seen: Visibility) -> tuple[str, list[object]]:
-    """How many match; beyond EXACT_TOTAL it only says that there are more."""
+    """How many match; beyond EXACT_TOTAL it only means that there are more."""
     made = Where() if _is_tallied(query.filters) else where(query.filters, seen)
     return _total(query.filters, seen, made), made.args
 
@@ -227,7 +227,7 @@ def _page(query: ListQuery, rows: list[Row], total: int) -> Page:
     incidents, rest = split(rows)
     by_cursor = isinstance(query.cursor, str)
     if by_cursor and rest:
-        # Where a cursor leads on, a page may end early: nothing is skipped, and nobody has to take 20 MB at once.
+        # Where a cursor leads on, a page may end early: nothing is skipped, and no client has to take 20 MB at once.
         rows, rest, has_more = rows[: len(incidents)], (), True
     leads_on = has_more and query.sorted_by is not Sort.RELEVANCE
     return Page(

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from maraudersmap_api.auth.models import User
-from maraudersmap_api.http.api import Answer, encode
-from maraudersmap_api.http.streams import Pieces
 from maraudersmap_api.incidents.models import HistoryPage, Paging
 from maraudersmap_api.incidents.service import IncidentService
-from maraudersmap_api.incidents.shapes import HistoryPageJson, history_page_json
+from maraudersmap_api.incidents.shapes import history_page_json
 from maraudersmap_api.infra.budget import ByteBudget
+from maraudersmap_api.wire import Encoded, encode
 
 AT_ONCE = 5
 WORKING_BYTES = 8 * 1024 * 1024
@@ -29,10 +28,13 @@ class _Part(Paging):
         return self.start
 
 
-async def history_answer(
+async def history_body(
     incidents: IncidentService, budget: ByteBudget, incident_id: int, paging: Paging, viewer: User
-) -> Answer[HistoryPageJson]:
-    """A page of what happened to an incident. Raises NotFound, Forbidden, Unavailable; also while it is sent."""
+) -> Encoded | AsyncIterator[bytes]:
+    """JSON of a page of what happened to an incident, whole or made while it is sent.
+
+    Raises NotFound, Forbidden, Unavailable; also while it is sent.
+    """
 
     async def part(start: int) -> HistoryPage:
         most = min(AT_ONCE, paging.offset + paging.limit - start)
@@ -44,7 +46,7 @@ async def history_answer(
     end = min(first.total, paging.offset + paging.limit)
     body = encode(history_page_json(whole))
     if paging.offset + AT_ONCE >= end:
-        return Answer(body)
+        return body
 
     async def pieces() -> AsyncIterator[bytes]:
         # history_page_json has `data` first, so a page is its entries and then its end.
@@ -60,4 +62,4 @@ async def history_answer(
                 yield b"," + piece
         yield tail
 
-    return Answer(Pieces(pieces()))
+    return pieces()

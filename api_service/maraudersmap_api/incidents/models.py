@@ -68,7 +68,7 @@ WitnessCount = Annotated[int, Whole(0, INT32_MAX)]
 
 @dataclass(frozen=True, slots=True)
 class NewIncident:
-    """A report. Who reports it is told by the token, never by the body."""
+    """A report. Who reports it comes from the token, never from the body."""
 
     title: Title
     location: Location
@@ -167,6 +167,11 @@ class Visibility:
         """The same for one incident; filtering.py has it as SQL."""
         return severity <= self.up_to or reporter == self.user_id
 
+    @property
+    def everything(self) -> bool:
+        """Is nothing hidden from them?"""
+        return self.up_to is max(Severity)
+
     def split(self, wanted: Collection[Severity]) -> tuple[list[Severity], list[Severity]]:
         """Of the wanted severities (none: all): those of which all may be viewed, and those of which only one's own."""
         ordered = sorted(wanted or Severity)
@@ -188,7 +193,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class FilterQuery:
-    """The part of a query string that says which incidents."""
+    """The part of a query string that selects incidents."""
 
     search: Annotated[str, Text(most=300, blank=True)] = ""  # a title, and more
     severity: tuple[Severity, ...] = ()
@@ -214,7 +219,7 @@ class FilterQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery(FilterQuery):
-    """The query string of a list. `page` is for people, `cursor` for whoever reads it all."""
+    """The query string of a list. `page` is for people, `cursor` for programs that read it all."""
 
     sort: Sort | Unset = UNSET
     order: Order = Order.DESC

@@ -1,8 +1,8 @@
 """What of an incident's past its reader may see: what they might have seen at the time. Pure.
 
 Somebody redacts a report and lowers its severity, so that more people may read it. Its history must not give them what was
-there before. So a change is shown to whoever could view the incident right after it; what it replaced, to whoever could view
-the incident right before it too.
+there before. So a change is shown to those who could view the incident right after it; what it replaced, to those who could
+view the incident right before it too.
 """
 
 from collections.abc import Callable, Sequence

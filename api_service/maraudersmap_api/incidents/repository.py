@@ -41,12 +41,12 @@ REPORT = f"""
 WITH i AS (
     INSERT INTO incidents (title, description, severity, location, reported_by, tags, evidence_urls, witness_count)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_RETURNED}),
-told AS (INSERT INTO events (type, incident_id, payload) SELECT $11, i.id, $12 FROM i RETURNING id),
+noted AS (INSERT INTO events (type, incident_id, payload) SELECT $11, i.id, $12 FROM i RETURNING id),
 recorded AS (
     INSERT INTO incident_history (incident_id, changed_by, field, old_value, new_value, request_id)
     SELECT i.id, $5, c.field, NULL, c.value, $10
     FROM i, LATERAL (VALUES ('status', to_jsonb(i.status)), ('severity', to_jsonb($9::text))) AS c (field, value))
-{SELECT}, told.id AS event_id FROM i {PEOPLE} CROSS JOIN told"""  # noqa: S608 - constant text
+{SELECT}, noted.id AS event_id FROM i {PEOPLE} CROSS JOIN noted"""  # noqa: S608 - constant text
 """One statement, so all of it or nothing even without a transaction, and one round trip instead of five. The
 database's clock dates it: pods need not agree on the time."""
 
@@ -54,7 +54,7 @@ database's clock dates it: pods need not agree on the time."""
 async def report(
     db: Executor, new: NewIncident, payload: Mapping[str, Any], *, reporter: User, request_id: str
 ) -> tuple[Incident, Event]:
-    """Store a report with its first history and the event that tells of it."""
+    """Store a report with its first history and its event."""
     row = _present(
         await db.fetchrow(
             REPORT,
@@ -103,7 +103,7 @@ async def find(db: Executor, incident_id: int) -> Incident | None:
 
 
 async def lock(tx: Executor, incident_id: int) -> Incident | None:
-    """The same, and nobody else changes it before this transaction ends."""
+    """The same, and no one else changes it before this transaction ends."""
     return await _locked(tx, incident_id, "FOR UPDATE OF i")
 
 

@@ -19,7 +19,7 @@ _VIEW_UP_TO = {
 }
 
 ALARMING = Severity.DANGEROUS
-"""From this severity on every Auror is told."""
+"""From this severity on every Auror is notified."""
 
 _BY_PATCH = frozenset(
     {
@@ -45,7 +45,7 @@ def visibility(user: User) -> Visibility:
 
 
 def visibility_of(user_id: UUID, role: Role) -> Visibility:
-    """The same for whoever is not at hand as a whole."""
+    """The same for a user of whom only this is known."""
     return Visibility(user_id, _VIEW_UP_TO[role])
 
 
@@ -139,7 +139,7 @@ def check_patch(incident: Incident, changes: Iterable[Change]) -> None:
 
 
 def check_open(incident: Incident) -> None:
-    """May anything be said about it still? Raises Conflict."""
+    """May it still be commented on? Raises Conflict."""
     if incident.status in _CLOSED:
         raise Conflict(f"This incident is {_word(incident.status)} and read-only: reopen it first")
 
@@ -170,8 +170,24 @@ def _word(status: Status) -> str:
 
 def visible(incident: Incident | None, viewer: User) -> Incident:
     """The incident, if there is one and `viewer` may see it. Raises NotFound, or Forbidden without any detail."""
+    found = existing(incident)
+    permit_view(viewer, found.severity, found.reported_by.id)
+    return found
+
+
+def existing(incident: Incident | None) -> Incident:
+    """The incident, if there is one. Raises NotFound."""
     if incident is None:
         raise NotFound("There is no such incident")
-    if not may_view(viewer, incident):
-        raise Forbidden("You may not see this incident")
     return incident
+
+
+def permit_view(viewer: User, severity: Severity, reporter: UUID) -> None:
+    """May `viewer` see what has this severity and this reporter? Raises Forbidden, which names neither."""
+    if not visibility(viewer).sees(severity, reporter):
+        raise Forbidden("You may not see this incident")
+
+
+def sees_everything(viewer: User) -> bool:
+    """Is no incident hidden from `viewer`, whatever becomes of it?"""
+    return visibility(viewer).everything

@@ -1,7 +1,7 @@
 """Reporting, finding and changing incidents.
 
 Every write runs in one transaction of this order, which is also the order of refusal: lock (404), visibility and
-permission (403), If-Match (412), state (409), change, history, notifications, event. What happened is told to others
+permission (403), If-Match (412), state (409), change, history, notifications, event. What happened is published
 only when it is committed.
 """
 
@@ -55,13 +55,13 @@ class IncidentService:
         async with self._db.connection(writes=True) if alone else self._db.transaction() as tx:
             await keep.begin(tx)
             made, event = await repository.report(tx, new, payload, reporter=actor, request_id=request_id)
-            told: Sequence[Event] = ()
+            notices: Sequence[Event] = ()
             if alarming:
                 readers = await outbox.active_aurors(tx, but=actor.id)
-                told = await outbox.add_notifications(tx, announcements.created(made, readers))
+                notices = await outbox.add_notifications(tx, announcements.created(made, readers))
             await keep.finish(tx, made)
         self._metrics.incidents_created.inc()
-        self._publisher.publish((event, *told))
+        self._publisher.publish((event, *notices))
         return made
 
     async def get(self, incident_id: int, *, viewer: User) -> Incident:
@@ -187,7 +187,7 @@ class IncidentService:
         await repository.record(tx, incident.id, changes, actor=actor, request_id=request_id)
         payload: dict[str, object] = {"actor": str(actor.id), "fields": [change.field for change in changes]}
         if before is not None and before.severity is not incident.severity:
-            payload["severityBefore"] = int(before.severity)  # tells whom it has become invisible to
+            payload["severityBefore"] = int(before.severity)  # shows from whom it has become hidden
         event = await outbox.add_event(tx, kind, incident.id, payload)
         return (event, *await outbox.add_notifications(tx, tuple(notices)))
 

@@ -2,10 +2,8 @@
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from maraudersmap_api.auth.handlers import UserRefJson, user_ref_json
+from maraudersmap_api.auth.shapes import UserRefJson, user_ref_json
 from maraudersmap_api.fields import OneOf
-from maraudersmap_api.http.answers import rfc3339, rfc3339_or_none
-from maraudersmap_api.http.outputs import Timestamp
 from maraudersmap_api.incidents.models import (
     HistoryEntry,
     HistoryPage,
@@ -15,6 +13,7 @@ from maraudersmap_api.incidents.models import (
     Severity,
     Status,
 )
+from maraudersmap_api.wire import Timestamp, rfc3339, rfc3339_or_none
 
 
 class IncidentJson(TypedDict):

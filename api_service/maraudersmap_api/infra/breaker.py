@@ -74,7 +74,7 @@ class Breaker:
                 pass  # calls that were under way when it opened
 
     def trip(self) -> None:
-        """It says nothing at all: open at once, without waiting for more callers to run into it."""
+        """It does not answer at all: open at once, without waiting for more callers to run into it."""
         if self.state is Circuit.CLOSED:
             self._open()
 

@@ -1,6 +1,6 @@
 """The read cache: bytes of answers, in this process over Redis.
 
-Correct first. A change may be announced to other processes, but nobody relies on its arriving: a process reads what was
+Correct first. A change may be announced to other processes, but nothing relies on its arriving: a process reads what was
 committed from the database itself, several times a second (outbox/tail.py), and knows when it last did.
 
 In this process every entry belongs to tags (`incident:7`, `lists`), every tag has a generation, and an entry counts only
@@ -32,7 +32,8 @@ from maraudersmap_api.infra.breaker import Circuit
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.pubsub import Subscriber
-from maraudersmap_api.infra.redis import CacheAway, Command, Redis
+from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.redis_line import Command
 from maraudersmap_api.infra.shared_tier import SharedTier
 from maraudersmap_api.infra.tasks import end
 
@@ -149,7 +150,7 @@ class ReadCache:
                 self._count("local")
                 return Hit(entry.value)
         # Only readers who began after the last invalidation may share a flight, and none that has taken too long:
-        # there may have been one that nobody here has heard of.
+        # there may have been one that has not arrived here.
         flight = f"{key}|{generations}"
         began, task = self._loading.get(flight, (now, None))
         if task is None or now - began >= LOCAL_SECONDS:
@@ -177,7 +178,7 @@ class ReadCache:
             self._delivery = asyncio.create_task(self._deliver(self._redis))
 
     def committed(self, change: int, tags: Iterable[str]) -> None:
-        """A change was found in the database, whoever made it: if nobody announced it, it takes effect now."""
+        """A change was found in the database, from any process: if it was not announced, it takes effect now."""
         if change not in self._known:
             self._bump(tags)
 
@@ -250,7 +251,7 @@ class ReadCache:
         return Hit(entry.value, stale=True, age=int(age))
 
     def _fresh_seconds(self) -> float:
-        """Nothing is fresh while nobody could tell us that it changed: other processes may be writing."""
+        """Nothing is fresh while changes cannot be announced to us: other processes may be writing."""
         return LOCAL_SECONDS if self._subscriber is not None and self._subscriber.subscribed else 0.0
 
     def _of(self, tags: tuple[str, ...]) -> tuple[int, ...]:
@@ -287,7 +288,7 @@ class ReadCache:
         if self._loading.get(flight, (0.0, None))[1] is task:
             del self._loading[flight]
         if not task.cancelled():
-            task.exception()  # whoever waits gets it; without this, nobody waiting would be a warning
+            task.exception()  # those who wait get it; without this, a failure with no one waiting would be a warning
 
     def _heard(self, payload: bytes) -> None:
         sender, tags = json.loads(payload)
@@ -308,7 +309,7 @@ class ReadCache:
                     waiter.set_result(None)
 
     async def _announce(self, redis: Redis, tags: list[str]) -> None:
-        """Once: whoever did not hear it reads it in the database."""
+        """Once: a process that did not hear it reads it in the database."""
         channel = redis.names.channel(CHANNEL)
         former = _for_the_release_before(tags) if redis.names.bridging else ()
         try:

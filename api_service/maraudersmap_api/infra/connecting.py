@@ -3,8 +3,8 @@
 Behind such a pooler (pgbouncer with `pool_mode = transaction`) the next statement may meet another server: what a session
 would remember (settings, prepared statements, session locks) is lost or, worse, somebody else's, and a setting at the
 start of a connection is refused. So nothing of the kind is used there: settings go into each transaction, statements
-are parsed each time. Whether there is a pooler is found out unless it is set: a server's process id is not what the
-pooler says it is.
+are parsed each time. Whether there is a pooler is found out unless it is set: a server's process id is not the one
+that the pooler gives.
 """
 
 from typing import Any

@@ -55,7 +55,7 @@ NEUTRAL_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
 )
-"""What the database says when it is there but too slow for this one request: 503 too, but no sign of its death."""
+"""What the database answers when it is there but too slow for this one request: 503 too, but no sign of its death."""
 
 
 class Executor(Protocol):
@@ -147,7 +147,7 @@ class Database:
                         raise
                     except asyncio.CancelledError:
                         if limit.expired():
-                            connection.terminate()  # or giving it back would wait for a server that says nothing
+                            connection.terminate()  # or giving it back would wait for a server that does not answer
                         raise
                 self._heard(well=True)
             except NEUTRAL_ERRORS as error:

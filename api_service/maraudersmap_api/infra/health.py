@@ -66,7 +66,7 @@ def readiness(
 
 
 class CheckFailed(Exception):
-    """A dependency answered, but not as it must; the message says what is wrong."""
+    """A dependency answered, but not as it must; the message names what is wrong."""
 
 
 class Monitor:

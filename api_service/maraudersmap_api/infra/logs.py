@@ -4,11 +4,13 @@ The standard library's `logging` is the front, so that what libraries log takes 
 to the request at hand travel in a context variable: a line written deep inside a repository names its request.
 """
 
+import asyncio
 import json
 import logging
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -38,7 +40,7 @@ def configure_logs(
 
     `folder`: also, always as JSON, to error.log (errors) and combined.log (all) in it. Raises OSError.
     """
-    handler = logging.StreamHandler(stream)
+    handler = Batched(stream)
     handler.setFormatter(_Readable() if environment == "development" else JsonLines(environment))
     root = logging.getLogger()
     for former in root.handlers:
@@ -53,6 +55,9 @@ def configure_logs(
     for name in ("asyncio", "aiohttp", "asyncpg", "redis"):
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
     logging.captureWarnings(True)
+    # What no line of ours shows, and what finding it costs is as much as writing the line (the library's own advice).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
 
 
 def _file(path: Path, environment: str) -> logging.Handler:
@@ -67,6 +72,49 @@ def error_context(error: BaseException, *, frames: int | None = None) -> dict[st
     limit = None if frames is None else -frames
     stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=limit))
     return {"name": type(error).__name__, "message": str(error), "stack": stack}
+
+
+class Batched(logging.Handler):
+    """Writes what one turn of the event loop logs at once: a write for each line costs more than making it.
+
+    An error takes what waits along and is written before `log.error` returns, and so is all that is logged outside of
+    the loop. Nothing waits longer than the turn; the end of the process is a flush too.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: list[str] = []
+        self._written_by: asyncio.AbstractEventLoop | None = None  # whose next turn writes what waits
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line more."""
+        try:
+            self._waiting.append(self.format(record))
+            loop = _running_loop()
+            if record.levelno >= logging.ERROR or loop is None:
+                self.flush()
+            elif self._written_by is not loop:
+                self._written_by = loop
+                loop.call_soon(self.flush)
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not be a failure of what it is about
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write all that waits. Raises OSError."""
+        with self.lock or nullcontext():
+            self._written_by = None
+            if self._waiting:
+                lines, self._waiting = self._waiting, []
+                self._stream.write("\n".join((*lines, "")))
+            self._stream.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class JsonLines(logging.Formatter):

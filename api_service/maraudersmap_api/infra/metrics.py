@@ -29,7 +29,7 @@ class Metrics:
     """All that `/metrics` shows. Durations are in seconds."""
 
     def __init__(self) -> None:
-        # Else each one has a second series that nobody asked for.
+        # Else each one has a second series that is of no use.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         # Finding a series by its labels costs more than counting in it.
@@ -152,7 +152,7 @@ class Metrics:
             if known != "OTHER":  # what clients make up must not fill the memory
                 self._series[key] = series
         series[0].inc()
-        if status != 101:  # a WebSocket: how long somebody stayed says nothing about how fast we are
+        if status != 101:  # a WebSocket: how long somebody stayed does not show how fast we are
             series[1].observe(seconds)
 
     def render(self) -> bytes:

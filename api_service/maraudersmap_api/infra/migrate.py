@@ -11,7 +11,7 @@ keeps its schema, which is why nothing here is ever run down by the product.
 
 Two runners at once are safe: one works, the others poll a try-lock. A runner waiting *inside* pg_advisory_lock would
 hold a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn: a deadlock. The lock is a transaction's, on a connection
-of its own: a session's would be nobody's behind a pooler that lends servers by the transaction.
+of its own: a session's would be worth nothing behind a pooler that lends servers by the transaction.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ LOCK_PATIENCE_SECONDS = 600.0
 
 
 class MigrationError(Exception):
-    """The migrations cannot go on; the message says which file and what to do."""
+    """The migrations cannot go on; the message names the file and what to do."""
 
 
 class Contended(MigrationError):

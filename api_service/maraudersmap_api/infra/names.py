@@ -1,6 +1,6 @@
 """What an installation calls its things in Redis, so that several can share one.
 
-Keys are kept per database number (`/0`, `/1`), but channels are not: whoever subscribes hears every number. So both bear
+Keys are kept per database number (`/0`, `/1`), but channels are not: a subscriber hears every number. So both bear
 the installation's prefix, and each message names the installation it belongs to.
 
 Without REDIS_PREFIX the prefix is derived from where the database is: two installations have two databases. Channels

@@ -1,6 +1,6 @@
-"""One subscription to Redis channels that survives Redis: reconnects for ever, and says when it has.
+"""One subscription to Redis channels that survives Redis: reconnects for ever, and reports when it has.
 
-What was published while it was away is lost; `on_subscribed` is where whoever depends on messages starts afresh.
+What was published while it was away is lost; `on_subscribed` is where those who depend on messages start afresh.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Handler = Callable[[bytes], None]
 
 
 class Subscriber:
-    """Listens to channels from `start` to `stop`. `subscribed` tells whether messages arrive just now."""
+    """Listens to channels from `start` to `stop`. `subscribed`: do messages arrive just now?"""
 
     def __init__(self, redis: Redis, handlers: dict[str, Handler], on_subscribed: Callable[[], None]) -> None:
         self._redis = redis

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from maraudersmap_api.errors import RateLimited
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.redis import CacheAway, Redis
 
@@ -51,6 +52,13 @@ class Allowance:
         return max(0, self.limit - self.hits)
 
 
+def refuse_exceeded(allowance: Allowance) -> None:
+    """Raises RateLimited when this hit was one too many."""
+    if allowance.exceeded:
+        wait = max(1, math.ceil(allowance.reset - time.time()))
+        raise RateLimited("Too many requests: the map needs a rest", retry_after=wait)
+
+
 class Counter(Protocol):
     """Counts hits on keys in windows."""
 
@@ -61,7 +69,7 @@ class Counter(Protocol):
         """Take one hit back."""
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
 
 
 class RateLimiter:
@@ -94,7 +102,7 @@ class RateLimiter:
                 self._metrics.limits_counted_locally.inc()
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         await self._local.forget(key)
         if self._shared is not None:
             try:
@@ -138,7 +146,7 @@ class LocalCounter:
             self._windows[key] = (hits - 1, ends)
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         self._windows.pop(key, None)
 
     def _make_room(self, now: float) -> None:
@@ -166,7 +174,7 @@ class RedisCounter:
         await self._redis.send(("EVAL", _REFUND, 1, self._name(key)))
 
     async def forget(self, key: str) -> None:
-        """Begin anew with the next hit."""
+        """Start from nothing with the next hit."""
         await self._redis.send(("DEL", self._name(key)))
 
     def _name(self, key: str) -> str:

@@ -4,29 +4,27 @@ Absent or away, the service is slower, never broken.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maraudersmap_api.infra.breaker import Breaker
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.names import Names
+from maraudersmap_api.infra.redis_line import Command, Line
 from maraudersmap_api.infra.tasks import end
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as Client
 
 T = TypeVar("T")
+_Sent = tuple[Command, "asyncio.Future[Any]"]
 
 MOST_CONNECTIONS = 8
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
 CALL_SECONDS = 0.5  # what a request waits for Redis before it does without
-MOST_IN_PIPELINE = 500  # commands: Redis does nothing else meanwhile
-
-Command: TypeAlias = tuple[str | bytes | int, ...]
-"""As on the wire: ("SET", "key", b"value")."""
+MOST_IN_BATCH = 500  # commands: Redis does nothing else meanwhile
 
 
 class CacheAway(Exception):
@@ -42,8 +40,9 @@ class Redis:
         self._client: Client | None = None
         self.names = names
         self.breaker = Breaker(purpose, metrics)
-        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._flushes: set[asyncio.Task[None]] = set()
+        self._line = Line(self._connection)
+        self._waiting: list[_Sent] = []
+        self._sending: asyncio.Task[None] | None = None
 
     @property
     def client(self) -> Any:
@@ -67,14 +66,14 @@ class Redis:
 
     async def call(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """`ask(client)` under the breaker, for at most CALL_SECONDS. Raises CacheAway for whatever goes wrong."""
-        return await self._guarded(ask)
+        return await self._guarded(lambda: ask(self.client))
 
-    async def _guarded(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+    async def _guarded(self, ask: Callable[[], Awaitable[T]]) -> T:
         if not self.breaker.allow():
             raise CacheAway("the circuit is open")
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                answer = await ask(self.client)
+                answer = await ask()
         except Exception as error:  # the library raises a dozen kinds, and OSError
             self.breaker.failure()
             raise CacheAway(type(error).__name__) from error
@@ -82,36 +81,59 @@ class Redis:
         return answer
 
     async def send(self, *commands: Command) -> list[Any]:
-        """The answers to some commands, in their order. Raises CacheAway.
+        """The answers to some commands, in their order, as Redis gives them. Raises CacheAway.
 
-        They travel in one pipeline with all that others send in the same turn of the event loop: a round trip each
-        would halve the throughput. Each command stands alone; nothing makes them a transaction.
+        They travel with all that others send in the same turn of the event loop, or until the batch before has come
+        back: a round trip each would halve the throughput. Each command stands alone; nothing makes them a transaction.
         """
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            task = loop.create_task(self._flush())  # runs in the next turn
-            self._flushes.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._flushes.discard)
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
         self._waiting += zip(commands, answers, strict=True)
+        if self._sending is None or self._sending.done():
+            self._sending = loop.create_task(self._send_all())  # begins in the next turn
         return await asyncio.gather(*answers) if len(answers) > 1 else [await answers[0]]
 
-    async def _flush(self) -> None:
-        everything, self._waiting = self._waiting, []
-        for start in range(0, len(everything), MOST_IN_PIPELINE):
-            batch = everything[start : start + MOST_IN_PIPELINE]
-            found: Iterable[Any]
+    async def _send_all(self) -> None:
+        """Until no one waits any more."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_IN_BATCH], self._waiting[MOST_IN_BATCH:]
             try:
-                found = await self._guarded(partial(_pipelined, [command for command, _ in batch]))
+                found = await self._guarded(partial(self._exchange, [command for command, _ in batch]))
             except CacheAway as error:
-                found = repeat(error)
-            for (_, waiting), answer in zip(batch, found, strict=False):
+                if error.__cause__ is not None:
+                    for _ in batch[
+                        1:
+                    ]:  # as many as were asked for: one connection must not make it slower to notice
+                        self.breaker.failure()
+                found = [error] * len(batch)
+            for (_, waiting), answer in zip(batch, found, strict=True):
                 if waiting.done():
                     continue  # the one who asked has gone
                 if isinstance(answer, Exception):  # each gets its own: a raised one collects tracebacks
                     waiting.set_exception(CacheAway(str(answer)))
                 else:
                     waiting.set_result(answer)
+
+    async def _exchange(self, commands: list[Command]) -> list[Any]:
+        """An answer or an exception for each command. Raises when none has an answer."""
+        answers = await self._line.exchange(commands)
+        if all(isinstance(answer, Exception) for answer in answers):
+            raise answers[0]  # it is there, but of no use: out of memory, or no right to it
+        return answers
+
+    def _connection(self) -> Any:
+        from redis.asyncio import ConnectionPool
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        # The pool only reads the address. What is done with the connection is limited in time as a whole.
+        pool = ConnectionPool.from_url(
+            self._url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return pool.connection_class(**pool.connection_kwargs)
 
     async def ping(self) -> None:
         """Returns when Redis answers; raises what the library raises otherwise. Its success closes the circuit."""
@@ -120,20 +142,9 @@ class Redis:
 
     async def close(self) -> None:
         """Close every connection."""
-        await end(self._flushes)
+        if self._sending is not None:
+            await end([self._sending])
+        await self._line.close()
         if self._client is not None:
             await self._client.aclose()
             await self._client.connection_pool.aclose()
-
-
-async def _pipelined(commands: list[Command], client: Any) -> list[Any]:
-    """An answer or an exception for each command. Raises when none has an answer."""
-    if len(commands) == 1:
-        return [await client.execute_command(*commands[0])]  # a pipeline of one costs twice as much
-    pipeline = client.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)
-    answers: list[Any] = await pipeline.execute(raise_on_error=False)
-    if all(isinstance(answer, Exception) for answer in answers):
-        raise answers[0]  # it is there, but of no use: still loading, or out of memory
-    return answers

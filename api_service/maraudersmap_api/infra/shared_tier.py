@@ -4,7 +4,7 @@ A Redis that is full evicts what was not used for longest, and a count of failed
 cache writes in any WINDOWS windows is bounded by a share of `maxmemory`, over all processes; entries live no longer than
 two windows. Beyond that, answers are simply not shared.
 
-An entry says up to where its answer is complete: see cache.History.
+An entry has up to where its answer is complete: see cache.History.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ WINDOWS = 3  # the present one, and as many as an entry's life can reach back
 # Of maxmemory at most one part in so many: Redis needs up to half as much again to keep entries and to send them.
 SHARE = 8
 MOST_BYTES = 64 * 1024 * 1024
-MOST_BYTES_UNASKED = 8 * 1024 * 1024  # where Redis does not tell its maxmemory
+MOST_BYTES_UNASKED = 8 * 1024 * 1024  # where Redis does not give its maxmemory
 # What many processes read at once is in Redis's output buffers, and counts as its memory too.
 MOST_ENTRY_BYTES = 256 * 1024
 OVERHEAD_BYTES = 200  # of a key
@@ -98,8 +98,10 @@ async def budget(redis: Redis) -> int:
 
 
 async def memory_of(redis: Redis) -> dict[str, str] | None:
-    """`maxmemory` and `maxmemory_policy`; None where it does not tell. Raises CacheAway when Redis is away."""
+    """`maxmemory` and `maxmemory_policy`; None where it does not give them. Raises CacheAway when Redis is away."""
     [answer] = await redis.send(("INFO", "memory"))
-    if not isinstance(answer, dict) or "maxmemory" not in answer:
+    lines = answer.decode(errors="replace").splitlines() if isinstance(answer, bytes) else ()
+    found = dict(line.partition(":")[::2] for line in lines)
+    if "maxmemory" not in found:
         return None
-    return {name: str(answer.get(name, "")) for name in ("maxmemory", "maxmemory_policy")}
+    return {name: found.get(name, "") for name in ("maxmemory", "maxmemory_policy")}

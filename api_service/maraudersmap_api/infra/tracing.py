@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from maraudersmap_api import SERVICE_NAME, __version__
 from maraudersmap_api.infra.db import MeasuredConnection, Row
 from maraudersmap_api.infra.metrics import Metrics
-from maraudersmap_api.infra.redis import Command, Redis
+from maraudersmap_api.infra.redis import Redis
+from maraudersmap_api.infra.redis_line import Command
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor

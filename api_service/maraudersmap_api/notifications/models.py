@@ -14,7 +14,7 @@ WITHHELD = "This incident is no longer visible to you"
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification; what it said is withheld once the incident is hidden from its reader."""
+    """A notification; its text is withheld once the incident is hidden from its reader."""
 
     id: int
     user_id: UUID

@@ -110,7 +110,7 @@ async def forget(db: Executor, *, before: datetime) -> int:
 
 
 def notification(row: Row) -> Notification:
-    """A row of COLUMNS, with everything it says."""
+    """A row of COLUMNS, with all its text."""
     return Notification(
         id=row["id"],
         user_id=row["user_id"],

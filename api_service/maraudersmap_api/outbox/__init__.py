@@ -1,1 +1,1 @@
-"""What a change tells others: events and notifications, written in its transaction, sent once it is committed."""
+"""What a change announces: events and notifications, written in its transaction, sent once it is committed."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 
 class EventType(StrEnum):
-    """What happened; also the `type` of the frame that tells it."""
+    """What happened; also the `type` of its frame."""
 
     INCIDENT_CREATED = "incident:created"
     INCIDENT_UPDATED = "incident:updated"
@@ -27,7 +27,7 @@ def changes_incident(event_type: str) -> bool:
 
 
 class NotificationType(StrEnum):
-    """Why somebody is told."""
+    """Why somebody is notified."""
 
     INCIDENT_CREATED = "INCIDENT_CREATED"
     INCIDENT_ESCALATED = "INCIDENT_ESCALATED"
@@ -62,7 +62,7 @@ class Committed:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one look at the outbox gave. All transactions below `floor` had ended by then, none from `ceiling` on had
-    begun. `snapshot` says it exactly, in the words of the server that `server` names (it changes with a restart or a
+    begun. `snapshot` has it exactly, in the words of the server that `server` names (it changes with a restart or a
     failover). `committed` None: more than can be read."""
 
     snapshot: str

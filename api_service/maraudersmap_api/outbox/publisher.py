@@ -1,4 +1,4 @@
-"""After the commit: telling whoever listens."""
+"""After the commit: informing the subscribers."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ Listener = Callable[[Sequence[Event]], None]
 
 class Publisher:
     """Hands committed events to listeners. What a listener does wrong never reaches the request that made the event:
-    what is stored is stored, whoever could be told of it."""
+    what is stored is stored, whether or not a subscriber fails."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []

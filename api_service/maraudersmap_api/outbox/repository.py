@@ -1,4 +1,4 @@
-"""SQL of events and notifications, on the side of whoever writes them."""
+"""SQL of events and notifications, on the side of the writer."""
 
 import json
 from collections.abc import Mapping, Sequence

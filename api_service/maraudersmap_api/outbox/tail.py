@@ -5,7 +5,7 @@ connection drops one direction. So each process reads the events table itself, a
 stopped. Where it stopped is a snapshot (which transactions had ended), because ids and times commit out of order: the
 next reading gives exactly what has been committed since, once.
 
-The same readings tell the cache what has changed, and up to when it can rely on knowing it (infra/cache.History).
+The same readings give the cache what has changed, and up to when it can rely on knowing it (infra/cache.History).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from maraudersmap_api.outbox.models import Committed, Event, Reading, changes_in
 
 INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its time on a busy machine
 HURRIED_SECONDS = 0.1  # between readings that somebody waits for
-IDLE_SECONDS = 2.0  # while nobody here could miss anything
+IDLE_SECONDS = 2.0  # while no client here could miss anything
 DISTRUST_SECONDS = 30.0  # after the server has changed: as long as an answer in Redis may live
 OVERLAP_SECONDS = (
     10.0  # the length of a transaction, and some seconds by which two servers' clocks may differ
@@ -46,7 +46,7 @@ class Listener(Protocol):
         """Pass these on. Never waits."""
 
     def resync(self) -> None:
-        """Nobody knows what was missed: clients must read anew."""
+        """It is not known what was missed: clients must read again."""
 
 
 class Tail:
@@ -55,7 +55,7 @@ class Tail:
     def __init__(
         self, db: Database, metrics: Metrics, *, cached: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`cached`: does a cache rely on it even while nobody listens?"""
+        """`cached`: does a cache rely on it even while no client listens?"""
         self._db = db
         self._metrics = metrics
         self._cached = cached
@@ -130,7 +130,7 @@ class Tail:
         self.read_at = started if started >= self._distrusted_until else float("-inf")
 
     async def _missed(self, connection: Executor, reading: Reading, now: float) -> list[Event] | None:
-        """What clients have not been told yet; None when that cannot be known."""
+        """What clients have not been sent yet; None when that cannot be known."""
         listener = self._listener
         if listener is None or self._last is None or not listener.listens():
             return []
@@ -147,7 +147,7 @@ class Tail:
 
     async def _run(self) -> None:
         while True:
-            if self._db.available:  # else the health check says what is wrong, and asks each second
+            if self._db.available:  # else the health check reports what is wrong, and asks each second
                 try:
                     await self.once()
                     self._complained = False

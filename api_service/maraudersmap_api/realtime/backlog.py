@@ -12,7 +12,7 @@ class Backlog:
         """`relieve` is called when there is more than `most`; it lets somebody go."""
         self._relieve = relieve
         self._most = most
-        self._owners: dict[int, int] = {}  # by the frame's identity: whoever is counted holds it
+        self._owners: dict[int, int] = {}  # by the frame's identity: the one that is counted holds it
         self.waiting = 0
 
     @property

@@ -3,7 +3,7 @@
 What was missed may be a thousand events of incidents of 200 KB, and anybody may ask for it again and again. So only the
 events' numbers are held throughout; the rest is read a portion at a time, one portion in the whole process at once, and
 only when the socket has room for it. A user has an allowance of bytes. Beyond that, and beyond MOST_BYTES for one
-catch-up, the answer is `resync`: whoever gets it reads anew, through requests that are counted.
+catch-up, the answer is `resync`: its client reads again, through requests that are counted.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class CatchUp:
         if numbers is None:
             socket.send(frame(ServerFrame.RESYNC, {}))
             return
-        told = 0
+        sent = 0
         for first in range(0, len(numbers), EVENTS_AT_ONCE):
             async with self._turn, self._db.connection() as connection:
                 events = await repository.events(connection, numbers[first : first + EVENTS_AT_ONCE])
@@ -68,8 +68,8 @@ class CatchUp:
                             socket.send(text)
                             size += len(text)
                     del loaded
-                told += size
-                if told > MOST_BYTES or not self._purses.spend(user, size):
+                sent += size
+                if sent > MOST_BYTES or not self._purses.spend(user, size):
                     socket.send(frame(ServerFrame.RESYNC, {}))
                     return
 

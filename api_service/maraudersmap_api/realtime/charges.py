@@ -1,7 +1,7 @@
 """What sockets cost of the rate limits' allowance.
 
-A socket that opens is charged to its address, and to its user instead as soon as its first frame verifies: whoever
-shares an address with many others is not taken for one of them. Then each frame that makes work counts like a request.
+A socket that opens is charged to its address, and to its user instead as soon as its first frame verifies: a user who
+shares an address with many others does not pay for them. Then each frame that makes work counts like a request.
 """
 
 from uuid import UUID

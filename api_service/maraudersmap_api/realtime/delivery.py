@@ -1,27 +1,27 @@
 """What an event becomes for one reader, now. Pure.
 
 An event holds references only. What they lead to is loaded when it is delivered, and the reader is judged by that:
-an incident that was escalated a moment ago is not told to those whom the escalation hid it from, whenever the event
-was stored. They hear instead, once, that it is gone for them.
+an incident that was escalated a moment ago is not sent to those whom the escalation hid it from, whenever the event
+was stored. They get instead, once, that it is gone for them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from maraudersmap_api.comments.handlers import comment_json
 from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.comments.shapes import comment_json
 from maraudersmap_api.incidents.models import Incident, Severity, Visibility
 from maraudersmap_api.incidents.shapes import incident_json
-from maraudersmap_api.notifications.handlers import notification_json
 from maraudersmap_api.notifications.models import Notification
+from maraudersmap_api.notifications.shapes import notification_json
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.realtime.frames import ServerFrame, frame
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What says who may view an incident now, even when it is deleted; without its text, which may be long."""
+    """What decides who may view an incident now, even when it is deleted; without its text, which may be long."""
 
     severity: Severity
     reporter: UUID
@@ -77,7 +77,7 @@ class Rendering:
         self._removed: bytes | None = None
 
     def for_reader(self, seen: Visibility) -> bytes | None:
-        """The frame for whoever may view so much, None when it is not for them."""
+        """The frame for a reader who may view so much, None when it is not for them."""
         subject, event = self._subject, self._event
         if subject is None:
             return None
@@ -85,23 +85,23 @@ class Rendering:
             case EventType.NOTIFICATION_NEW:
                 return self._notification(seen) if event.user_id == seen.user_id else None
             case EventType.INCIDENT_DELETED:
-                return self._told({"id": event.incident_id}) if subject.gone_for(seen) else None
+                return self._framed({"id": event.incident_id}) if subject.gone_for(seen) else None
             case EventType.COMMENT_CREATED:
                 comment = self._loaded.comments.get(event.payload["comment"])
                 if comment is None or not subject.visible_to(seen):
                     return None
-                return self._full or self._told(comment_json(comment))
+                return self._full or self._framed(comment_json(comment))
             case EventType.COMMENT_DELETED:
                 if not subject.visible_to(seen):
                     return None
-                return self._told({"id": event.payload["comment"], "incidentId": event.incident_id})
+                return self._framed({"id": event.payload["comment"], "incidentId": event.incident_id})
             case _:
                 if subject.visible_to(seen):
-                    return self._full or self._told(incident_json(subject.incident))
+                    return self._full or self._framed(incident_json(subject.incident))
                 return self._gone() if self._has_become_hidden(subject, seen) else None
 
     def hides_from(self, seen: Visibility) -> bool:
-        """Must whoever may view so much leave the incident's room?"""
+        """Must a reader who may view so much leave the incident's room?"""
         return self._subject is None or not self._subject.visible_to(seen)
 
     @property
@@ -117,7 +117,7 @@ class Rendering:
             and seen.sees(Severity(before), subject.incident.reported_by.id)
         )
 
-    def _told(self, data: object) -> bytes:
+    def _framed(self, data: object) -> bytes:
         self._full = self._full or frame(self._event.type, data, self._event.id)
         return self._full
 

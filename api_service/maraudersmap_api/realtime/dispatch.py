@@ -46,12 +46,12 @@ class Dispatcher:
         self._task = asyncio.create_task(self._run(), name="dispatch")
 
     async def stop(self) -> None:
-        """End; what is queued is lost here, and found again by whoever catches up."""
+        """End; what is queued is lost here, and found again by clients that catch up."""
         if self._task is not None:
             await end([self._task])
 
     def listens(self) -> bool:
-        """Is there a client to tell?"""
+        """Is there a client to send to?"""
         return len(self._hub) > 0
 
     def unheard(self, event_ids: Sequence[int]) -> list[int]:
@@ -59,10 +59,10 @@ class Dispatcher:
         return [event_id for event_id in event_ids if event_id not in self._delivered]
 
     def offer(self, events: Iterable[Event]) -> None:
-        """Queue events. Never waits: with more than anybody can take, all are told to read anew."""
+        """Queue events. Never waits: with more than clients can take, all are asked to read again."""
         if not self.listens():
             for event in events:
-                self._note(event.id)  # whoever comes later has not missed it
+                self._note(event.id)  # a client that comes later has not missed it
             return
         for event in events:
             if event.id in self._delivered:
@@ -82,7 +82,7 @@ class Dispatcher:
             try:
                 for portion in await self._portions(fresh):
                     await self._tell(portion)
-            except Exception as error:  # noqa: BLE001 - the task must live: without it nobody hears anything
+            except Exception as error:  # noqa: BLE001 - the task must live: without it nothing is delivered
                 log.error("Events were not delivered", extra={"context": {"error": error_context(error)}})
                 self.resync()
 
@@ -134,12 +134,12 @@ class Dispatcher:
             self._delivered.popitem(last=False)
 
     def resync(self) -> None:
-        """Something was missed and cannot be told: all clients must read anew."""
+        """Something was missed and cannot be sent: all clients must read again."""
         for socket in self._hub:
             socket.send(frame(ServerFrame.RESYNC, {}))
 
     async def tell_room(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
-        """Something passing, for whoever is in a room and may view its incident now."""
+        """Something passing, for those who are in a room and may view its incident now."""
         members = self._hub.room(incident_id)
         if not members:
             return

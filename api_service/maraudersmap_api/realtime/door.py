@@ -1,7 +1,7 @@
-"""Sockets that have not said who they are: few at once, and who waits behind them.
+"""Sockets that have not signed in: few at once, and who waits behind them.
 
 After a rollout everybody comes back in the same second, many of them from behind one address, and each signs in within
-milliseconds. So whoever finds the door full waits a moment for their turn instead of being sent away.
+milliseconds. So a client that finds the door full waits a moment for their turn instead of being sent away.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Door:
         self._lines: dict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
 
     async def admit(self, address: str) -> bool:
-        """Count a socket that has not said who it is; False when its address has too many of these for too long."""
+        """Count a socket that has not signed in; False when its address has too many of these for too long."""
         if self._unknown[address] < MOST_UNKNOWN_OF_AN_ADDRESS:
             self._unknown[address] += 1
             return True
@@ -41,7 +41,7 @@ class Door:
         return True
 
     def known(self, address: str) -> None:
-        """It has said who it is, or has gone: the first in line has its place."""
+        """It has signed in, or has gone: the first in line has its place."""
         line = self._lines.get(address)
         while line:
             turn = line.popleft()

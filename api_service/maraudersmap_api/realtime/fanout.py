@@ -49,12 +49,12 @@ class Fanout:
         await end(self._tasks)
 
     def events(self, events: Sequence[Event]) -> None:
-        """Tell of committed events, here and elsewhere. Never waits."""
+        """Deliver committed events, here and elsewhere. Never waits."""
         self._dispatcher.offer(events)
         self._queue({"events": [_event_json(event) for event in events]})
 
     def passing(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
-        """Tell a room of something that is not stored. Never waits."""
+        """Send a room something that is not stored. Never waits."""
         self._spawn(self._dispatcher.tell_room(incident_id, kind, data), "room")
         self._queue({"room": incident_id, "type": kind.value, "data": data})
 

@@ -1,13 +1,12 @@
 """`/ws` and `/api/presence`."""
 
 import asyncio
-from typing import TypedDict
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from maraudersmap_api.auth.handlers import UserRefJson, user_ref_json
-from maraudersmap_api.auth.models import User, UserRef
+from maraudersmap_api.addresses import ClientAddress
+from maraudersmap_api.auth.models import User
 from maraudersmap_api.errors import (
     BadFrame,
     BadRequest,
@@ -18,11 +17,12 @@ from maraudersmap_api.errors import (
     Unavailable,
 )
 from maraudersmap_api.http.answers import NO_STORE
-from maraudersmap_api.http.api import Answer, Api, ClientAddress
+from maraudersmap_api.http.api import Answer, Api
 from maraudersmap_api.http.callers import note_allowance
-from maraudersmap_api.http.reading import header, host, understand
+from maraudersmap_api.http.reading import header, host
 from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.parsing import understand
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.realtime.frames import (
     MOST_FRAME_BYTES,
@@ -33,16 +33,10 @@ from maraudersmap_api.realtime.frames import (
     since_of,
 )
 from maraudersmap_api.realtime.service import Realtime
+from maraudersmap_api.realtime.shapes import PresenceJson, presence_json
 from maraudersmap_api.realtime.socket import Ending, Socket, close
 
 FIRST_FRAME_SECONDS = 10.0
-
-
-class PresenceJson(TypedDict):
-    """Who is here; `total` may be more than are shown."""
-
-    data: list[UserRefJson]
-    total: int
 
 
 def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins: tuple[str, ...]) -> None:
@@ -53,12 +47,12 @@ def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins:
     @routes.get("/api/presence/online", cache=NO_STORE)
     async def online(caller: User) -> Answer[PresenceJson]:
         """List who is connected. It names no rooms."""
-        return Answer(_presence_json(*await realtime.online()))
+        return Answer(presence_json(*await realtime.online()))
 
     @routes.get("/api/presence/incidents/{id}", cache=NO_STORE, refuses=(Forbidden, NotFound))
     async def incident(id: int, caller: User) -> Answer[PresenceJson]:  # noqa: A002 - as in the path
         """List who has an incident open. For those who may view it."""
-        return Answer(_presence_json(*await realtime.in_room(id, caller)))
+        return Answer(presence_json(*await realtime.in_room(id, caller)))
 
     @sockets.get("/ws", status=101, produces="", refuses=(Forbidden, RateLimited))
     async def connect(request: web.Request, address: ClientAddress) -> web.StreamResponse:
@@ -97,7 +91,7 @@ def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins:
 
 
 class _Unknown:
-    """The address's count of sockets that have not said who they are; given back once."""
+    """The address's count of sockets that have not signed in; given back once."""
 
     def __init__(self, realtime: Realtime, address: str) -> None:
         self._realtime = realtime
@@ -224,7 +218,3 @@ def _place_of(origin: str) -> str | None:
         return urlsplit(origin).netloc
     except ValueError:
         return None
-
-
-def _presence_json(people: list[UserRef], total: int) -> PresenceJson:
-    return {"data": [user_ref_json(person) for person in people], "total": total}

@@ -29,7 +29,7 @@ def room_key(incident_id: int) -> str:
 
 
 class Presence:
-    """Tells other processes who is here, and asks them. `here` maps each set's key to this process's users in it."""
+    """Announces to other processes who is here, and asks them. `here` maps each set's key to this process's users in it."""
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class Presence:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to tell."""
+        """Begin to announce."""
         if self._redis is not None:
             self._task = asyncio.create_task(self._run(), name="presence")
 
     async def stop(self) -> None:
-        """Nobody is here any more: say so, if anybody listens."""
+        """No one is here any more: announce that, if it can be."""
         if self._task is None:
             return
         await end([self._task])
@@ -83,7 +83,7 @@ class Presence:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(SOON_SECONDS)  # a hundred clients that reconnect are told of at once
+            await asyncio.sleep(SOON_SECONDS)  # a hundred clients that reconnect are announced at once
             self._changed.clear()
 
     async def _tell(self, here: dict[str, set[UUID]]) -> None:
@@ -106,7 +106,7 @@ class Presence:
         try:
             await self._redis.call(write)
         except CacheAway:
-            return  # the next round tells it all again; what is gone expires by itself
+            return  # the next round announces it all again; what is gone expires by itself
         self._told = here
 
     def _member(self, user: UUID) -> str:

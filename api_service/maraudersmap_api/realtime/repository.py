@@ -33,12 +33,12 @@ async def subjects(db: Executor, incident_ids: Iterable[int]) -> dict[int, Subje
 
 async def load(db: Executor, events: Sequence[Event]) -> Loaded:
     """What these events refer to: at most three statements, however many events."""
-    said = [e.payload["comment"] for e in events if e.type is EventType.COMMENT_CREATED]
-    told = [e.payload["notification"] for e in events if e.type is EventType.NOTIFICATION_NEW]
+    new_comments = [e.payload["comment"] for e in events if e.type is EventType.COMMENT_CREATED]
+    notices = [e.payload["notification"] for e in events if e.type is EventType.NOTIFICATION_NEW]
     return Loaded(
         await subjects(db, (e.incident_id for e in events)),
-        {c.id: c for c in (await comments.find_all(db, said) if said else [])},
-        {n.id: n for n in (await notifications.find_all(db, told) if told else [])},
+        {c.id: c for c in (await comments.find_all(db, new_comments) if new_comments else [])},
+        {n.id: n for n in (await notifications.find_all(db, notices) if notices else [])},
     )
 
 

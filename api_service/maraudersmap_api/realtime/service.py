@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from maraudersmap_api.auth.handlers import user_ref_json
 from maraudersmap_api.auth.models import User, UserRef
 from maraudersmap_api.auth.service import AuthService
+from maraudersmap_api.auth.shapes import user_ref_json
 from maraudersmap_api.auth.tokens import AccessTokens, Claims
 from maraudersmap_api.errors import BadFrame, DomainError, Forbidden, Unauthorized, Unavailable
-from maraudersmap_api.http.callers import refuse_exceeded
-from maraudersmap_api.http.reading import understand
 from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.ratelimit import refuse_exceeded
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.publisher import Publisher
@@ -118,7 +118,7 @@ class Realtime:
     # --- one socket ---
 
     async def sign_in(self, fields: dict[str, Any], now: float) -> Socket:
-        """The socket of whoever sent this `auth` frame. Raises Unauthorized, Unavailable, BadFrame."""
+        """The socket of the sender of this `auth` frame. Raises Unauthorized, Unavailable, BadFrame."""
         claims = self._claims(fields)
         user = await self._auth.user_of(claims)
         return Socket(user, claims, heard_at=now, pinged_at=now, backlog=self._backlog)
@@ -128,7 +128,7 @@ class Realtime:
         refuse_exceeded(await self.charges.of_user(socket.user.id))
 
     async def welcome(self, socket: Socket, since: int | None) -> bool:
-        """Let it in, and tell it what it missed. False when its user has too many sockets. Raises Unavailable."""
+        """Let it in, and send what it missed. False when its user has too many sockets. Raises Unavailable."""
         await self._tail.begin()
         if not self.hub.add(socket):
             return False
@@ -143,7 +143,7 @@ class Realtime:
         rooms = tuple(socket.rooms)
         self.hub.remove(socket)
         for incident_id in rooms:
-            self._told(incident_id, ServerFrame.LEFT, socket)
+            self._announce(incident_id, ServerFrame.LEFT, socket)
         self._presence.changed()
 
     async def handle(self, socket: Socket, kind: ClientFrame, fields: dict[str, Any]) -> None:
@@ -211,21 +211,21 @@ class Realtime:
         await self._incidents.get(incident_id, viewer=socket.user)
         if not self.hub.join(socket, incident_id):
             raise Forbidden("You are in too many rooms: leave one first")
-        self._told(incident_id, ServerFrame.JOINED, socket)
+        self._announce(incident_id, ServerFrame.JOINED, socket)
         self._presence.changed()
 
     def _leave(self, socket: Socket, incident_id: int) -> None:
         if incident_id in socket.rooms:
             self.hub.leave(socket, incident_id)
-            self._told(incident_id, ServerFrame.LEFT, socket)
+            self._announce(incident_id, ServerFrame.LEFT, socket)
             self._presence.changed()
 
     def _typing(self, socket: Socket, incident_id: int, *, started: bool) -> None:
         if incident_id not in socket.rooms:
             raise Forbidden("Join the room first")
-        self._told(incident_id, ServerFrame.TYPING, socket, typing=started)
+        self._announce(incident_id, ServerFrame.TYPING, socket, typing=started)
 
-    def _told(self, incident_id: int, kind: ServerFrame, socket: Socket, **more: Any) -> None:
+    def _announce(self, incident_id: int, kind: ServerFrame, socket: Socket, **more: Any) -> None:
         self._fanout.passing(incident_id, kind, {"user": user_ref_json(socket.ref), **more})
 
     # --- all sockets ---
@@ -257,7 +257,7 @@ class Realtime:
             socket.drop()
 
     async def _refresh_accounts(self) -> None:
-        """Roles as they are now; whoever was deactivated, or whose tokens were ended, goes."""
+        """Roles as they are now; accounts that were deactivated, or whose tokens were ended, go."""
         now = asyncio.get_running_loop().time()
         users = self.hub.users()
         if not users or now - self._accounts_at < ACCOUNTS_SECONDS:

@@ -114,7 +114,7 @@ class Socket:
         return self._allowance >= 0
 
     async def write_to(self, ws: web.WebSocketResponse) -> None:
-        """Send what is queued, for ever. Whoever sweeps looks at `sending_since`: a timer for each frame would cost a
+        """Send what is queued, for ever. The sweeper looks at `sending_since`: a timer for each frame would cost a
         tenth of what sending it costs."""
         clock = asyncio.get_running_loop().time
         try:
@@ -137,7 +137,7 @@ class Socket:
             self.end(Close.GOING_AWAY, "connection lost")
 
     def drop(self) -> None:
-        """Throw away what is queued: nobody will send it."""
+        """Throw away what is queued: it will not be sent."""
         while not self._queue.empty():
             self._forget(self._queue.get_nowait())
 
@@ -160,7 +160,7 @@ class Socket:
 
 
 async def close(request: web.Request, ws: web.WebSocketResponse, ending: Ending) -> None:
-    """Say why, but do not wait long for whoever does not listen."""
+    """Say why, but do not wait long for a client that does not listen."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await ws.close(code=ending.code, message=ending.reason.encode())

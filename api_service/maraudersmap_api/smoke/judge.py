@@ -1,7 +1,7 @@
 """What it all means. Pure.
 
 A candidate is rejected for what it does wrong while the others do well; what fails on both sides, or without a database,
-says nothing about it. Slowness is judged in pairs: the same request a moment apart, so whatever slows both cancels out.
+shows nothing about it. Slowness is judged in pairs: the same request a moment apart, so whatever slows both cancels out.
 """
 
 from collections import Counter
@@ -145,7 +145,7 @@ def sick_alike(candidate: Sequence[Seen], baseline: Sequence[Seen]) -> str | Non
 def judged(
     findings: Sequence[str], *, trouble: str | None, stopped: str | None, pairs: int | None
 ) -> Verdict:
-    """The outcome. `findings` speak against the candidate, `trouble` says what is wrong with everything else.
+    """The outcome. `findings` speak against the candidate, `trouble` names what is wrong with everything else.
 
     `stopped`: why the load ended early; `pairs`: how many there were, None without a load.
     """

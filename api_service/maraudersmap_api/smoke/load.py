@@ -45,11 +45,11 @@ async def paired(
     loop = asyncio.get_running_loop()
     began = loop.time()
     running: set[asyncio.Task[None]] = set()
-    number, told = 0, began
+    number, reported = 0, began
     try:
         while (now := loop.time()) < began + seconds and load.stopped is None:
-            if now >= told + TELL_SECONDS:
-                told = now
+            if now >= reported + TELL_SECONDS:
+                reported = now
                 tell(f"load: {len(load.pairs)} pairs, {_failed(load)} answers of the candidate failed")
             due = began + number / per_second
             if due > now:

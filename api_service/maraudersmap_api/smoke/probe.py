@@ -1,4 +1,4 @@
-"""One request, and what came of it: an answer as expected, or a sentence that says what was wrong with it."""
+"""One request, and what came of it: an answer as expected, or a sentence about what was wrong with it."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ class Seen:
 
     @property
     def allowance(self) -> int | None:
-        """How many more requests the account may make, as far as the answer says so."""
+        """How many more requests the account may make, as far as the answer has it."""
         left = self.headers.get("X-RateLimit-Remaining", "")
         return int(left) if left.isascii() and left.isdigit() else None
 

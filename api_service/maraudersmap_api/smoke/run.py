@@ -42,16 +42,16 @@ WALK_SECONDS = 60.0
 REACH_SECONDS = 10.0
 """A Service may need a moment to know its endpoints."""
 DELIVERY_SECONDS = 2.0
-"""What the revisions get to tell their sockets of a withdrawn report, before its row goes."""
+"""How long the revisions have to inform their sockets of a withdrawn report, before its row goes."""
 LEFT_OVER = timedelta(hours=1)
 
 
 class Environment(Exception):
-    """The run cannot judge the candidate; the message says what is missing."""
+    """The run cannot judge the candidate; the message names what is missing."""
 
 
 async def smoke(environ: Mapping[str, str], arguments: argparse.Namespace) -> int:
-    """Judge a candidate: 0 passes, 1 rejects, 75 could not tell. The last line of standard output is the summary."""
+    """Judge a candidate: 0 passes, 1 rejects, 75 could not be judged. The last line of standard output is the summary."""
     run = _Run(arguments)
     started = time.monotonic()
     loop = asyncio.get_running_loop()
@@ -250,7 +250,7 @@ class _Run:
     # --- the summary ---
 
     def summary(self, verdict: Verdict, seconds: float) -> dict[str, Any]:
-        """What the last line says."""
+        """The last line."""
         load = self._load
         return {
             "outcome": verdict.outcome.value,

@@ -30,7 +30,7 @@ ANONYMOUS = (
 
 
 class Hung(Exception):
-    """Several requests in a row got no answer: more of them would tell nothing new."""
+    """Several requests in a row got no answer: more of them would show nothing new."""
 
 
 def reads(incident: int | None) -> tuple[Step, ...]:
@@ -161,7 +161,7 @@ async def _connect(side: Side, stack: AsyncExitStack) -> tuple[Seen, aiohttp.Cli
 
 
 async def _hear(socket: aiohttp.ClientWebSocketResponse, incident: int) -> Seen:
-    """The frame that tells of the report."""
+    """The frame about the report."""
     started = time.perf_counter()
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -103,7 +103,7 @@ def go() -> str:
 
 
 def _fetch_toolchain(machine_go: str, at: Path) -> str:
-    """Go publishes its toolchains as modules, so whoever can get modules can get one."""
+    """Go publishes its toolchains as modules, so where modules can be had, one can be had."""
     system, machine = os.uname().sysname.lower(), os.uname().machine
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     module = f"golang.org/toolchain@v0.0.1-{_TOOLCHAIN}.{system}-{architecture}"

@@ -22,7 +22,7 @@ _APT_SETTINGS += 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || tr
 
 
 def image() -> str:
-    """The name of the Debian image, which says what it was made from."""
+    """The name of the Debian image, which has the hash of what it was made from."""
     return f"marauders-debian:{SUITE}-{digest(SUITE, _INCLUDE, _DPKG_SETTINGS, _APT_SETTINGS)}"
 
 

@@ -14,8 +14,8 @@ _ANSWER_HOLDS_SECONDS = 24 * 3600
 _PULL_SECONDS = 120
 
 
-def public_images() -> bool:
-    """True when Docker can pull. MARAUDERS_IMAGES=public or local decides instead of asking."""
+def recorded_answer() -> bool | None:
+    """What is known without asking; None: nothing."""
     match os.environ.get("MARAUDERS_IMAGES"):
         case "public":
             return True
@@ -27,6 +27,13 @@ def public_images() -> bool:
         answer = json.loads(_ANSWER.read_text(encoding="utf-8"))
         if time.time() - answer["at"] < _ANSWER_HOLDS_SECONDS:
             return bool(answer["public"])
+    return None
+
+
+def public_images() -> bool:
+    """True when Docker can pull. MARAUDERS_IMAGES=public or local decides instead of asking."""
+    if (known := recorded_answer()) is not None:
+        return known
     image = PUBLIC.build
     can = succeeds(["docker", "image", "inspect", image]) or succeeds(
         ["docker", "pull", "-q", image], timeout=_PULL_SECONDS

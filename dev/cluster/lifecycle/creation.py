@@ -106,7 +106,7 @@ def _make_network(name: str) -> addresses.ClusterRanges:
 
 
 def _show_registry(name: str, tools: Tools) -> None:
-    """Tell each node's containerd how to reach the local registry."""
+    """Configure each node's containerd to reach the local registry."""
     folder = f"/etc/containerd/certs.d/{kind_config.REGISTRY}"
     script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
     for node in run([tools.kind, "get", "nodes", "--name", name]).split():

@@ -20,7 +20,7 @@ def remove(name: str) -> None:
 
 
 def remove_others(own: str, *, daemon_was_dead: bool) -> None:
-    """Remove clusters of other checkouts that nobody can be using.
+    """Remove clusters of other checkouts that cannot be in use.
 
     Those are the ones whose checkout is gone, and all of them after the daemon was dead: it brings their nodes back
     by itself, and they would take memory and processor time from the one that is wanted now. Their owners get a new

@@ -44,7 +44,7 @@ def ensure(cluster: str, *, public: bool, address: str) -> None:
         try:
             heal(cluster)
         except Problem as problem:
-            say(f"making the image registry anew: {problem}")
+            say(f"making the image registry again: {problem}")
         else:
             return
     with step("starting the image registry"):

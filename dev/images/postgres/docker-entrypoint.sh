@@ -31,7 +31,7 @@ first_start() {
   # shellcheck disable=SC2086 # several arguments are wanted
   initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") $POSTGRES_INITDB_ARGS
   printf '\nhost all all all %s\n' "$method" >> "$PGDATA/pg_hba.conf"
-  # Started without TCP, so that nobody connects before the files have run.
+  # Started without TCP, so that no client connects before the files have run.
   PGUSER=$POSTGRES_USER pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p 5432" -w start
   local psql=(psql -v ON_ERROR_STOP=1 --no-psqlrc --username "$POSTGRES_USER" --no-password)
   export PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}

@@ -118,7 +118,7 @@ def main(root: Path) -> None:
         link = root / "usr/bin" / name
         if not link.is_symlink():
             link.symlink_to("python3.13")
-    # A read-only root file system cannot keep compiled modules, and each start would compile them anew. The hashes
+    # A read-only root file system cannot keep compiled modules, and each start would compile them again. The hashes
     # are never checked: nothing in an image changes.
     compile_all = [
         sys.executable,

@@ -1,25 +1,25 @@
 """Is the candidate worse than its control group? Pure: no I/O, no clock. docs/analysis.md explains the statistics.
 
-`record` adds what a look has seen to the comparison that is kept in the status, `judge` says what follows from it.
+`add_look` adds what a look has seen to the comparison that is kept in the status, `evaluate` finds what follows from it.
 """
 
-from .evaluate import judge
-from .looks import Look, anew, begin, record, wait
-from .result import Failed, Inconclusive, Judgement, Passed
+from .evaluate import evaluate
+from .looks import Look, add_look, begin, recount, until_next_look
+from .result import Failed, Inconclusive, Passed, Result
 from .tally import increase, plus, thinned
 
 __all__ = [
     "Failed",
     "Inconclusive",
-    "Judgement",
     "Look",
     "Passed",
-    "anew",
+    "Result",
+    "add_look",
     "begin",
+    "evaluate",
     "increase",
-    "judge",
     "plus",
-    "record",
+    "recount",
     "thinned",
-    "wait",
+    "until_next_look",
 ]

@@ -1,7 +1,7 @@
 """How strongly counts speak against the candidate, however often one looks.
 
 The comparison is looked at every few seconds for as long as a rollout lasts. A test that errs once in twenty looks would
-condemn every revision in the end. What is computed here is an *e-value* instead: whatever the true rates are, as long as
+reject every revision in the end. What is computed here is an *e-value* instead: whatever the true rates are, as long as
 they are within what is allowed, it exceeds x at *any* look with a probability of at most 1/x (Ville's inequality).
 
 For one stream of requests, each failing with the chance p, the ratio
@@ -80,7 +80,7 @@ def log_evidence_against(limit: float, trial: Share) -> float:
 
 
 def telling(share: Share, limit: float) -> int:
-    """What a few requests say of "the chance is at most `limit`": against it (1), for it (-1), nothing certain (0).
+    """What a few requests show of "the chance is at most `limit`": against it (1), for it (-1), nothing certain (0).
 
     Against it: what was seen is e times as likely, or more, under another chance. No proof; hence only a look's worth.
     """

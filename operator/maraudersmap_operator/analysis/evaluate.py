@@ -1,4 +1,4 @@
-"""What follows from a comparison: the candidate is worse, is not, or that cannot be told."""
+"""What follows from a comparison: the candidate is worse, is not, or that cannot be decided."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from maraudersmap_operator.resource.status_analysis import Comparison
 
 from . import error_rate, latency, queries
 from .limits import too_few
-from .result import Failed, Inconclusive, Judgement, Passed
+from .result import Failed, Inconclusive, Passed, Result
 
 
-def judge(comparison: Comparison, analysis: Analysis) -> Judgement:
+def evaluate(comparison: Comparison, analysis: Analysis) -> Result:
     """Judge what has been counted. May be asked as often as one likes, with the same comparison or a newer one."""
     if comparison.disturbed:
         return Inconclusive(
@@ -28,7 +28,7 @@ def judge(comparison: Comparison, analysis: Analysis) -> Judgement:
     return Passed("; ".join(dict.fromkeys(finding.message for finding in findings)))
 
 
-def _findings(comparison: Comparison, analysis: Analysis) -> Iterator[Judgement]:
+def _findings(comparison: Comparison, analysis: Analysis) -> Iterator[Result]:
     """In the order in which a failure is reported."""
     if comparison.trial.requests < analysis.min_requests:
         yield too_few("the candidate", comparison.trial.requests, comparison, analysis)

@@ -14,30 +14,30 @@ from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
 from .e_values import log_evidence, log_evidence_against, telling
 from .limits import BAD_LOOKS, FALSE_ALARM, comparable, needed, too_few
-from .result import Failed, Inconclusive, Judgement, Passed
+from .result import Failed, Inconclusive, Passed, Result
 from .tally import common_bounds, mean, slower_than
 
 
 def step(comparison: Comparison, seen: Tally, analysis: Analysis) -> int:
-    """What the candidate's answers of one look say: bad (1), good (-1) or nothing certain (0)."""
+    """What the candidate's answers of one look show: bad (1), good (-1) or nothing certain (0)."""
     if not seen.timed:
         return 0
     tail, bound = 1 - analysis.latency.quantile, _absolute(comparison, analysis)
     if bound is not None:
         return telling(slower_than(seen, bound), tail)
-    words = {
+    scores = {
         at: telling(slower_than(seen, at), slower_than(comparison.control, at).cautious + tail)
         for at in common_bounds(comparison.control, seen)
     }
-    for word in (1, 0):
-        # The bound that shows the factor must be one that tells: a look is small, and others are crossed by chance.
-        crossed = [at for at, said in words.items() if said >= word]
+    for score in (1, 0):
+        # The bound that shows the factor must be a telling one: a look is small, and others are crossed by chance.
+        crossed = [at for at, found in scores.items() if found >= score]
         if crossed and _is_slower(comparison.control, seen, crossed[-1], analysis):
-            return word
+            return score
     return -1
 
 
-def find(comparison: Comparison, analysis: Analysis) -> Judgement:
+def find(comparison: Comparison, analysis: Analysis) -> Result:
     """The verdict on all answers so far."""
     bound = _absolute(comparison, analysis)
     if bound is not None:
@@ -80,11 +80,11 @@ def _is_slower(control: Tally, trial: Tally, crossed: float, analysis: Analysis)
     return times >= analysis.latency.max_ratio
 
 
-def _find_absolute(comparison: Comparison, analysis: Analysis, bound: float) -> Judgement:
+def _find_absolute(comparison: Comparison, analysis: Analysis, bound: float) -> Result:
     slow, tail = slower_than(comparison.trial, bound), 1 - analysis.latency.quantile
-    told = f"{slow} of the candidate's {slow.total} requests took more than {bound:g} s"
+    message = f"{slow} of the candidate's {slow.total} requests took more than {bound:g} s"
     sure = log_evidence_against(tail, slow) >= needed(FALSE_ALARM, comparison.window)
-    return Failed(Reason.LATENCY, told) if sure and comparison.slow_looks >= BAD_LOOKS else Passed(told)
+    return Failed(Reason.LATENCY, message) if sure and comparison.slow_looks >= BAD_LOOKS else Passed(message)
 
 
 def _absolute(comparison: Comparison, analysis: Analysis) -> float | None:

@@ -1,4 +1,4 @@
-"""How sure one must be before a candidate is condemned. docs/analysis.md has the reasons and what they cost."""
+"""How sure one must be before a candidate is rejected. docs/analysis.md has the reasons and what they cost."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from math import log
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.status_analysis import Comparison
 
-from .result import Inconclusive, Judgement, Passed
+from .result import Inconclusive, Passed, Result
 
-# Chance that a revision as good as its control is ever condemned, per criterion and rollout.
+# Chance that a revision as good as its control is ever rejected, per criterion and rollout.
 FALSE_ALARM = 1e-4
-# Chance that one which is worse, but within the user's limit, is condemned.
+# Chance that one which is worse, but within the user's limit, is rejected.
 WITHIN_LIMIT_ALARM = 1e-2
 # A hiccup no longer than the interval spoils one look or, across a border, two. See `scored`.
 BAD_LOOKS = 3
-# Counting starts anew after this long, so that hours of good answers do not hide a change for the worse.
+# Counting starts again after this long, so that hours of good answers do not hide a change for the worse.
 WINDOW = timedelta(minutes=5)
 
 
 def needed(alarm: float, window: int, tests: int = 1) -> float:
-    """ln of the e-value that condemns with a chance of at most `alarm` over all windows and over `tests` at once.
+    """ln of the e-value that rejects with a chance of at most `alarm` over all windows and over `tests` at once.
 
     Window k may spend 1/(k(k+1)) of it; the sum over all k is 1.
     """
@@ -38,8 +38,8 @@ def comparable(comparison: Comparison, analysis: Analysis) -> bool:
     return comparison.control.requests >= analysis.min_requests
 
 
-def too_few(who: str, requests: int, comparison: Comparison, analysis: Analysis) -> Judgement:
-    """Too little in this window to say; the one before may have had enough."""
+def too_few(who: str, requests: int, comparison: Comparison, analysis: Analysis) -> Result:
+    """Too little in this window to decide; the one before may have had enough."""
     if comparison.compared:
         return Passed("nothing against the candidate in the window before")
     return Inconclusive(

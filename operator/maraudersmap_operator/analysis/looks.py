@@ -15,7 +15,7 @@ from .tally import halved, plus
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the two sides' pods have answered since the look before, and what Prometheus says now."""
+    """What the two sides' pods have answered since the look before, and what Prometheus answers now."""
 
     control: Tally
     trial: Tally
@@ -29,7 +29,7 @@ def begin(now: datetime) -> Comparison:
     return Comparison(window_started_at=now)
 
 
-def anew(before: Comparison, now: datetime) -> Comparison:
+def recount(before: Comparison, now: datetime) -> Comparison:
     """Counts the candidate's answers from zero, for a step that moves traffic: it must earn its pass itself.
 
     The control group's answers stay: after a step that moves all traffic there are no others.
@@ -39,7 +39,7 @@ def anew(before: Comparison, now: datetime) -> Comparison:
     )
 
 
-def wait(comparison: Comparison, analysis: Analysis, now: datetime) -> timedelta:
+def until_next_look(comparison: Comparison, analysis: Analysis, now: datetime) -> timedelta:
     """How long until the next look is due; zero when it is."""
     if comparison.looked_at is None:
         return timedelta(0)
@@ -47,10 +47,10 @@ def wait(comparison: Comparison, analysis: Analysis, now: datetime) -> timedelta
     return max(due - now, timedelta(0))
 
 
-def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
+def add_look(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
     """`before` and one more look.
 
-    A look at a time when stable is ill as well says nothing. Nor do the bad ones before it: it took a while to notice.
+    A look at a time when stable is ill as well shows nothing. Nor do the bad ones before it: it took a while to notice.
     """
     if look.disturbed:
         return before.model_copy(
@@ -77,10 +77,10 @@ def record(before: Comparison, look: Look, analysis: Analysis, now: datetime) ->
 
 
 def _next_window(before: Comparison, look: Look, analysis: Analysis, now: datetime) -> Comparison:
-    """Counting starts anew, unless a side is still too small to be judged.
+    """Counting starts again, unless a side is still too small to be judged.
 
     A control group that gets no requests any more stays what it was. One that waits for a candidate without requests, for
-    somebody's promotion perhaps, slowly forgets: last night's answers are no measure for this morning's.
+    a promotion perhaps, slowly forgets: last night's answers are no measure for this morning's.
     """
     if not before.trial.requests:
         return before.model_copy(update={"control": halved(before.control), "window_started_at": now})
@@ -88,5 +88,5 @@ def _next_window(before: Comparison, look: Look, analysis: Analysis, now: dateti
         return before
     if 0 < before.control.requests < analysis.min_requests:
         return before
-    after = anew(before, now).model_copy(update={"compared": comparable(before, analysis)})
+    after = recount(before, now).model_copy(update={"compared": comparable(before, analysis)})
     return after.model_copy(update={"control": Tally()}) if look.control.requests else after

@@ -1,4 +1,4 @@
-"""What the user's own queries say. Their numbers have a meaning and a noise of their own: only a row of them counts."""
+"""The answers of the user's own queries. Their numbers have a meaning and a noise of their own: only a row of them counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, QueryAnswer
 
 from .limits import BAD_LOOKS
-from .result import Failed, Inconclusive, Judgement, Passed
+from .result import Failed, Inconclusive, Passed, Result
 
 NOT_ASKED = "not asked yet"
 
@@ -31,22 +31,22 @@ def counted(
     return tuple(answer.model_copy(update={"bad_looks": row(answer)}) for answer in known)
 
 
-def find(comparison: Comparison, analysis: Analysis) -> Iterator[Judgement]:
+def find(comparison: Comparison, analysis: Analysis) -> Iterator[Result]:
     """A judgement per query."""
     answers = {answer.name: answer for answer in comparison.queries}
     for query in _queries(analysis):
         yield _find(query, answers.get(query.name, QueryAnswer(name=query.name, error=NOT_ASKED)))
 
 
-def _find(query: PrometheusQuery, answer: QueryAnswer) -> Judgement:
+def _find(query: PrometheusQuery, answer: QueryAnswer) -> Result:
     if answer.value is None:
         return Inconclusive(f"query {query.name}: {answer.error}")
-    told = f"query {query.name} gives {answer.value:g}, {_allowed(query)} is allowed"
+    message = f"query {query.name} gives {answer.value:g}, {_allowed(query)} is allowed"
     if answer.bad_looks >= BAD_LOOKS:
-        return Failed(Reason.QUERY, f"{told}; for {answer.bad_looks} looks in a row")
+        return Failed(Reason.QUERY, f"{message}; for {answer.bad_looks} looks in a row")
     if answer.bad_looks:
-        return Inconclusive(f"{told}; not yet for {BAD_LOOKS} looks in a row")
-    return Passed(told)
+        return Inconclusive(f"{message}; not yet for {BAD_LOOKS} looks in a row")
+    return Passed(message)
 
 
 def _is_bad(query: PrometheusQuery, value: float) -> bool:

@@ -24,9 +24,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """Not enough data to say; the user's `onInconclusive` decides."""
+    """Not enough data to decide; the user's `onInconclusive` decides."""
 
     message: str
 
 
-Judgement = Passed | Failed | Inconclusive
+Result = Passed | Failed | Inconclusive

@@ -35,9 +35,9 @@ def plus(left: Tally, right: Tally) -> Tally:
 def increase(before: Tally, after: Tally) -> Tally:
     """What one pod's counters have gained; never negative.
 
-    A counter that went down, or other bounds, mean a container that started anew: then all it has counted is gain.
+    A counter that went down, or other bounds, mean a container that started again: then all it has counted is gain.
     """
-    if _started_anew(before, after):
+    if _started_again(before, after):
         return after
     return Tally(
         requests=after.requests - before.requests,
@@ -92,7 +92,7 @@ def mean(tally: Tally) -> float:
     return tally.seconds / tally.timed if tally.timed else 0.0
 
 
-def _started_anew(before: Tally, after: Tally) -> bool:
+def _started_again(before: Tally, after: Tally) -> bool:
     if [bucket.le for bucket in before.buckets] != [bucket.le for bucket in after.buckets]:
         return True
     return any(new < old for old, new in zip(_parts(before), _parts(after), strict=True))

@@ -2,7 +2,6 @@
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.api import (
-    ANNOTATION_STARTUP,
     controller_revision,
     deployment,
     pod_template,
@@ -42,7 +41,6 @@ from maraudersmap_operator.children.owner import Images, Manifest, Owner
 from maraudersmap_operator.children.secrets import application_secret
 
 __all__ = [
-    "ANNOTATION_STARTUP",
     "DATABASE_URL_KEY",
     "JWT_SECRET_KEY",
     "OPERATOR_NAMESPACE",

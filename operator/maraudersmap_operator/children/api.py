@@ -12,6 +12,7 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_IMAGE,
     ANNOTATION_RESTART,
     ANNOTATION_SECRETS,
+    ANNOTATION_STARTUP,
     API_PORT,
     API_PORT_NAME,
     LABEL_REVISION,
@@ -22,7 +23,6 @@ from maraudersmap_operator.resource.workload import LivenessProbe, ReadinessProb
 
 API_UID = 10001
 CONTAINER = "api"
-ANNOTATION_STARTUP = "hogwarts.edu/startup-seconds"
 # The operator judges progress by itself; the Deployment's own deadline only feeds its Progressing condition.
 _DEPLOYMENT_PROGRESS_DEADLINE_SECONDS = 600
 

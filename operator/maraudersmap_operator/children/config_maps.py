@@ -6,7 +6,7 @@ from json import dumps
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.owner import Manifest, Owner
-from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.names import ANNOTATION_COPIED_FROM, Component
 
 
 def content_digest(config_map: Manifest) -> str:
@@ -23,7 +23,7 @@ def config_map_copy(owner: Owner, config_map: Manifest) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": owner.metadata_for(
-            name, component=Component.API, annotations={"hogwarts.edu/copied-from": source["name"]}
+            name, component=Component.API, annotations={ANNOTATION_COPIED_FROM: source["name"]}
         ),
         "immutable": True,
     }

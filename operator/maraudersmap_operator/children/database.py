@@ -7,7 +7,7 @@ from maraudersmap_operator.children.network import backing_policy
 from maraudersmap_operator.children.owner import Images, Manifest, Owner
 from maraudersmap_operator.children.security import container_security, pod_security
 from maraudersmap_operator.resource.data import Retention, Storage
-from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.names import KEPT, Component
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
 
 POSTGRES_UID = 999  # of the official Debian-based image
@@ -40,7 +40,10 @@ def evaluation_secret(owner: Owner, spec: MaraudersMapSpec, password: str) -> Ma
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": owner.metadata_for(
-            names.postgres(owner.name), component=Component.POSTGRES, controlled=not keeps_data(spec)
+            names.postgres(owner.name),
+            component=Component.POSTGRES,
+            annotations=KEPT if keeps_data(spec) else None,
+            controlled=not keeps_data(spec),
         ),
         "type": "Opaque",
         "stringData": {PASSWORD_KEY: password},
@@ -173,4 +176,7 @@ def _claim(owner: Owner, storage: Storage) -> Manifest:
     }
     if storage.storage_class_name is not None:
         body["storageClassName"] = storage.storage_class_name
-    return {"metadata": {"name": "data", "labels": owner.selector(Component.POSTGRES)}, "spec": body}
+    metadata: Manifest = {"name": "data", "labels": owner.selector(Component.POSTGRES)}
+    if storage.retention is Retention.RETAIN:
+        metadata["annotations"] = dict(KEPT)
+    return {"metadata": metadata, "spec": body}

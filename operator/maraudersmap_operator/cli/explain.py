@@ -99,10 +99,10 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
     serves = f"{status.stable.image} ({status.stable.revision}) serves" if status.stable else "nothing serves"
     if status.phase is None:
         return "Pending", "the operator has not seen it yet", "is the operator running?"
-    if candidate is not None and candidate.doomed is not None:
-        doom = candidate.doomed
-        why = "cannot be tried here and now" if doom.environment else "is judged bad"
-        return doom.reason, f"{_named(candidate)} {why} and is being taken back", doom.message
+    if candidate is not None and candidate.verdict is not None:
+        verdict = candidate.verdict
+        why = "cannot be tried here and now" if verdict.environment else "is judged bad"
+        return verdict.reason, f"{_named(candidate)} {why} and is being taken back", verdict.message
     if snapshot.sent_back and status.pin is not None and candidate is None:
         return (
             "RolledBackTo",

@@ -69,9 +69,11 @@ def roles(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
     if status.stable is not None and status.stable.revision == revision:
         found.append("stable")
     if status.candidate is not None and status.candidate.revision == revision:
-        doom = status.candidate.doomed
+        verdict = status.candidate.verdict
         found.append(
-            f"candidate: {doom.reason}, being taken back" if doom else f"candidate: {status.candidate.step}"
+            f"candidate: {verdict.reason}, being taken back"
+            if verdict
+            else f"candidate: {status.candidate.step}"
         )
     if status.serving == revision:
         found.append("serving")

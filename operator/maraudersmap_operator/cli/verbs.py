@@ -109,10 +109,10 @@ def _promote(snapshot: Snapshot, token: str) -> Request:
         return _ask(ANNOTATION_PROMOTE, f"{hold.revision}/{HELD}/{token}", message, token)
     if candidate is None:
         raise CannotAct(f"nothing is on trial in {snapshot.full_name}: {_situation(snapshot)}")
-    if candidate.doomed is not None:
+    if candidate.verdict is not None:
         raise CannotAct(
-            f"{candidate.revision} ({candidate.image}) is being taken back for {candidate.doomed.reason}: "
-            f"{candidate.doomed.message}"
+            f"{candidate.revision} ({candidate.image}) is being taken back for {candidate.verdict.reason}: "
+            f"{candidate.verdict.message}"
         )
     if snapshot.paused:
         raise CannotAct(f"{snapshot.full_name} is paused, and so is every promotion: `resume` it first")
@@ -135,8 +135,8 @@ def _abort(snapshot: Snapshot, token: str) -> Request:
             f"{candidate.revision} ({candidate.image}) is the first revision: there is nothing to go back to; "
             "change the spec, or set spec.suspend"
         )
-    if candidate.doomed is not None:
-        raise CannotAct(f"{candidate.revision} is being taken back already, for {candidate.doomed.reason}")
+    if candidate.verdict is not None:
+        raise CannotAct(f"{candidate.revision} is being taken back already, for {candidate.verdict.reason}")
     message = f"asked to take {candidate.revision} ({candidate.image}) back; {stable.image} serves"
     return _ask(ANNOTATION_ABORT, token, message, token)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maraudersmap_operator.resource.names import GROUP, KIND, PLURAL, VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -38,7 +40,7 @@ class Kind:
         )
 
 
-MARAUDERSMAP = Kind("hogwarts.edu", "v1alpha1", "MaraudersMap", "maraudersmaps")
+MARAUDERSMAP = Kind(GROUP, VERSION, KIND, PLURAL)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")  # read for its UID and owner only
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from maraudersmap_operator.analysis import Look, increase, plus, record, wait
+from maraudersmap_operator.analysis import Look, add_look, increase, plus, until_next_look
 from maraudersmap_operator.cluster import Key, Store
 from maraudersmap_operator.cluster.exposition import Reading
 from maraudersmap_operator.cluster.prometheus import ask
@@ -84,7 +84,7 @@ class Analyst:
             disturbed=_lacking([readings[witness.uid] for witness in witnesses]),
         )
         self._remember(seen, counters)
-        return record(before, gained, analysis, now)
+        return add_look(before, gained, analysis, now)
 
     def forget(self, key: Hashable) -> None:
         """The resource has no candidate any more, or is gone."""
@@ -119,9 +119,9 @@ async def compared(
     if candidate is None:
         analyst.forget(key)
         return observed
-    if stable is None or candidate.analysis is None or candidate.doomed or not policy.enabled:
+    if stable is None or candidate.analysis is None or candidate.verdict or not policy.enabled:
         return observed
-    if wait(candidate.analysis, policy, now):
+    if until_next_look(candidate.analysis, policy, now):
         return observed
     sides = sides_of(store, key, stable.revision, candidate.revision, observed)
     return replace(observed, comparison=await analyst.look(key, candidate.analysis, sides, policy, now))

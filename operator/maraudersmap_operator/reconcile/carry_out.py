@@ -25,8 +25,8 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
-from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
+from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
     Action,
@@ -34,7 +34,7 @@ from maraudersmap_operator.rollout import (
     KeepEvidence,
     MarkMigrated,
     Migrate,
-    Record,
+    RecordRevision,
     Retire,
     RouteTo,
     ScaleTo,
@@ -47,7 +47,7 @@ from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
 from .masking import Masks
-from .observe import ANNOTATION_MIGRATED, Observation, revision_of
+from .observe import Observation, revision_of
 from .records import Records
 from .route import NOT_SERVED
 from .traffic import is_endpoint, look, others_answer, route_to
@@ -105,7 +105,7 @@ class Hands:
         self.records = Records(cluster, store, ensurer, owner, spec, observation)
         self.serving = observation.observed.serving
         self.weight = observation.observed.route.weight if observation.observed.route else 0
-        self.evidence: dict[str, Evidence | None] = {}
+        self.evidence: dict[str, PodEvidence | None] = {}
         self.traffic_failed = False
         self.left_undone = False
         self._failed: set[tuple[type[Action], str]] = set()
@@ -133,7 +133,7 @@ class Hands:
 
     async def _do(self, action: Action) -> None:
         match action:
-            case Record(revision=revision):
+            case RecordRevision(revision=revision):
                 await self.records.record(revision)
             case Migrate(revision=revision, attempt=attempt):
                 template = await self.records.template(revision)
@@ -206,7 +206,7 @@ class Hands:
         live = self._store.find(self._key, DEPLOYMENT, name)
         if live is None:
             return self._spec.rollout.progress_deadline_seconds
-        noted = str((live["metadata"].get("annotations") or {}).get(children.ANNOTATION_STARTUP, ""))
+        noted = str((live["metadata"].get("annotations") or {}).get(ANNOTATION_STARTUP, ""))
         return int(noted) if noted.isdecimal() and noted.isascii() else None
 
     def deployed(self) -> set[str]:
@@ -230,9 +230,9 @@ class Hands:
         """Raise NotYet when something that this action needs has failed in this pass."""
         match action:
             case Migrate(revision=revision) | Deploy(revision=revision):
-                needed: set[tuple[type[Action], str]] = {(Record, revision)}
+                needed: set[tuple[type[Action], str]] = {(RecordRevision, revision)}
             case ScaleTo(revision=revision):
-                needed = {(Record, revision), (Deploy, revision)}
+                needed = {(RecordRevision, revision), (Deploy, revision)}
             case Retire():
                 needed = {f for f in self._failed if f[0] in (RouteTo, Weigh)}
             case _:
@@ -273,7 +273,7 @@ class Hands:
         self._remembered = True
 
     def _note_failure(self, action: Action, error: ClusterError) -> None:
-        """Say in the condition what could not be done; Record and Deploy have a fate of their own already."""
+        """Say in the condition what could not be done; RecordRevision and Deploy have a fate of their own already."""
         owner = self._owner.name
         match action:
             case RouteTo():

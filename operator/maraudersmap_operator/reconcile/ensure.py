@@ -16,12 +16,18 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Key, Kind, Manifest, Store, kind_of
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB
 from maraudersmap_operator.cluster.store import controller_of
-from maraudersmap_operator.resource.names import KIND, LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
+from maraudersmap_operator.resource.names import (
+    ANNOTATION_DIGEST,
+    KIND,
+    LABEL_INSTANCE,
+    LABEL_MANAGED_BY,
+    MANAGER,
+)
 from maraudersmap_operator.resource.quantity import amount
 from maraudersmap_operator.telemetry import logger
 
 from .fates import Fate, Fates, State, state_of
-from .sealed import ANNOTATION_DIGEST, culprits, digest_of, sealed_part, stamped, substituted
+from .sealed import culprits, digest_of, sealed_part, stamped, substituted
 
 # Written once, with content that the API server lets nobody change: only their labels and owner can drift.
 UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)

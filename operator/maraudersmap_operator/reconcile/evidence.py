@@ -5,7 +5,7 @@ from __future__ import annotations
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import EVENT, POD
 from maraudersmap_operator.cluster.mask import Mask
-from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, Evidence
+from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, PodEvidence
 from maraudersmap_operator.telemetry import logger
 
 from .masking import Masks, masked_pod
@@ -13,7 +13,7 @@ from .observe import pods_of, revision_of
 from .pods import pod_facts
 
 
-async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks: Masks) -> Evidence | None:
+async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks: Masks) -> PodEvidence | None:
     """Evidence from the revision's worst pod; None when it never had one. Never fails a rollback."""
     pods = pods_of(store, key, revision) or [
         p for p in store.children(key, POD) if revision_of(p) == revision
@@ -24,7 +24,7 @@ async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks:
     mask = await masks.of(worst)
     facts = pod_facts(masked_pod(worst, mask))
     last = facts.last_terminations[-1] if facts.last_terminations else None
-    return Evidence(
+    return PodEvidence(
         pod=facts.name,
         exit_code=last.exit_code if last else None,
         reason=last.reason if last else facts.waiting_reason,

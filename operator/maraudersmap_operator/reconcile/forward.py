@@ -9,7 +9,7 @@ from maraudersmap_operator.rollout import (
     MarkMigrated,
     Migrate,
     Observed,
-    Record,
+    RecordRevision,
     ScaleTo,
 )
 
@@ -21,7 +21,7 @@ def is_forward(action: Action, decision: Decision, observed: Observed) -> bool:
         return False
     match action:
         case (
-            Record(revision=r)
+            RecordRevision(revision=r)
             | Migrate(revision=r)
             | MarkMigrated(revision=r)
             | Deploy(revision=r)

@@ -27,6 +27,7 @@ from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
 from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
+    ANNOTATION_MIGRATED,
     LABEL_COMPONENT,
     LABEL_REVISION,
     NO_REVISION,
@@ -42,7 +43,7 @@ from maraudersmap_operator.rollout import (
     RecordedRevision,
     RevisionFacts,
     RouteFacts,
-    Target,
+    TargetRevision,
     name_revision,
     revision_inputs,
 )
@@ -54,7 +55,6 @@ from .pods import pod_facts, time_of
 from .references import References
 from .sight import in_time
 
-ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
 LABEL_SERVICE = "kubernetes.io/service-name"
 
 
@@ -100,7 +100,7 @@ async def observe(
         _database(cluster, store, key, resource, owner, pods),
     )
     observed = Observed(
-        target=None if unknown else Target(target, spec.image),
+        target=None if unknown else TargetRevision(target, spec.image),
         unknown_reason=unknown[0] if unknown else Reason.TARGET_UNKNOWN,
         unknown=unknown[1] if unknown else "",
         serving=serving_revision(store, key),

@@ -24,7 +24,7 @@ from maraudersmap_operator.resource import InvalidResource, MaraudersMap, Maraud
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump, read_status
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.rollout import (
     Action,
     Decision,
@@ -218,7 +218,7 @@ class Reconciler:
         if not without_references(resource.spec):
             looks.append(between.poll_after(now))
         if (route := one_pass.route) is not None:
-            looks.append(ROUTE_POLL if route.accepted and route.obeyed else ROUTE_SOON)
+            looks.append(ROUTE_POLL if route.accepted and route.up_to_date else ROUTE_SOON)
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if one_pass.left_undone:
@@ -465,7 +465,7 @@ def _wish(resource: MaraudersMap) -> int:
     return hash((resource.generation, tuple(sorted(resource.annotations.items()))))
 
 
-def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | None]) -> MaraudersMapStatus:
+def with_evidence(status: MaraudersMapStatus, evidence: dict[str, PodEvidence | None]) -> MaraudersMapStatus:
     """The ledger with what was saved of each revision's pods."""
     if not evidence:
         return status

@@ -39,7 +39,7 @@ async def read_route(
             Key(owner.namespace, owner.name), HTTP_ROUTE, children.names.http_route(owner.name)
         )
         if route is not None:
-            return replace(route_facts(route, owner, spec), obeyed=False)
+            return replace(route_facts(route, owner, spec), up_to_date=False)
         return RouteFacts(reason=Reason.ROUTE_UNREAD, message=f"the route could not be read: {error.message}")
     if route is None:
         return RouteFacts(reason=Reason.NOT_CREATED, message="the route is about to be created")
@@ -83,7 +83,7 @@ def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteF
     return RouteFacts(
         weight=_weight(route, owner),
         accepted=reason is None,
-        obeyed=all(_condition(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents),
+        up_to_date=all(_condition(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents),
         reason=reason,
         message=message,
     )

@@ -17,7 +17,7 @@ from .status import MaraudersMapStatus
 Schema = dict[str, Any]
 
 # Made from everything else in each pass: without a place for these nothing is forgotten.
-_TOLD_ONLY: Final = (
+_DERIVED: Final = (
     "status.message",
     "status.target",
     "status.conditions",
@@ -25,6 +25,8 @@ _TOLD_ONLY: Final = (
     "status.url",
     "status.selector",
 )
+# Fields that have moved, and where this release writes them as well: there they are kept.
+_ALSO_IN: Final = {"status.candidate.verdict": "status.candidate.doomed"}
 # Lists that have the newest first; of all others the end counts.
 _NEWEST_FIRST: Final = frozenset({"history", "rejected", "conditions"})
 
@@ -44,7 +46,9 @@ class Declared:
         lost = set(self.without)
         if self.schema is not None:
             lost |= set(_missing(_own(), self.schema, "status"))
-        return tuple(sorted(p for p in lost if not p.startswith(_TOLD_ONLY)))
+        kept = {new for new, old in _ALSO_IN.items() if not any(p.startswith(old) for p in lost)}
+        kept |= {old for new, old in _ALSO_IN.items() if not any(p.startswith(new) for p in lost)}
+        return tuple(sorted(p for p in lost if not p.startswith((*_DERIVED, *kept))))
 
     def fit(self, status: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
         """What of the status can be stored. A part that only makes sense as a whole stays as it is stored."""

@@ -24,6 +24,13 @@ LABEL_COMPONENT: Final = "app.kubernetes.io/component"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_REVISION: Final = f"{GROUP}/revision"
 
+KEPT: Final = {
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+"""Annotations of what outlives its resource. It has no owner then, and an Argo CD that tracks by the label
+`app.kubernetes.io/instance` takes it for a leftover of the Application of that name: it would delete the data."""
+
 NO_REVISION: Final = "none"
 """Value of the revision label in a selector that must match no pod (a real one has eight characters)."""
 
@@ -37,6 +44,15 @@ ANNOTATION_ABORT: Final = f"{GROUP}/abort"
 ANNOTATION_ROLLBACK_TO: Final = f"{GROUP}/rollback-to"
 ANNOTATION_RESTART: Final = f"{GROUP}/restart"
 ANNOTATION_SECRETS: Final = f"{GROUP}/secrets"
+ANNOTATION_STARTUP: Final = f"{GROUP}/startup-seconds"
+ANNOTATION_COPIED_FROM: Final = f"{GROUP}/copied-from"
+ANNOTATION_MIGRATED: Final = f"{GROUP}/migrated"
+ANNOTATION_DIGEST: Final = f"{GROUP}/applied-digest"
+ANNOTATION_OWNED: Final = f"{GROUP}/applied-keys"
+"""Annotations and optional fields that we have written: what is ours may be removed once it is wanted no more."""
+
+RESERVED_PREFIXES: Final = ("app.kubernetes.io/", f"{GROUP}/")
+"""Of labels and annotations that users may not give to pods."""
 
 NAME_MAX: Final = 40
 """Longest name of a resource: `<name>-migrate-<hash8>-<attempt>` must fit the 63 characters of a label value."""

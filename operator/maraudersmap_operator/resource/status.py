@@ -6,9 +6,11 @@ is kept in memory only. Every list is bounded, so the object stays far below the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .place import place_of
 from .policy import Strategy
@@ -37,7 +39,7 @@ class Phase(StrEnum):
     ROLLED_BACK = "RolledBack"  # the spec's revision was rejected; stable serves
     PAUSED = "Paused"
     SUSPENDED = "Suspended"
-    STALLED = "Stalled"  # only a person can help: the message says how
+    STALLED = "Stalled"  # only a person can help: the message states how
 
 
 class ConditionType(StrEnum):
@@ -134,7 +136,7 @@ class CandidateRevision(StatusModel):
     )
     baseline: Baseline = Field(default=Baseline(), description="What stable suffered before the start.")
     undisturbed: bool = Field(
-        default=False, description="Somebody asked for it in spite of what the stable revision suffers."
+        default=False, description="Someone asked for it in spite of what the stable revision suffers."
     )
     controls_hurt_since: MicroTime | None = Field(
         default=None, description="Since when a pod of the control group is unready or has restarted."
@@ -154,7 +156,26 @@ class CandidateRevision(StatusModel):
         description="Since when it is healthy and waits for what a step needs besides: traffic, room.",
     )
     had_traffic: bool = Field(default=False, description="Users' requests have reached it.")
-    doomed: Doom | None = Field(default=None, description="The verdict that is being carried out.")
+    verdict: CandidateVerdict | None = Field(
+        default=None, description="The verdict that is being carried out."
+    )
+    verdict_of_v0_1_0: CandidateVerdict | None = Field(
+        default=None, alias="doomed", description="The same, under its name in v0.1.0, for one more release."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_in_either_place(cls, data: Any) -> Any:
+        """The old place wins: v0.1.0 writes no other, and carries along what it found in the new one."""
+        if not isinstance(data, Mapping) or "doomed" not in data:
+            return data
+        rest = {key: value for key, value in data.items() if key != "doomed"}
+        return rest if data["doomed"] is None else rest | {"verdict": data["doomed"]}
+
+    @model_serializer(mode="wrap")
+    def _write_in_both_places(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return written | {"doomed": written["verdict"]} if written.get("verdict") else written
 
     @property
     def place(self) -> str:
@@ -162,7 +183,7 @@ class CandidateRevision(StatusModel):
         return place_of(self.step, self.strategy, self.canary_step)
 
 
-class Doom(StatusModel):
+class CandidateVerdict(StatusModel):
     reason: str = Field(
         description="A CamelCase word: ImageNotFound, CrashLoop, ProgressDeadlineExceeded, ..."
     )
@@ -188,17 +209,17 @@ class Hold(StatusModel):
     )
 
 
-class Evidence(StatusModel):
+class PodEvidence(StatusModel):
     """What was saved of a failing pod before it went; secrets are masked."""
 
     pod: str = Field(default="", description="Name of the pod.")
     exit_code: int | None = Field(default=None, description="Exit code of its last ended container.")
     reason: str = Field(
-        default="", description="The kubelet's word for that end: Error, OOMKilled, StartError, ..."
+        default="", description="The kubelet's reason for that end: Error, OOMKilled, StartError, ..."
     )
     logs: tuple[str, ...] = Field(default=(), max_length=MAX_LOG_LINES, description="Its last log lines.")
     events: tuple[str, ...] = Field(
-        default=(), max_length=MAX_POD_EVENTS, description="What the cluster said of it."
+        default=(), max_length=MAX_POD_EVENTS, description="What the cluster reported of it."
     )
 
 
@@ -208,7 +229,9 @@ class RejectedRevision(StatusModel):
     revision: str = Field(description="Hash of the rejected revision.")
     image: str = Field(description="Its image.")
     reason: str = Field(description="Why it was rejected, a CamelCase word.")
-    message: str = Field(description="What was seen: exit code, the kubelet's words.", max_length=MAX_MESSAGE)
+    message: str = Field(
+        description="What was seen: exit code, the kubelet's message.", max_length=MAX_MESSAGE
+    )
     rejected_at: Time = Field(description="When.")
     detect_seconds: float = Field(
         default=0, description="Seconds from the start of the rollout to the verdict."
@@ -217,7 +240,7 @@ class RejectedRevision(StatusModel):
         default=0,
         description="Seconds from the start of the rollout until all traffic was on stable for certain.",
     )
-    evidence: Evidence | None = Field(default=None, description="What was saved of a failing pod.")
+    evidence: PodEvidence | None = Field(default=None, description="What was saved of a failing pod.")
 
 
 class Outcome(StrEnum):

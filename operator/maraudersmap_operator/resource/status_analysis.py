@@ -70,6 +70,6 @@ class Comparison(StatusModel):
     compared: bool = Field(
         default=False, description="The window before had enough requests, and nothing against the candidate."
     )
-    window: int = Field(default=1, ge=1, description="Number of the window; counting starts anew in each.")
+    window: int = Field(default=1, ge=1, description="Number of the window; counting starts again in each.")
     window_started_at: MicroTime = Field(description="When it began.")
     looked_at: MicroTime | None = Field(default=None, description="When the pods were last asked.")

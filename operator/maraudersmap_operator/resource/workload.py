@@ -16,6 +16,7 @@ from maraudersmap_operator.resource.model import (
     StringMap,
     qualified_keys,
 )
+from maraudersmap_operator.resource.names import RESERVED_PREFIXES
 from maraudersmap_operator.resource.quantity import Quantity, amount
 
 
@@ -244,15 +245,12 @@ class Toleration(Model):
     )
 
 
-_RESERVED_PREFIXES: Final = ("app.kubernetes.io/", "hogwarts.edu/")
-
-
 def _unreserved(keys: Any) -> bool:
-    return not any(key.startswith(prefix) for key in keys for prefix in _RESERVED_PREFIXES)
+    return not any(key.startswith(prefix) for key in keys for prefix in RESERVED_PREFIXES)
 
 
 def _keys_rule(name: str) -> Rule:
-    unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in _RESERVED_PREFIXES)
+    unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES)
     return Rule(
         cel=f"!has(self.{name}) || self.{name}.all(k, {unreserved})",
         message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator "

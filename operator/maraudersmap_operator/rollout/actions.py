@@ -14,7 +14,7 @@ from maraudersmap_operator.resource.status import MaraudersMapStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordRevision:
     """Write the ControllerRevision of the target, rendered from the spec as it is now."""
 
     revision: str
@@ -50,7 +50,7 @@ class ScaleTo:
 
 @dataclass(frozen=True, slots=True)
 class RouteTo:
-    """Point the Service and the disruption budget at the revision, in this order, or at every one (names.SHARED)."""
+    """Point the Service and the disruption budget at the revision, in this order (`traffic_target` has the words)."""
 
     revision: str
 
@@ -82,7 +82,16 @@ class Retire:
 
 
 Action = (
-    Record | Migrate | MarkMigrated | Deploy | ScaleTo | RouteTo | Weigh | KeepEvidence | StoreStatus | Retire
+    RecordRevision
+    | Migrate
+    | MarkMigrated
+    | Deploy
+    | ScaleTo
+    | RouteTo
+    | Weigh
+    | KeepEvidence
+    | StoreStatus
+    | Retire
 )
 
 

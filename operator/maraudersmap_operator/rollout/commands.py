@@ -1,4 +1,4 @@
-"""Verbs: annotations that ask for something once. Any new value acts; the value is stored with its effect.
+"""Commands: annotations that ask for something once. Any new value acts; the value is stored with its effect.
 
 One that cannot act yet waits, and is void once the spec asks for something else.
 
@@ -27,8 +27,8 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Pin, WaitingVerb
 
 from .actions import NoteType
-from .context import Turn
-from .facts import Target
+from .context import Context
+from .facts import TargetRevision
 from .revision import revision_hash, revision_inputs
 from .strategy import stages, waiting_places
 
@@ -36,61 +36,61 @@ from .strategy import stages, waiting_places
 PRESS_PAUSE = timedelta(seconds=10)
 
 
-def take_verbs(turn: Turn, annotations: Mapping[str, str]) -> None:
+def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
     """Act on what is new, apart from `promote` and `abort`, which wait in the turn for the rollout to take them."""
-    target = turn.observed.target
-    if token := _new(annotations, ANNOTATION_RETRY, turn.status.tokens.retry):
+    target = context.observed.target
+    if token := _new(annotations, ANNOTATION_RETRY, context.status.tokens.retry):
         # Asked for in the middle of going back: what is to be tried again has to be over first.
-        over = not (turn.status.candidate and turn.status.candidate.doomed)
-        if _is_void(turn, "retry", token):
-            _stored(turn, retry=token)
+        over = not (context.status.candidate and context.status.candidate.verdict)
+        if _is_void(context, "retry", token):
+            _stored(context, retry=token)
         elif target and over:
-            _retry(turn, target)
-            _stored(turn, retry=token)
+            _retry(context, target)
+            _stored(context, retry=token)
         else:
-            _wait_with(turn, "retry", token)
-    if token := _new(annotations, ANNOTATION_ROLLBACK_TO, turn.status.tokens.rollback_to):
-        if _is_void(turn, "rollback-to", token):
-            _stored(turn, rollback_to=token)
+            _wait_with(context, "retry", token)
+    if token := _new(annotations, ANNOTATION_ROLLBACK_TO, context.status.tokens.rollback_to):
+        if _is_void(context, "rollback-to", token):
+            _stored(context, rollback_to=token)
         elif target:
-            _rollback_to(turn, target, token.split("/", 1)[0])
-            _stored(turn, rollback_to=token)
+            _rollback_to(context, target, token.split("/", 1)[0])
+            _stored(context, rollback_to=token)
         else:
-            _wait_with(turn, "rollback-to", token)
-    _forget_waiting(turn, annotations)
-    if token := _new(annotations, ANNOTATION_RESTART, turn.status.tokens.restart):
-        turn.note(
+            _wait_with(context, "rollback-to", token)
+    _forget_waiting(context, annotations)
+    if token := _new(annotations, ANNOTATION_RESTART, context.status.tokens.restart):
+        context.note(
             NoteType.NORMAL, Reason.RESTARTING, "The pods are exchanged one at a time: hogwarts.edu/restart"
         )
-        _stored(turn, restart=token)
-    turn.abort = _new(annotations, ANNOTATION_ABORT, turn.status.tokens.abort)
-    turn.promote = _new(annotations, ANNOTATION_PROMOTE, turn.status.tokens.promote)
-    if (turn.status.candidate is None or turn.status.stable is None) and take_abort(turn):
-        turn.note(
+        _stored(context, restart=token)
+    context.abort = _new(annotations, ANNOTATION_ABORT, context.status.tokens.abort)
+    context.promote = _new(annotations, ANNOTATION_PROMOTE, context.status.tokens.promote)
+    if (context.status.candidate is None or context.status.stable is None) and take_abort(context):
+        context.note(
             NoteType.NORMAL,
             Reason.NOTHING_TO_ABORT,
             "No rollout is on, or there is no revision to go back to",
         )
-    if turn.observed.target:
-        _follow_pin(turn, turn.observed.target)
-    if turn.promote:
-        _look_at_promote(turn)
+    if context.observed.target:
+        _follow_pin(context, context.observed.target)
+    if context.promote:
+        _look_at_promote(context)
 
 
-def _wait_with(turn: Turn, verb: str, token: str) -> None:
+def _wait_with(context: Context, verb: str, token: str) -> None:
     """It cannot act now: note what it was asked of."""
-    if any((w.verb, w.token) == (verb, token) for w in turn.status.tokens.waiting):
+    if any((w.verb, w.token) == (verb, token) for w in context.status.tokens.waiting):
         return
-    others = tuple(w for w in turn.status.tokens.waiting if w.verb != verb)
-    _stored(turn, waiting=(*others, WaitingVerb(verb=verb, token=token, asked_of=_asked_of(turn))))
+    others = tuple(w for w in context.status.tokens.waiting if w.verb != verb)
+    _stored(context, waiting=(*others, WaitingVerb(verb=verb, token=token, asked_of=_asked_of(context))))
 
 
-def _is_void(turn: Turn, verb: str, token: str) -> bool:
-    """It waited, and what it was asked of is not what the spec asks for any more: whoever edited it has decided since."""
-    waited = [w for w in turn.status.tokens.waiting if (w.verb, w.token) == (verb, token)]
-    if not waited or waited[0].asked_of == _asked_of(turn):
+def _is_void(context: Context, verb: str, token: str) -> bool:
+    """It waited, and what it was asked of is not what the spec asks for any more: its editor has decided since."""
+    waited = [w for w in context.status.tokens.waiting if (w.verb, w.token) == (verb, token)]
+    if not waited or waited[0].asked_of == _asked_of(context):
         return False
-    turn.note(
+    context.note(
         NoteType.WARNING,
         Reason.VERB_SUPERSEDED,
         f"hogwarts.edu/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
@@ -98,76 +98,80 @@ def _is_void(turn: Turn, verb: str, token: str) -> bool:
     return True
 
 
-def _forget_waiting(turn: Turn, annotations: Mapping[str, str]) -> None:
+def _forget_waiting(context: Context, annotations: Mapping[str, str]) -> None:
     """Those that have acted, are void, or have been taken back."""
-    tokens = turn.status.tokens
+    tokens = context.status.tokens
     asked = {
         ("retry", _new(annotations, ANNOTATION_RETRY, tokens.retry)),
         ("rollback-to", _new(annotations, ANNOTATION_ROLLBACK_TO, tokens.rollback_to)),
     }
     waiting = tuple(w for w in tokens.waiting if (w.verb, w.token) in asked)
     if waiting != tokens.waiting:
-        _stored(turn, waiting=waiting)
+        _stored(context, waiting=waiting)
 
 
-def _asked_of(turn: Turn) -> str:
-    return revision_hash(revision_inputs(turn.spec))
+def _asked_of(context: Context) -> str:
+    return revision_hash(revision_inputs(context.spec))
 
 
-def take_abort(turn: Turn) -> bool:
+def take_abort(context: Context) -> bool:
     """True once for a new value of the abort annotation."""
-    token, turn.abort = turn.abort, ""
+    token, context.abort = context.abort, ""
     if token:
-        turn.learn(tokens=turn.status.tokens.model_copy(update={"abort": token}))
+        context.learn(tokens=context.status.tokens.model_copy(update={"abort": token}))
     return bool(token)
 
 
-def take_promote(turn: Turn) -> bool:
+def take_promote(context: Context) -> bool:
     """True once for a new value of the promote annotation."""
-    token, turn.promote = turn.promote, ""
+    token, context.promote = context.promote, ""
     if token:
-        _stored(turn, promote=token, promoted_at=turn.now)
+        _stored(context, promote=token, promoted_at=context.now)
     return bool(token)
 
 
-def _look_at_promote(turn: Turn) -> None:
+def _look_at_promote(context: Context) -> None:
     """What cannot act, now or where the rollout next waits, is spent: an old token must not hit a later step."""
-    candidate, hold = turn.status.candidate, turn.status.hold
-    if turn.now - (turn.status.tokens.promoted_at or turn.now - PRESS_PAUSE) < PRESS_PAUSE and not _named(
-        turn
-    ):
+    candidate, hold = context.status.candidate, context.status.hold
+    if context.now - (
+        context.status.tokens.promoted_at or context.now - PRESS_PAUSE
+    ) < PRESS_PAUSE and not _named(context):
         moot = "the last one was acted upon a moment ago"
     elif candidate is not None:
-        moot = _moot(turn, candidate)
-    elif hold and hold.reason == Reason.STABLE_DISTURBED and _is_for(turn, hold.revision):
-        take_promote(turn)
-        turn.override = True
-        turn.update(hold=None)
-        turn.note(NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hold.message}")
+        moot = _moot(context, candidate)
+    elif hold and hold.reason == Reason.STABLE_DISTURBED and _is_for(context, hold.revision):
+        take_promote(context)
+        context.override = True
+        context.update(hold=None)
+        context.note(
+            NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hold.message}"
+        )
         return
     else:
         moot = "no rollout is on"
     if moot:
-        _stored(turn, promote=turn.promote)
-        turn.promote = ""
-        turn.note(NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"hogwarts.edu/promote changes nothing: {moot}")
+        _stored(context, promote=context.promote)
+        context.promote = ""
+        context.note(
+            NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"hogwarts.edu/promote changes nothing: {moot}"
+        )
 
 
-def _named(turn: Turn) -> tuple[str, str] | None:
+def _named(context: Context) -> tuple[str, str] | None:
     """Revision and place that the promote annotation names; None for a bare token."""
-    revision, _, rest = turn.promote.partition("/")
+    revision, _, rest = context.promote.partition("/")
     place, slash, _ = rest.partition("/")
     return (revision, place) if slash and (place == HELD or order_of(place)) else None
 
 
-def _is_for(turn: Turn, held: str) -> bool:
-    target, named = turn.observed.target, _named(turn)
+def _is_for(context: Context, held: str) -> bool:
+    target, named = context.observed.target, _named(context)
     return target is not None and held == target.revision and named in (None, (held, HELD))
 
 
-def _moot(turn: Turn, candidate: CandidateRevision) -> str:
+def _moot(context: Context, candidate: CandidateRevision) -> str:
     """Why the token has nothing to act on any more; empty when it does."""
-    if (named := _named(turn)) is None:
+    if (named := _named(context)) is None:
         return ""
     revision, place = named
     if revision != candidate.revision:
@@ -175,7 +179,7 @@ def _moot(turn: Turn, candidate: CandidateRevision) -> str:
     meant, here = order_of(place), order_of(candidate.place)
     if meant is None or here is None:
         return f"{revision} is held no longer"
-    plan = stages(turn.spec, candidate.strategy)
+    plan = stages(context.spec, candidate.strategy)
     waits = [order_of(p) for p in waiting_places(plan, candidate.strategy)]
     acts = min((w for w in waits if w and w >= meant), default=here)
     return f"{revision} is past {place}" if here > acts else ""
@@ -186,55 +190,57 @@ def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
     return token if token != known else ""
 
 
-def _stored(turn: Turn, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> None:
-    turn.update(tokens=turn.status.tokens.model_copy(update=tokens))
+def _stored(context: Context, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> None:
+    context.update(tokens=context.status.tokens.model_copy(update=tokens))
 
 
-def _retry(turn: Turn, target: Target) -> None:
-    kept = tuple(r for r in turn.status.rejected if r.revision != target.revision)
-    if len(kept) != len(turn.status.rejected) or turn.status.hold or turn.status.pin:
-        turn.note(NoteType.NORMAL, Reason.RETRY, f"Revision {target.revision} gets another try")
-    turn.retry = True
-    turn.update(rejected=kept, hold=None, pin=None)
+def _retry(context: Context, target: TargetRevision) -> None:
+    kept = tuple(r for r in context.status.rejected if r.revision != target.revision)
+    if len(kept) != len(context.status.rejected) or context.status.hold or context.status.pin:
+        context.note(NoteType.NORMAL, Reason.RETRY, f"Revision {target.revision} gets another try")
+    context.retry = True
+    context.update(rejected=kept, hold=None, pin=None)
 
 
-def _rollback_to(turn: Turn, target: Target, revision: str) -> None:
-    known = turn.observed.recorded
+def _rollback_to(context: Context, target: TargetRevision, revision: str) -> None:
+    known = context.observed.recorded
     if revision not in known:
         names = ", ".join(sorted(known)) or "none"
-        turn.note(
+        context.note(
             NoteType.WARNING,
             Reason.UNKNOWN_REVISION,
             f"Revision {revision!r} is not recorded; recorded are {names}",
         )
         return
-    asked = f"Going to revision {revision} ({known[revision].image}){_overridden(turn, revision)}"
-    kept = tuple(r for r in turn.status.rejected if r.revision != revision)
+    asked = f"Going to revision {revision} ({known[revision].image}){_overridden(context, revision)}"
+    kept = tuple(r for r in context.status.rejected if r.revision != revision)
     pin = Pin(revision=revision, against=target.revision)
-    turn.update(pin=pin, rejected=kept, hold=None)
-    turn.note(NoteType.NORMAL, Reason.ROLLING_BACK_TO, asked)
+    context.update(pin=pin, rejected=kept, hold=None)
+    context.note(NoteType.NORMAL, Reason.ROLLING_BACK_TO, asked)
 
 
-def _overridden(turn: Turn, revision: str) -> str:
+def _overridden(context: Context, revision: str) -> str:
     """What would hold another rollout and does not hold this one, as the end of a sentence."""
-    found = [f"its rejection for {r.reason}" for r in turn.status.rejected if r.revision == revision]
-    if turn.spec.rollout.paused:
+    found = [f"its rejection for {r.reason}" for r in context.status.rejected if r.revision == revision]
+    if context.spec.rollout.paused:
         found.append("spec.rollout.paused")
-    if not turn.spec.rollout.auto_promote:
+    if not context.spec.rollout.auto_promote:
         found.append("spec.rollout.autoPromote: false")
-    if any(not p.ready and not p.disrupted for p in turn.stable_facts.active):
+    if any(not p.ready and not p.disrupted for p in context.stable_facts.active):
         found.append("that pods of the stable revision are not ready")
     return f", overriding {', '.join(found)}" if found else ""
 
 
-def _follow_pin(turn: Turn, target: Target) -> None:
+def _follow_pin(context: Context, target: TargetRevision) -> None:
     """Let a pinned revision stand for the target, for as long as the spec asks for what it was pinned against."""
-    pin = turn.status.pin
+    pin = context.status.pin
     if pin is None:
         return
-    recorded = turn.observed.recorded.get(pin.revision)
+    recorded = context.observed.recorded.get(pin.revision)
     if pin.against != target.revision or pin.revision == target.revision or recorded is None:
-        turn.update(pin=None)
+        context.update(pin=None)
         return
     # Migrations never run backwards: the schema of the newer revision serves the older as well.
-    turn.observed = replace(turn.observed, target=Target(pin.revision, recorded.image), migration=None)
+    context.observed = replace(
+        context.observed, target=TargetRevision(pin.revision, recorded.image), migration=None
+    )

@@ -1,17 +1,16 @@
 """The context of one decision: its inputs, and the decision as it grows.
 
-`Turn` is the only mutable thing in this package. It lives for one call of `decide`; the modules that handle a situation
+`Context` is the only mutable thing in this package. It lives for one call of `decide`; the modules that handle a situation
 (stages, rollback, stable) read the inputs from it and add actions, notes and status changes in the order they must run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status import (
     MAX_HISTORY,
@@ -24,24 +23,25 @@ from maraudersmap_operator.resource.status_control import StableRevision
 
 from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
 from .facts import Observed, RevisionFacts
+from .traffic_target import TrafficTarget, reaches, traffic_target
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
 
 
 @dataclass(slots=True)
-class Turn:
+class Context:
     spec: MaraudersMapSpec
     generation: int
     observed: Observed
     now: datetime
     status: MaraudersMapStatus  # as it is once the actions so far have run
     learned: MaraudersMapStatus  # as it is if traffic cannot be moved: see Decision.withheld
-    serving: str  # where traffic points once the actions so far have run
+    serving: TrafficTarget  # where traffic points once the actions so far have run
     weight: int = 0  # likewise: percent of the Gateway's requests that go to the candidate instead
-    retry: bool = False  # somebody asked for another try: waiting times are over
-    override: bool = False  # somebody asked for the target in spite of what stable suffers
-    promote: str = ""  # new value of the promote annotation that nobody has taken yet
+    retry: bool = False  # someone asked for another try: waiting times are over
+    override: bool = False  # someone asked for the target in spite of what stable suffers
+    promote: str = ""  # new value of the promote annotation that has not been taken yet
     abort: str = ""  # likewise
     asides: list[str] = field(default_factory=list)  # waited for, or waited for no longer, besides
     blocked: str = ""  # one sentence: why the engine does not go on; empty when it does
@@ -54,21 +54,10 @@ class Turn:
     def update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)
 
-    def update_candidate(self, **changes: Any) -> None:
-        assert self.status.candidate is not None
-        self.update(candidate=self.status.candidate.model_copy(update=changes))
-
     def learn(self, **changes: Any) -> None:
         """An update that holds whether or not traffic can be moved."""
         self.update(**changes)
         self.learned = self.learned.model_copy(update=changes)
-
-    def learn_candidate(self, **changes: Any) -> None:
-        """Likewise, of the candidate."""
-        self.update_candidate(**changes)
-        assert self.learned.candidate is not None
-        candidate = self.learned.candidate.model_copy(update=changes)
-        self.learned = self.learned.model_copy(update={"candidate": candidate})
 
     def all_learned(self) -> None:
         """Nothing so far depends on traffic."""
@@ -76,22 +65,22 @@ class Turn:
 
     @property
     def still(self) -> bool:
-        """Nothing goes forward: somebody has paused the rollout, or there is only the way back."""
+        """Nothing goes forward: someone has paused the rollout, or there is only the way back."""
         return (self.spec.rollout.paused and not self.emergency) or self.only_back
 
     @property
     def only_back(self) -> bool:
-        """Nobody knows what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
+        """It is not known what is asked for, or what a rollout learns would be forgotten: protect, judge, go back."""
         return self.observed.target is None or bool(self.observed.unremembered)
 
     @property
     def emergency(self) -> bool:
-        """Somebody asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
+        """Someone asked for an earlier revision: no hold, gate or pause keeps it, only its own readiness."""
         pin, target = self.status.pin, self.observed.target
         return pin is not None and target is not None and pin.revision == target.revision
 
     def block_still(self, what: str) -> None:
-        """Say why nothing goes forward. `what`: the part of the sentence that follows a pause."""
+        """Report why nothing goes forward. `what`: the part of the sentence that follows a pause."""
         if self.observed.target is None:
             self.block(
                 self.observed.unknown_reason,
@@ -120,13 +109,13 @@ class Turn:
     def unblock(self) -> None:
         self.blocked_reason, self.blocked = None, ""
 
-    def route(self, revision: str) -> None:
-        """Point all traffic at the revision, unless it does already."""
-        if self.serving != revision:
-            self.act(RouteTo(revision))
-            self.serving = revision
+    def route(self, target: TrafficTarget) -> None:
+        """Point all traffic there, unless it goes there already."""
+        if self.serving != target:
+            self.act(RouteTo(target.word))
+            self.serving = target
 
-    def weigh(self, percent: int) -> None:
+    def set_weight(self, percent: int) -> None:
         """Give the candidate that much of what comes through the Gateway, unless it has it already."""
         if self.weight != percent:
             self.act(Weigh(percent))
@@ -134,10 +123,20 @@ class Turn:
 
     def in_traffic(self, candidate: str) -> bool:
         """Users' requests reach the candidate."""
-        return self.serving in (SHARED, candidate) or self.weight > 0
+        return reaches(self.serving, candidate) or self.weight > 0
 
     def facts(self, revision: str) -> RevisionFacts:
         return self.observed.revision(revision)
+
+    @property
+    def observed_traffic(self) -> TrafficTarget:
+        """Where the Service's selector points, before any action."""
+        return traffic_target(self.observed.serving)
+
+    @property
+    def serving_facts(self) -> RevisionFacts:
+        """Facts of the one revision that traffic goes to; empty ones when it is not one."""
+        return self.facts(self.serving.word)
 
     @property
     def stable_facts(self) -> RevisionFacts:
@@ -154,7 +153,7 @@ class Turn:
 
     def endpoints_left(self, revision: str) -> bool:
         """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
-        if self.observed.serving in (revision, SHARED) or self.serving != self.observed.serving:
+        if reaches(self.observed_traffic, revision) or self.serving != self.observed_traffic:
             return False
         if self.observed.previewed == revision and not self.route_left():
             return False
@@ -163,7 +162,7 @@ class Turn:
 
     def why_not_left(self, revision: str) -> str:
         """What of `endpoints_left` is not so yet, in a few words."""
-        if self.serving != self.observed.serving or self.observed.serving in (revision, SHARED):
+        if self.serving != self.observed_traffic or reaches(self.observed_traffic, revision):
             return "the Service is about to follow"
         if not self.route_left():
             return "the Gateway has yet to take up the newest version of the route"
@@ -173,24 +172,6 @@ class Turn:
         """True when no Gateway sends anything to the preview Service any more."""
         route = self.observed.route
         return route is None or (route.left and self.weight == 0)
-
-    def close(self, candidate: CandidateRevision, outcome: Outcome, reason: str = "") -> None:
-        """The candidate's rollout is over: note it in the history."""
-        entry = HistoryEntry(
-            revision=candidate.revision,
-            image=candidate.image,
-            outcome=outcome,
-            reason=reason,
-            started_at=candidate.started_at,
-            ended_at=self.now,
-            duration_seconds=seconds(self.now - candidate.started_at),
-        )
-        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
-
-    def settle_on(self, candidate: CandidateRevision) -> None:
-        """The candidate is the stable revision from now on, and what is gone back to."""
-        stable = StableRevision(revision=candidate.revision, image=candidate.image, since=self.now)
-        self.update(hold=None, barrier="", stable=stable)
 
     @property
     def moves_traffic(self) -> bool:
@@ -207,6 +188,53 @@ class Turn:
             previewed,
             self.ask_admission,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class RolloutContext(Context):
+    """The context of a rollout: there is a candidate, until it is closed."""
+
+    candidate: CandidateRevision  # as it is once the actions so far have run; after `close`, as it was then
+
+    @classmethod
+    def of(cls, context: Context, candidate: CandidateRevision) -> RolloutContext:
+        """All of the context, with the candidate that its status has from now on. Go on with this one alone."""
+        known = {f.name: getattr(context, f.name) for f in fields(Context)}
+        rollout = cls(**known, candidate=candidate)
+        rollout.replace_candidate(candidate)
+        return rollout
+
+    def replace_candidate(self, candidate: CandidateRevision) -> None:
+        self.candidate = candidate
+        self.update(candidate=candidate)
+
+    def update_candidate(self, **changes: Any) -> None:
+        self.replace_candidate(self.candidate.model_copy(update=changes))
+
+    def learn_candidate(self, **changes: Any) -> None:
+        """An update that holds whether or not traffic can be moved."""
+        self.update_candidate(**changes)
+        known = self.learned.candidate or self.candidate
+        self.learned = self.learned.model_copy(update={"candidate": known.model_copy(update=changes)})
+
+    def close(self, outcome: Outcome, reason: str = "") -> None:
+        """The rollout is over: note it in the history."""
+        candidate = self.candidate
+        entry = HistoryEntry(
+            revision=candidate.revision,
+            image=candidate.image,
+            outcome=outcome,
+            reason=reason,
+            started_at=candidate.started_at,
+            ended_at=self.now,
+            duration_seconds=seconds(self.now - candidate.started_at),
+        )
+        self.update(candidate=None, history=(entry, *self.status.history)[:MAX_HISTORY])
+
+    def make_stable(self) -> None:
+        """The candidate is the stable revision from now on, and what is gone back to."""
+        stable = StableRevision(revision=self.candidate.revision, image=self.candidate.image, since=self.now)
+        self.update(hold=None, barrier="", stable=stable)
 
 
 def seconds(span: timedelta) -> float:

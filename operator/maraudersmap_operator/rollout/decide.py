@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import PassedOn, Reason
 from maraudersmap_operator.resource.status import (
@@ -23,133 +22,138 @@ from maraudersmap_operator.resource.status import (
 )
 
 from .actions import Autoscaled, Decision, ScaleTo
-from .commands import take_abort, take_verbs
+from .commands import take_abort, take_commands
 from .conditions import report
-from .context import Turn
-from .facts import Observed, Target
-from .rollback import abandon, condemn, roll_back
+from .context import Context, RolloutContext
+from .facts import Observed, TargetRevision
+from .rollback import abandon, roll_back, start_rollback
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
 from .stages.advance import advance, start
-from .verdict.case import Doomed
+from .traffic_target import Only, Shared, traffic_target
+from .verdict.case import Rejected
 from .watched_time import credit
 
 
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
     """Choose the next actions, in the order they must run. `now` is aware UTC."""
     status = resource.status or MaraudersMapStatus()
-    turn = Turn(
+    context = Context(
         spec=resource.spec,
         generation=resource.generation,
         observed=observed,
         now=now,
         status=status,
         learned=status,
-        serving=observed.serving,
+        serving=traffic_target(observed.serving),
         weight=observed.route.weight if observed.route else 0,
     )
     if status.candidate and observed.unwatched:
-        turn.update(candidate=credit(status.candidate, observed.unwatched, now))
-    take_verbs(turn, resource.annotations)
-    follow_secrets(turn)
-    turn.all_learned()
+        context.update(candidate=credit(status.candidate, observed.unwatched, now))
+    take_commands(context, resource.annotations)
+    follow_secrets(context)
+    context.all_learned()
     if observed.conflict:
-        turn.block(Reason.CONFLICT, observed.conflict)
-    elif turn.spec.suspend:
-        _suspend(turn)
+        context.block(Reason.CONFLICT, observed.conflict)
+    elif context.spec.suspend:
+        _suspend(context)
     else:
-        if status.phase is Phase.SUSPENDED and turn.status.candidate is not None:
-            turn.learn(candidate=anew(turn.status.candidate, now))
-        if turn.observed.target is None:
-            _hold_on(turn)
-        else:
-            _roll(turn, turn.observed.target)
-    autoscaled, previewed = _autoscaled(turn), _previewed(turn)
-    withheld = _withheld(turn, before=status) if turn.moves_traffic else None
-    report(turn, before=status)
-    return turn.decision(withheld or turn.status, autoscaled, previewed)
+        if status.phase is Phase.SUSPENDED and context.status.candidate is not None:
+            context.learn(candidate=start_over(context.status.candidate, now))
+        context = _act(context)
+    autoscaled, previewed = _autoscaler_target(context), _preview_target(context)
+    withheld = _withheld(context, before=status) if context.moves_traffic else None
+    report(context, before=status)
+    return context.decision(withheld or context.status, autoscaled, previewed)
 
 
-def _withheld(turn: Turn, before: MaraudersMapStatus) -> MaraudersMapStatus:
+def _withheld(context: Context, before: MaraudersMapStatus) -> MaraudersMapStatus:
     """The status if traffic stays where it is."""
-    weight = turn.observed.route.weight if turn.observed.route else 0
-    stayed = replace(turn, status=turn.learned, serving=turn.observed.serving, weight=weight)
+    weight = context.observed.route.weight if context.observed.route else 0
+    stayed = replace(context, status=context.learned, serving=context.observed_traffic, weight=weight)
     report(stayed, before)
     return stayed.status
 
 
-def _hold_on(turn: Turn) -> None:
-    """Nobody knows what is asked for: keep everything as it is, judge what is on trial, and start nothing."""
-    candidate, stable = turn.status.candidate, turn.status.stable
-    turn.block_still("")
-    if candidate and candidate.doomed:
-        roll_back(turn)
-    elif candidate and stable and take_abort(turn):
-        condemn(turn, candidate, Doomed(Reason.ABORTED, "given up by hogwarts.edu/abort"))
-    elif candidate:
-        advance(turn)
+def _act(context: Context) -> Context:
+    """Do what the situation asks for. The context to go on with: that of a rollout while one is on."""
+    target, hold = context.observed.target, context.status.hold
+    if target is None:
+        # It is not known what is asked for: keep all as it is, judge what is on trial, start nothing.
+        context.block_still("")
+    elif hold and hold.revision != target.revision:
+        context.learn(hold=None)
+    if context.status.candidate is None:
+        context = _stay_or_start(context, target)
     else:
-        keep_stable(turn)
-    if not turn.blocked:
-        turn.block_still("")
+        context = rollout = RolloutContext.of(context, context.status.candidate)
+        _go_on(rollout)
+    if target is None and not context.blocked:
+        context.block_still("")
+    return context
 
 
-def _roll(turn: Turn, target: Target) -> None:
-    if turn.status.hold and turn.status.hold.revision != target.revision:
-        turn.learn(hold=None)
-    status = turn.status
-    candidate, stable = status.candidate, status.stable
-    if candidate and candidate.doomed:
-        roll_back(turn)
-    elif candidate and candidate.revision != target.revision:
+def _go_on(context: RolloutContext) -> None:
+    """A rollout is on: it goes back, makes room for what the spec asks for now, or goes forward."""
+    candidate, stable, target = context.candidate, context.status.stable, context.observed.target
+    if stable and candidate.verdict:
+        roll_back(context, stable, candidate.verdict)
+    elif target and candidate.revision != target.revision:
         back = stable is not None and stable.revision == target.revision
-        abandon(turn, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
-    elif candidate and stable and take_abort(turn):
-        condemn(turn, candidate, Doomed(Reason.ABORTED, "given up by hogwarts.edu/abort"))
-    elif candidate:
-        advance(turn)
+        abandon(context, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
+    elif stable and take_abort(context):
+        start_rollback(context, stable, Rejected(Reason.ABORTED, "given up by hogwarts.edu/abort"))
+    else:
+        advance(context)
+
+
+def _stay_or_start(context: Context, target: TargetRevision | None) -> Context:
+    """No rollout is on: keep stable as it is, or start one. The context to go on with."""
+    status, stable = context.status, context.status.stable
+    if target is None:
+        keep_stable(context)
     elif stable and stable.revision == target.revision:
-        keep_stable(turn)
-        if not turn.observed.references.ready:
-            turn.block(turn.observed.references.reason, turn.observed.references.message)
-    elif _rejected(turn, target) or (status.hold and _held(turn, status.hold)):
-        keep_stable(turn)
+        keep_stable(context)
+        if not context.observed.references.ready:
+            context.block(context.observed.references.reason, context.observed.references.message)
+    elif _is_rejected(context, target) or (status.hold and _wait_with_hold(context, status.hold)):
+        keep_stable(context)
     else:
         # The target may be what has just been replaced: a pass must not send pods away and count on them.
-        keep_stable(turn, target.revision)
-        if turn.still:
-            turn.block_still("the new revision waits")
-        else:
-            start(turn, target)
+        keep_stable(context, target.revision)
+        if not context.still:
+            return start(context, target)
+        context.block_still("the new revision waits")
+    return context
 
 
-def _rejected(turn: Turn, target: Target) -> bool:
-    return any(r.revision == target.revision for r in turn.status.rejected)
+def _is_rejected(context: Context, target: TargetRevision) -> bool:
+    return any(r.revision == target.revision for r in context.status.rejected)
 
 
-def _held(turn: Turn, hold: Hold) -> bool:
-    """Whether the target's next try is yet to come, by itself or by somebody."""
+def _wait_with_hold(context: Context, hold: Hold) -> bool:
+    """Whether the target's next try is yet to come, by itself or by a command."""
     if hold.stuck:
-        turn.block(
+        context.block(
             PassedOn(hold.reason),
             f"{hold.message}; it had traffic in {hold.traffic_attempts} tries and is not tried again by itself: "
             "change the spec, or give hogwarts.edu/retry a new value",
         )
-    elif turn.now < hold.retry_at:
-        turn.block(
+    elif context.now < hold.retry_at:
+        context.block(
             PassedOn(hold.reason), f"{hold.message}; tried {hold.attempts} times, the next try follows"
         )
-        turn.wake_at(hold.retry_at)
+        context.wake_at(hold.retry_at)
     else:
         return False
     return True
 
 
-def _autoscaled(turn: Turn) -> Autoscaled:
+def _autoscaler_target(context: Context) -> Autoscaled:
     """The autoscaler follows traffic. On shared traffic it stays with stable, and never below what served before."""
-    if turn.serving != SHARED and not turn.weight:
-        return Autoscaled(turn.serving)
-    stable, candidate = turn.status.stable, turn.status.candidate
+    if not isinstance(context.serving, Shared) and not context.weight:
+        return Autoscaled(context.serving.word)
+    stable, candidate = context.status.stable, context.status.candidate
     return Autoscaled(
         stable.revision if stable else "",
         least=candidate.full_size if candidate else 0,
@@ -157,25 +161,25 @@ def _autoscaled(turn: Turn) -> Autoscaled:
     )
 
 
-def _previewed(turn: Turn) -> str:
+def _preview_target(context: Context) -> str:
     """The candidate, until it serves. What a Gateway may still send requests to keeps them."""
-    if turn.observed.previewed and not turn.route_left():
-        return turn.observed.previewed
-    candidate = turn.status.candidate
-    return candidate.revision if candidate and candidate.revision != turn.serving else ""
+    if context.observed.previewed and not context.route_left():
+        return context.observed.previewed
+    candidate = context.status.candidate
+    return candidate.revision if candidate and context.serving != Only(candidate.revision) else ""
 
 
-def _suspend(turn: Turn) -> None:
+def _suspend(context: Context) -> None:
     """No pods at all; everything else stays, so that resuming is quick."""
-    for name, facts in sorted(turn.observed.revisions.items()):
+    for name, facts in sorted(context.observed.revisions.items()):
         if facts.size:
-            turn.act(ScaleTo(name, 0))
+            context.act(ScaleTo(name, 0))
 
 
-def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
+def start_over(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
     """The candidate with its clocks and counts started over: suspended time is not held against it.
 
-    Once it has had traffic it goes back: nobody has been ready meanwhile, and traffic belongs to whoever is first.
+    Once it has had traffic it goes back: no pod has been ready meanwhile, and traffic belongs to the revision that is first.
     """
     step = candidate.step
     if candidate.strategy is Strategy.BLUE_GREEN:
@@ -191,7 +195,7 @@ def anew(candidate: CandidateRevision, now: datetime) -> CandidateRevision:
         step_started_at=now,
         progressed_at=now,
         migration_attempt=candidate.migration_attempt,
-        doomed=candidate.doomed,
+        verdict=candidate.verdict,
         controls=candidate.controls,
         baseline=candidate.baseline,
         undisturbed=candidate.undisturbed,

@@ -1,7 +1,7 @@
 """What one pass observed, as plain frozen values.
 
 `reconcile.collect` fills these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
-Times are aware UTC. A count is of pods unless it says otherwise.
+Times are aware UTC. A count is of pods unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -32,12 +32,10 @@ class PodFacts:
     created_at: datetime
     ready: bool = False
     ready_since: datetime | None = None
-    phase: str = ""  # the kubelet's word: Pending, Running, Succeeded, Failed, Unknown
+    phase: str = ""  # from the kubelet: Pending, Running, Succeeded, Failed, Unknown
     terminating: bool = False  # has a deletionTimestamp
     gone_by: datetime | None = None  # when its grace period is over; None when it is not terminating
-    disrupted: bool = (
-        False  # evicted, preempted, drained, or its node is lost: says nothing about the revision
-    )
+    disrupted: bool = False  # evicted, preempted, drained, or its node is lost: shows nothing of the revision
     unready_since: datetime | None = None
     # Of the container that is the revision's own: the application's, or the migrations'.
     own_ready: bool = False  # the pod itself is ready only when every container is
@@ -49,9 +47,9 @@ class PodFacts:
     waiting_reason: str = ""
     waiting_message: str = ""
     last_terminations: tuple[Termination, ...] = ()
-    # Of containers that somebody has put into the pod.
+    # Of containers that someone has put into the pod.
     injected: str = ""  # what is wrong with the first that is in trouble, as a sentence; empty when none is
-    unschedulable: str = ""  # the scheduler's words, empty when scheduled
+    unschedulable: str = ""  # the scheduler's message, empty when scheduled
 
     @property
     def ended(self) -> bool:
@@ -106,7 +104,7 @@ class MigrationFacts:
     state: JobState
     exit_code: int | None = None
     message: str = ""
-    unchanged: bool = False  # complete, and it says that there was nothing to do
+    unchanged: bool = False  # complete, and it reports that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
 
@@ -136,7 +134,7 @@ class RouteFacts:
 
     weight: int = 0  # percent of its requests that the preview Service gets
     accepted: bool = False  # by every Gateway that the spec names
-    obeyed: bool = (
+    up_to_date: bool = (
         True  # no Gateway serves an older version of it: all have taken this one up, or none has any
     )
     reason: AnyReason | None = None  # why it is not accepted; a Gateway has its own words
@@ -145,11 +143,11 @@ class RouteFacts:
     @property
     def left(self) -> bool:
         """No Gateway sends anything to the preview Service."""
-        return self.weight == 0 and self.obeyed
+        return self.weight == 0 and self.up_to_date
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetRevision:
     """The revision that the spec asks for."""
 
     revision: str
@@ -166,15 +164,17 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    target: Target | None  # None: unknown, because something that makes it could not be read or understood
+    target: (
+        TargetRevision | None
+    )  # None: unknown, because something that makes it could not be read or understood
     unknown: str = ""  # one sentence: why the target is unknown
     unknown_reason: Reason = Reason.TARGET_UNKNOWN
     unremembered: str = (
         ""  # one sentence: why what a rollout learns would be forgotten; empty when it would not
     )
     unremembered_reason: Reason = Reason.DEFINITION_OLDER
-    unwatched: timedelta = timedelta(0)  # until now nobody led or looked for this long; given once
-    serving: str = ""  # revision in the Service's selector; empty: no Service yet
+    unwatched: timedelta = timedelta(0)  # until now no operator led or looked for this long; given once
+    serving: str = ""  # revision in the Service's selector, in the word of `traffic_target`
     previewed: str = ""  # revision in the preview Service's selector; empty: none
     preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
     route: RouteFacts | None = None  # None: the spec asks for none
@@ -190,7 +190,7 @@ class Observed:
     )  # digest of each referenced Secret that could be read
     admission: Admission | None = None  # None: not asked, or it could not be asked
     comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
-    conflict: str = ""  # an object of our name that somebody else controls
+    conflict: str = ""  # an object of our name that someone else controls
 
     def revision(self, name: str) -> RevisionFacts:
         """Facts of a revision; an empty one when it has no Deployment."""

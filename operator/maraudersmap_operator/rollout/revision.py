@@ -2,7 +2,7 @@
 
 The hash covers what the user wrote that reaches the pods, without fields left at their defaults: an operator that
 learns a new field, or renders an old one differently, must not roll every service it meets after its own upgrade. The
-defaults are those of the release that brought the field (revision_defaults.py), so that changing one rolls nobody either.
+defaults are those of the release that brought the field (revision_defaults.py): changing one rolls nothing out either.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ FROZEN: Final[dict[str, dict[str, Any]]] = {
 
 
 def written(model: Model, only: Collection[str] = ()) -> dict[str, Any]:
-    """What a user wrote, apart from what says the same as nothing did in the release that brought it. JSON types.
+    """What a user wrote, apart from what equals the default in the release that brought it. JSON types.
 
     `only`: these fields; none means all.
     """

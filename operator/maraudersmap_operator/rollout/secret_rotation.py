@@ -1,6 +1,6 @@
 """Secrets are live: a change of one restarts the pods that read it, in place and one at a time.
 
-Not a new revision: going back to an old password helps nobody. Several Secrets are often rotated together, so the restart
+Not a new revision: going back to an old password does not help. Several Secrets are often rotated together, so the restart
 waits until they have been still for a while.
 """
 
@@ -12,31 +12,31 @@ from datetime import timedelta
 from maraudersmap_operator.resource.reasons import Reason
 
 from .actions import NoteType
-from .context import Turn
+from .context import Context
 
 STILL = timedelta(seconds=10)
 
 
-def follow_secrets(turn: Turn) -> None:
+def follow_secrets(context: Context) -> None:
     """Note what the Secrets look like, and ask for a restart once a change has come to rest."""
-    seen, known = turn.observed.secrets, turn.status.secrets
+    seen, known = context.observed.secrets, context.status.secrets
     if seen == known.digests and known.changed_at is None:
         return
     # A name that comes or goes is an edit of the spec, which rolls a revision out. One that cannot be read is unknown.
     changed = [n for n, digest in seen.items() if known.digests.get(n, digest) != digest]
     if changed:
-        turn.update(secrets=known.model_copy(update={"digests": dict(seen), "changed_at": turn.now}))
-        turn.wake(STILL)
+        context.update(secrets=known.model_copy(update={"digests": dict(seen), "changed_at": context.now}))
+        context.wake(STILL)
     elif seen and seen != known.digests:
-        turn.update(secrets=known.model_copy(update={"digests": dict(seen)}))
-    elif known.changed_at is not None and turn.now >= known.changed_at + STILL:
+        context.update(secrets=known.model_copy(update={"digests": dict(seen)}))
+    elif known.changed_at is not None and context.now >= known.changed_at + STILL:
         text = " ".join(f"{n}={d}" for n, d in sorted(known.digests.items()))
         restarted_for = hashlib.sha256(text.encode()).hexdigest()[:10]
-        turn.update(secrets=known.model_copy(update={"changed_at": None, "restarted_for": restarted_for}))
-        turn.note(
+        context.update(secrets=known.model_copy(update={"changed_at": None, "restarted_for": restarted_for}))
+        context.note(
             NoteType.NORMAL,
             Reason.SECRETS_CHANGED,
             "The pods are exchanged one at a time: a Secret they read has changed",
         )
     elif known.changed_at is not None:
-        turn.wake_at(known.changed_at + STILL)
+        context.wake_at(known.changed_at + STILL)

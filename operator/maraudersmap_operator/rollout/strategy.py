@@ -72,7 +72,7 @@ def stages(spec: MaraudersMapSpec, strategy: Strategy) -> tuple[Stage, ...]:
 
 
 def waiting_places(plan: tuple[Stage, ...], strategy: Strategy) -> list[str]:
-    """The places of a plan that last for a while, or until somebody ends them: there `promote` acts."""
+    """The places of a plan that last for a while, or until someone ends them: there `promote` acts."""
     shares = [s for s in plan if s.step is Step.SHARING]
     return [
         place_of(s.step, strategy, shares.index(s) if s in shares else 0)

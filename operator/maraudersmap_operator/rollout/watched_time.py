@@ -1,7 +1,7 @@
-"""Watched time: a deadline counts only what somebody saw.
+"""Watched time: a deadline counts only what was seen.
 
-While nobody leads, or the leader cannot look, a candidate gets no witness, no restart that counts and no way on. That time
-is nobody's evidence, neither for the candidate nor against it.
+While no operator leads, or the leader cannot look, a candidate gets no witness, no restart that counts and no way on. That
+time is no evidence, neither for the candidate nor against it.
 """
 
 from __future__ import annotations

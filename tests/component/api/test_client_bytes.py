@@ -5,17 +5,21 @@ The operator compares the 5xx of two revisions, so a 500 that a client can ask f
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from itertools import chain, product
+from itertools import chain, count, product
 
 import pytest
 from dev import hostile
 from dev.hostile import Request
 from tests.component.conftest import Api, readiness, running_api
 
-from maraudersmap_api.http.api import Operation
+from maraudersmap_api.http.operations import Operation
 from maraudersmap_api.realtime.frames import ClientFrame
 
-AT_ONCE = 24
+AT_ONCE = 6
+"""Fewer than there are connections to the database, so that no request waits for a turn. On a busy machine two dozen, for
+the usual four connections, waited for longer than an answer may take, and a 503 of that kind is not about parsers."""
+INCIDENTS = 3 * AT_ONCE
+"""Requests take turns with them, so none waits for another's row either; that is what test_contention.py is about."""
 INTERNAL_ERROR = 1011
 UPGRADES = (("Connection", b"Upgrade"), ("Upgrade", b"websocket"), ("Sec-WebSocket-Version", b"13"))
 KEY = ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ==")
@@ -29,10 +33,17 @@ async def api(database: str) -> AsyncIterator[Api]:
         RATE_LIMIT_ANONYMOUS="100000000",
         TRUSTED_PROXIES="1",
         CORS_ORIGINS="https://map.hogwarts.edu",
+        DB_POOL_SIZE=str(AT_ONCE + 2),
     ) as running:
         await readiness(running, 200)
         await running.person("moody", "AUROR")
         await running.report("moody")
+        await running.sql(
+            "INSERT INTO incidents (title, description, location, severity, status, reported_by) "
+            "SELECT title, description, location, severity, status, reported_by "
+            "FROM incidents, generate_series(2, $1::int)",
+            INCIDENTS,
+        )
         yield running
 
 
@@ -181,10 +192,15 @@ def _port(api: Api) -> int:
     return port
 
 
+_turns = count()
+
+
 def _filled(operation: Operation, parameters: dict[str, bytes]) -> bytes:
     target = operation.path.encode()
     for name, kind in operation.path_parameters:
-        usual = b"1" if kind is int else b"00000000-0000-0000-0000-000000000000"
+        usual = (
+            b"%d" % (next(_turns) % INCIDENTS + 1) if kind is int else b"00000000-0000-0000-0000-000000000000"
+        )
         target = target.replace(b"{" + name.encode() + b"}", parameters.get(name, usual))
     return target
 

@@ -33,6 +33,8 @@ from maraudersmap_api.incidents.models import (
 from maraudersmap_api.incidents.rules import Scope, visibility_of
 from maraudersmap_api.search import repository as search
 
+pytestmark = pytest.mark.xdist_group("plans")  # one worker loads the rows, not each
+
 ROWS = 60_000
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ME = UUID(int=1)

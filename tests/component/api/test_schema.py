@@ -183,3 +183,33 @@ async def test_the_statements_of_the_previous_release_work_on_this_schema(databa
 async def test_the_previous_release_stays_ready_on_this_schema(database: str) -> None:
     async with running_api(database, schema_version=1) as api:
         await readiness(api, 200)
+
+
+# Every foreign key, and the question that PostgreSQL asks of its table before a row that it refers to is deleted.
+REFERENCES = """
+SELECT c.conrelid::regclass::text || '.' || a.attname,
+       format('EXPLAIN SELECT 1 FROM ONLY %s x WHERE %I = NULL::%s FOR KEY SHARE OF x',
+              c.conrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod))
+  FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+ WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+async def test_what_refers_to_a_row_is_found_by_an_index(database: str) -> None:
+    """Or removing one account reads every incident there is, for longer than any statement may take."""
+    connection = await asyncpg.connect(database)
+    walked = []
+    found = await connection.fetch(REFERENCES)
+    await connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+    for place, question in found:
+        asked = question.replace("NULL::uuid", "$1::uuid").replace("NULL::bigint", "$1::bigint")
+        kind = "uuid" if "uuid" in asked else "bigint"
+        await connection.execute(f"PREPARE question ({kind}) AS {asked.removeprefix('EXPLAIN ')}")
+        plan = await connection.fetch("EXPLAIN EXECUTE question (NULL)")
+        await connection.execute("DEALLOCATE question")
+        if any("Seq Scan" in line for (line,) in plan):
+            walked.append(place)
+    await connection.close()
+
+    assert len(found) > 5
+    assert walked == []

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from maraudersmap_api.http.answers import rfc3339, rfc3339_or_none
+from maraudersmap_api.wire import rfc3339, rfc3339_or_none
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What has arrived of all bodies together is bounded; who holds nothing back is never in the way of others."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -104,3 +105,23 @@ async def test_a_body_that_does_not_arrive_in_time_is_cut(
     await wire.send(head("/echo") + BODY[:200])
     assert (await wire.answer()).status == 408
     assert tiny.bodies.free == 10_000
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", "gzip, gzip", "x"]
+)
+async def test_a_compressed_body_is_refused_and_not_unpacked(tiny: TinyServer, coding: str) -> None:
+    """One piece of it may hold a thousand times as much as it is long, and nobody knows before."""
+    wire = await tiny.connect()
+    bomb = gzip.compress(b'{"text":"' + b"x" * 10_000_000 + b'"}')
+    for packed in (gzip.compress(BODY), bomb[:1000]):
+        await wire.send(head("/echo", len(packed), f"Content-Encoding: {coding}") + packed)
+        refused = await wire.answer()
+        assert (refused.status, json.loads(refused.body)["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert tiny.bodies.free == 10_000
+
+
+async def test_a_body_that_says_it_is_not_compressed_is_taken(tiny: TinyServer) -> None:
+    wire = await tiny.connect()
+    await wire.send(head("/echo", len(BODY), "Content-Encoding: Identity") + BODY)
+    assert (await wire.answer()).status == 200

@@ -2,10 +2,9 @@
 
 import pytest
 
+from maraudersmap_api.addresses import ClientAddress, client_address, site_of
 from maraudersmap_api.auth.throttle import LoginThrottle
 from maraudersmap_api.errors import RateLimited, Unauthorized, Unavailable
-from maraudersmap_api.http.addresses import client_address, site_of
-from maraudersmap_api.http.api import ClientAddress
 from maraudersmap_api.infra import ratelimit
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.ratelimit import LocalCounter, RateLimiter

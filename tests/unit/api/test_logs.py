@@ -1,5 +1,6 @@
 """Logs: exactly the shape that was asked for."""
 
+import asyncio
 import io
 import json
 import logging
@@ -129,3 +130,58 @@ def test_files_rotate(stream: io.StringIO, tmp_path: Path, monkeypatch: pytest.M
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["combined.log", "combined.log.1", "combined.log.2", "error.log"]
     assert all(path.stat().st_size <= 2000 for path in tmp_path.iterdir())
+
+
+class Counted(io.StringIO):
+    """A stream that knows how often it was written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+async def test_the_lines_of_one_turn_are_written_together_and_in_order(stream: io.StringIO) -> None:
+    counted = Counted()
+    configure_logs("production", LogLevel.INFO, counted)
+    log.setLevel(logging.NOTSET)
+    for number in range(5):
+        log.info("line %d", number)
+    assert counted.getvalue() == ""
+    await asyncio.sleep(0)
+
+    assert [json.loads(line)["message"] for line in counted.getvalue().splitlines()] == [
+        f"line {number}" for number in range(5)
+    ]
+    assert counted.writes == 1
+
+
+async def test_an_error_is_written_at_once_with_what_came_before(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    log.setLevel(logging.NOTSET)
+    log.info("before")
+    log.error("It broke")
+
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["before", "It broke"]
+
+
+def test_what_a_loop_that_has_ended_left_is_written_with_the_next_line(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    log.setLevel(logging.NOTSET)
+
+    async def last_words() -> None:
+        asyncio.get_running_loop().stop()
+        log.info("in the loop")
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(last_words())
+    loop.run_forever()
+    assert task.done()
+    loop.close()
+    log.info("after it")
+
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
+        "in the loop",
+        "after it",
+    ]

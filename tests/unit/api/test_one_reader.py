@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maraudersmap_api.errors import BadRequest, NotFound
-from maraudersmap_api.http.reading import understand
+from maraudersmap_api.infra.parsing import understand
 
 READER = Path("http/reading.py")
 TAKEN = frozenset(

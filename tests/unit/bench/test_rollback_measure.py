@@ -34,27 +34,27 @@ def after(result: Result, seen: View, seconds: float) -> Result:
 def test_a_tool_that_says_nothing_has_restored_nothing() -> None:
     """Traffic that never left the old revision is no restore: the tool may still send it to the new one."""
     result = after(BEFORE, view(OLD, OLD, OLD, found=QUIET, new=3), 5)
-    assert (result.told, result.restored, result.gone) == (None, None, None)
+    assert (result.reported, result.restored, result.gone) == (None, None, None)
 
 
 def test_restored_before_the_bad_pods_are_gone() -> None:
     """A Service that cannot select the bad pods makes the traffic certain while they still run."""
     result = after(BEFORE, view(OLD, OLD, OLD, found=ABORTED, new=3), 60)
-    assert (result.told, result.restored, result.gone) == (60, 60, None)
+    assert (result.reported, result.restored, result.gone) == (60, 60, None)
     assert result.reason == "RolloutAborted: deadline"
     result = after(result, view(OLD, OLD, OLD, found=ABORTED), 91)
-    assert (result.told, result.restored, result.gone) == (60, 60, 91)
+    assert (result.reported, result.restored, result.gone) == (60, 60, 91)
 
 
 def test_not_restored_while_a_bad_pod_can_get_traffic() -> None:
     """Unready now is not out of traffic: the Service selects it."""
     result = after(BEFORE, view(OLD, OLD, OLD, found=ABORTED, new=1, selector="new"), 60)
-    assert (result.told, result.restored) == (60, None)
+    assert (result.reported, result.restored) == (60, None)
 
 
 def test_not_restored_while_old_pods_are_missing() -> None:
     result = after(BEFORE, view(OLD, OLD, found=ABORTED), 60)
-    assert (result.told, result.restored) == (60, None)
+    assert (result.reported, result.restored) == (60, None)
 
 
 def test_a_ready_bad_pod_met_users() -> None:
@@ -82,9 +82,9 @@ def test_promoted_needs_all_traffic_and_the_tools_word() -> None:
         (BAD, BEFORE, 180.0, True),
         # A bad revision that was promoted may still be taken back.
         (BAD, Result("x", "y", switched=9, promoted=12), 60.0, False),
-        (BAD, Result("x", "y", told=60, restored=60), 70.0, False),
-        (BAD, Result("x", "y", told=60, restored=60, gone=91), 92.0, True),
-        (BAD, Result("x", "y", told=60, restored=60), 101.0, True),
+        (BAD, Result("x", "y", reported=60, restored=60), 70.0, False),
+        (BAD, Result("x", "y", reported=60, restored=60, gone=91), 92.0, True),
+        (BAD, Result("x", "y", reported=60, restored=60), 101.0, True),
         (GOOD, Result("x", "y", switched=9, promoted=12), 12.0, True),
         (GOOD, Result("x", "y", switched=9), 12.0, False),
     ],
@@ -121,16 +121,16 @@ def test_when_a_case_is_over(case: Case, result: Result, seconds: float, ended: 
     ],
 )
 def test_the_tools_words(name: str, status: dict[str, Any], words: str | None) -> None:
-    assert CONTENDERS[name].told({"metadata": {"generation": 1}, "status": status}) == words
+    assert CONTENDERS[name].rejection({"metadata": {"generation": 1}, "status": status}) == words
 
 
 def test_every_tool_and_case_has_its_row() -> None:
-    """The page shows what was never told as such, and counts an innocent revision taken back as false."""
+    """The page shows what was never reported as such, and counts an innocent revision taken back as false."""
     slow = next(c.name for c in CASES if c.kind is Kind.INNOCENT)
     results = [
         Result("argo-bluegreen-default", BAD.name, watched=183.2, sent=1800, load=7.4),
-        Result("ours-default", BAD.name, told=2.5, restored=2.6, gone=3.1, watched=6.1, sent=60),
-        Result("argo-bluegreen-tuned", slow, told=61.0, restored=61.0, watched=70, sent=700),
+        Result("ours-default", BAD.name, reported=2.5, restored=2.6, gone=3.1, watched=6.1, sent=60),
+        Result("argo-bluegreen-tuned", slow, reported=61.0, restored=61.0, watched=70, sent=700),
     ]
     text = report.tables(results, "a machine")
     assert (

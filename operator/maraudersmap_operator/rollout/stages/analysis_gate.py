@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from maraudersmap_operator import analysis
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed
 from maraudersmap_operator.resource.analysis import OnInconclusive
@@ -9,75 +11,83 @@ from maraudersmap_operator.resource.reasons import Reason
 
 from ..actions import NoteType
 from ..commands import take_promote
-from ..context import Turn
-from ..verdict.case import Doomed
+from ..context import Context, RolloutContext
+from ..verdict.case import Rejected
 
 
-def follow(turn: Turn) -> None:
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Enough is known of its answers, and nothing against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Too little is known of its answers: someone has to ask for the next stage."""
+
+
+def follow_comparison(context: RolloutContext) -> None:
     """Take over what the pods have answered, and ask for the next look. Starts with the rollout: a control group that
     loses its traffic in one go has to have been looked at before."""
-    candidate, policy = turn.status.candidate, turn.spec.rollout.analysis
-    assert candidate is not None
-    if not policy.enabled or turn.status.stable is None:
+    candidate, policy = context.candidate, context.spec.rollout.analysis
+    if not policy.enabled or context.status.stable is None:
         if candidate.analysis is not None:
-            turn.update_candidate(analysis=None)
+            context.update_candidate(analysis=None)
         return
-    comparison = turn.observed.comparison or candidate.analysis or analysis.begin(turn.now)
+    comparison = context.observed.comparison or candidate.analysis or analysis.begin(context.now)
     if comparison != candidate.analysis:
-        turn.update_candidate(analysis=comparison)
-    turn.wake(analysis.wait(comparison, policy, turn.now))
+        context.update_candidate(analysis=comparison)
+    context.wake(analysis.until_next_look(comparison, policy, context.now))
 
 
-def start_anew(turn: Turn) -> None:
-    """Traffic moves: what the candidate answered before says little about what comes."""
-    candidate = turn.status.candidate
-    if candidate and candidate.analysis:
-        turn.update_candidate(analysis=analysis.anew(candidate.analysis, turn.now))
+def restart_comparison(context: RolloutContext) -> None:
+    """Traffic moves: what the candidate answered before shows little about what comes."""
+    if known := context.candidate.analysis:
+        context.update_candidate(analysis=analysis.recount(known, context.now))
 
 
-def worse(turn: Turn) -> Doomed | None:
+def find_worse(context: RolloutContext) -> Rejected | None:
     """The candidate has been found worse than the stable revision."""
-    candidate = turn.status.candidate
-    if candidate is None or candidate.analysis is None:
+    comparison = context.candidate.analysis
+    if comparison is None:
         return None
-    match analysis.judge(candidate.analysis, turn.spec.rollout.analysis):
+    match analysis.evaluate(comparison, context.spec.rollout.analysis):
         case Failed(reason=reason, message=message):
-            return Doomed(reason, message)
+            return Rejected(reason, message)
         case Passed() | Inconclusive():
             return None
 
 
-def enough(turn: Turn) -> bool | Doomed:
-    """Whether a step that had traffic may end with what is known of its answers."""
-    candidate = turn.status.candidate
-    if candidate is None or candidate.analysis is None:
-        return True
-    judgement = analysis.judge(candidate.analysis, turn.spec.rollout.analysis)
-    if not isinstance(judgement, Inconclusive):
-        return True
-    match turn.spec.rollout.analysis.on_inconclusive:
+def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
+    """Whether a step that had traffic may end with what is known of its answers. Takes `promote` for a yes."""
+    candidate = context.candidate
+    if candidate.analysis is None:
+        return GoOn()
+    result = analysis.evaluate(candidate.analysis, context.spec.rollout.analysis)
+    if not isinstance(result, Inconclusive):
+        return GoOn()
+    match context.spec.rollout.analysis.on_inconclusive:
         case OnInconclusive.PASS:
-            turn.note(
+            context.note(
                 NoteType.NORMAL,
                 Reason.ANALYSIS_INCONCLUSIVE,
-                f"{candidate.image} goes on unjudged: {judgement.message}",
+                f"{candidate.image} goes on unjudged: {result.message}",
             )
-            return True
+            return GoOn()
         case OnInconclusive.FAIL:
-            return Doomed(Reason.ANALYSIS_INCONCLUSIVE, judgement.message)
+            return Rejected(Reason.ANALYSIS_INCONCLUSIVE, result.message)
         case OnInconclusive.PAUSE:
-            if take_promote(turn):
-                return True
-            turn.block(
+            if take_promote(context):
+                return GoOn()
+            context.block(
                 Reason.WAITING_FOR_PROMOTION,
-                f"not enough is known of its answers ({judgement.message}): a new value of hogwarts.edu/promote goes on",
+                f"not enough is known of its answers ({result.message}): a new value of hogwarts.edu/promote goes on",
             )
-            return False
+            return Wait()
 
 
-def told(turn: Turn) -> str:
+def describe_comparison(context: Context) -> str:
     """The comparison so far, in a sentence; empty while there is none."""
-    candidate = turn.status.candidate
-    if candidate is None or candidate.analysis is None or not turn.in_traffic(candidate.revision):
+    candidate = context.status.candidate
+    if candidate is None or candidate.analysis is None or not context.in_traffic(candidate.revision):
         return ""
-    return analysis.judge(candidate.analysis, turn.spec.rollout.analysis).message
+    return analysis.evaluate(candidate.analysis, context.spec.rollout.analysis).message

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from ..context import Turn, seconds
+from ..context import RolloutContext, seconds
 from ..verdict.case import Healthy, Verdict
 
 
-def settle(turn: Turn, verdict: Verdict, arrived: bool) -> None:
+def settle(context: RolloutContext, verdict: Verdict, arrived: bool) -> None:
     """Note when the stage has got all that it wants, and when it loses it again: deadlines stand still in between."""
-    candidate = turn.status.candidate
-    assert candidate is not None
+    candidate = context.candidate
     if not isinstance(verdict, Healthy):
         if candidate.settled_at or candidate.waiting_since:
-            unsettle(turn)
-            now = turn.status.candidate or candidate
-            known = {"settled_at": None, "waiting_since": None, "held_seconds": now.held_seconds}
-            turn.learn_candidate(**known, progressed_at=turn.now)
+            unsettle(context)
+            held = context.candidate.held_seconds
+            known = {"settled_at": None, "waiting_since": None, "held_seconds": held}
+            context.learn_candidate(**known, progressed_at=context.now)
     elif not arrived:
-        made_to_wait(turn)
+        count_as_waiting(context)
     elif candidate.settled_at is None:
-        made_to_wait(turn)  # as long as the traffic that this pass moves has not moved
-        unsettle(turn)
-        turn.update_candidate(settled_at=turn.now)
+        count_as_waiting(context)  # as long as the traffic that this pass moves has not moved
+        unsettle(context)
+        context.update_candidate(settled_at=context.now)
 
 
-def made_to_wait(turn: Turn) -> None:
+def count_as_waiting(context: RolloutContext) -> None:
     """The candidate is well, and what it waits for is not its doing: no deadline counts that."""
-    candidate = turn.status.candidate
-    assert candidate is not None
+    candidate = context.candidate
     if candidate.settled_at is not None:
-        unsettle(turn)
+        unsettle(context)
     if candidate.waiting_since is None:
-        turn.learn_candidate(waiting_since=turn.now)
+        context.learn_candidate(waiting_since=context.now)
 
 
-def unsettle(turn: Turn) -> None:
+def unsettle(context: RolloutContext) -> None:
     """The candidate is not where it should be any more, or should be somewhere else now."""
-    candidate = turn.status.candidate
-    assert candidate is not None
+    candidate = context.candidate
     since = candidate.settled_at or candidate.waiting_since
     if since is not None:
-        held = candidate.held_seconds + seconds(turn.now - since)
-        turn.update_candidate(settled_at=None, waiting_since=None, held_seconds=held)
+        held = candidate.held_seconds + seconds(context.now - since)
+        context.update_candidate(settled_at=None, waiting_since=None, held_seconds=held)

@@ -7,84 +7,81 @@ from datetime import timedelta
 from maraudersmap_operator.resource.reasons import Reason
 
 from ..actions import MarkMigrated, Migrate, StoreStatus
-from ..context import Turn
+from ..context import RolloutContext
 from ..facts import JobState, MigrationFacts
 from ..strategy import stages
-from ..verdict.migration_failure import EXIT_UNREACHABLE, blameless, migration_blame, why_interrupted
+from ..verdict.migration_failure import EXIT_UNREACHABLE, is_interrupted, own_failure, why_interrupted
 from ..verdict.pod_failures import Trouble, pod_trouble, why_waiting
-from .candidate_pods import staff
+from .candidate_pods import size_candidate
 
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_MOST = timedelta(minutes=5)
 
 
-def migrated(turn: Turn) -> bool:
+def run_migrations(context: RolloutContext) -> bool:
     """True when the schema is ready for the candidate. Otherwise starts, awaits or repeats the Job."""
-    candidate, migration = turn.status.candidate, turn.observed.migration
-    assert candidate is not None
-    recorded = turn.observed.recorded.get(candidate.revision)
-    pinned = turn.status.pin is not None and turn.status.pin.revision == candidate.revision
-    if not turn.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
+    candidate, migration = context.candidate, context.observed.migration
+    recorded = context.observed.recorded.get(candidate.revision)
+    pinned = context.status.pin is not None and context.status.pin.revision == candidate.revision
+    if not context.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
         return True
-    if turn.only_back and (migration is None or migration.state is JobState.FAILED):
+    if context.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
     if migration is None:
-        _migrate(turn, candidate.migration_attempt + 1)
+        _migrate(context, candidate.migration_attempt + 1)
         return False
     match migration.state:
         case JobState.COMPLETE:
-            if not turn.spec.migrations.reversible and not migration.unchanged:
-                turn.learn(barrier=candidate.revision)
-                # Before the mark: after it, nobody asks the Job again.
-                turn.act(StoreStatus())
-            turn.act(MarkMigrated(candidate.revision))
+            if not context.spec.migrations.reversible and not migration.unchanged:
+                context.learn(barrier=candidate.revision)
+                # Before the mark: after it, the Job is not asked again.
+                context.act(StoreStatus())
+            context.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:
-            turn.learn_candidate(migration_attempt=migration.attempt)
-            # Without a pod of its own, the Job's message is what quota or admission said.
+            context.learn_candidate(migration_attempt=migration.attempt)
+            # Without a pod of its own, the Job's message is what quota or admission reported.
             why = why_waiting(migration.pods) or migration.message or "is running"
-            turn.block(Reason.MIGRATING, f"migrations Job, attempt {migration.attempt}: {why}")
+            context.block(Reason.MIGRATING, f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
-                staff(turn, candidate, stages(turn.spec, candidate.strategy)[0])
+                size_candidate(context, stages(context.spec, candidate.strategy)[0])
         case JobState.FAILED if migration.attempt > candidate.migration_attempt:
-            # Left by an earlier try of the same revision, before somebody asked for another.
-            _migrate(turn, migration.attempt + 1)
+            # Left by an earlier try of the same revision, before someone asked for another.
+            _migrate(context, migration.attempt + 1)
         case JobState.FAILED:
-            _repeat(turn, migration)
+            _repeat(context, migration)
     return False
 
 
-def _repeat(turn: Turn, migration: MigrationFacts) -> None:
+def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:
     """After a failure that is not held against the revision, try again with growing pauses."""
-    candidate = turn.status.candidate
-    assert candidate is not None
-    unreachable = blameless(migration)
-    if not unreachable and turn.status.stable is not None:
+    candidate = context.candidate
+    interrupted = is_interrupted(migration)
+    if not interrupted and context.status.stable is not None:
         return
-    limit = timedelta(seconds=turn.spec.migrations.timeout_seconds)
-    blamed = not unreachable and migration_blame(candidate, migration, limit)
+    limit = timedelta(seconds=context.spec.migrations.timeout_seconds)
+    own = not interrupted and own_failure(candidate, migration, limit)
     pause = min(BACKOFF_FIRST * 2 ** min(migration.attempt - 1, 10), BACKOFF_MOST)
-    due = (migration.finished_at or turn.now) + pause
+    due = (migration.finished_at or context.now) + pause
     reason, why = Reason.MIGRATION_FAILED, migration.message or "failed"
     if migration.exit_code == EXIT_UNREACHABLE:
         reason = Reason.DATABASE_UNREACHABLE
-    elif not blamed:
+    elif not own:
         reason, why = Reason.MIGRATION_INTERRUPTED, why_interrupted(candidate, migration)
-    turn.block(reason, f"migrations, attempt {migration.attempt}: {why}; next try follows")
-    if turn.now >= due or turn.retry:
-        if not blamed:
+    context.block(reason, f"migrations, attempt {migration.attempt}: {why}; next try follows")
+    if context.now >= due or context.retry:
+        if not own:
             # What the database, or a node, was away is not the revision's time.
-            away = (turn.now - candidate.started_at).total_seconds() - candidate.unwatched_seconds
-            turn.update_candidate(held_seconds=away)
-        _migrate(turn, migration.attempt + 1)
+            away = (context.now - candidate.started_at).total_seconds() - candidate.unwatched_seconds
+            context.update_candidate(held_seconds=away)
+        _migrate(context, migration.attempt + 1)
     else:
-        turn.wake_at(due)
+        context.wake_at(due)
 
 
-def _migrate(turn: Turn, attempt: int) -> None:
-    candidate = turn.status.candidate
-    assert candidate is not None
-    turn.act(Migrate(candidate.revision, attempt))
-    turn.update_candidate(migration_attempt=attempt, migration_ran_at=None, migration_waited="")
-    turn.block(Reason.MIGRATING, f"migrations Job, attempt {attempt}, starts")
+def _migrate(context: RolloutContext, attempt: int) -> None:
+    candidate = context.candidate
+    context.act(Migrate(candidate.revision, attempt))
+    context.update_candidate(migration_attempt=attempt, migration_ran_at=None, migration_waited="")
+    context.block(Reason.MIGRATING, f"migrations Job, attempt {attempt}, starts")

@@ -6,42 +6,43 @@ round. The autoscaler holds still meanwhile.
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import Deploy, ScaleTo
-from ..context import Turn
+from ..context import RolloutContext
 from ..strategy import batch_size
-from .candidate_pods import have
+from ..traffic_target import Shared
+from .candidate_pods import scale_candidate
 
 
-def exchange(turn: Turn, candidate: CandidateRevision, stable: StableRevision) -> int:
+def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
     """Grow the candidate by a batch, shrink stable by as many as are ready; how many pods the candidate should have."""
+    candidate = context.candidate
     full = candidate.full_size
-    new, old = turn.facts(candidate.revision), turn.stable_facts
-    if stable.revision not in turn.observed.revisions:
-        turn.act(Deploy(stable.revision))
+    new, old = context.facts(candidate.revision), context.stable_facts
+    if stable.revision not in context.observed.revisions:
+        context.act(Deploy(stable.revision))
     # Pods on their way out still take room.
-    room = full + batch_size(full) - max(old.size, old.room(turn.now))
+    room = full + batch_size(full) - max(old.size, old.room(context.now))
     wanted = max(min(full, room), min(new.size, full), 1)
-    if turn.still:
+    if context.still:
         # What is there stays as it is, for as long as people like.
         wanted = max(min(new.size, full), 1)
-        have(turn, candidate, wanted)
+        scale_candidate(context, wanted)
         return wanted
-    have(turn, candidate, wanted)
-    leaving = old.room(turn.now) - old.size
+    scale_candidate(context, wanted)
+    leaving = old.room(context.now) - old.size
     if new.ready == new.size == wanted < full and leaving > 0:
-        turn.asides.append(
+        context.asides.append(
             f"{leaving} pods of {stable.revision} on their way out take the room of the next ones"
         )
     left = max(full - new.ready, 0)
-    if left < old.size and turn.serving == turn.observed.serving == SHARED:
-        turn.act(ScaleTo(stable.revision, left))
+    if left < old.size and context.serving == context.observed_traffic == Shared():
+        context.act(ScaleTo(stable.revision, left))
     return wanted
 
 
-def exchanged(turn: Turn, candidate: CandidateRevision) -> bool:
+def is_exchanged(context: RolloutContext) -> bool:
     """The candidate has all its pods, and stable none."""
-    return turn.facts(candidate.revision).ready >= candidate.full_size and turn.stable_facts.size == 0
+    candidate = context.candidate
+    return context.facts(candidate.revision).ready >= candidate.full_size and context.stable_facts.size == 0

@@ -1,8 +1,8 @@
 """Traffic by the weights of a Gateway's route: a canary's shares where a router is there to keep them.
 
 The Service stays with stable, so requests from inside the cluster never meet the candidate before the switch; the route
-gives the preview Service, which is the candidate's, its weight. A weight counts once every Gateway says that it serves
-this version of the route: they obey some time after the write, and nothing else tells when.
+gives the preview Service, which is the candidate's, its weight. A weight counts once every Gateway reports that it serves
+this version of the route: they follow some time after the write, and nothing else shows when.
 """
 
 from __future__ import annotations
@@ -10,65 +10,65 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 
-from ..context import SOON, Turn
+from ..context import SOON, RolloutContext
 from ..stable import clear_others, hold_stable, restore_selector
 from ..strategy import Stage
 from ..verdict.case import Environment
-from .act_on_verdict import judge_under_traffic, sentence
-from .candidate_pods import staff
+from .act_on_verdict import go_back, judge_under_traffic
+from .candidate_pods import size_candidate
 
 # A Gateway learns of endpoints some time after us, and answers for a Service without any with an error. Traefik takes up
 # changes at most every 2 s.
 ENDPOINTS_LAG = timedelta(seconds=3)
 
 
-def weigh(turn: Turn, stage: Stage, candidate: CandidateRevision, stable: StableRevision) -> int | None:
+def weigh_traffic(context: RolloutContext, stage: Stage, stable: StableRevision) -> int | None:
     """Have the stage's pods, with the stage's share of the Gateway's requests; how many pods, or None when the stage has to
     wait or went wrong."""
-    hold_stable(turn, stable)
-    wanted = staff(turn, candidate, stage)
-    restore_selector(turn, stable.revision)
-    clear_others(turn, keep={stable.revision, candidate.revision})
-    if turn.weight and (verdict := judge_under_traffic(turn)):
-        sentence(turn, verdict)
+    candidate = context.candidate
+    hold_stable(context, stable)
+    wanted = size_candidate(context, stage)
+    restore_selector(context, stable.revision)
+    clear_others(context, keep={stable.revision, candidate.revision})
+    if context.weight and (verdict := judge_under_traffic(context)):
+        go_back(context, verdict)
         return None
-    route, facts = turn.observed.route, turn.facts(candidate.revision)
+    route, facts = context.observed.route, context.facts(candidate.revision)
     if facts.ready < wanted:
         return wanted
-    pods = {p.name for p in facts.active} & turn.observed.preview_endpoints
-    known_from = candidate.step_started_at + (ENDPOINTS_LAG if turn.weight == 0 else timedelta(0))
-    if route is not None and route.accepted and len(pods) >= wanted and turn.now >= known_from:
-        assert stage.share is not None
-        turn.weigh(stage.share)
-    return wanted if arrived(turn, stage) or _may_wait(turn, candidate) else None
+    pods = {p.name for p in facts.active} & context.observed.preview_endpoints
+    known_from = candidate.step_started_at + (ENDPOINTS_LAG if context.weight == 0 else timedelta(0))
+    if route is not None and route.accepted and len(pods) >= wanted and context.now >= known_from:
+        context.set_weight(stage.share or 0)
+    return wanted if has_its_weight(context, stage) or _wait_for_gateway(context) else None
 
 
-def arrived(turn: Turn, stage: Stage) -> bool:
+def has_its_weight(context: RolloutContext, stage: Stage) -> bool:
     """The Gateway gives the candidate what the stage wants."""
-    route = turn.observed.route
+    route = context.observed.route
     return (
-        route is not None and route.accepted and route.obeyed and turn.weight == route.weight == stage.share
+        route is not None
+        and route.accepted
+        and route.up_to_date
+        and context.weight == route.weight == stage.share
     )
 
 
-def _may_wait(turn: Turn, candidate: CandidateRevision) -> bool:
-    """A Gateway that does not obey is nothing against the revision; without one there is no canary all the same."""
-    route = turn.observed.route
-    told = (
-        route.message
-        if route and not route.accepted
-        else "the Gateway does not say that it serves the new weights"
-    )
-    patience = timedelta(seconds=turn.spec.rollout.progress_deadline_seconds)
+def _wait_for_gateway(context: RolloutContext) -> bool:
+    """A Gateway that does not follow is nothing against the revision; without one there is no canary all the same."""
+    candidate = context.candidate
+    route = context.observed.route
+    refused = route is not None and not route.accepted
+    why = route.message if route and refused else "the Gateway does not report that it serves the new weights"
+    patience = timedelta(seconds=context.spec.rollout.progress_deadline_seconds)
     since = candidate.waiting_since
-    if candidate.settled_at is not None or since is None or turn.now < since + patience:
-        turn.block(Reason.WAITING_FOR_ROUTE, told)
-        turn.wake(SOON)
+    if candidate.settled_at is not None or since is None or context.now < since + patience:
+        context.block(Reason.WAITING_FOR_ROUTE, why)
+        context.wake(SOON)
         return True
-    sentence(
-        turn, Environment(Reason.ROUTE_NOT_SERVED, f"not within {patience.total_seconds():.0f} s: {told}")
+    go_back(
+        context, Environment(Reason.ROUTE_NOT_SERVED, f"not within {patience.total_seconds():.0f} s: {why}")
     )
     return False

@@ -10,7 +10,7 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision
 
 from ..facts import Admission, MigrationFacts, RevisionFacts
-from .control_group import disturbed
+from .control_group import disturbance
 from .pod_failures import shorten
 
 # How much of a deadline a pod's own container must have had before it is to blame for not having made it.
@@ -35,7 +35,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class Rejected:
     """The revision is bad, whenever and wherever it is tried."""
 
     reason: Reason
@@ -44,13 +44,13 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The revision cannot be tried here and now; that says nothing against it."""
+    """The revision cannot be tried here and now; that is nothing against it."""
 
     reason: Reason
     message: str
 
 
-Verdict = Healthy | Pending | Doomed | Environment
+Verdict = Healthy | Pending | Rejected | Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ class Case:
     first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
-def unless_disturbed(case: Case, found: Doomed | Environment) -> Doomed | Environment:
+def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | Environment:
     """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template; nor what
-    a cause that both share looks like, while nobody is well."""
+    a cause that both share looks like, while neither is well."""
     if isinstance(found, Environment) or found.reason in IN_THE_TEMPLATE:
         return found
-    if suffering := disturbed(case.candidate, case.stable, case.now):
+    if suffering := disturbance(case.candidate, case.stable, case.now):
         return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
     # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.
     sick = case.stable.size > 0 and not case.stable.ready
     if found.reason in NEEDS_CONTROLS and not case.first and sick:
-        nobody = "no pod of the stable revision is ready to compare with"
-        return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {nobody}"))
+        alone = "no pod of the stable revision is ready to compare with"
+        return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {alone}"))
     return found

@@ -1,4 +1,4 @@
-"""Is the candidate healthy, still on its way, doomed, or held back by something that is not its fault?
+"""Is the candidate healthy, still on its way, to be rejected, or held back by something that is not its fault?
 
 The numbers come from a real kubelet: two pods that exit at once give four terminations within 4 s,
 then none until 19 s; an app that fails for its first 6 s and recovers looks the same so far. Hence a later attempt must fail
@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from maraudersmap_operator.resource.reasons import Reason
 
 from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
-from .case import Case, Doomed, Environment, Healthy, Pending, Verdict, unless_disturbed
-from .control_group import disturbed
+from .case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
+from .control_group import disturbance
 from .deadline import fair_until, in_charge, out_of_time, uncounted, why_not_ready
-from .migration_failure import blameless, migration_blame, why_interrupted
+from .migration_failure import is_interrupted, own_failure, why_interrupted
 from .pod_failures import Trouble, create_trouble, pod_trouble, shorten, why_waiting
 from .pod_history import FRESH_ATTEMPT, fresh_witness_at, starting_pods, terminations
 
@@ -51,20 +51,20 @@ def classify(case: Case) -> Verdict:
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
     since = case.candidate.controls_hurt_since
     if since is not None and case.now - since >= CONTROLS_PATIENCE:
-        return Environment(Reason.STABLE_DISTURBED, disturbed(case.candidate, case.stable, case.now))
+        return Environment(Reason.STABLE_DISTURBED, disturbance(case.candidate, case.stable, case.now))
     if _settled(case):
         return Healthy()
     # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
     return out_of_time(case) or Pending(_next_moment(case), why_not_ready(case.facts, case.wanted))
 
 
-def keeps_ending(case: Case) -> Doomed | Environment | None:
+def keeps_ending(case: Case) -> Rejected | Environment | None:
     """The crash-loop rule alone, for a candidate under traffic."""
     found = _keeps_ending(case)
     return unless_disturbed(case, found) if found else None
 
 
-def _image_unobtainable(case: Case) -> Doomed | Environment | None:
+def _image_unobtainable(case: Case) -> Rejected | Environment | None:
     pods = starting_pods(case.facts, case.migration)
     for trouble in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED):
         seen = [p for p in pods if pod_trouble(p) is trouble]
@@ -72,28 +72,28 @@ def _image_unobtainable(case: Case) -> Doomed | Environment | None:
         if not seen or since is None or case.now < since + _pull_patience(case, len(seen)):
             continue
         message = shorten(seen[0].waiting_message or seen[0].waiting_reason)
-        # Running pods do not pull: expired credentials say nothing about the revision.
+        # Running pods do not pull: expired credentials are nothing against the revision.
         denied = trouble is Trouble.IMAGE_DENIED
-        return Environment(Reason(trouble), message) if denied else Doomed(Reason(trouble), message)
+        return Environment(Reason(trouble), message) if denied else Rejected(Reason(trouble), message)
     return None
 
 
 def _pull_patience(case: Case, opinions: int) -> timedelta:
-    """How long the image may be missing: told by two pods, only as long as the user grants."""
+    """How long the image may be missing: reported by two pods, only as long as the user grants."""
     grace = timedelta(seconds=case.rollout.image_not_found_grace_seconds)
     return grace if opinions >= 2 else max(grace, SECOND_PULL)
 
 
-def _config_invalid(case: Case) -> Doomed | None:
+def _config_invalid(case: Case) -> Rejected | None:
     seen = [p for p in case.facts.active if pod_trouble(p) is Trouble.CONFIG_INVALID]
     if len(seen) >= 2 or any(case.now - p.created_at >= CREATE_PATIENCE for p in seen):
-        return Doomed(
+        return Rejected(
             Reason.CONTAINER_CONFIG_INVALID, shorten(f"{seen[0].waiting_reason}: {seen[0].waiting_message}")
         )
     return None
 
 
-def _pods_refused(case: Case) -> Doomed | Environment | None:
+def _pods_refused(case: Case) -> Rejected | Environment | None:
     """Pods that cannot even be created, of the Deployment or of the migrations Job."""
     message = refusal(case.facts, case.migration)
     trouble = create_trouble(message)
@@ -105,12 +105,12 @@ def _pods_refused(case: Case) -> Doomed | Environment | None:
 
 
 def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
-    """Why no pod can be created, of the Deployment or of the migrations Job; empty when nothing says so."""
+    """Why no pod can be created, of the Deployment or of the migrations Job; empty when nothing reports it."""
     waits = migration is not None and migration.state is JobState.RUNNING and not migration.pods
     return facts.create_error or (migration.message if waits and migration else "")
 
 
-def _refused_by_admission(case: Case, message: str) -> Doomed | Environment | None:
+def _refused_by_admission(case: Case, message: str) -> Rejected | Environment | None:
     """A policy that admits stable's pods and not these has something against this revision, if it stays with it."""
     reason, asked, since = (
         Reason.ADMISSION_REFUSED,
@@ -128,37 +128,37 @@ def _refused_by_admission(case: Case, message: str) -> Doomed | Environment | No
         return Environment(
             reason, shorten(f"{message}; pods of the stable revision would be refused as well")
         )
-    return Doomed(reason, shorten(asked.candidate_refused)) if first and case.now >= due else None
+    return Rejected(reason, shorten(asked.candidate_refused)) if first and case.now >= due else None
 
 
-def _keeps_ending(case: Case) -> Doomed | None:
+def _keeps_ending(case: Case) -> Rejected | None:
     count = terminations(case.candidate, case.now)
     limit = max(case.rollout.max_failures, max(case.wanted, case.facts.size) / 2)
     if count < limit or not case.candidate.late_failure:
         return None
     ends = Counter(t.reason for p in case.facts.active for t in p.last_terminations)
     reason = Reason.OOM_KILLED if ends and ends.most_common(1)[0][0] == "OOMKilled" else Reason.CRASH_LOOP
-    return Doomed(reason, shorten(f"containers ended {count} times; {last_words(case.facts.active)}"))
+    return Rejected(reason, shorten(f"containers ended {count} times; {last_end(case.facts.active)}"))
 
 
-def last_words(pods: tuple[PodFacts, ...]) -> str:
+def last_end(pods: tuple[PodFacts, ...]) -> str:
     """How the newest ended container went: exit code, reason, its termination message."""
     ends = [t for p in pods for t in p.last_terminations]
     if not ends:
         return "no exit code is known any more"
     last = max(ends, key=lambda t: t.finished_at.timestamp() if t.finished_at else 0)
-    said = f": {last.message.strip()}" if last.message.strip() else ""
-    return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){said}"
+    message = f": {last.message.strip()}" if last.message.strip() else ""
+    return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){message}"
 
 
-def _migration_failed(case: Case) -> Doomed | Environment | None:
+def _migration_failed(case: Case) -> Rejected | Environment | None:
     migration = case.migration
-    if migration is None or migration.state is not JobState.FAILED or blameless(migration):
+    if migration is None or migration.state is not JobState.FAILED or is_interrupted(migration):
         return None
     if migration.attempt != case.candidate.migration_attempt:
         return None  # an earlier attempt's; the next one has just been asked for
-    if blame := migration_blame(case.candidate, migration, case.migration_limit):
-        return Doomed(Reason.MIGRATION_FAILED, shorten(blame))
+    if cause := own_failure(case.candidate, migration, case.migration_limit):
+        return Rejected(Reason.MIGRATION_FAILED, shorten(cause))
     return Environment(Reason.MIGRATION_INTERRUPTED, shorten(why_interrupted(case.candidate, migration)))
 
 

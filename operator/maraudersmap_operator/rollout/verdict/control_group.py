@@ -14,14 +14,14 @@ from .control_baseline import WINDOW
 WORSE = 1.5
 
 
-def controls(stable: RevisionFacts) -> tuple[ControlPod, ...]:
+def control_pods(stable: RevisionFacts) -> tuple[ControlPod, ...]:
     """The control group: pods of the stable revision that are ready now, with their terminations so far."""
     return tuple(ControlPod(pod=p.uid, terminations=p.termination_count) for p in stable.active if p.ready)[
         :MAX_CONTROLS
     ]
 
 
-def disturbed(candidate: CandidateRevision, stable: RevisionFacts, now: datetime) -> str:
+def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: datetime) -> str:
     """How the control group has suffered since the candidate started, as a sentence; empty when no worse than before.
 
     Pods that were drained, evicted or lost with their node are left out: that is neither the candidate's doing nor
@@ -45,7 +45,7 @@ def disturbed(candidate: CandidateRevision, stable: RevisionFacts, now: datetime
     return f"pods of the stable revision suffer as well since it started{than}: {', '.join(hurt[:3])}"
 
 
-def controlled(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
+def has_control_group(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
     """Some pod of the control group is still there to suffer or not. An exchange takes the last one away."""
     present = {p.uid for p in stable.active if not p.disrupted}
     return any(c.pod in present for c in candidate.controls)

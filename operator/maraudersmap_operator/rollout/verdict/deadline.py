@@ -8,41 +8,43 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import CandidateRevision, Step
 
 from ..facts import JobState, PodFacts, RevisionFacts
-from .case import FAIR_SHARE, Case, Doomed, Environment, unless_disturbed
-from .migration_failure import blameless
+from .case import FAIR_SHARE, Case, Environment, Rejected, unless_disturbed
+from .migration_failure import is_interrupted
 from .pod_failures import Trouble, pod_trouble, shorten, why_waiting
 
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:
-    """How much of the time since its start says nothing about it: it was well and had to wait, or nobody looked."""
+    """How much of the time since its start shows nothing of it: it was well and had to wait, or no operator looked."""
     spans = [now - since for since in (candidate.settled_at, candidate.waiting_since) if since]
     return timedelta(seconds=candidate.held_seconds + candidate.unwatched_seconds) + max(
         spans, default=timedelta(0)
     )
 
 
-def out_of_time(case: Case) -> Doomed | Environment | None:
+def out_of_time(case: Case) -> Rejected | Environment | None:
     why = why_not_ready(case.facts, case.wanted)
     rollout, candidate = case.rollout, case.candidate
     if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds) + uncounted(
         candidate, case.now
     ):
-        return late(case, Reason.ROLLOUT_TIMEOUT, f"not done after {rollout.timeout_seconds} s; {why}")
+        return missed_deadline(
+            case, Reason.ROLLOUT_TIMEOUT, f"not done after {rollout.timeout_seconds} s; {why}"
+        )
     # It was well until now: what it waited for is not over since a moment ago.
     waited = candidate.settled_at is not None or candidate.waiting_since is not None
     if case.facts.ready >= case.wanted or waited:
         return None
     if case.now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
         message = f"no progress for {rollout.progress_deadline_seconds} s; {why}"
-        return late(case, Reason.PROGRESS_DEADLINE_EXCEEDED, message)
+        return missed_deadline(case, Reason.PROGRESS_DEADLINE_EXCEEDED, message)
     return None
 
 
-def late(case: Case, reason: Reason, message: str) -> Doomed | Environment | None:
+def missed_deadline(case: Case, reason: Reason, message: str) -> Rejected | Environment | None:
     """Out of time. The revision is to blame for pods whose own container ran and did not become ready; None: those that
     run have yet to have their share of the time."""
     migration = case.migration
-    if migration is not None and migration.state is JobState.FAILED and blameless(migration):
+    if migration is not None and migration.state is JobState.FAILED and is_interrupted(migration):
         return Environment(
             Reason.DATABASE_UNREACHABLE, shorten(f"{message}; migrations: {migration.message}")
         )
@@ -51,7 +53,7 @@ def late(case: Case, reason: Reason, message: str) -> Doomed | Environment | Non
         return Environment(Reason.INSUFFICIENT_CAPACITY, shorten(message))
     running = [p for p in starting if p.ran_since and not (p.own_ready or p.disrupted or p.injected)]
     if any(case.now >= fair_until(case, p) for p in running):
-        return unless_disturbed(case, Doomed(reason, shorten(message)))
+        return unless_disturbed(case, Rejected(reason, shorten(message)))
     if running or (not starting and case.facts.ready >= case.wanted > 0):
         return None
     if injected := next((f"pod {p.name}: {p.injected}" for p in starting if p.injected), ""):

@@ -11,16 +11,16 @@ from .case import FAIR_SHARE
 
 # EX_TEMPFAIL: the migrations could not reach the database.
 EXIT_UNREACHABLE = 75
-# SIGKILL and SIGTERM: somebody ended it, the node, its memory limit or the Job's own deadline.
+# SIGKILL and SIGTERM: something ended it: the node, its memory limit or the Job's own deadline.
 KILLED = (137, 143)
 
 
-def blameless(migration: MigrationFacts) -> bool:
-    """A failed attempt that says nothing about the revision: no database, or the node took the pod away."""
+def is_interrupted(migration: MigrationFacts) -> bool:
+    """A failed attempt that shows nothing of the revision: no database, or the node took the pod away."""
     return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
 
 
-def migration_blame(candidate: CandidateRevision, migration: MigrationFacts, limit: timedelta) -> str:
+def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: timedelta) -> str:
     """What the revision's own migrations did to fail, as a sentence; empty when whatever failed was not they.
 
     `limit`: the time that one attempt may take.

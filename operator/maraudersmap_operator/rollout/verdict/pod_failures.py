@@ -1,4 +1,4 @@
-"""Reading what the kubelet, the scheduler and the API server say in prose, where no code tells it.
+"""Why pods do not start, read from messages of the kubelet, the scheduler and the API server where no code states it.
 
 Every list names its source. Text that matches nothing is taken for something that may pass: a deadline ends it.
 """
@@ -14,7 +14,7 @@ from ..facts import PodFacts
 
 
 class Trouble(StrEnum):
-    """Why a pod does not come up, as far as words can tell."""
+    """Why a pod does not come up, as far as messages show."""
 
     IMAGE_NOT_FOUND = Reason.IMAGE_NOT_FOUND
     IMAGE_DENIED = Reason.IMAGE_PULL_DENIED
@@ -26,7 +26,7 @@ class Trouble(StrEnum):
 
 
 PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
-# A registry that cannot be reached, throttles or answers 5xx may say "not found" somewhere as well: these win.
+# A registry that cannot be reached, throttles or answers 5xx may report "not found" somewhere as well: these win.
 PULL_MAY_PASS = (
     "connection refused", "connection reset", "i/o timeout", "tls handshake timeout", "no such host", "no route to host",
     "status: 5", "500 internal", "502 bad gateway", "503 service", "504 gateway", "429 too many", "toomanyrequests",
@@ -53,7 +53,7 @@ PULL_NOT_FOUND = (
 
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 # The kubelet's runAsNonRoot checks (pkg/kubelet/kuberuntime/security_context.go). A missing Secret, ConfigMap or key,
-# also a CreateContainerConfigError, heals when somebody creates it.
+# also a CreateContainerConfigError, heals when someone creates it.
 CONFIG_NEVER_HEALS = ("runasnonroot", "non-numeric user", "invalid reference format", "invalid capability")
 
 # ReplicaSet and Job controllers: 'pods "x" is forbidden: exceeded quota: ...', 'violates PodSecurity "restricted"',
@@ -73,7 +73,7 @@ CAPACITY = ("insufficient ", "too many pods")
 
 
 def pod_trouble(pod: PodFacts) -> Trouble | None:
-    """What keeps a pod from starting; None when nothing does, or nothing that is told."""
+    """What keeps a pod from starting; None when nothing does, or nothing that is reported."""
     if pod.unschedulable:
         return Trouble.NO_CAPACITY if _has(pod.unschedulable, CAPACITY) else Trouble.MAY_PASS
     if pod.waiting_reason == "InvalidImageName":
@@ -97,7 +97,7 @@ def create_trouble(message: str) -> Trouble | None:
 
 
 def image_not_found(pod: PodFacts) -> bool:
-    """The kubelet says that this image cannot exist, rather than that it could not be fetched now."""
+    """The kubelet reports that this image cannot exist, rather than that it could not be fetched now."""
     return pod_trouble(pod) is Trouble.IMAGE_NOT_FOUND
 
 

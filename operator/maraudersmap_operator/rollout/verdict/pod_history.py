@@ -9,7 +9,7 @@ from maraudersmap_operator.resource.status import MAX_TERMINATION_RECORDS, Candi
 from maraudersmap_operator.resource.status_control import TerminationRecord
 
 from ..facts import MigrationFacts, PodFacts, RevisionFacts
-from .control_group import disturbed
+from .control_group import disturbance
 from .pod_failures import Trouble, pod_trouble, why_waiting
 
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
@@ -51,7 +51,7 @@ def remember(
         changes["pull_error_since"] = now if troubled else None
     if migration is not None and migration.attempt == candidate.migration_attempt:
         changes |= _follow_migration(candidate, migration)
-    hurt = bool(disturbed(candidate, stable, now))
+    hurt = bool(disturbance(candidate, stable, now))
     if hurt != (candidate.controls_hurt_since is not None):
         changes["controls_hurt_since"] = now if hurt else None
     return candidate.model_copy(update=changes) if changes else candidate
@@ -109,7 +109,7 @@ def fresh_witness_at(candidate: CandidateRevision) -> datetime | None:
 
 
 def _first_failure(pods: Iterable[PodFacts], now: datetime) -> tuple[datetime, datetime] | None:
-    """The first attempt that ended, from and to; None when none has. What the kubelet no longer tells is taken for now."""
+    """The first attempt that ended, from and to; None when none has. What the kubelet no longer reports is taken for now."""
     failed = [p for p in pods if p.termination_count]
     if not failed:
         return None

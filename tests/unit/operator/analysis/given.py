@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from maraudersmap_operator.analysis import Look, begin, record
+from maraudersmap_operator.analysis import Look, add_look, begin
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.status_analysis import Bucket, Comparison, QueryAnswer, Tally
 
@@ -46,5 +46,5 @@ def after(
     asked = queries or ((),) * len(looks)
     since = comparison.looked_at or NOW
     for number, ((control, trial), answers) in enumerate(zip(looks, asked, strict=True), start=1):
-        comparison = record(comparison, Look(control, trial, answers), policy, since + number * every)
+        comparison = add_look(comparison, Look(control, trial, answers), policy, since + number * every)
     return comparison

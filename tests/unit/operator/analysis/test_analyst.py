@@ -10,7 +10,7 @@ from tests.unit.operator.analysis.given import NOW, SECOND, analysis
 from tests.unit.operator.analysis.test_exposition import App
 from tests.unit.operator.analysis.test_scrape import Handler, free_port, serving
 
-from maraudersmap_operator.analysis import Failed, anew, begin, judge
+from maraudersmap_operator.analysis import Failed, begin, evaluate, recount
 from maraudersmap_operator.cluster.scrape import Target
 from maraudersmap_operator.reconcile.analyst import MAX_PODS, Analyst, Sides
 from maraudersmap_operator.resource.reasons import Reason
@@ -143,7 +143,7 @@ async def test_a_step_counts_only_what_comes_after_it(pods: Pods) -> None:
     first = await look(analyst, begin(NOW), pods.sides())
     pods.answer(NEW, 2)
     pods.answer(STABLE, 4)
-    assert requests(await look(analyst, anew(first, NOW), pods.sides())) == (4, 2)
+    assert requests(await look(analyst, recount(first, NOW), pods.sides())) == (4, 2)
 
 
 async def test_of_many_pods_the_same_few_are_asked(pods: Pods) -> None:
@@ -164,7 +164,7 @@ async def test_a_bad_candidate_is_found_by_looking(pods: Pods) -> None:
         pods.answer(NEW, 16)
         pods.answer(NEW, 4, status=500)
         comparison = await look(analyst, comparison, pods.sides())
-    verdict = judge(comparison, POLICY)
+    verdict = evaluate(comparison, POLICY)
     assert isinstance(verdict, Failed)
     assert verdict.message == "20.0 % of the candidate's 120 answers are errors, 0.0 % of stable's 150"
 
@@ -182,7 +182,7 @@ async def test_what_stable_cannot_reach_either_is_not_the_candidates_fault(pods:
             pods.apps[ip].up.labels("database").set(0 if 4 <= number < 8 else 1)
         pods.answer(NEW, 30, status=503 if down else 200)
         comparison = await look(analyst, comparison, after_switch)
-        assert not isinstance(judge(comparison, POLICY), Failed), number
+        assert not isinstance(evaluate(comparison, POLICY), Failed), number
         assert comparison.disturbed == ("database" if 4 <= number < 8 else "")
     # Two looks of the outage were counted, four were not.
     assert requests(comparison) == (90, 8 * 30)
@@ -211,6 +211,6 @@ async def test_queries_are_asked_in_the_same_look(pods: Pods) -> None:
         for number in range(3):
             sides = Sides((), (), {"candidate": "bcdfgh24"})
             comparison = await analyst.look("k", comparison, sides, policy, NOW + number * SECOND)
-    assert judge(comparison, policy) == Failed(
+    assert evaluate(comparison, policy) == Failed(
         Reason.QUERY, "query queue gives 9, at most 1 is allowed; for 3 looks in a row"
     )

@@ -44,33 +44,33 @@ def test_evidence_against_the_innocent_is_as_rare_as_promised(
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.5])
 def test_looking_after_every_request_does_not_make_it_more_frequent(rate: float) -> None:
     """The chance that 300 looks in a row *ever* show evidence of 20 : 1, computed over all paths."""
-    odds, alive, condemned = 20, {0: 1.0}, 0.0
+    odds, alive, rejected = 20, {0: 1.0}, 0.0
     for total in range(1, 301):
         following: dict[int, float] = {}
         for hits, weight in alive.items():
             for step, likely in ((0, 1 - rate), (1, rate)):
                 if log_evidence_against(rate, Share(hits + step, total)) >= log(odds):
-                    condemned += weight * likely
+                    rejected += weight * likely
                 else:
                     following[hits + step] = following.get(hits + step, 0.0) + weight * likely
         alive = following
-    assert 0 < condemned <= 1 / odds
+    assert 0 < rejected <= 1 / odds
 
 
 def test_a_plain_test_would_condemn_far_more_often() -> None:
     """The same 300 looks with a one-sided z-test at 5 %: why this one is not used."""
-    rate, alive, condemned = 0.05, {0: 1.0}, 0.0
+    rate, alive, rejected = 0.05, {0: 1.0}, 0.0
     for total in range(1, 301):
         following: dict[int, float] = {}
         for hits, weight in alive.items():
             for step, likely in ((0, 1 - rate), (1, rate)):
                 seen, deviation = hits + step, (total * rate * (1 - rate)) ** 0.5
                 if total >= 30 and seen > total * rate + 1.645 * deviation:
-                    condemned += weight * likely
+                    rejected += weight * likely
                 else:
                     following[seen] = following.get(seen, 0.0) + weight * likely
         alive = following
-    assert condemned > 0.2
+    assert rejected > 0.2
 
 
 def test_evidence_is_found_on_the_edge_of_what_is_allowed() -> None:
@@ -125,7 +125,7 @@ def test_nothing_is_held_against_what_is_within_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "limit", "said"),
+    ("share", "limit", "shown"),
     [
         (Share(0, 0), 0.02, 0),
         (Share(0, 12), 0.02, -1),
@@ -136,5 +136,5 @@ def test_nothing_is_held_against_what_is_within_the_limit() -> None:
         (Share(12, 12), 1.5, -1),
     ],
 )
-def test_what_a_single_look_says(share: Share, limit: float, said: int) -> None:
-    assert telling(share, limit) == said
+def test_what_a_single_look_shows(share: Share, limit: float, shown: int) -> None:
+    assert telling(share, limit) == shown

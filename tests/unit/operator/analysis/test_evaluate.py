@@ -1,11 +1,11 @@
-"""What is condemned, what is not, and what cannot be told."""
+"""What is rejected, what is not, and what cannot be decided."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.operator.analysis.given import after, analysis, answered
 
-from maraudersmap_operator.analysis import Failed, Inconclusive, Passed, judge
+from maraudersmap_operator.analysis import Failed, Inconclusive, Passed, evaluate
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, QueryAnswer, Tally
 
@@ -37,7 +37,7 @@ def looks(control: Tally, trial: Tally, number: int = 6) -> Comparison:
 def test_nobody_is_condemned_without_a_difference_that_counts(
     title: str, control: Tally, trial: Tally
 ) -> None:
-    assert isinstance(judge(looks(control, trial, 40), POLICY), Passed), title
+    assert isinstance(evaluate(looks(control, trial, 40), POLICY), Passed), title
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def test_nobody_is_condemned_without_a_difference_that_counts(
 def test_a_worse_candidate_is_condemned_within_six_looks(
     title: str, control: Tally, trial: Tally, reason: str
 ) -> None:
-    verdict = judge(looks(control, trial), POLICY)
+    verdict = evaluate(looks(control, trial), POLICY)
     assert isinstance(verdict, Failed), (title, verdict)
     assert verdict.reason == reason
 
 
 def test_the_message_has_the_numbers_of_both_sides() -> None:
-    verdict = judge(looks(answered(30), answered(20, errors=5)), POLICY)
+    verdict = evaluate(looks(answered(30), answered(20, errors=5)), POLICY)
     assert verdict == Failed(
         Reason.ERROR_RATE, "25.0 % of the candidate's 120 answers are errors, 0.0 % of stable's 180"
     )
-    verdict = judge(looks(answered(30, took=0.02), answered(20, took=0.3)), POLICY)
+    verdict = evaluate(looks(answered(30, took=0.02), answered(20, took=0.3)), POLICY)
     assert verdict == Failed(
         Reason.LATENCY,
         "100.0 % of the candidate's 120 requests took more than 0.1 s, 0.0 % of stable's 180: 15.0 times as long",
@@ -84,7 +84,7 @@ def test_trouble_that_no_longer_than_an_interval_is_forgiven(number: int) -> Non
     hiccup = ((answered(300), answered(300, errors=300, took=5)),) * number
     calm = ((answered(300), answered(300)),) * 20
     for end in range(len(calm) + 1):
-        verdict = judge(after(*hiccup, *calm[:end], policy=POLICY), POLICY)
+        verdict = evaluate(after(*hiccup, *calm[:end], policy=POLICY), POLICY)
         assert not isinstance(verdict, Failed), end
 
 
@@ -100,29 +100,29 @@ def test_a_look_is_slow_only_at_a_bound_that_tells() -> None:
 def test_a_change_for_the_worse_is_found_after_hours_of_good_answers() -> None:
     calm = after(*((GOOD, GOOD),) * 2000, policy=POLICY)
     ill = after(*((GOOD, answered(30, errors=9)),) * 24, policy=POLICY, start=calm)
-    assert isinstance(judge(calm, POLICY), Passed)
-    assert isinstance(judge(ill, POLICY), Failed)
+    assert isinstance(evaluate(calm, POLICY), Passed)
+    assert isinstance(evaluate(ill, POLICY), Failed)
 
 
 def test_a_candidate_without_traffic_cannot_be_judged() -> None:
-    verdict = judge(looks(GOOD, answered(8, errors=8)), POLICY)
+    verdict = evaluate(looks(GOOD, answered(8, errors=8)), POLICY)
     assert verdict == Inconclusive("the candidate has answered 48 of the 50 requests that a comparison takes")
 
 
 def test_without_a_control_group_nothing_is_said_unless_the_user_gave_limits() -> None:
     bad = looks(NOTHING, answered(30, errors=20, took=3))
-    assert judge(bad, POLICY) == Inconclusive(
+    assert evaluate(bad, POLICY) == Inconclusive(
         "stable has answered 0 of the 50 requests that a comparison takes"
     )
     policy = analysis(errorRate={"maxPercent": 5})
-    verdict = judge(after(*((NOTHING, answered(30, errors=20)),) * 6, policy=policy), policy)
+    verdict = evaluate(after(*((NOTHING, answered(30, errors=20)),) * 6, policy=policy), policy)
     assert verdict == Failed(Reason.ERROR_RATE, "66.7 % of the candidate's 180 answers are errors")
     policy = analysis(latency={"maxSeconds": 0.7})
-    verdict = judge(after(*((NOTHING, answered(30, took=3)),) * 6, policy=policy), policy)
+    verdict = evaluate(after(*((NOTHING, answered(30, took=3)),) * 6, policy=policy), policy)
     assert verdict == Failed(Reason.LATENCY, "100.0 % of the candidate's 180 requests took more than 1 s")
-    # Between the limit and the next bound it cannot be told.
+    # Between the limit and the next bound it cannot be decided.
     assert not isinstance(
-        judge(after(*((NOTHING, answered(30, took=0.9)),) * 6, policy=policy), policy), Failed
+        evaluate(after(*((NOTHING, answered(30, took=0.9)),) * 6, policy=policy), policy), Failed
     )
 
 
@@ -130,34 +130,34 @@ def test_with_a_control_group_absolute_limits_do_not_count() -> None:
     """A service that is bad already can still be deployed, to repair it."""
     policy = analysis(errorRate={"maxPercent": 1}, latency={"maxSeconds": 0.1})
     bad = answered(30, errors=10, took=3)
-    assert isinstance(judge(after(*((bad, bad),) * 20, policy=policy), policy), Passed)
+    assert isinstance(evaluate(after(*((bad, bad),) * 20, policy=policy), policy), Passed)
 
 
 def test_a_silent_control_group_keeps_speaking() -> None:
     """BlueGreen: all traffic moves, and stable's answers are those from before; for longer than a window, too."""
     before = after(*((answered(30), NOTHING),) * 4, policy=POLICY)
     fine = after(*((NOTHING, answered(50)),) * 200, policy=POLICY, start=before)
-    assert isinstance(judge(fine, POLICY), Passed)
+    assert isinstance(evaluate(fine, POLICY), Passed)
     ill = after(*((NOTHING, answered(50, errors=10)),) * 4, policy=POLICY, start=before)
-    assert isinstance(judge(ill, POLICY), Failed)
+    assert isinstance(evaluate(ill, POLICY), Failed)
 
 
 def test_revisions_without_a_common_histogram_are_compared_by_errors_only() -> None:
     blind = Tally(requests=30)
-    verdict = judge(looks(blind, answered(30)), POLICY)
+    verdict = evaluate(looks(blind, answered(30)), POLICY)
     assert verdict == Inconclusive("the two revisions have no histogram of request durations in common")
-    assert isinstance(judge(looks(blind, answered(30, errors=9)), POLICY), Failed)
-    assert isinstance(judge(looks(answered(30), Tally(requests=30, errors=9)), POLICY), Failed)
+    assert isinstance(evaluate(looks(blind, answered(30, errors=9)), POLICY), Failed)
+    assert isinstance(evaluate(looks(answered(30), Tally(requests=30, errors=9)), POLICY), Failed)
 
 
 def test_the_users_limits_are_heeded() -> None:
     errors = looks(answered(30), answered(30, errors=6))
     lenient = analysis(errorRate={"maxIncreasePercent": 30})
-    assert isinstance(judge(errors, POLICY), Failed)
-    assert isinstance(judge(errors, lenient), Passed)
+    assert isinstance(evaluate(errors, POLICY), Failed)
+    assert isinstance(evaluate(errors, lenient), Passed)
     slow = looks(answered(30, took=0.02), answered(30, took=0.08))
-    assert isinstance(judge(slow, POLICY), Failed)
-    assert isinstance(judge(slow, analysis(latency={"maxRatio": 6})), Passed)
+    assert isinstance(evaluate(slow, POLICY), Failed)
+    assert isinstance(evaluate(slow, analysis(latency={"maxRatio": 6})), Passed)
 
 
 PROMETHEUS = {
@@ -201,7 +201,7 @@ def test_queries_count_when_they_are_bad_three_times_in_a_row(
         if answers
         else calm
     )
-    found = judge(comparison, policy)
+    found = evaluate(comparison, policy)
     assert type(found).__name__ == verdict, found
     if isinstance(found, Failed):
         assert found.reason == "Query"
@@ -210,7 +210,7 @@ def test_queries_count_when_they_are_bad_three_times_in_a_row(
 def test_a_query_speaks_without_any_request() -> None:
     policy = analysis(prometheus=PROMETHEUS)
     comparison = after(*((NOTHING, NOTHING),) * 3, policy=policy, queries=(asked(11, 5),) * 3)
-    assert judge(comparison, policy) == Failed(
+    assert evaluate(comparison, policy) == Failed(
         Reason.QUERY, "query queue gives 11, at most 10 is allowed; for 3 looks in a row"
     )
 
@@ -235,9 +235,9 @@ def test_one_more_error_of_stable_never_condemns_the_candidate(
         ]
         return after(*made, policy=POLICY)
 
-    if not isinstance(judge(comparison(0), POLICY), Failed):
-        assert not isinstance(judge(comparison(1), POLICY), Failed)
-    verdict = judge(comparison(0), POLICY)
+    if not isinstance(evaluate(comparison(0), POLICY), Failed):
+        assert not isinstance(evaluate(comparison(1), POLICY), Failed)
+    verdict = evaluate(comparison(0), POLICY)
     if isinstance(verdict, Failed):
         seen = comparison(0)
         assert seen.trial.errors * seen.control.requests > seen.control.errors * seen.trial.requests
@@ -255,5 +255,5 @@ def test_one_more_error_never_saves_the_candidate(
         ]
         return after(*made, policy=POLICY)
 
-    if isinstance(judge(comparison(0), POLICY), Failed):
-        assert isinstance(judge(comparison(1), POLICY), Failed)
+    if isinstance(evaluate(comparison(0), POLICY), Failed):
+        assert isinstance(evaluate(comparison(1), POLICY), Failed)

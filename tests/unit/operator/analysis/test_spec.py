@@ -1,4 +1,4 @@
-"""What a user may write, and how the definition of the resource says it."""
+"""What a user may write, and how the definition of the resource states it."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""Counting: pods start anew, histograms differ, nothing is ever negative."""
+"""Counting: pods start again, histograms differ, nothing is ever negative."""
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +33,7 @@ def is_sane(tally: Tally) -> bool:
 @given(tallies(), tallies())
 @settings(deadline=None)
 def test_an_increase_is_never_negative_in_any_part(before: Tally, after: Tally) -> None:
-    """Not even when each sum grew although the pod started anew."""
+    """Not even when each sum grew although the pod started again."""
     assert is_sane(increase(before, after))
 
 

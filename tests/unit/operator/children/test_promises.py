@@ -48,6 +48,18 @@ def test_only_what_the_retention_keeps_has_no_owner(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("manifest", ALL)
+def test_a_gitops_tool_never_prunes_what_the_retention_keeps(manifest: Manifest) -> None:
+    """An object without owner that carries the label by which Argo CD can track would be taken for a leftover."""
+    kept = [manifest["metadata"]] if "ownerReferences" not in manifest["metadata"] else []
+    spec = manifest.get("spec", {})
+    if spec.get("persistentVolumeClaimRetentionPolicy", {}).get("whenDeleted") == "Retain":
+        kept += [claim["metadata"] for claim in spec["volumeClaimTemplates"]]
+    for metadata in kept:
+        assert metadata["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+        assert metadata["annotations"]["argocd.argoproj.io/compare-options"] == "IgnoreExtraneous"
+
+
+@pytest.mark.parametrize("manifest", ALL)
 def test_the_api_deployment_never_carries_replicas(manifest: Manifest) -> None:
     """An apply that carried it would undo the autoscaler; one that dropped it later would set it to 1."""
     component = manifest["metadata"]["labels"]["app.kubernetes.io/component"]

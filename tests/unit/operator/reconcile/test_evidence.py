@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from maraudersmap_operator.reconcile.reconciler import with_evidence
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.status import Evidence, RejectedRevision
+from maraudersmap_operator.resource.status import PodEvidence, RejectedRevision
 
 
 def test_evidence_reaches_the_stored_status() -> None:
@@ -19,6 +19,6 @@ def test_evidence_reaches_the_stored_status() -> None:
         rejected_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     status = MaraudersMapStatus(rejected=(entry,))
-    kept = with_evidence(status, {"abc": Evidence(pod="p", exit_code=3, reason="Error", logs=("boom",))})
+    kept = with_evidence(status, {"abc": PodEvidence(pod="p", exit_code=3, reason="Error", logs=("boom",))})
     stored = MaraudersMapStatus.model_validate(kept.model_dump(mode="json", by_alias=True, exclude_none=True))
-    assert stored.rejected[0].evidence == Evidence(pod="p", exit_code=3, reason="Error", logs=("boom",))
+    assert stored.rejected[0].evidence == PodEvidence(pod="p", exit_code=3, reason="Error", logs=("boom",))

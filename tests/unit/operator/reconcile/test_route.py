@@ -46,15 +46,15 @@ def route(*parents: dict[str, Any], weight: int = 10) -> dict[str, Any]:
     return wanted | {"metadata": metadata, "status": {"parents": list(parents)}}
 
 
-def test_accepted_and_obeyed() -> None:
+def test_accepted_and_up_to_date() -> None:
     facts = route_facts(route(parent()), OWNER, spec())
-    assert (facts.weight, facts.accepted, facts.obeyed, facts.left) == (10, True, True, False)
+    assert (facts.weight, facts.accepted, facts.up_to_date, facts.left) == (10, True, True, False)
 
 
-def test_a_gateway_that_speaks_of_an_older_version_has_not_obeyed_yet() -> None:
+def test_a_gateway_that_speaks_of_an_older_version_is_not_up_to_date() -> None:
     """Weight 0 is no proof as long as it may still serve the version before."""
     facts = route_facts(route(parent(generation=2), weight=0), OWNER, spec())
-    assert (facts.accepted, facts.obeyed, facts.left) == (True, False, False)
+    assert (facts.accepted, facts.up_to_date, facts.left) == (True, False, False)
 
 
 def test_what_no_gateway_has_ever_taken_up_leads_nobody_anywhere() -> None:

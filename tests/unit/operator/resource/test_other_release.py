@@ -17,6 +17,7 @@ from tests.unit.operator.fake.patches import copied
 
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.resource.crd import structural
+from maraudersmap_operator.resource.definition import Declared
 from maraudersmap_operator.resource.other_release import dump, read_status
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
@@ -45,6 +46,60 @@ def test_this_release_reads_all_that_the_first_one_has_stored(recorded: Path) ->
     assert left_out == ()
     understood = dict(leaves(dump(status)))
     assert {path: understood.get(path) for path, _ in leaves(stored)} == dict(leaves(stored))
+
+
+def on_trial() -> dict[str, Any]:
+    """A status that v0.1.0 has stored in the middle of a rollout."""
+    path = schema.FIRST_RELEASE.parent / "on-trial.json"
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return stored
+
+
+def verdict(reason: str) -> dict[str, Any]:
+    return {"reason": reason, "message": "seen", "detectedAt": "2026-03-01T12:00:00.000000Z"}
+
+
+def test_a_verdict_of_the_first_release_is_understood_and_written_in_both_places() -> None:
+    stored = on_trial()
+    stored["candidate"]["doomed"] = verdict("CrashLoop")
+    status, left_out = read_status(stored)
+    assert left_out == ()
+    assert status.candidate is not None
+    assert status.candidate.verdict is not None
+    assert status.candidate.verdict.reason == "CrashLoop"
+    written = dump(status)["candidate"]
+    assert written["verdict"] == written["doomed"]
+    assert written["doomed"]["reason"] == "CrashLoop"
+    # and nothing differs between what was made here and what was read again
+    assert read_status(dump(status))[0] == status
+
+
+def test_where_both_places_differ_the_first_release_has_written_last() -> None:
+    stored = on_trial()
+    stored["candidate"] |= {"verdict": verdict("CrashLoop"), "doomed": verdict("StableDisturbed")}
+    candidate = read_status(stored)[0].candidate
+    assert candidate is not None
+    assert candidate.verdict is not None
+    assert candidate.verdict.reason == "StableDisturbed"
+
+
+def test_a_candidate_without_a_verdict_has_one_in_neither_place() -> None:
+    written = dump(read_status(on_trial())[0])["candidate"]
+    assert not {"verdict", "doomed"} & set(written)
+
+
+def test_the_first_release_s_definition_keeps_a_verdict() -> None:
+    status = copied(schema.declared(schema.FIRST_RELEASE)["properties"]["status"])
+    declared = Declared(status)
+    assert not [path for path in declared.no_place_for() if "verdict" in path or "doomed" in path]
+    stored = on_trial()
+    stored["candidate"]["doomed"] = verdict("CrashLoop")
+    kept = declared.fit(dump(read_status(stored)[0]), stored)["candidate"]
+    assert kept["doomed"]["reason"] == "CrashLoop"
+    assert "verdict" not in kept
+    # and a definition with neither has no place for it
+    del status["properties"]["candidate"]["properties"]["doomed"]
+    assert "status.candidate.verdict" in declared.no_place_for()
 
 
 def test_no_field_has_moved() -> None:

@@ -53,14 +53,14 @@ def test_a_rollout_that_ends_without_a_verdict_is_an_event() -> None:
 # Where a reason enters: the function or class, and which of its arguments it is. `reason=` is one everywhere.
 ENTRANCES = {
     "block": 0,
-    "Doomed": 0,
+    "Rejected": 0,
     "Environment": 0,
     "Failed": 0,
     "Need": 1,
     "Note": 1,
-    "late": 1,
+    "missed_deadline": 1,
     "_missing": 0,
-    "_acquit": 2,
+    "_withdraw_instead": 2,
 }
 
 

@@ -16,7 +16,7 @@ def ready_world(**spec: object) -> World:
 
 
 def test_manual_promotion_waits_at_full_size() -> None:
-    """autoPromote off: a full set without traffic, until somebody says go."""
+    """autoPromote off: a full set without traffic, until someone asks for it."""
     world = ready_world(rollout={"autoPromote": False}).edit(image=NEXT)
     stable = world.serving
     world.run(60)
@@ -30,7 +30,7 @@ def test_manual_promotion_waits_at_full_size() -> None:
 
 
 def test_promote_ends_the_bake() -> None:
-    """Somebody has looked and is sure."""
+    """Someone has looked and is sure."""
     world = ready_world(rollout={"bakeSeconds": 3600}).edit(image=NEXT).run(25)
     assert world.phase() is Phase.BAKING
     world.annotate("promote", "1").run(3)
@@ -102,7 +102,7 @@ def test_retry_in_the_middle_of_going_back_waits_until_it_is_over() -> None:
         world.run(0.5)
     world.behave("app:2", Behaviour(ready_after=None)).run(8)
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.verdict is not None
     world.annotate("retry", "again").behave("app:2", Behaviour()).run(120)
     assert world.serving == world.revision("app:2")
     assert world.phase() == "Ready"

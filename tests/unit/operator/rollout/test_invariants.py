@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, Doom
+from maraudersmap_operator.resource.status import CandidateRevision, CandidateVerdict
 from maraudersmap_operator.rollout import (
     Admission,
     Decision,
     Deploy,
     Migrate,
     Observed,
-    Record,
+    RecordRevision,
     Retire,
     RouteTo,
     ScaleTo,
@@ -50,7 +50,7 @@ GUILTY = tuple(
     for b in BEHAVIOURS
     if b.ready_after is None or b.dies_after is not None or b.image_missing or b.migration_exit == 1
 )
-# Rejected for what somebody has asked for, or a policy: `check_verdict` knows when that may be.
+# Rejected for what someone has asked for, or a policy: `check_verdict` knows when that may be.
 NOT_BY_ITS_PODS = ("Aborted", "AdmissionRefused")
 QUICK: dict[str, object] = {
     "minReadySeconds": 3,
@@ -75,7 +75,7 @@ ANSWERS = (None, Admission(REFUSED, True), Admission(REFUSED, False), Admission(
 DERANDOMIZE = "INVARIANT_EXAMPLES" not in os.environ
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "15"))
 STEPS = 40
-# Shrinking a long story can take minutes: only where somebody waits for it.
+# Shrinking a long story can take minutes: only where someone waits for it.
 PHASES = (
     Phase.explicit,
     Phase.reuse,
@@ -107,7 +107,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 assert revision not in sent_away, "1: traffic to pods that have just been sent away"
                 others = [r for r in seen.revisions.values() if r.revision != revision]
                 ready = seen.revision(revision).ready
-                # 1: only where somebody answers, unless nobody answers anywhere; the first deployment excepted.
+                # 1: only where someone answers, unless no one answers anywhere; the first deployment excepted.
                 elsewhere = before.stable is not None and any(r.ready for r in others)
                 assert ready or not elsewhere, "1: traffic to a revision that was not ready"
                 if before.stable and seen.revision(before.stable.revision).ready:
@@ -144,7 +144,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 if replicas < size and serving == SHARED and not world.spec.get("suspend"):
                     rest = sum(r.ready for r in seen.revisions.values() if r.revision != revision)
                     ready = seen.revision(revision).ready
-                    assert rest + min(ready, replicas) > 0 or ready == 0, "2: nobody is left to answer"
+                    assert rest + min(ready, replicas) > 0 or ready == 0, "2: no one is left to answer"
             case _:
                 pass
     if seen.route and not seen.route.left and seen.previewed in seen.revisions:
@@ -159,12 +159,12 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
 
 
 def check_unknown(world: World, decision: Decision) -> None:
-    """Nobody knows what is asked for: nothing starts, and what was asked for before is kept."""
+    """It is not known what is asked for: nothing starts, and what was asked for before is kept."""
     before, after = world.resource.status, decision.status
-    began = [a for a in decision.actions if isinstance(a, Record | Migrate)]
-    assert not began, "9: something started that nobody asked for"
+    began = [a for a in decision.actions if isinstance(a, RecordRevision | Migrate)]
+    assert not began, "9: something started that no one asked for"
     assert after.pin == before.pin, "9: an undo was forgotten"
-    if before.candidate and not before.candidate.doomed and after.candidate is None:
+    if before.candidate and not before.candidate.verdict and after.candidate is None:
         assert after.history[0].outcome in ("Promoted", "RolledBack", "Withdrawn"), "9: a candidate was left"
     if before.candidate and after.candidate and not world.spec.get("suspend") and before.phase != "Suspended":
         assert after.candidate.step is before.candidate.step, "9: a candidate went on"
@@ -173,29 +173,29 @@ def check_unknown(world: World, decision: Decision) -> None:
 def check_memory(world: World, seen: Observed, decision: Decision) -> None:
     """What has been learned is stored whatever happens to traffic, and only a revision's own doing rejects it."""
     before, after, withheld = world.resource.status.candidate, decision.status, decision.withheld
-    if after.candidate and after.candidate.doomed:
-        kept = withheld.candidate and withheld.candidate.doomed
-        assert kept == after.candidate.doomed, "9: a verdict is forgotten when traffic cannot be moved"
-        if not (before and before.doomed):
-            check_verdict(seen, after.candidate, after.candidate.doomed)
+    if after.candidate and after.candidate.verdict:
+        kept = withheld.candidate and withheld.candidate.verdict
+        assert kept == after.candidate.verdict, "9: a verdict is forgotten when traffic cannot be moved"
+        if not (before and before.verdict):
+            check_verdict(seen, after.candidate, after.candidate.verdict)
     stable = world.resource.status.stable
     if any(isinstance(a, RouteTo | Weigh) for a in decision.actions):
         assert (withheld.stable and withheld.stable.revision) == (stable and stable.revision), (
             "10: moved in name only"
         )
-        assert withheld.serving == seen.serving, "10: the status says otherwise than the Service"
+        assert withheld.serving == seen.serving, "10: the status differs from the Service"
     if before and after.candidate and before.started_at == after.candidate.started_at:
         credited = after.candidate.unwatched_seconds - before.unwatched_seconds
-        assert credited == seen.unwatched.total_seconds(), "13: time that nobody watched counts"
+        assert credited == seen.unwatched.total_seconds(), "13: unwatched time counts"
 
 
-def check_verdict(seen: Observed, candidate: CandidateRevision, doom: Doom) -> None:
-    if doom.environment:
+def check_verdict(seen: Observed, candidate: CandidateRevision, verdict: CandidateVerdict) -> None:
+    if verdict.environment:
         return
     pods = (*seen.revision(candidate.revision).pods, *(seen.migration.pods if seen.migration else ()))
-    if doom.reason in ("ProgressDeadlineExceeded", "RolloutTimeout"):
+    if verdict.reason in ("ProgressDeadlineExceeded", "RolloutTimeout"):
         assert any(p.ran_since for p in pods), "13: rejected what never ran"
-    if doom.reason == "AdmissionRefused":
+    if verdict.reason == "AdmissionRefused":
         assert seen.admission is not None, "13: rejected without asking"
         assert seen.admission.stable_accepted, "13: rejected what any revision would meet"
 
@@ -223,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         self.moved = False  # traffic, in the last pass
         self.guilty: set[str] = (
             set()
-        )  # images that have done what may condemn them, while something of them was there
+        )  # images that have done what may reject them, while something of them was there
 
     def one_pass(self, keep: int | None = None, stale: bool = False) -> None:
         world = self.world
@@ -244,7 +244,7 @@ class Machine(RuleBasedStateMachine):
             world.carry_out(decision, only=min(keep, len(decision.actions)))
 
     def watch_guilt(self) -> None:
-        """Somebody mends an image now and then: it starts over once nothing of it is left."""
+        """Someone mends an image now and then: it starts over once nothing of it is left."""
         world = self.world
         there = {world.image(r) for r in world.sizes} | {world.image(p.revision) for p, _ in world.leaving}
         if candidate := world.status.candidate:
@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(served=st.booleans(), seconds=st.sampled_from([1, 5, 40]))
     def gateway_is_deaf_for_a_while(self, served: bool, seconds: int) -> None:
-        """It obeys nothing new; perhaps nobody serves the route at all."""
+        """It follows nothing new; perhaps no Gateway serves the route at all."""
         self.world.gateway_deaf, self.world.no_gateway = True, not served
         self.live(seconds)
         self.world.gateway_deaf = self.world.no_gateway = False
@@ -417,7 +417,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.world.recorded))
     @rule(data=st.data(), seconds=st.sampled_from([5, 30]))
     def a_deployment_cannot_be_deleted_for_a_while(self, data: st.DataObject, seconds: int) -> None:
-        """A policy of somebody's, or a finalizer: it is left over while others are tried."""
+        """A policy of someone's, or a finalizer: it is left over while others are tried."""
         self.world.undeletable.add(data.draw(st.sampled_from(sorted(self.world.recorded))))
         self.a_revision_is_rolled_out(data.draw(st.sampled_from(IMAGES)), Behaviour(), seconds)
         self.a_revision_is_rolled_out(data.draw(st.sampled_from(IMAGES)), Behaviour(), seconds)

@@ -62,7 +62,7 @@ def test_a_token_for_a_step_before_acts_where_the_rollout_next_waits() -> None:
 
 
 def test_a_token_for_a_step_that_ended_by_itself_ends_no_other() -> None:
-    """Somebody wanted to cut the first hold short, and was too late."""
+    """Someone wanted to cut the first hold short, and was too late."""
     steps = [{"share": 10, "holdSeconds": 5}, {"share": 50, "holdSeconds": 60}]
     world = ready_world(rollout=CANARY | {"steps": steps}).edit(image=NEXT)
     for _ in range(100):
@@ -75,7 +75,7 @@ def test_a_token_for_a_step_that_ended_by_itself_ends_no_other() -> None:
 
 
 def test_a_token_for_another_revision_promotes_nothing() -> None:
-    """The spec has moved on since somebody pressed."""
+    """The spec has moved on since someone pressed."""
     world = at_the_gate().annotate("promote", "zzzzzzzz/FullSize/1").run(10)
     assert world.status.candidate is not None
     assert world.status.candidate.step is Step.FULL_SIZE

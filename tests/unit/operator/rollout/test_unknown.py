@@ -1,11 +1,11 @@
-"""Nobody knows what the spec asks for: what is there is kept and judged, and nothing starts."""
+"""It is not known what the spec asks for: what is there is kept and judged, and nothing starts."""
 
 from __future__ import annotations
 
 import pytest
 
 from maraudersmap_operator.resource.status import Phase, Step
-from maraudersmap_operator.rollout import Deploy, Migrate, Record, RouteTo, ScaleTo
+from maraudersmap_operator.rollout import Deploy, Migrate, RecordRevision, RouteTo, ScaleTo
 
 from .verdict.test_environment import ready_world
 from .world import Behaviour, World
@@ -47,7 +47,9 @@ def test_nothing_new_starts() -> None:
     world = ready_world()
     world.unknown = AWAY
     world.edit(image=NEXT).run(60)
-    assert not [a for a in world.actions if isinstance(a, Migrate | Record) and a.revision == world.target]
+    assert not [
+        a for a in world.actions if isinstance(a, Migrate | RecordRevision) and a.revision == world.target
+    ]
     world.unknown = ""
     world.run(60)
     assert world.serving == world.revision(NEXT)
@@ -96,7 +98,7 @@ def test_traffic_goes_back_from_a_bad_bake_and_a_good_one_ends() -> None:
 
 
 def test_verbs_that_need_the_target_wait_for_it() -> None:
-    """A retry of nobody knows what would be lost."""
+    """A retry of something unknown would be lost."""
     world = ready_world().behave(BAD, Behaviour(migration_exit=1)).edit(image=BAD).run(30)
     assert world.rejections() == ["MigrationFailed"]
     world.unknown = AWAY
@@ -108,7 +110,7 @@ def test_verbs_that_need_the_target_wait_for_it() -> None:
 
 
 def test_stable_is_rebuilt_meanwhile() -> None:
-    """Somebody deletes its Deployment; during migrations too."""
+    """Someone deletes its Deployment; during migrations too."""
     world = ready_world()
     stable = world.serving
     world.unknown = AWAY

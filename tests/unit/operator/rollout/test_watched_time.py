@@ -1,4 +1,4 @@
-"""Deadlines count what somebody watched: a gap between two leaders is nobody's evidence."""
+"""Deadlines count what someone watched: a gap between two leaders is no evidence."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_verdict_is_kept_when_traffic_cannot_go_back() -> None:
     world.behave(NEXT, Behaviour(ready_after=None))
     first = refused(world)
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.verdict is not None
     assert world.status.candidate.step is Step.BAKING
     assert world.status.serving == world.serving == world.revision(NEXT)
     assert moves(refused(world)) == moves(first) == [RouteTo(stable)]
@@ -78,7 +78,7 @@ def test_a_persons_promote_is_spent_only_with_its_effect() -> None:
     refused(world)
     assert world.status.tokens.abort == "1"
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.verdict is not None
 
 
 def test_where_nothing_moves_it_is_the_status() -> None:

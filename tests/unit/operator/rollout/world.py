@@ -31,15 +31,15 @@ from maraudersmap_operator.rollout import (
     Need,
     Observed,
     PodFacts,
-    Record,
     RecordedRevision,
+    RecordRevision,
     Retire,
     RevisionFacts,
     RouteFacts,
     RouteTo,
     ScaleTo,
     StoreStatus,
-    Target,
+    TargetRevision,
     Termination,
     Weigh,
     decide,
@@ -75,7 +75,7 @@ class Behaviour:
     slow: bool = False  # five times as slow
     starts_after: float = 1  # until the kubelet has its container running: pulling, mounting volumes
     waiting: tuple[str, str] = ("", "")  # why it has not started, in the kubelet's words
-    injected: str = ""  # what is wrong with a container that somebody put in beside it
+    injected: str = ""  # what is wrong with a container that someone put in beside it
     unready_of: tuple[float, float] = (0, 0)  # each of its pods is unready for so long of every so long
     migration_takes: float = 1
     migration_waits: bool = False  # its container is never started
@@ -111,9 +111,9 @@ class World:
         self.serving = ""
         self.autoscaler = Autoscaled()
         self.route_weight = 0
-        self.route_obeyed = 0  # the weight that the Gateway works with: that of a tick ago
+        self.route_served = 0  # the weight that the Gateway works with: that of a tick ago
         self.gateway_deaf = False  # it takes up nothing new
-        self.no_gateway = False  # nobody serves the route
+        self.no_gateway = False  # no Gateway serves the route
         self.previewed = ""
         self.preview_endpoints: frozenset[str] = frozenset()
         self.endpoints: frozenset[str] = frozenset()
@@ -132,8 +132,8 @@ class World:
         self.lying_around: dict[str, tuple[PodFacts, ...]] = {}  # further pods of a revision, as they are
         self.undeletable: set[str] = set()  # revisions whose Deployment the API server does not let go
         self.no_node_for: set[str] = set()  # revisions whose further pods find no node
-        self.unknown = ""  # why nobody knows what the spec asks for
-        self.unwatched = 0.0  # seconds for which nobody has looked, for the next pass
+        self.unknown = ""  # why it is not known what the spec asks for
+        self.unwatched = 0.0  # seconds for which no operator has looked, for the next pass
         self.admission: Admission | None = None  # the API server's answer whenever it is asked
         self.asked = 0  # how often it was
         self.ask_admission = False
@@ -212,7 +212,7 @@ class World:
             p.uid for p in self.pods if p.revision == self.previewed and self._ready(p)
         )
         if not self.gateway_deaf:
-            self.route_obeyed = self.route_weight
+            self.route_served = self.route_weight
 
     def turn(self) -> Decision:
         """One pass of the operator."""
@@ -243,7 +243,7 @@ class World:
             self.unwatched, self.ask_admission = 0.0, decision.ask_admission
             self.asked += decision.ask_admission
             if "gateway" not in self.spec:
-                self.route_weight = self.route_obeyed = 0
+                self.route_weight = self.route_served = 0
             self.reasons.update(n.reason for n in decision.notes)
 
     # --- what is asked ------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class World:
         candidate = self.status.candidate.revision if self.status.candidate else ""
         return Observed(
             comparison=self._look(),
-            target=None if self.unknown else Target(self.target, self.spec["image"]),
+            target=None if self.unknown else TargetRevision(self.target, self.spec["image"]),
             unknown=self.unknown,
             unknown_reason=Reason.CONFIG_MAP_NOT_FOUND,
             unwatched=timedelta(seconds=self.unwatched),
@@ -329,7 +329,7 @@ class World:
     # --- inside -----------------------------------------------------------------------------------------------------------
     def _apply(self, action: Any, decision: Decision) -> None:
         match action:
-            case Record(revision=revision):
+            case RecordRevision(revision=revision):
                 number = len(self.recorded) + 1
                 self.recorded.setdefault(revision, RecordedRevision(revision, number, self.spec["image"]))
                 self.inputs.setdefault(revision, revision_inputs(self.resource_spec))
@@ -363,8 +363,8 @@ class World:
             return RouteFacts(
                 self.route_weight, accepted=False, reason=Reason.NO_GATEWAY, message="no Gateway"
             )
-        obeyed = self.route_obeyed == self.route_weight
-        return RouteFacts(self.route_weight, accepted=True, obeyed=obeyed)
+        up_to_date = self.route_served == self.route_weight
+        return RouteFacts(self.route_weight, accepted=True, up_to_date=up_to_date)
 
     def _look(self) -> Comparison | None:
         """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
@@ -372,7 +372,7 @@ class World:
         if (
             candidate is None
             or candidate.analysis is None
-            or analysis.wait(candidate.analysis, policy, self.now)
+            or analysis.until_next_look(candidate.analysis, policy, self.now)
         ):
             return None
         since = candidate.analysis.looked_at or candidate.started_at
@@ -383,10 +383,10 @@ class World:
             self._answers(revision, requests * served[revision] // max(served.total(), 1))
             for revision in (stable, candidate.revision)
         )
-        return analysis.record(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+        return analysis.add_look(candidate.analysis, analysis.Look(control, trial), policy, self.now)
 
     def _weighed(self) -> frozenset[str]:
-        return self.preview_endpoints if self.route_obeyed else frozenset()
+        return self.preview_endpoints if self.route_served else frozenset()
 
     def _answers(self, revision: str, requests: int) -> Tally:
         if not requests:
@@ -514,9 +514,9 @@ class World:
                 )
                 self.jobs[revision] = replace(job, pods=(pod,))
             elif behaviour.no_room:
-                told = "0/3 nodes are available: 3 Insufficient cpu."
+                why = "0/3 nodes are available: 3 Insufficient cpu."
                 self.jobs[revision] = replace(
-                    job, pods=(PodFacts("job", "job", self.now, unschedulable=told),)
+                    job, pods=(PodFacts("job", "job", self.now, unschedulable=why),)
                 )
             elif behaviour.migration_waits and self.now < (job.finished_at or self.now) + 60 * SECOND:
                 pod = PodFacts(
@@ -544,7 +544,7 @@ class World:
                     exit_code=code,
                     unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
-                    message="as told",
+                    message="as it was reported",
                 )
             elif job.finished_at:
                 runs = PodFacts("job", "job", job.finished_at, ran_since=job.finished_at)

@@ -36,7 +36,7 @@ def test_worse_answers_go_back_within_thirty_seconds_of_traffic(
         world.run(0.5)
     for _ in range(60):
         world.run(0.5)
-        if world.status.candidate is None or world.status.candidate.doomed:
+        if world.status.candidate is None or world.status.candidate.verdict:
             break
     else:
         raise AssertionError(f"not within 30 s: {world.status.message}")

@@ -33,7 +33,7 @@ def test_a_deleted_candidate_gives_traffic_back_at_once() -> None:
 
 
 def test_a_deleted_stable_is_rebuilt() -> None:
-    """Else there would be no way back, and nobody would say so."""
+    """Else there would be no way back, and nothing would report it."""
     world = baking()
     stable = world.revision(GOOD)
     world.run(2).delete(stable)

@@ -114,7 +114,7 @@ def test_slow_start_is_not_rolled_back() -> None:
 
 
 def test_never_ready_is_rejected_at_the_deadline() -> None:
-    """Progress deadline plus at most two seconds, as somebody counts who has just edited the spec."""
+    """Progress deadline plus at most two seconds, as someone counts who has just edited the spec."""
     world = ready_world(rollout={"progressDeadlineSeconds": 20, "minReadySeconds": 1})
     world.behave(BAD, Behaviour(ready_after=None)).edit(image=BAD).run(19)
     assert world.status.candidate is not None
@@ -234,7 +234,7 @@ def test_candidate_is_as_large_as_the_live_count() -> None:
 
 
 def test_first_revision_that_is_bad_enters_no_ledger_and_heals() -> None:
-    """Nothing to go back to: it is held, told, and becoming ready promotes it."""
+    """Nothing to go back to: it is held, reported, and becoming ready promotes it."""
     world = World().behave(GOOD, MISSING).run(30)
     assert world.status.rejected == ()
     assert world.phase() is Phase.STALLED
@@ -257,7 +257,7 @@ def test_bad_first_revision_is_replaced_by_a_corrected_spec() -> None:
 
 
 def test_missing_reference_holds_a_new_revision_back() -> None:
-    """The condition says which; stable serves; it heals by itself."""
+    """The condition names it; stable serves; it heals by itself."""
     world = ready_world().edit(image=NEXT)
     world.references = Need(False, Reason.SECRET_NOT_FOUND, "Secret 'x' does not exist")
     world.run(5)
@@ -305,7 +305,7 @@ def test_unreachable_database_is_not_the_revisions_fault() -> None:
 
 
 def test_moved_selector_is_put_back() -> None:
-    """Until the bake, traffic belongs to stable, whoever says otherwise."""
+    """Until the bake, traffic belongs to stable, whatever the selector was changed to."""
     world = ready_world()
     stable = world.serving
     world.serving = "garbage1"
@@ -333,7 +333,7 @@ def test_suspend_takes_all_pods_and_resume_brings_them_back() -> None:
 
 
 def test_switched_off_rollback_only_tells() -> None:
-    """Nothing is undone; the condition says what was seen."""
+    """Nothing is undone; the condition reports what was seen."""
     world = ready_world(rollout={"rollback": {"enabled": False}}).behave(BAD, MISSING).edit(image=BAD).run(20)
     assert world.status.rejected == ()
     assert world.condition("Ready") == ("False", "ImageNotFound")

@@ -30,7 +30,7 @@ def leaving(gone_by: timedelta) -> PodFacts:
     ],
 )
 def test_an_exchange_ends_although_pods_of_stable_lie_around(pod: PodFacts) -> None:
-    """Evicted pods stay until somebody deletes them; a pod on a dead node never ends."""
+    """Evicted pods stay until someone deletes them; a pod on a dead node never ends."""
     world = ready_world(rollout=ROLLING)
     world.lying_around[world.serving] = (pod,) * 3
     world.edit(image=NEXT).run(60)
@@ -75,7 +75,7 @@ def test_a_leftover_that_cannot_be_deleted_is_named_and_withdraws_what_would_sha
 
 
 def test_available_counts_endpoints_not_pods() -> None:
-    """A selector that leads nowhere, a slice that is not written: nobody is answered, however ready the pods."""
+    """A selector that leads nowhere, a slice that is not written: no one is answered, however ready the pods."""
     world = ready_world()
     seen = world.observed()
     assert world.condition("Available") == ("True", "PodsReady")

@@ -95,7 +95,7 @@ def test_autoscaler_is_held_while_pods_are_exchanged() -> None:
 
 def test_what_falls_without_a_control_group_and_recovers_is_tried_again() -> None:
     """In the bake of an exchange no pod of stable is left. A database that is away for everybody then looks like a bad
-    revision; that its pods are ready again beside stable's says that it was not."""
+    revision; that its pods are ready again beside stable's shows that it was not."""
     world = ready_world().edit(image=NEXT)
     stable = world.serving
     for _ in range(200):

@@ -31,7 +31,7 @@ def ready_world(**spec: object) -> World:
 def until_weight(world: World, percent: int) -> None:
     """The Gateway gives the candidate that much."""
     for _ in range(200):
-        if world.route_obeyed == percent:
+        if world.route_served == percent:
             return
         world.run(0.5)
     raise AssertionError(f"never {percent} %: {world.status.message}")
@@ -67,7 +67,7 @@ def test_no_weight_before_the_preview_service_leads_to_the_pods() -> None:
     assert world.now > world.status.candidate.step_started_at + timedelta(seconds=2)
 
 
-def test_pods_go_only_after_every_gateway_has_obeyed() -> None:
+def test_pods_go_only_after_every_gateway_has_followed() -> None:
     world = ready_world().edit(image=NEXT)
     until_weight(world, 5)
     # when
@@ -75,7 +75,7 @@ def test_pods_go_only_after_every_gateway_has_obeyed() -> None:
     world.behave(NEXT, Behaviour(ready_after=None)).run(20)
     # then
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is not None
+    assert world.status.candidate.verdict is not None
     assert world.route_weight == 0
     assert Retire(world.target) not in world.actions
     assert world.previewed == world.target
@@ -121,14 +121,14 @@ def test_a_step_that_was_held_for_long_grants_the_gateway_its_time_again() -> No
     world.run(100)
     assert world.condition("Reconciling") == ("True", "WaitingForPromotion")
     # when
-    world.gateway_deaf, world.route_obeyed = True, 4
+    world.gateway_deaf, world.route_served = True, 4
     world.run(20)
     # then
     assert world.status.candidate is not None
-    assert world.status.candidate.doomed is None
+    assert world.status.candidate.verdict is None
     world.run(15)
-    assert world.status.candidate.doomed is not None
-    assert world.status.candidate.doomed.environment
+    assert world.status.candidate.verdict is not None
+    assert world.status.candidate.verdict.environment
 
 
 def test_a_gateway_that_goes_away_is_told() -> None:

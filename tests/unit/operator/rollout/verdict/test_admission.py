@@ -1,4 +1,4 @@
-"""Pods that an admission refuses: only a policy that has something against this revision alone condemns it."""
+"""Pods that an admission refuses: only a policy that has something against this revision alone rejects it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_refused_twice_where_stable_is_accepted_is_the_templates_fault() -> None
 
 
 def test_a_policy_that_changes_in_between_condemns_nobody() -> None:
-    """The second answer counts, and a third one starts anew."""
+    """The second answer counts, and a third one starts again."""
     world = refused_world()
     world.admission = Admission(REFUSED, stable_accepted=True)
     world.run(10)

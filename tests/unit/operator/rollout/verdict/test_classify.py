@@ -45,5 +45,5 @@ def test_image_cannot_exist(reason: str, message: str) -> None:
 
 @pytest.mark.parametrize(("reason", "message"), MAY_PASS)
 def test_pull_may_succeed_later(reason: str, message: str) -> None:
-    """A registry that is away says nothing about the tag."""
+    """A registry that is away shows nothing of the tag."""
     assert not image_not_found(waiting(reason, message))

@@ -41,7 +41,7 @@ def test_a_quiet_stable_revision_adds_nothing_to_the_status() -> None:
 
 
 def test_promote_overrides_it_and_says_so() -> None:
-    """Somebody knows why stable suffers: the revision on its way mends it."""
+    """Someone knows why stable suffers: the revision on its way mends it."""
     world = ready_world(rollout=QUICK).edit(image=NEXT).run(6)
     world.behave(GOOD, Behaviour(unready_from=seconds_in(world))).run(5)
     assert world.status.hold is not None
@@ -53,7 +53,7 @@ def test_promote_overrides_it_and_says_so() -> None:
 
 
 def test_undo_overrides_it() -> None:
-    """The revision that serves is sick, and somebody wants the one before."""
+    """The revision that serves is sick, and someone wants the one before."""
     world = ready_world(rollout=QUICK)
     old = world.serving
     world.edit(image=NEXT).run(60)

@@ -43,7 +43,7 @@ def test_expired_pull_credentials_withdraw_and_heal() -> None:
 
 
 def test_full_quota_withdraws() -> None:
-    """The ReplicaSet controller's words tell; the second try comes later than the first."""
+    """The ReplicaSet controller's message shows it; the second try comes later than the first."""
     world = ready_world().edit(image=NEXT)
     stable = world.serving
     world.create_error = (
@@ -97,7 +97,7 @@ def test_candidate_that_starves_stable_is_withdrawn() -> None:
 
 
 def test_database_down_for_everybody_enters_no_ledger_in_the_bake() -> None:
-    """The candidate's probe fails first, stable's a few seconds later: the second thought tells."""
+    """The candidate's probe fails first, stable's a few seconds later: the second thought decides."""
     world = ready_world().edit(image=NEXT)
     world.run(25)
     assert world.phase() is Phase.BAKING

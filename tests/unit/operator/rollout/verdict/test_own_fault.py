@@ -1,4 +1,4 @@
-"""Only what a revision itself has done may condemn it; what kept it from running at all can only withdraw it."""
+"""Only what a revision itself has done may reject it; what kept it from running at all can only withdraw it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import RevisionFacts
-from maraudersmap_operator.rollout.verdict.case import Case, Doomed, unless_disturbed
+from maraudersmap_operator.rollout.verdict.case import Case, Rejected, unless_disturbed
 
 from ..world import Behaviour, World
 from .test_environment import assert_withdrawn, ready_world
@@ -36,7 +36,7 @@ def test_a_container_that_ran_until_the_deadline_is_to_blame() -> None:
 
 
 def test_the_deadline_counts_short_migrations_and_no_long_ones() -> None:
-    """Somebody who edits the spec counts from there; a migration of minutes is not the pods' time."""
+    """Someone who edits the spec counts from there; a migration of minutes is not the pods' time."""
     world = trying(Behaviour(ready_after=None, migration_takes=3)).run(32)
     assert world.rejections() == ["ProgressDeadlineExceeded"]
     assert 30 <= world.status.rejected[0].detect_seconds <= 31
@@ -115,7 +115,7 @@ def test_migrations_that_ran_until_the_jobs_deadline_have_failed() -> None:
 
 
 def test_migrations_killed_early_are_tried_again() -> None:
-    """Somebody deleted the pod, or its node went."""
+    """Someone deleted the pod, or its node went."""
     world = trying(Behaviour(migration_takes=5, migration_exits=False), migrations={"timeoutSeconds": 60})
     until_it_goes(world)
     assert world.rejections() == []
@@ -172,7 +172,7 @@ def test_a_deadline_that_passed_while_nobody_was_well_condemns_nobody() -> None:
 
 
 def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
-    """Nothing tells a revision that ends without its database from one that always ends."""
+    """Nothing distinguishes a revision that ends without its database from one that always ends."""
     world = ready_world(rollout=QUICK)
     world.outage = True
     world.run(5).behave(NEXT, Behaviour(ready_after=None, dies_after=0.3)).edit(image=NEXT).run(25)
@@ -202,4 +202,4 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
         now=world.now,
         migration_limit=timedelta(minutes=5),
     )
-    assert unless_disturbed(case, Doomed(Reason.CRASH_LOOP, "it keeps ending")).reason == verdict
+    assert unless_disturbed(case, Rejected(Reason.CRASH_LOOP, "it keeps ending")).reason == verdict

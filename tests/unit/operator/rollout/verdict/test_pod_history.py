@@ -1,4 +1,4 @@
-"""When a second attempt says more than the first one."""
+"""When a second attempt shows more than the first one."""
 
 from __future__ import annotations
 

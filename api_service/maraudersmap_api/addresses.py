@@ -1,6 +1,6 @@
 """Where a request comes from, as limits count it. Pure.
 
-An IPv4 address is one place. In IPv6 a household has a /64 of addresses for free, so that is one place; and whoever has
+An IPv4 address is one place. In IPv6 a household has a /64 of addresses for free, so that is one place; and the holder of
 a /48 has 65,536 of them, so a /48 has a ceiling of its own: a *site*. IPv4 clients behind a translator (NAT64, mapped
 addresses) are counted by the IPv4 address that is within theirs, or they would all be one place.
 """
@@ -8,6 +8,10 @@ addresses) are counted by the IPv4 address that is within theirs, or they would 
 import ipaddress
 import re
 from functools import lru_cache
+from typing import NewType
+
+ClientAddress = NewType("ClientAddress", str)
+"""Where a request comes from, as the limits see it: what `client_address` gives."""
 
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
@@ -15,9 +19,10 @@ _PLACE_BITS = 64
 _SITE_BITS = 48
 
 
-def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:
+def client_address(peer: str, forwarded: list[str], trusted_proxies: int) -> ClientAddress:
     """The place that a request comes from."""
-    return _place(chosen_address(peer, forwarded, trusted_proxies)) or _place(peer) or "unknown"
+    place = _place(chosen_address(peer, forwarded, trusted_proxies)) or _place(peer)
+    return ClientAddress(place or "unknown")
 
 
 def chosen_address(peer: str, forwarded: list[str], trusted_proxies: int) -> str:

@@ -1,0 +1,26 @@
+"""What a parser did not foresee in a client's bytes is the client's fault, not ours."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from maraudersmap_api.errors import BadRequest, DomainError
+from maraudersmap_api.infra.logs import error_context, log
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def understand(what: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `read`, which only parses, makes of a client's bytes. `what` begins the sentence of the refusal.
+
+    Raises the refusals of `read` as they are, and BadRequest for anything else it raises: that is logged as the bug
+    that it is, and answered as the bad request that it is too. A 500 that a client can ask for counts against the
+    revision that gives it, and enough of them get a good one rejected.
+    """
+    try:
+        return read(*args, **kwargs)
+    except DomainError:
+        raise
+    except Exception as error:
+        log.error("A parser did not expect this", extra={"context": {"error": error_context(error)}})
+        raise BadRequest(f"{what} cannot be understood") from error

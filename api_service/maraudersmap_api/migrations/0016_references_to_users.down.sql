@@ -1,0 +1,5 @@
+DROP INDEX CONCURRENTLY IF EXISTS comments_incident;
+DROP INDEX CONCURRENTLY IF EXISTS comments_author;
+DROP INDEX CONCURRENTLY IF EXISTS incident_history_changed_by;
+DROP INDEX CONCURRENTLY IF EXISTS incidents_resolved_by;
+DROP INDEX CONCURRENTLY IF EXISTS incidents_reported_by;

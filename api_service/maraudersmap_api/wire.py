@@ -1,0 +1,43 @@
+"""How values look in JSON: what shapes of answers and frames are made of."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A string's format, such as `uuid` or `uri`: a note for the document."""
+
+    name: str
+
+
+Timestamp = Annotated[str, Format("date-time")]
+"""RFC 3339, UTC, milliseconds: `rfc3339`."""
+
+Id = Annotated[str, Format("uuid")]
+
+
+class Encoded(bytes):
+    """JSON that is ready to be sent."""
+
+    __slots__ = ()
+
+
+def encode(value: Any) -> Encoded:
+    """Compact UTF-8 JSON."""
+    return Encoded(orjson.dumps(value))
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and Z."""
+    if moment.tzinfo is not UTC:  # what the database gives already is; a list has some fifty of them
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def rfc3339_or_none(moment: datetime | None) -> str | None:
+    """The same for what may not have happened yet."""
+    return None if moment is None else rfc3339(moment)

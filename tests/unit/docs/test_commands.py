@@ -1,0 +1,125 @@
+"""Commands in the documents' blocks: each is one that exists, with options that it takes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.unit.docs.test_names_exist import ROOT
+
+from maraudersmap_operator.cli.arguments import parse
+from maraudersmap_operator.resource import MaraudersMapSpec
+
+BLOCK = re.compile(r"^```(?:console|sh)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MAKEFILES = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "dev/dev.mk"))
+TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", MAKEFILES, re.MULTILINE))
+# Programs of others. What they are asked to do is not checked beyond the files and resources that they are given.
+FOREIGN = {
+    "kubectl", "helm", "docker", "curl", "pg_dump", "pg_restore", "psql", "createdb", "pip", "export",
+    "git",
+}  # fmt: skip
+KUBECTL = {
+    "annotate", "apply", "create", "delete", "describe", "explain", "get", "label", "logs", "marauders", "patch",
+    "port-forward", "scale", "set", "wait", "rollout", "run", "edit", "auth", "exec", "cp", "replace",
+}  # fmt: skip
+
+
+def commands() -> list[tuple[str, str]]:
+    """(document, command) of each line that begins with `$ ` in a block, comments cut off, continued lines joined."""
+    found = []
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for document in sorted(documents):
+        for block in BLOCK.findall(document.read_text(encoding="utf-8")):
+            joined = block.replace("\\\n", " ")
+            lines = [line[2:].strip() for line in joined.splitlines() if line.startswith("$ ")]
+            found += [(str(document.relative_to(ROOT)), line) for line in lines]
+    return found
+
+
+COMMANDS = [pytest.param(command, id=f"{document}: {command[:60]}") for document, command in commands()]
+
+
+def words(command: str) -> list[str]:
+    """Of the first of several piped commands; variables set for it are left out."""
+    first = re.split(r"(?<!\S)(?:\||&&)(?!\S)", command)[0]
+    split = shlex.split(first, comments=True)
+    while split and re.fullmatch(r"[A-Z_]+=.*", split[0]):
+        split.pop(0)
+    return split
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(COMMANDS) > 30
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_program_is_known(command: str) -> None:
+    program = words(command)[0]
+    assert program in FOREIGN | {"make"} or (ROOT / program).exists()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if str(c.values[0]).startswith("make ")])
+def test_make_knows_the_target_and_its_variables(command: str) -> None:
+    for word in words(command)[1:]:
+        name, is_variable, _ = word.partition("=")
+        if is_variable:
+            assert re.search(rf"\$\({name}\)|\$\(if \$\({name}\)|^{name} \?=", MAKEFILES, re.MULTILINE), word
+        else:
+            assert name in TARGETS
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "kubectl marauders" in str(c.values[0])])
+def test_the_plugin_takes_it(command: str) -> None:
+    parse(words(command)[2:])
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if str(c.values[0]).startswith("kubectl ")])
+def test_kubectl_is_given_what_exists(command: str) -> None:
+    split = words(command)[1:]
+    plain = [
+        w
+        for i, w in enumerate(split)
+        if not w.startswith("-") and (i == 0 or split[i - 1] not in ("-n", "--context"))
+    ]
+    assert plain[0] in KUBECTL
+    for option, value in itertools.pairwise(split):
+        if option in ("-f", "-k", "--patch-file") and not value.startswith(("dist/", "-", "http")):
+            assert (ROOT / value).exists(), value
+        if option == "-p":
+            patch = json.loads(value)
+            MaraudersMapSpec.model_validate({"image": "i", "database": {"evaluation": {}}, **patch["spec"]})
+
+
+def test_files_of_docker_builds_exist() -> None:
+    for _, command in commands():
+        split = words(command)
+        if split[:2] == ["docker", "build"]:
+            assert (ROOT / split[split.index("-f") + 1]).exists()
+
+
+def test_variables_of_the_programs_are_documented() -> None:
+    """Those that the settings read, and no others; OpenTelemetry's own are documented by it."""
+    api = Path(ROOT / "api_service" / "maraudersmap_api" / "settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"env\.(?:get|optional|required)\(\s*\"([A-Z_]+)\"", api))
+    table = (ROOT / "docs" / "api-configuration.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    documented = {
+        name
+        for row in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+        for name in re.findall(r"`([A-Z_]+)`", row)
+    }
+    assert {n for n in documented ^ read if not n.startswith("OTEL_")} == set()
+
+
+def test_variables_of_the_operator_are_documented() -> None:
+    settings = ROOT / "operator" / "maraudersmap_operator" / "reconcile" / "settings.py"
+    read = set(re.findall(r"environment(?:\.get\(|, )\"([A-Z_]+)\"", settings.read_text(encoding="utf-8")))
+    main = (settings.parents[1] / "__main__.py").read_text(encoding="utf-8")
+    table = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert len(read) >= 7
+    for name in read:
+        assert re.search(rf"^  {name} ", main, re.MULTILINE), f"{name} is not in --help"
+        assert f"| `{name}` |" in table, f"{name} is not in docs/install.md"
