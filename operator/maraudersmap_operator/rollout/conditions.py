@@ -40,6 +40,7 @@ def report(context: Context, before: MaraudersMapStatus) -> None:
         phase=phase,
         message=message[:MAX_MESSAGE],
         serving=context.serving.word,
+        target=target.revision if target else before.target,
         replicas=Replicas(desired=pods.wanted, ready=pods.ready, updated=updated),
     )
     reason = context.blocked_reason or (
