@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
@@ -22,7 +24,8 @@ from .settings import Settings
 
 
 class Converger:
-    """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading only."""
+    """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading, and what `go_on` raises
+    when a newer pass has decided."""
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Converger:
         fates: Fates,
         owner: Owner,
         resource: MaraudersMap,
+        go_on: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -41,9 +45,10 @@ class Converger:
         self._fates = fates
         self._owner = owner
         self._resource = resource
+        self._go_on = go_on
         self._key = Key(owner.namespace, owner.name)
 
-    async def found(self, references: References, now_digest: str = "") -> bool:
+    async def found(self, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
         spec = self._resource.spec
         secrets = await self._secrets()
@@ -85,6 +90,7 @@ class Converger:
             status,
             spec.rollout.revision_history_limit,
             config_maps_known=references.complete,
+            go_on=self._go_on,
         )
 
     async def _secrets(self) -> bool:
@@ -99,9 +105,9 @@ class Converger:
             self._fates.note(fate, "generated", self._ensurer.now)
         return all(f.state is State.AS_WANTED for f in fates)
 
-    async def _guarded(self, work: object) -> None:
+    async def _guarded(self, work: Awaitable[None]) -> None:
         try:
-            await work  # type: ignore[misc]
+            await work
         except NotLeading:
             raise
         except ClusterError as error:

@@ -64,6 +64,7 @@ class Ensurer:
     """Writes the children of one resource in one pass. `drifted` gets the kind of each object put right.
 
     `may_reroll`: False for a Deployment whose template must not be repaired now, because that would exchange its pods.
+    `go_on`: raises when a newer pass has decided: no child is begun with, and none overwritten on a second try.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Ensurer:
         now: datetime,
         drifted: Callable[[str], None] = lambda kind: None,
         may_reroll: Callable[[str], bool] = lambda name: True,
+        go_on: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -88,6 +90,7 @@ class Ensurer:
         self.now = now
         self._drifted = drifted
         self._may_reroll = may_reroll
+        self._go_on = go_on
         self.wanted: set[tuple[str, str]] = set()  # (kind, name) of everything asked for in this pass
         self.unverified = False  # some child has been looked at only roughly: look again
 
@@ -96,6 +99,7 @@ class Ensurer:
 
         `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
         """
+        self._go_on()
         kind, name, digest = kind_of(manifest), manifest["metadata"]["name"], digest_of(manifest)
         self.wanted.add((kind.kind, name))
         if self._fates.waits(kind.kind, name, digest, self.now):
@@ -156,6 +160,7 @@ class Ensurer:
             try:
                 return await self._write(kind, live, manifest, digest)
             except Conflict:
+                self._go_on()
                 if last:
                     raise
         raise AssertionError("unreachable")

@@ -85,18 +85,22 @@ async def observe(
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
     recorded = [r for r in store.children(key, CONTROLLER_REVISION) if revision_of(r)]
     # One that was written again from what ran does not say what it was made from: no proof of a collision.
-    known = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
-    target = name_revision(inputs, known)
+    made_from = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
+    target = name_revision(inputs, made_from)
     if not references.complete and not unknown[0]:
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
     migrating = target if not unknown[0] else (candidate.revision if candidate else "")
-    pods = await masked(store.children(key, POD), masks)
-    lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
-    migration, database = await asyncio.gather(
-        _migration(cluster, store, key, migrating, pods, lost),
-        _database(cluster, store, key, resource, owner, pods),
+    known = store.children(key, POD)
+    # At the same time: each of these may take as long as a read may.
+    pods, lost, refused_job, refused_database = await asyncio.gather(
+        masked(known, masks),
+        nodes.lost([p for p in known if component_of(p) in (Component.API, Component.MIGRATIONS)]),
+        _migration_warning(cluster, store, key, migrating, known),
+        _database_warning(cluster, store, key, resource, owner, known),
     )
+    migration = _migration(store, key, migrating, pods, lost, refused_job)
+    database = _database(store, key, resource, owner, pods, refused_database)
     observed = Observed(
         target=None if unknown[0] else TargetRevision(target, spec.image),
         unknown_reason=unknown[0],
@@ -209,30 +213,48 @@ def _recorded(record: Manifest) -> RecordedRevision:
     )
 
 
-async def _migration(
-    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str]
+def _newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
+    jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
+    return max(jobs, key=attempt_of) if jobs else None
+
+
+def _pods_of_job(job: Manifest, pods: list[Manifest]) -> list[Manifest]:
+    name = job["metadata"]["name"]
+    return [
+        p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name
+    ]
+
+
+async def _migration_warning(
+    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest]
+) -> str:
+    """Why the newest Job has no pod, in the cluster's words."""
+    job = _newest_job(store, key, revision)
+    if job is None or _pods_of_job(job, pods) or _job_state(job)[0] is not JobState.RUNNING:
+        return ""
+    return await latest_warning(cluster, key.namespace, "Job", job["metadata"]["name"])
+
+
+def _migration(
+    store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str], warning: str
 ) -> MigrationFacts | None:
     """The newest attempt of the revision's migrations Job; None when there is none."""
-    jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
-    if not jobs:
+    newest = _newest_job(store, key, revision)
+    if newest is None:
         return None
-    newest = max(jobs, key=attempt_of)
-    name = newest["metadata"]["name"]
-    own = [p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name]
+    own = _pods_of_job(newest, pods)
     facts = tuple(pod_facts(p, lost) for p in own)
     state, finished_at, message = _job_state(newest)
     ends = [t for p in facts for t in p.last_terminations]
     if ends and ends[-1].message:
         message = ends[-1].message.strip()
-    if not own and state is JobState.RUNNING:
-        message = await latest_warning(cluster, key.namespace, "Job", name)
     return MigrationFacts(
         revision=revision,
         attempt=attempt_of(newest),
         state=state,
         unchanged=state is JobState.COMPLETE and message == NOTHING_TO_MIGRATE,
         exit_code=ends[-1].exit_code if ends else None,
-        message=message,
+        message=warning or message,
         finished_at=finished_at,
         pods=facts,
     )
@@ -259,8 +281,20 @@ def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
     return JobState.RUNNING, None, ""
 
 
-async def _database(
+async def _database_warning(
     cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest]
+) -> str:
+    """Why the evaluation database has no pod, in the cluster's words."""
+    name = children.names.postgres(owner.name)
+    if resource.spec.database.evaluation is None or store.find(key, STATEFUL_SET, name) is None:
+        return ""
+    if any(component_of(p) == Component.POSTGRES for p in pods):
+        return ""
+    return await latest_warning(cluster, key.namespace, "StatefulSet", name)
+
+
+def _database(
+    store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest], warning: str
 ) -> Need:
     if resource.spec.database.evaluation is None:
         return Need(
@@ -274,8 +308,7 @@ async def _database(
     own = [pod_facts(p) for p in pods if component_of(p) == Component.POSTGRES]
     why = next((f"{p.waiting_reason}: {p.waiting_message}" for p in own if p.waiting_message), "")
     why = why or next((p.unschedulable for p in own if p.unschedulable), "")
-    if not own and stateful_set is not None:
-        why = await latest_warning(cluster, key.namespace, "StatefulSet", name)
+    why = why or warning
     return Need(False, "DatabaseNotReady", f"the evaluation database is not ready{': ' + why if why else ''}")
 
 

@@ -6,6 +6,7 @@ Exposure and autoscaling go at once. What the pods of a revision that runs, or c
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
@@ -52,9 +53,10 @@ async def prune(
     limit: int,
     *,
     config_maps_known: bool,
+    go_on: Callable[[], None],
 ) -> None:
-    """Delete our own children outside `wanted` (kind, name). Raises NotLeading only: what cannot be deleted now is tried
-    again in the next pass.
+    """Delete our own children outside `wanted` (kind, name). Raises NotLeading, and what `go_on` raises when a newer pass has
+    decided: what cannot be deleted now is tried again in the next pass.
 
     `config_maps_known`: every ConfigMap of the spec was read, so `wanted` has every copy.
     """
@@ -76,6 +78,7 @@ async def prune(
             unwanted.append((kind, obj))
     for kind, obj in unwanted:
         if _ours(obj, owner):
+            go_on()
             await _delete(cluster, store, kind, obj)
 
 
