@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
@@ -66,6 +66,7 @@ class Store:
         self._doubtful: set[str] = set()
         self._leaving: set[str] = set()
         self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._strangers: dict[Key, frozenset[str]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -162,6 +163,20 @@ class Store:
             if entry.kind is kind and entry.name == name:
                 return self._read(uid)
         return None
+
+    def belongs(self, key: Key, uid: str) -> bool:
+        """The resource itself, or an object that belongs to it."""
+        return uid == self._resources.get(key) or uid in set(self._tree(key))
+
+    def strangers(self, key: Key) -> frozenset[str]:
+        """Names of pods that the resource's Services lead to although they belong to someone else."""
+        return self._strangers.get(key, frozenset())
+
+    def note_strangers(self, key: Key, names: Iterable[str]) -> None:
+        """What live reads have shown of them."""
+        self._strangers.pop(key, None)
+        if found := frozenset(names):
+            self._strangers[key] = found
 
     def doubtful(self, key: Key) -> list[Reference]:
         """Objects of the resource that only a live read can tell about: reported deleted, or out of the watch's sight."""

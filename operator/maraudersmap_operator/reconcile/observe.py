@@ -147,6 +147,12 @@ def selected_revision(service: Manifest | None) -> str:
 
 
 def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
+    """Names of the pods that get the Service's requests and are ready. Someone else's count for nothing."""
+    return endpoint_names(store, key, service, ready=True) - store.strangers(key)
+
+
+def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
+    """Names of all pods behind the Service, whoever's they are. `ready`: only those that get requests."""
     slices = [
         s
         for s in store.children(key, ENDPOINT_SLICE)
@@ -156,7 +162,7 @@ def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
         e["targetRef"]["name"]
         for s in slices
         for e in s.get("endpoints") or ()
-        if (e.get("conditions") or {}).get("ready") and e.get("targetRef")
+        if e.get("targetRef") and ((e.get("conditions") or {}).get("ready") or not ready)
     )
 
 
@@ -213,7 +219,7 @@ def _recorded(record: Manifest) -> RecordedRevision:
     )
 
 
-def _newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
+def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
     jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
     return max(jobs, key=attempt_of) if jobs else None
 
@@ -229,7 +235,7 @@ async def _migration_warning(
     cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest]
 ) -> str:
     """Why the newest Job has no pod, in the cluster's words."""
-    job = _newest_job(store, key, revision)
+    job = newest_job(store, key, revision)
     if job is None or _pods_of_job(job, pods) or _job_state(job)[0] is not JobState.RUNNING:
         return ""
     return await latest_warning(cluster, key.namespace, "Job", job["metadata"]["name"])
@@ -239,7 +245,7 @@ def _migration(
     store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str], warning: str
 ) -> MigrationFacts | None:
     """The newest attempt of the revision's migrations Job; None when there is none."""
-    newest = _newest_job(store, key, revision)
+    newest = newest_job(store, key, revision)
     if newest is None:
         return None
     own = _pods_of_job(newest, pods)

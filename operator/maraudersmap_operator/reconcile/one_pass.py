@@ -37,6 +37,7 @@ from .parts import Parts
 from .references import References
 from .route import read_route
 from .sight import fingerprint, refresh_pods, settle_doubts
+from .strangers import find_strangers
 from .watched import unwatched
 
 # The next pass does not wait longer than this for the answer to a status; the write itself goes on.
@@ -273,6 +274,8 @@ class Pass:
                 await hands.do(action)
         self.left_undone = hands.left_undone or (bool(forward) and not ready)
         await converger.surround(hands, decision, self.references)
+        for fate in await find_strangers(self._parts.cluster, self._parts.store, self.owner):
+            self._between.fates.note(fate, "", self._now)
         if decision.ask_admission:
             await self._ask_admission()
         self.go_on()
