@@ -288,6 +288,7 @@ class Pass:
                 self._parts.cluster,
                 self._parts.store,
                 self.owner,
+                self.resource.spec,
                 status.candidate.revision,
                 status.stable.revision,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.operator.fake.harness import API, NAME, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET, SECRET, SERVICE
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, POD, REPLICA_SET, SECRET, SERVICE
 
 LABELS = {
     "app.kubernetes.io/name": "maraudersmap",
@@ -84,30 +84,19 @@ def snake(obj: Manifest) -> bool:
 
 async def test_a_secret_of_another_that_has_our_name_is_named_and_kept() -> None:
     async with Loop() as loop:
-        loop.server.create(
-            SECRET,
-            {
-                "metadata": {
-                    "name": SECRETS,
-                    "namespace": NAMESPACE,
-                    "ownerReferences": [
-                        {
-                            "apiVersion": "external-secrets.io/v1",
-                            "kind": "ExternalSecret",
-                            "name": "vault",
-                            "uid": "0c0ffee0-0000-0000-0000-000000000000",
-                            "controller": True,
-                        }
-                    ],
-                },
-                "stringData": {"jwt-secret": "alohomora-alohomora-alohomora"},
-            },
-            manager="external-secrets",
+        vault = loop.server.create(
+            CONFIG_MAP, {"metadata": {"name": "vault", "namespace": NAMESPACE}}, manager="kubectl"
         )
+        owner = {
+            "apiVersion": "v1", "kind": "ConfigMap", "name": "vault", "uid": vault["metadata"]["uid"], "controller": True,
+        }  # fmt: skip
+        meta = {"name": SECRETS, "namespace": NAMESPACE, "ownerReferences": [owner]}
+        data = {"jwt-secret": "alohomora-alohomora-alohomora"}
+        loop.server.create(SECRET, {"metadata": meta, "stringData": data}, manager="kubectl")
         before = loop.get(SECRET, SECRETS)
         loop.apply()
         await loop.until(lambda: loop.condition("ChildrenApplied").get("status") == "False", 60)
-        assert "controlled by ExternalSecret 'vault'" in loop.condition("ChildrenApplied")["message"]
+        assert "controlled by ConfigMap 'vault'" in loop.condition("ChildrenApplied")["message"]
         await loop.run(60)
         assert loop.get(SECRET, SECRETS) == before
         assert not loop.deployments()
