@@ -49,6 +49,7 @@ class Between:
     unannounced: Unannounced | None = None
     storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
     to_announce: list[tuple[MaraudersMap, Note]] = field(default_factory=list)  # is stored
+    unanswered: dict[str, datetime] = field(default_factory=dict)  # Secrets that gave no answer, and when
     good_pass_at: datetime | None = None
     failed_since: bool = False  # a pass has failed since the last good one
     ask_admission: bool = False

@@ -53,6 +53,8 @@ from .pods import pod_facts, time_of
 from .references import References
 from .sight import in_time
 
+ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
+SELECTING = (DEPLOYMENT.kind, STATEFUL_SET.kind)
 LABEL_SERVICE = "kubernetes.io/service-name"
 
 
@@ -77,7 +79,7 @@ async def observe(
     masks: Masks,
     unknown: tuple[str, str] = ("", ""),
 ) -> Observation:
-    """`masks`: what is kept out of every text that a pod or Job says. `unknown`: why it is not known what the spec asks for,
+    """`masks`: what is kept out of every text of a pod or Job. `unknown`: why it is not known what the spec asks for,
     as reason and sentence; empty when it is."""
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
@@ -122,11 +124,20 @@ async def observe(
 
 
 def revision_of(obj: Manifest) -> str:
-    return str((obj["metadata"].get("labels") or {}).get(LABEL_REVISION, ""))
+    return str(_labels(obj).get(LABEL_REVISION, ""))
 
 
 def component_of(obj: Manifest) -> str:
-    return str((obj["metadata"].get("labels") or {}).get(LABEL_COMPONENT, ""))
+    return str(_labels(obj).get(LABEL_COMPONENT, ""))
+
+
+def _labels(obj: Manifest) -> Manifest:
+    """Its labels. What pods a Deployment is of is read from its selector, which no one can change, while labels are anyone's
+    to edit and may stay edited for as long as a repair is refused."""
+    labels: Manifest = obj["metadata"].get("labels") or {}
+    if obj.get("kind") in SELECTING:
+        return labels | ((obj["spec"].get("selector") or {}).get("matchLabels") or {})
+    return labels
 
 
 def serving_revision(store: Store, key: Key) -> str:
@@ -152,7 +163,7 @@ def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
 
 
 def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
-    """Names of all pods behind the Service, whoever's they are. `ready`: only those that get requests."""
+    """Names of all pods behind the Service, of any owner. `ready`: only those that get requests."""
     slices = [
         s
         for s in store.children(key, ENDPOINT_SLICE)
@@ -326,7 +337,7 @@ def _storage_message(resource: MaraudersMap) -> str:
 
 
 async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
-    """What the cluster says about an object that has no pods: quota and admission speak only through Events."""
+    """What the cluster reports about an object that has no pods: quota and admission report only by Events."""
     fields = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
     try:
         listing = await in_time(cluster.list(EVENT, namespace, fields=fields))

@@ -77,7 +77,7 @@ class Pass:
         self._between = between
         self._now = now
         self._unsure = unsure
-        self._masks = Masks(parts.cluster, key.namespace)
+        self._masks = Masks(parts.cluster, key.namespace, between.unanswered, now)
         self._writer = StatusWriter(parts.cluster, parts.store, key, obj, parts.definition, now)
         self._unwatched = unwatched(obj, between.good_pass_at, between.failed_since, parts.led_before, now)
         self._ensurer = Ensurer(
