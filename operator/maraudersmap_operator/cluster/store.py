@@ -1,6 +1,6 @@
 """The slim observed state: what the watches have shown, corrected by audits and by live reads.
 
-Objects are known by UID, because a name says nothing about identity, and belong to a resource by their chain of controller
+Objects are known by UID, because a name is no identity, and belong to a resource by their chain of controller
 references, because labels are anyone's to edit. An object never goes back to an older version: our own writes are put here as
 well, so a pass never acts on a state from before its own last write. (resourceVersions are compared as numbers, which
 Kubernetes guarantees for objects of one kind since 1.35 and has always been true of etcd.)
@@ -179,7 +179,7 @@ class Store:
             self._strangers[key] = found
 
     def doubtful(self, key: Key) -> list[Reference]:
-        """Objects of the resource that only a live read can tell about: reported deleted, or out of the watch's sight."""
+        """Objects of the resource that only a live read can settle: reported deleted, or out of the watch's sight."""
         found = []
         for uid in self._tree(key):
             entry = self._entries[uid]
@@ -188,7 +188,7 @@ class Store:
         return found
 
     def unresolved(self, key: Key) -> list[Reference]:
-        """Controllers that objects with the resource's labels name and nobody has seen yet."""
+        """Controllers that objects with the resource's labels name and that have not been seen yet."""
         found: dict[str, Reference] = {}
         for uid in self._by_label.get(key, ()):
             entry = self._entries[uid]

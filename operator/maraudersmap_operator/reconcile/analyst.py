@@ -1,7 +1,7 @@
 """Looking at the pods of both revisions while a candidate gets users' requests.
 
 Pods count from their own start, the comparison from the start of the trial: what lies between two looks is the difference
-of a pod's counters. The last ones seen are all that is kept in memory. An operator that starts anew goes on from the
+of a pod's counters. The last ones seen are all that is kept in memory. An operator that has just started goes on from the
 comparison in the status and misses what happened between its last look and its first.
 """
 
@@ -26,7 +26,7 @@ from maraudersmap_operator.rollout import RouteFacts
 from .observe import pods_of, serving_revision
 from .pods import pod_facts
 
-# Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
+# Ten pods' requests show as much as a hundred's, and a look must not become a burden.
 MAX_PODS = 10
 MAX_WITNESSES = 3
 # Pods come and go; one that was away for a while must be known when it is back.

@@ -84,7 +84,7 @@ class Hands:
     """Carries out the actions of one pass over one resource.
 
     `go_on` raises when a newer pass has decided. `left_undone` is True when some action could not be carried out;
-    `traffic_failed` when it was one that moves traffic, so that nobody may claim that it moved.
+    `traffic_failed` when it was one that moves traffic, so that no status may claim that it moved.
     """
 
     def __init__(
@@ -326,7 +326,7 @@ class Hands:
             return
 
     async def _before_shrinking(self, revision: str, replicas: int) -> None:
-        """Nobody loses pods that answer users before others are seen to."""
+        """No pods that answer users go before others are seen to answer."""
         if self._observation.observed.serving != self.serving:
             raise NotYet("traffic has just moved; what it left shrinks when it is seen to have moved")
         if replicas == 0 and self.serving != SHARED:
@@ -334,7 +334,7 @@ class Hands:
             return
         await self._look()
         if replicas == 0 and not others_answer(self._store, self._key, revision):
-            raise NotYet(f"nobody but revision {revision} answers users' requests")
+            raise NotYet(f"only revision {revision} answers users' requests")
 
     async def keep_evidence(self, action: Action) -> None:
         """What the pods of a rejected revision have to say, before the verdict is stored and they go."""

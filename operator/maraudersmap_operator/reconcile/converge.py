@@ -61,7 +61,7 @@ class Converger:
         return secrets
 
     async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
-        """Everything around the revisions, and the end of what nobody wants any more."""
+        """Everything around the revisions, and the end of what is no longer wanted."""
         resource, spec, status = self._resource, self._resource.spec, decision.status
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
         for revision in sorted(in_use & set(hands.deployed())):

@@ -2,7 +2,7 @@
 
 The comparison is exact although the API server fills in defaults: after each write of our own the sealed part (sealed.py) as
 the server returned it is what the live object is compared with. After a restart, or when the wish has changed, one dry run
-tells what the server would make of it.
+shows what the server would make of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from maraudersmap_operator.telemetry import logger
 from .fates import Fate, Fates, State, state_of
 from .sealed import culprits, digest_of, sealed_part, stamped, substituted
 
-# Written once, with content that the API server lets nobody change: only their labels and owner can drift.
+# Written once, with content that the API server lets no one change: only their labels and owner can drift.
 UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
 
 
@@ -95,7 +95,7 @@ class Ensurer:
         self.unverified = False  # some child has been looked at only roughly: look again
 
     async def ensure(self, manifest: Manifest, at_creation: Manifest | None = None) -> bool:
-        """True when the child is as wanted afterwards; else its fate says why. Raises nothing of the cluster's.
+        """True when the child is as wanted afterwards; else its fate states why. Raises nothing of the cluster's.
 
         `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
         """
@@ -251,7 +251,7 @@ def obstacle_to(live: Manifest, owner: Owner, kept: bool) -> tuple[State, str] |
 
 
 def _looks_right(kind: Kind, live: Manifest, wanted: Manifest) -> bool:
-    """Without asking the server: everything wanted is there; whether more is, this does not tell."""
+    """Without asking the server: everything wanted is there; whether more is, this does not show."""
     if kind in UNCHANGEABLE:
         wanted = {"metadata": wanted["metadata"]}
     return covers(live, wanted)

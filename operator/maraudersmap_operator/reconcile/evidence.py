@@ -59,5 +59,5 @@ async def _events(cluster: Cluster, namespace: str, uid: str, mask: Mask) -> lis
         return []
     found = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     # Probes and hooks are quoted with what the container answered.
-    told = [f"{e.get('reason', '')}: {mask.container(str(e.get('message') or ''))}" for e in found]
-    return told[-MAX_POD_EVENTS:]
+    lines = [f"{e.get('reason', '')}: {mask.container(str(e.get('message') or ''))}" for e in found]
+    return lines[-MAX_POD_EVENTS:]

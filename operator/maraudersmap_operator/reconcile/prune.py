@@ -1,4 +1,4 @@
-"""Clear away what the spec no longer wants, in every phase, and the records of revisions nobody can go back to.
+"""Clear away what the spec no longer wants, in every phase, and the records of revisions that cannot be gone back to.
 
 Exposure and autoscaling go at once. What the pods of a revision that runs, or can be gone back to, were made with stays.
 """
@@ -135,7 +135,7 @@ def _outlived_jobs(store: Store, key: Key, gone: set[str]) -> list[Manifest]:
 
 
 def _ours(obj: Manifest, owner: Owner) -> bool:
-    """Controlled by this very resource, and not going already: what belongs to nobody is not deleted."""
+    """Controlled by this very resource, and not going already: what has no owner is not deleted."""
     controller = controller_of(obj)
     return (
         "deletionTimestamp" not in obj["metadata"]

@@ -26,6 +26,9 @@ from maraudersmap_operator.cluster.kinds import (
 )
 from maraudersmap_operator.resource.names import ANNOTATION_DIGEST, ANNOTATION_OWNED, MANAGER
 
+ANNOTATION_DIGEST = "hogwarts.edu/applied-digest"
+# Annotations and optional fields that we have written: what is ours may be removed once it is no longer wanted.
+ANNOTATION_OWNED = "hogwarts.edu/applied-keys"
 # `kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more.
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
@@ -48,8 +51,8 @@ def digest_of(value: Any) -> str:
 
 
 def sealed_part(kind: Kind, obj: Manifest, wanted: Manifest) -> Any:
-    """What must not differ, of an object as the API server returns it. `wanted` tells which of the optional fields are ours:
-    the selector of a Service that carries no users' traffic, the size of what nobody scales."""
+    """What must not differ, of an object as the API server returns it. `wanted` shows which of the optional fields are ours:
+    the selector of a Service that carries no users' traffic, the size of what is not scaled."""
     part: dict[str, Any] = {
         "spec": {name: obj.get("spec", {}).get(name) for name in _fields(kind, obj, wanted)}
     }

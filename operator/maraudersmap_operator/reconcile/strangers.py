@@ -57,7 +57,7 @@ async def _controller_of_another(cluster: Cluster, store: Store, key: Key, name:
 
 
 def _is_ours(store: Store, key: Key, obj: Manifest) -> bool:
-    """It belongs to the resource, or to nobody and has the resource's labels."""
+    """It belongs to the resource, or has no controller and the resource's labels."""
     controller = controller_of(obj)
     return owner_key(obj) == key if controller is None else store.belongs(key, str(controller["uid"]))
 
