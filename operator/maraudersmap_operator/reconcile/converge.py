@@ -11,6 +11,7 @@ from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
 
+from .adopt import adopt_jobs
 from .carry_out import Hands
 from .database import heal_database, with_running_images
 from .desired import foundation, routing, surroundings
@@ -80,6 +81,7 @@ class Converger:
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
         if spec.gateway is None and resource.status.observed_generation != resource.generation:
             await self._guarded(remove_route(self._cluster, self._store, self._owner))
         await prune(

@@ -123,7 +123,7 @@ class Ensurer:
         if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
             return Fate(kind.kind, name, *obstacle)
         if kind is JOB:
-            # It runs once, and nothing in it can be put right: no need for the right to update Jobs.
+            # It runs once, and nothing in it can be put right.
             return Fate(kind.kind, name, State.AS_WANTED)
         uid = live["metadata"]["uid"]
         if self._known.sealed.get(uid) == (digest, digest_of(sealed_part(kind, live, manifest))):
