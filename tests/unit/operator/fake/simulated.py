@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from .clock import START, Clock
 
@@ -24,7 +24,7 @@ class SimulatedTime:
         self._idle: list[asyncio.Future[None]] = []
 
     def install(self) -> None:
-        self._loop: Any = asyncio.get_running_loop()
+        self._loop = cast("Any", asyncio.get_running_loop())
         self._real: selectors.BaseSelector = self._loop._selector
         self._real_time = self._loop.time
         self._loop._selector = self
