@@ -12,7 +12,7 @@ from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Admission
 from maraudersmap_operator.telemetry import logger
 
-from .observe import newest_job
+from .jobs import newest_job
 
 # What the API server answers when *we* may not ask.
 NOT_OURS_TO_ASK = 'cannot create resource "pods"'

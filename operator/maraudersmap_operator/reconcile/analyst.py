@@ -23,7 +23,7 @@ from maraudersmap_operator.resource.names import API_PORT, SHARED
 from maraudersmap_operator.resource.status_analysis import MAX_DISTURBED, Comparison, QueryAnswer, Tally
 from maraudersmap_operator.rollout import RouteFacts
 
-from .observe import pods_of, serving_revision
+from .endpoints import pods_of, serving_revision
 from .pods import pod_facts
 
 # Ten pods' requests show as much as a hundred's, and a look must not become a burden.

@@ -48,8 +48,9 @@ from maraudersmap_operator.telemetry import logger
 from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
+from .labels import revision_of
 from .masking import Masks
-from .observe import Observation, revision_of
+from .observe import ANNOTATION_MIGRATED, Observation
 from .records import Records
 from .route import NOT_SERVED
 from .traffic import is_endpoint, look, others_answer, route_to

@@ -7,8 +7,9 @@ from maraudersmap_operator.cluster.kinds import EVENT, POD
 from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, PodEvidence
 from maraudersmap_operator.telemetry import logger
 
+from .endpoints import pods_of
+from .labels import revision_of
 from .masking import Mask, Masks, masked_pod
-from .observe import pods_of, revision_of
 from .pods import pod_facts
 
 

@@ -28,7 +28,8 @@ from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.telemetry import logger
 
-from .observe import attempt_of, component_of, revision_of
+from .jobs import attempt_of
+from .labels import component_of, revision_of
 
 PRUNED = (
     INGRESS,

@@ -13,8 +13,8 @@ from maraudersmap_operator.cluster.kinds import POD, REPLICA_SET
 from maraudersmap_operator.cluster.store import controller_of, owner_key
 from maraudersmap_operator.telemetry import logger
 
+from .endpoints import endpoint_names
 from .fates import Fate, State
-from .observe import endpoint_names
 from .sight import in_time
 
 
