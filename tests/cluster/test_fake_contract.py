@@ -120,7 +120,7 @@ async def ground(
     await config.load_kube_config(config_file=kubectl.kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with ApiClient(configuration) as api, ApiClient(configuration) as powerless:
         # A user without any right, whom an administrator may speak for.
-        powerless.set_default_header("Impersonate-User", contract.POWERLESS)  # type: ignore[no-untyped-call]
+        powerless.set_default_header("Impersonate-User", contract.POWERLESS)
         yield RealGround(api, powerless, kubectl, namespace)
 
 
