@@ -119,9 +119,9 @@ async def compared(
     if candidate is None:
         analyst.forget(key)
         return None
-    if stable is None or candidate.analysis is None or candidate.doomed or not policy.enabled:
+    if stable is None or candidate.analysis is None or candidate.verdict or not policy.enabled:
         return None
-    if wait(candidate.analysis, policy, now):
+    if until_next_look(candidate.analysis, policy, now):
         return None
     sides = sides_of(
         store,

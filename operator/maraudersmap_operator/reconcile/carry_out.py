@@ -25,8 +25,8 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
-from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
+from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
@@ -36,7 +36,7 @@ from maraudersmap_operator.rollout import (
     MarkMigrated,
     Migrate,
     Observed,
-    Record,
+    RecordRevision,
     Retire,
     RouteTo,
     ScaleTo,
@@ -50,7 +50,7 @@ from .evidence import gather
 from .fates import Fate, Fates, State, state_of
 from .labels import revision_of
 from .masking import Masks
-from .observe import ANNOTATION_MIGRATED, Observation
+from .observe import Observation
 from .records import Records
 from .route import NOT_SERVED
 from .traffic import is_endpoint, look, others_answer, route_to

@@ -19,6 +19,7 @@ from maraudersmap_operator.cluster.kinds import (
 )
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
+    ANNOTATION_MIGRATED,
     Component,
 )
 from maraudersmap_operator.rollout import (
@@ -39,8 +40,6 @@ from .masking import Mask, Masks, masked
 from .nodes import Nodes
 from .pods import pod_facts
 from .references import References
-
-ANNOTATION_MIGRATED = "hogwarts.edu/migrated"
 
 
 @dataclass(frozen=True, slots=True)

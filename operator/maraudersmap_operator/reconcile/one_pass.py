@@ -17,7 +17,7 @@ from maraudersmap_operator.cluster import ClusterError, Key, Unavailable
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump
-from maraudersmap_operator.resource.status import Evidence
+from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, decide
 from maraudersmap_operator.rollout.conditions import DEFINITION_OLDER, STATUS_NEWER
 
@@ -304,7 +304,7 @@ async def _nothing() -> None:
     return
 
 
-def with_evidence(status: MaraudersMapStatus, evidence: dict[str, Evidence | None]) -> MaraudersMapStatus:
+def with_evidence(status: MaraudersMapStatus, evidence: dict[str, PodEvidence | None]) -> MaraudersMapStatus:
     """The ledger with what was saved of each revision's pods."""
     if not evidence:
         return status

@@ -140,7 +140,7 @@ class Reconciler:
     def _looks(self, one_pass: Pass, decision: Decision) -> list[timedelta]:
         looks = [RESYNC]
         if (route := one_pass.route) is not None:
-            looks.append(ROUTE_POLL if route.accepted and route.obeyed else ROUTE_SOON)
+            looks.append(ROUTE_POLL if route.accepted and route.up_to_date else ROUTE_SOON)
         if decision.wake_after is not None:
             looks.append(decision.wake_after)
         if one_pass.left_undone:

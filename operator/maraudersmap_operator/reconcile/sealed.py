@@ -26,9 +26,6 @@ from maraudersmap_operator.cluster.kinds import (
 )
 from maraudersmap_operator.resource.names import ANNOTATION_DIGEST, ANNOTATION_OWNED, MANAGER
 
-ANNOTATION_DIGEST = "hogwarts.edu/applied-digest"
-# Annotations and optional fields that we have written: what is ours may be removed once it is no longer wanted.
-ANNOTATION_OWNED = "hogwarts.edu/applied-keys"
 # `kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more.
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
