@@ -29,7 +29,7 @@ from maraudersmap_operator.cluster import (
     open_api,
     own_namespace,
 )
-from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, WorkQueue, read_settings
+from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, Workers, read_settings
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
 from maraudersmap_operator.watch import NoMemories, audit_forever, build_registry, build_settings
 
@@ -137,13 +137,14 @@ async def _operate(
 ) -> None:
     store = Store()
     reconciler = Reconciler(cluster, store, settings, metrics, led_before=led_before)
-    queue = WorkQueue(reconciler.reconcile, metrics, health)
+    working = Workers(reconciler.reconcile, reconciler.converge, metrics, health)
+    queue = working.passes
     namespaces = settings.namespaces
     async with asyncio.TaskGroup() as group:
         audit = group.create_task(audit_forever(cluster, store, queue, namespaces, health, metrics))
         # No pass before the first audit: it would take what the watches have not told yet for deleted.
         await health.first_audit.wait()
-        workers = group.create_task(queue.run(settings.workers))
+        workers = group.create_task(working.run(settings.workers))
         try:
             await kopf.operator(
                 registry=build_registry(store, queue, api),

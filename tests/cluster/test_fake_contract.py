@@ -36,10 +36,11 @@ class OtherManager(KubernetesCluster):
 
 
 class RealGround:
-    def __init__(self, api: ApiClient, kubectl: Kubectl, namespace: str) -> None:
+    def __init__(self, api: ApiClient, powerless: ApiClient, kubectl: Kubectl, namespace: str) -> None:
         self._real = KubernetesCluster(api)
         self.cluster: Cluster = self._real
         self.foreign: Cluster = OtherManager(api)
+        self.powerless: Cluster = KubernetesCluster(powerless)
         self.namespace = namespace
         self.resource = COPY
         self._kubectl = kubectl
@@ -117,8 +118,10 @@ async def ground(
     monkeypatch.setitem(kinds._BY_NAME, (COPY.api_version, COPY.kind), COPY)
     configuration = Configuration()
     await config.load_kube_config(config_file=kubectl.kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with ApiClient(configuration) as api:
-        yield RealGround(api, kubectl, namespace)
+    async with ApiClient(configuration) as api, ApiClient(configuration) as powerless:
+        # A user without any right, whom an administrator may speak for.
+        powerless.set_default_header("Impersonate-User", contract.POWERLESS)
+        yield RealGround(api, powerless, kubectl, namespace)
 
 
 @pytest.mark.parametrize("check", contract.checks())

@@ -68,7 +68,7 @@ QUOTES_NO_VALUE = (
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn the client library's exceptions into ours; `what` says what was tried."""
+    """Turn the client library's exceptions into ours; `what` names what was tried."""
     try:
         yield
     except ApiException as error:

@@ -1,4 +1,4 @@
-"""Reading the API's metrics from Prometheus' text format. What a pod says is not trusted to be sane."""
+"""Reading the API's metrics from Prometheus' text format. What a pod reports is not trusted to be sane."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_VALUE = 1e15
 
 
 class Unreadable(ValueError):
-    """The text is not what the API writes; the message says why."""
+    """The text is not what the API writes; the message states why."""
 
 
 class Series(NamedTuple):
@@ -37,7 +37,7 @@ class Series(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a pod says of itself."""
+    """What a pod reports of itself."""
 
     tally: Tally
     lacks: frozenset[str]
@@ -48,7 +48,7 @@ def read_metrics(text: str) -> Reading:
     """All users' requests that a pod has answered since it started, and what it lacks. Raises Unreadable.
 
     Health checks and scrapes are left out. Routes that upgrade connections (101) are left out of the durations: how long
-    a WebSocket stays open says nothing of how fast it is served.
+    a WebSocket stays open shows nothing of how fast it is served.
     """
     everything = tuple(_series(text))
     series = [

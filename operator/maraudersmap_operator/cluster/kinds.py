@@ -61,7 +61,7 @@ INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
 # Its CRD may be missing: it is read by the passes that need it, and never watched.
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 
-# Kinds that carry our labels and are watched. Secrets are not among them: nobody lists or watches Secrets here.
+# Kinds that carry our labels and are watched. Secrets are not among them: they are neither listed nor watched.
 OBSERVED = (
     DEPLOYMENT,
     REPLICA_SET,

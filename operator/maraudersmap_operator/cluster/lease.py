@@ -101,7 +101,7 @@ class SturdyLock(LeaseLock):
         lease = self.lease_reference
         if lease is None or lease.spec is None or lease.spec.holder_identity != self.identity:
             return
-        # Nobody, as client-go writes it: the library gives any name the whole of its own lease duration.
+        # No holder, as client-go writes it: the library gives any name the whole of its own lease duration.
         lease.spec.holder_identity = ""
         lease.spec.lease_duration_seconds = 1
         try:

@@ -1,4 +1,4 @@
-"""Asking a Prometheus. Whatever goes wrong there is an answer without a value that says why."""
+"""Asking a Prometheus. Whatever goes wrong there is an answer without a value that states why."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def _answer(
         # Only its kind: the text of some of these repeats the request.
         reason = f"Prometheus cannot be asked: {type(error).__name__}"
     # JSON can smuggle in half a character, which could not be written to the status.
-    told = reason.encode("utf-8", errors="replace").decode()
-    return QueryAnswer(name=query.name, error=told[:MAX_QUERY_ERROR])
+    text = reason.encode("utf-8", errors="replace").decode()
+    return QueryAnswer(name=query.name, error=text[:MAX_QUERY_ERROR])
 
 
 def _filled(query: str, words: Mapping[str, str]) -> str:

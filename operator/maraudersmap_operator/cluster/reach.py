@@ -24,7 +24,7 @@ from .kinds import SERVICE
 SETTING = "PROMETHEUS_NAMESPACES"
 # A look at the Service comes before traffic is protected.
 READ_SECONDS = 0.5
-# Where clouds serve credentials to whoever asks, outside of the link-local ranges.
+# Where clouds serve credentials to anyone who asks, outside of the link-local ranges.
 METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
 
 Found = tuple[str, list[tuple[int, str]]]
@@ -68,7 +68,7 @@ def _leads_elsewhere(service: Manifest) -> str:
 
 
 class Forbidden(OSError):
-    """The name leads to where nobody may send the operator; the message says why."""
+    """The name leads to where the operator may not be sent; the message states why."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -103,7 +103,7 @@ class GuardedResolver(AbstractResolver):
 
 
 def permitted(address: Address) -> bool:
-    """An address that a Service or a pod may have: not this machine, its links, a cloud's metadata, a group or nobody."""
+    """An address that a Service or a pod may have: not this machine, its links, a cloud's metadata, a group or none."""
     mapped = getattr(address, "ipv4_mapped", None)
     if mapped is not None:
         return permitted(mapped)

@@ -28,7 +28,7 @@ class Target(NamedTuple):
 async def scrape(
     targets: Iterable[Target], port: int = API_PORT, path: str = "/metrics", seconds: float = SECONDS
 ) -> dict[str, Reading | None]:
-    """What each pod says, by UID; None where that could not be found out in `seconds`."""
+    """What each pod reports, by UID; None where that could not be found out in `seconds`."""
     gate = asyncio.Semaphore(AT_ONCE)
     async with _session(seconds) as session:
 

@@ -15,7 +15,7 @@ CONTAINER_STATUS = ("name", "ready", "restartCount", "state", "lastState")
 
 
 def slim(kind: Kind, obj: Manifest) -> Manifest:
-    """A copy without what nobody reads. An object that was slimmed before comes out the same."""
+    """A copy without what is never read. An object that was slimmed before comes out the same."""
     meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
     annotations = {k: v for k, v in (meta.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
     if annotations and kind is not POD:

@@ -1,6 +1,6 @@
 """The slim observed state: what the watches have shown, corrected by audits and by live reads.
 
-Objects are known by UID, because a name says nothing about identity, and belong to a resource by their chain of controller
+Objects are known by UID, because a name is no identity, and belong to a resource by their chain of controller
 references, because labels are anyone's to edit. An object never goes back to an older version: our own writes are put here as
 well, so a pass never acts on a state from before its own last write. (resourceVersions are compared as numbers, which
 Kubernetes guarantees for objects of one kind since 1.35 and has always been true of etcd.)
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
@@ -66,6 +66,7 @@ class Store:
         self._doubtful: set[str] = set()
         self._leaving: set[str] = set()
         self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._strangers: dict[Key, frozenset[str]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -163,8 +164,22 @@ class Store:
                 return self._read(uid)
         return None
 
+    def belongs(self, key: Key, uid: str) -> bool:
+        """The resource itself, or an object that belongs to it."""
+        return uid == self._resources.get(key) or uid in set(self._tree(key))
+
+    def strangers(self, key: Key) -> frozenset[str]:
+        """Names of pods that the resource's Services lead to although they belong to someone else."""
+        return self._strangers.get(key, frozenset())
+
+    def note_strangers(self, key: Key, names: Iterable[str]) -> None:
+        """What live reads have shown of them."""
+        self._strangers.pop(key, None)
+        if found := frozenset(names):
+            self._strangers[key] = found
+
     def doubtful(self, key: Key) -> list[Reference]:
-        """Objects of the resource that only a live read can tell about: reported deleted, or out of the watch's sight."""
+        """Objects of the resource that only a live read can settle: reported deleted, or out of the watch's sight."""
         found = []
         for uid in self._tree(key):
             entry = self._entries[uid]
@@ -173,7 +188,7 @@ class Store:
         return found
 
     def unresolved(self, key: Key) -> list[Reference]:
-        """Controllers that objects with the resource's labels name and nobody has seen yet."""
+        """Controllers that objects with the resource's labels name and that have not been seen yet."""
         found: dict[str, Reference] = {}
         for uid in self._by_label.get(key, ()):
             entry = self._entries[uid]

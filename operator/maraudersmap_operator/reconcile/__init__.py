@@ -1,7 +1,7 @@
-"""One pass over one resource, and the queue that orders the passes."""
+"""One pass over one resource, and the queues that order the passes."""
 
-from .queue import WorkQueue
+from .queue import Workers, WorkQueue
 from .reconciler import Reconciler
 from .settings import InvalidSettings, Settings, read_settings
 
-__all__ = ["InvalidSettings", "Reconciler", "Settings", "WorkQueue", "read_settings"]
+__all__ = ["InvalidSettings", "Reconciler", "Settings", "WorkQueue", "Workers", "read_settings"]

@@ -7,22 +7,35 @@ from typing import Any
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Refused, Store
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, JOB
+from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Admission
 from maraudersmap_operator.telemetry import logger
+
+from .jobs import newest_job
 
 # What the API server answers when *we* may not ask.
 NOT_OURS_TO_ASK = 'cannot create resource "pods"'
 
 
 async def ask_admission(
-    cluster: Cluster, store: Store, owner: Owner, candidate: str, stable: str
+    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec, candidate: str, stable: str
 ) -> Admission | None:
-    """What a dry run of one pod of each answers now; None when that cannot be found out."""
-    candidates, stables = (_template(store, owner, r) for r in (candidate, stable))
-    if candidates is None or stables is None:
-        return None
+    """What a dry run of one pod of each answers now; None when that cannot be found out.
+
+    While the candidate has no Deployment it is its migrations that are refused: asked about are then the pod of its Job, and
+    the one that the same Job would have with stable's template.
+    """
+    key = Key(owner.namespace, owner.name)
     try:
+        candidates, stables = (_template(store, owner, r) for r in (candidate, stable))
+        if candidates is None and (job := newest_job(store, key, candidate)) is not None:
+            # The store keeps no Job's template.
+            live = await cluster.get(JOB, owner.namespace, job["metadata"]["name"])
+            candidates = live["spec"]["template"] if live is not None else None
+            stables = stables and children.job(owner, spec, stable, 0, stables)["spec"]["template"]
+        if candidates is None or stables is None:
+            return None
         refused = await _refusal(cluster, owner, candidates)
         accepted = not await _refusal(cluster, owner, stables)
     except NotLeading:

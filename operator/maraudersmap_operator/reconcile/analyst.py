@@ -1,7 +1,7 @@
 """Looking at the pods of both revisions while a candidate gets users' requests.
 
 Pods count from their own start, the comparison from the start of the trial: what lies between two looks is the difference
-of a pod's counters. The last ones seen are all that is kept in memory. An operator that starts anew goes on from the
+of a pod's counters. The last ones seen are all that is kept in memory. An operator that has just started goes on from the
 comparison in the status and misses what happened between its last look and its first.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from maraudersmap_operator.analysis import Look, add_look, increase, plus, until_next_look
@@ -21,12 +21,12 @@ from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.names import API_PORT, SHARED
 from maraudersmap_operator.resource.status_analysis import MAX_DISTURBED, Comparison, QueryAnswer, Tally
-from maraudersmap_operator.rollout import Observed
+from maraudersmap_operator.rollout import RouteFacts
 
-from .observe import pods_of
+from .endpoints import pods_of, serving_revision
 from .pods import pod_facts
 
-# Ten pods' requests tell as much as a hundred's, and a look must not become a burden.
+# Ten pods' requests show as much as a hundred's, and a look must not become a burden.
 MAX_PODS = 10
 MAX_WITNESSES = 3
 # Pods come and go; one that was away for a while must be known when it is back.
@@ -111,25 +111,31 @@ class Analyst:
 
 
 async def compared(
-    analyst: Analyst, store: Store, key: Key, resource: MaraudersMap, observed: Observed, now: datetime
-) -> Observed:
-    """`observed` with what the pods of both revisions have answered, when it is time to ask them."""
+    analyst: Analyst, store: Store, key: Key, resource: MaraudersMap, route: RouteFacts | None, now: datetime
+) -> Comparison | None:
+    """What the pods of both revisions have answered, when it is time to ask them; None when it is not."""
     candidate, stable = resource.status.candidate, resource.status.stable
     policy = resource.spec.rollout.analysis
     if candidate is None:
         analyst.forget(key)
-        return observed
+        return None
     if stable is None or candidate.analysis is None or candidate.verdict or not policy.enabled:
-        return observed
+        return None
     if until_next_look(candidate.analysis, policy, now):
-        return observed
-    sides = sides_of(store, key, stable.revision, candidate.revision, observed)
-    return replace(observed, comparison=await analyst.look(key, candidate.analysis, sides, policy, now))
+        return None
+    sides = sides_of(
+        store,
+        key,
+        stable.revision,
+        candidate.revision,
+        serving=serving_revision(store, key),
+        weight=route.weight if route else 0,
+    )
+    return await analyst.look(key, candidate.analysis, sides, policy, now)
 
 
-def sides_of(store: Store, key: Key, stable: str, candidate: str, observed: Observed) -> Sides:
-    """Who is asked: the pods of both revisions, as far as users' requests reach them."""
-    serving, weight = observed.serving, observed.route.weight if observed.route else 0
+def sides_of(store: Store, key: Key, stable: str, candidate: str, *, serving: str, weight: int) -> Sides:
+    """Which pods are asked: those of both revisions, as far as users' requests reach them."""
     return Sides(
         control=_pods(store, key, stable) if serving in (stable, SHARED) else (),
         trial=_pods(store, key, candidate) if serving in (candidate, SHARED) or weight else (),

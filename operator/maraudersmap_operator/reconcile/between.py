@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
@@ -13,11 +14,15 @@ from .ensure import Known
 from .fates import Fates
 from .references import References
 
+if TYPE_CHECKING:
+    from .one_pass import Pass
+
 # A referenced Secret or ConfigMap that is missing is looked for again after this long, less and less often: no watch has it.
 MISSING_FIRST = timedelta(seconds=5)
 MISSING_MOST = timedelta(seconds=60)
 # A changed one neither: the operator may read Secrets by name only, so that its rights end there.
 POLL = timedelta(minutes=3)
+SOONEST = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,16 @@ class Between:
     references_of: int = 0  # fingerprint of the spec and annotations that they were read for
     references_at: datetime | None = None
     missing_since: datetime | None = None
+    newest: Pass | None = None  # that has decided: an older one converges no further
+    handed: Pass | None = None  # to be converged
     unannounced: Unannounced | None = None
+    storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
+    to_announce: list[tuple[MaraudersMap, Note]] = field(default_factory=list)  # is stored
+    unanswered: dict[str, datetime] = field(default_factory=dict)  # Secrets that gave no answer, and when
     good_pass_at: datetime | None = None
     failed_since: bool = False  # a pass has failed since the last good one
     ask_admission: bool = False
     admission: Admission | None = None
-    ignored_reported: tuple[str, ...] = ()
     converged_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
 
@@ -52,9 +61,15 @@ class Between:
         """They have to be read again."""
         if self.references is None or self.references_of != wish or self.references_at is None:
             return True
-        return now >= self.references_at + self.poll_after(now)
+        return now >= self.references_at + self._pause(now)
 
     def poll_after(self, now: datetime) -> timedelta:
+        """When they are to be read again."""
+        if self.references_at is None:
+            return timedelta(0)
+        return max(self.references_at + self._pause(now) - now, SOONEST)
+
+    def _pause(self, now: datetime) -> timedelta:
         if self.missing_since is None:
             return POLL
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)

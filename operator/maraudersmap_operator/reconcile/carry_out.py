@@ -1,13 +1,13 @@
-"""Protect: carry a decision's actions out, in order. One that fails blocks only those that depend on it.
+"""Carry a decision's actions out, in order. One that fails blocks only those that depend on it.
 
-Traffic depends on nothing else. Nothing is taken away before the verdict that condemns it is stored, and not before the
-Service and its endpoints were seen, live, to lead elsewhere.
+Traffic depends on nothing else and comes first. All others follow when the status is stored, so nothing is taken away before
+the verdict that it rests on is, and not before the Service and its endpoints were seen, live, to lead elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
@@ -27,6 +27,7 @@ from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT,
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
 from maraudersmap_operator.resource.status import PodEvidence
+from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.rollout import (
     Action,
@@ -34,6 +35,7 @@ from maraudersmap_operator.rollout import (
     KeepEvidence,
     MarkMigrated,
     Migrate,
+    Observed,
     RecordRevision,
     Retire,
     RouteTo,
@@ -46,8 +48,9 @@ from maraudersmap_operator.telemetry import logger
 from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
+from .labels import revision_of
 from .masking import Masks
-from .observe import Observation, revision_of
+from .observe import Observation
 from .records import Records
 from .route import NOT_SERVED
 from .traffic import is_endpoint, look, others_answer, route_to
@@ -63,15 +66,26 @@ class NotYet(Exception):
     """An action has to wait: what it depends on has failed, or the world is not as decided on. Looked at again soon."""
 
 
-class StatusUnstored(ClusterError):
-    """The verdict could not be stored: nothing that rests on it may follow in this pass."""
+def moves_traffic(action: Action) -> bool:
+    return isinstance(action, RouteTo | Weigh)
+
+
+def goes_back(action: Action, stable: StableRevision | None) -> bool:
+    """Traffic moves to the stable revision, and away from any other."""
+    match action:
+        case RouteTo(revision=revision):
+            return stable is not None and revision == stable.revision
+        case Weigh(percent=percent):
+            return percent == 0
+        case _:
+            return False
 
 
 class Hands:
     """Carries out the actions of one pass over one resource.
 
-    `store_status`: writes the decision's status now. `left_undone` is True when some action could not be carried out;
-    `traffic_failed` when it was one that moves traffic, so that nobody may claim that it moved.
+    `go_on` raises when a newer pass has decided. `left_undone` is True when some action could not be carried out;
+    `traffic_failed` when it was one that moves traffic, so that no status may claim that it moved.
     """
 
     def __init__(
@@ -83,13 +97,14 @@ class Hands:
         owner: Owner,
         spec: MaraudersMapSpec,
         observation: Observation,
-        store_status: Callable[[], Awaitable[None]],
         status: MaraudersMapStatus,
         now: datetime,
         drifted: Callable[[str], None],
         masks: Masks,
+        go_on: Callable[[], None],
     ) -> None:
         self._masks = masks
+        self._go_on = go_on
         self._drifted = drifted
         self._cluster = cluster
         self._store = store
@@ -98,7 +113,6 @@ class Hands:
         self._owner = owner
         self._spec = spec
         self._observation = observation
-        self._store_status = store_status
         self._status = status
         self.now = now
         self._key = Key(owner.namespace, owner.name)
@@ -109,18 +123,23 @@ class Hands:
         self.traffic_failed = False
         self.left_undone = False
         self._failed: set[tuple[type[Action], str]] = set()
-        self._remembered = False
         self._looked = False
 
+    @property
+    def observed(self) -> Observed:
+        """What was decided on."""
+        return self._observation.observed
+
     async def do(self, action: Action) -> None:
-        """Carry one action out, or note why not. Raises NotLeading and StatusUnstored."""
+        """Carry one action out, or note why not. Raises NotLeading, and what `go_on` raises."""
+        self._go_on()
         logger().debug("acting", action=str(action))
         try:
             self._depends_on(action)
             await self._do(action)
         except NotYet as why:
             logger().debug("action put off", action=str(action), why=str(why))
-        except (NotLeading, StatusUnstored):
+        except NotLeading:
             raise
         except ClusterError as error:
             logger().warning("action failed", action=str(action), error=error.message)
@@ -153,10 +172,8 @@ class Hands:
                 if not await self.lead_through_gateway():
                     self.weight = before
                     raise NotYet("the route was not written")
-            case KeepEvidence(revision=revision):
-                await self._keep_evidence(revision)
-            case StoreStatus():
-                await self._remember()
+            case KeepEvidence() | StoreStatus():
+                pass  # came before
             case Retire(revision=revision):
                 await self._retire(revision)
             case unreachable:
@@ -241,8 +258,7 @@ class Hands:
             raise NotYet("what it depends on has failed")
 
     async def _before_taking_away(self, revision: str) -> None:
-        """The verdict is stored, and no user's request can reach the revision: seen live, in this pass."""
-        await self._remember()
+        """No user's request can reach the revision: seen live, in this pass."""
         await self._look()
         if self.serving == SHARED and revision not in self._on_stage():
             return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
@@ -260,17 +276,7 @@ class Hands:
         self._looked = True
         if selected != self.serving:
             self.serving = selected
-            self.traffic_failed = True
             raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
-
-    async def _remember(self) -> None:
-        if self._remembered:
-            return
-        try:
-            await self._store_status()
-        except ClusterError as error:
-            raise StatusUnstored(error.message, error.status) from error
-        self._remembered = True
 
     def _note_failure(self, action: Action, error: ClusterError) -> None:
         """Say in the condition what could not be done; RecordRevision and Deploy have a fate of their own already."""
@@ -321,18 +327,21 @@ class Hands:
             return
 
     async def _before_shrinking(self, revision: str, replicas: int) -> None:
-        """Nobody loses pods that answer users before others are seen to."""
+        """No pods that answer users go before others are seen to answer."""
         if self._observation.observed.serving != self.serving:
             raise NotYet("traffic has just moved; what it left shrinks when it is seen to have moved")
         if replicas == 0 and self.serving != SHARED:
             await self._before_taking_away(revision)
             return
-        await self._remember()
         await self._look()
         if replicas == 0 and not others_answer(self._store, self._key, revision):
-            raise NotYet(f"nobody but revision {revision} answers users' requests")
+            raise NotYet(f"only revision {revision} answers users' requests")
 
-    async def _keep_evidence(self, revision: str) -> None:
+    async def keep_evidence(self, action: Action) -> None:
+        """What the pods of a rejected revision have to say, before the verdict is stored and they go."""
+        if not isinstance(action, KeepEvidence):
+            return
+        revision = action.revision
         try:
             async with asyncio.timeout(EVIDENCE_SECONDS):
                 self.evidence[revision] = await gather(
@@ -359,6 +368,7 @@ class Hands:
                 await self._delete(JOB, job)
 
     async def _delete(self, kind: Kind, obj: Manifest) -> None:
+        self._go_on()
         meta = obj["metadata"]
         await self._cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
         # The next pass must not take it for alive because no watch has reported it yet.

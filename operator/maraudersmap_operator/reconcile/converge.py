@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
@@ -9,6 +11,7 @@ from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
 
+from .adopt import adopt_jobs
 from .carry_out import Hands
 from .database import heal_database, with_running_images
 from .desired import foundation, routing, surroundings
@@ -22,7 +25,8 @@ from .settings import Settings
 
 
 class Converger:
-    """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading only."""
+    """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading, and what `go_on` raises
+    when a newer pass has decided."""
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Converger:
         fates: Fates,
         owner: Owner,
         resource: MaraudersMap,
+        go_on: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -41,9 +46,10 @@ class Converger:
         self._fates = fates
         self._owner = owner
         self._resource = resource
+        self._go_on = go_on
         self._key = Key(owner.namespace, owner.name)
 
-    async def found(self, references: References, now_digest: str = "") -> bool:
+    async def found(self, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
         spec = self._resource.spec
         secrets = await self._secrets()
@@ -56,7 +62,7 @@ class Converger:
         return secrets
 
     async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
-        """Everything around the revisions, and the end of what nobody wants any more."""
+        """Everything around the revisions, and the end of what is no longer wanted."""
         resource, spec, status = self._resource, self._resource.spec, decision.status
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
         for revision in sorted(in_use & set(hands.deployed())):
@@ -75,6 +81,7 @@ class Converger:
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
         if spec.gateway is None and resource.status.observed_generation != resource.generation:
             await self._guarded(remove_route(self._cluster, self._store, self._owner))
         await prune(
@@ -85,6 +92,7 @@ class Converger:
             status,
             spec.rollout.revision_history_limit,
             config_maps_known=references.complete,
+            go_on=self._go_on,
         )
 
     async def _secrets(self) -> bool:
@@ -99,9 +107,9 @@ class Converger:
             self._fates.note(fate, "generated", self._ensurer.now)
         return all(f.state is State.AS_WANTED for f in fates)
 
-    async def _guarded(self, work: object) -> None:
+    async def _guarded(self, work: Awaitable[None]) -> None:
         try:
-            await work  # type: ignore[misc]
+            await work
         except NotLeading:
             raise
         except ClusterError as error:

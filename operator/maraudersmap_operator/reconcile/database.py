@@ -1,4 +1,5 @@
-"""The evaluation database and cache, once they run: their images are left alone, and a pod in the way of a repair goes."""
+"""The evaluation database and cache: is the database ready? Images that run are left alone, and a pod in the way of a repair
+goes."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, STATEFUL_SET
-from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
 from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.rollout import Need
 
-from .observe import component_of
+from .cluster_events import latest_warning
+from .labels import component_of
 from .pods import pod_facts
 
 LABEL_HASH = "controller-revision-hash"
@@ -71,3 +75,43 @@ async def heal_database(cluster: Cluster, store: Store, owner: Owner, spec: Mara
             meta = pod["metadata"]
             await cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
             store.leave(meta["uid"])
+
+
+async def database_warning(
+    cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest]
+) -> str:
+    """Why the evaluation database has no pod, in the cluster's words."""
+    name = children.names.postgres(owner.name)
+    if resource.spec.database.evaluation is None or store.find(key, STATEFUL_SET, name) is None:
+        return ""
+    if any(component_of(p) == Component.POSTGRES for p in pods):
+        return ""
+    return await latest_warning(cluster, key.namespace, "StatefulSet", name)
+
+
+def database_need(
+    store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest], warning: str
+) -> Need:
+    if resource.spec.database.evaluation is None:
+        return Need(
+            True, Reason.EXTERNAL, "the database is the user's own; migrations show whether it can be reached"
+        )
+    name = children.names.postgres(owner.name)
+    stateful_set = store.find(key, STATEFUL_SET, name)
+    status = (stateful_set or {}).get("status") or {}
+    if int(status.get("readyReplicas") or 0) >= 1:
+        return Need(True, Reason.EVALUATION_DATABASE_READY, _storage_message(resource))
+    own = [pod_facts(p) for p in pods if component_of(p) == Component.POSTGRES]
+    why = next((f"{p.waiting_reason}: {p.waiting_message}" for p in own if p.waiting_message), "")
+    why = why or next((p.unschedulable for p in own if p.unschedulable), "")
+    why = why or warning
+    return Need(
+        False, Reason.DATABASE_NOT_READY, f"the evaluation database is not ready{': ' + why if why else ''}"
+    )
+
+
+def _storage_message(resource: MaraudersMap) -> str:
+    evaluation = resource.spec.database.evaluation
+    if evaluation is not None and evaluation.storage is None:
+        return "its data lives in an emptyDir and is lost with the pod; database.evaluation.storage keeps it"
+    return "its data lives in a persistent volume"

@@ -1,7 +1,7 @@
 """What the custom resource definition in the cluster has a place for: read once, and again after a refusal.
 
 The operator may run before the definition of its release is applied, or after an older one was put back. Every user may read
-the published schema, so this needs no right of its own. Where it cannot be read, refusals themselves tell what has no place.
+the published schema, so this needs no right of its own. Where it cannot be read, refusals themselves show what has no place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .sight import LOOK_SECONDS
 
-# An older definition is looked at again after this long: nobody watches it, and applying the right one is to be noticed.
+# An older definition is looked at again after this long: nothing watches it, and applying the right one is to be noticed.
 AGAIN = timedelta(seconds=60)
 NAMED = 8
 # Of a server-side apply (500), and of the validation behind it (422).
@@ -77,7 +77,7 @@ class Definition:
         self._look_at = None
         await self.look(now)
         if self._declared == before:
-            # It could not be read, or what is published is behind: the refusal itself says what has no place.
+            # It could not be read, or what is published is behind: the refusal itself names what has no place.
             self._without(named)
             self._look_at = now + AGAIN
         return self._declared != before

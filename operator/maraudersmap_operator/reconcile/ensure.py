@@ -2,7 +2,7 @@
 
 The comparison is exact although the API server fills in defaults: after each write of our own the sealed part (sealed.py) as
 the server returned it is what the live object is compared with. After a restart, or when the wish has changed, one dry run
-tells what the server would make of it.
+shows what the server would make of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from maraudersmap_operator.telemetry import logger
 from .fates import Fate, Fates, State, state_of
 from .sealed import culprits, digest_of, sealed_part, stamped, substituted
 
-# Written once, with content that the API server lets nobody change: only their labels and owner can drift.
+# Written once, with content that the API server lets no one change: only their labels and owner can drift.
 UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
 
 
@@ -64,6 +64,7 @@ class Ensurer:
     """Writes the children of one resource in one pass. `drifted` gets the kind of each object put right.
 
     `may_reroll`: False for a Deployment whose template must not be repaired now, because that would exchange its pods.
+    `go_on`: raises when a newer pass has decided: no child is begun with, and none overwritten on a second try.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Ensurer:
         now: datetime,
         drifted: Callable[[str], None] = lambda kind: None,
         may_reroll: Callable[[str], bool] = lambda name: True,
+        go_on: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -88,14 +90,16 @@ class Ensurer:
         self.now = now
         self._drifted = drifted
         self._may_reroll = may_reroll
+        self._go_on = go_on
         self.wanted: set[tuple[str, str]] = set()  # (kind, name) of everything asked for in this pass
         self.unverified = False  # some child has been looked at only roughly: look again
 
     async def ensure(self, manifest: Manifest, at_creation: Manifest | None = None) -> bool:
-        """True when the child is as wanted afterwards; else its fate says why. Raises nothing of the cluster's.
+        """True when the child is as wanted afterwards; else its fate states why. Raises nothing of the cluster's.
 
         `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
         """
+        self._go_on()
         kind, name, digest = kind_of(manifest), manifest["metadata"]["name"], digest_of(manifest)
         self.wanted.add((kind.kind, name))
         if self._fates.waits(kind.kind, name, digest, self.now):
@@ -119,7 +123,7 @@ class Ensurer:
         if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
             return Fate(kind.kind, name, *obstacle)
         if kind is JOB:
-            # It runs once, and nothing in it can be put right: no need for the right to update Jobs.
+            # It runs once, and nothing in it can be put right.
             return Fate(kind.kind, name, State.AS_WANTED)
         uid = live["metadata"]["uid"]
         if self._known.sealed.get(uid) == (digest, digest_of(sealed_part(kind, live, manifest))):
@@ -156,6 +160,7 @@ class Ensurer:
             try:
                 return await self._write(kind, live, manifest, digest)
             except Conflict:
+                self._go_on()
                 if last:
                     raise
         raise AssertionError("unreachable")
@@ -246,7 +251,7 @@ def obstacle_to(live: Manifest, owner: Owner, kept: bool) -> tuple[State, str] |
 
 
 def _looks_right(kind: Kind, live: Manifest, wanted: Manifest) -> bool:
-    """Without asking the server: everything wanted is there; whether more is, this does not tell."""
+    """Without asking the server: everything wanted is there; whether more is, this does not show."""
     if kind in UNCHANGEABLE:
         wanted = {"metadata": wanted["metadata"]}
     return covers(live, wanted)

@@ -8,8 +8,9 @@ from maraudersmap_operator.cluster.mask import Mask
 from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, PodEvidence
 from maraudersmap_operator.telemetry import logger
 
+from .endpoints import pods_of
+from .labels import revision_of
 from .masking import Masks, masked_pod
-from .observe import pods_of, revision_of
 from .pods import pod_facts
 
 
@@ -60,5 +61,5 @@ async def _events(cluster: Cluster, namespace: str, uid: str, mask: Mask) -> lis
         return []
     found = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     # Probes and hooks are quoted with what the container answered.
-    told = [f"{e.get('reason', '')}: {mask.container(str(e.get('message') or ''))}" for e in found]
-    return told[-MAX_POD_EVENTS:]
+    lines = [f"{e.get('reason', '')}: {mask.container(str(e.get('message') or ''))}" for e in found]
+    return lines[-MAX_POD_EVENTS:]

@@ -108,7 +108,7 @@ class Fates:
         return extra < 0 or now >= record.repairs[-1] + pause
 
     def repaired(self, kind: str, name: str, now: datetime) -> None:
-        """It was put right. An attempt that failed does not count: it says nothing about anyone else."""
+        """It was put right. An attempt that failed does not count: it is no sign of another writer."""
         self._of(kind, name).repairs.append(now)
 
     def contested(self, kind: str, name: str) -> bool:

@@ -52,7 +52,7 @@ def _main_trouble(container: dict[str, Any], own_done: bool, own_ready: bool) ->
 
 
 def _failing(container: dict[str, Any]) -> str:
-    """Waiting for a reason worth telling, or ended otherwise than well."""
+    """Waiting for a reason worth reporting, or ended otherwise than well."""
     state, name = container.get("state") or {}, container["name"]
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")

@@ -1,14 +1,15 @@
-"""Keep what a container or the kubelet says from carrying credentials into conditions, Events, the ledger or logs.
+"""Keep what a container or the kubelet reports from carrying credentials into conditions, Events, the ledger or logs.
 
 A text is masked where it enters, before anything is decided on it: everything further in can only ever hold masked text.
 Masked are the values of the Secrets that a pod reads, in the forms in which programs print them, and what looks like a
-credential, whoever's it is.
+credential, of any origin.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
 from maraudersmap_operator.cluster.kinds import SECRET
@@ -17,8 +18,9 @@ from maraudersmap_operator.telemetry import logger
 
 # An API server that does not answer must not hold a verdict back.
 READ_SECONDS = 1.5
+UNANSWERED = timedelta(seconds=10)
 
-# Said of a container that has not run, or without quoting it. All else (a hook's output, a command line with the
+# Reported of a container that has not run, or without quoting it. All else (a hook's output, a command line with the
 # environment filled in) may hold what only the container knew.
 QUOTES_NO_CONTAINER = frozenset({
     "ContainerCreating", "CrashLoopBackOff", "CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull",
@@ -35,15 +37,23 @@ class Silence(Mask):
 
 
 class Masks:
-    """The masks of one pass over one resource. A Secret is read when the first mask needs it, and once."""
+    """The masks of one pass over one resource. A Secret is read when the first mask needs it, and once.
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+    `unanswered`: when Secrets that gave no answer were asked for, kept from pass to pass: for a while the passes that follow
+    do not wait for them again.
+    """
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, unanswered: dict[str, datetime], now: datetime
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
+        self._unanswered = unanswered
+        self._now = now
         self._read: dict[str, frozenset[str] | None] = {}
 
     async def of(self, pod: Manifest) -> Mask:
-        """For what the pod says, as the store keeps it. Reads up to READ_SECONDS; raises nothing of the cluster's."""
+        """For the texts of the pod, as the store keeps it. Reads up to READ_SECONDS; raises nothing of the cluster's."""
         await self.read([pod])
         names = _secret_names(pod)
         known = {name: self._read[name] for name in names}
@@ -59,11 +69,17 @@ class Masks:
 
     async def _forms(self, name: str) -> frozenset[str] | None:
         """None when the values cannot be known. That includes a Secret that is gone: a container that ran had read it."""
+        asked_at = self._unanswered.pop(name, None)
+        if asked_at is not None and self._now < asked_at + UNANSWERED:
+            self._unanswered[name] = asked_at
+            return None
         try:
             async with asyncio.timeout(READ_SECONDS):
                 secret = await self._cluster.get(SECRET, self._namespace, name)
         except (ClusterError, TimeoutError) as error:
             why = error.message if isinstance(error, ClusterError) else "no answer in time"
+            if isinstance(error, TimeoutError):
+                self._unanswered[name] = self._now
             logger().warning("cannot read a Secret to mask its values", secret=name, error=why)
             return None
         return None if secret is None else frozenset(forms_of(secret))
@@ -85,7 +101,7 @@ def _secret_names(pod: Manifest) -> tuple[str, ...]:
 
 
 def masked_pod(pod: Manifest, mask: Mask) -> Manifest:
-    """A copy in which no container's state says what the mask hides."""
+    """A copy in which no container's state has what the mask hides."""
     status = dict(pod.get("status") or {})
     for part in CONTAINER_LISTS:
         if part in status:

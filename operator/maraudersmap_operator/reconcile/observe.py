@@ -11,34 +11,20 @@ from typing import Any
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
+from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
-    ENDPOINT_SLICE,
-    EVENT,
-    JOB,
     POD,
-    REPLICA_SET,
-    SERVICE,
-    STATEFUL_SET,
 )
-from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
-from maraudersmap_operator.cluster.store import controller_of
+from maraudersmap_operator.cluster.mask import Mask
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
     ANNOTATION_MIGRATED,
-    LABEL_COMPONENT,
-    LABEL_REVISION,
-    NO_REVISION,
-    SHARED,
     Component,
 )
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import (
-    JobState,
-    MigrationFacts,
-    Need,
     Observed,
     RecordedRevision,
     RevisionFacts,
@@ -47,15 +33,15 @@ from maraudersmap_operator.rollout import (
     name_revision,
     revision_inputs,
 )
-from maraudersmap_operator.telemetry import logger
 
+from .database import database_need, database_warning
+from .endpoints import pods_of, ready_endpoints, selected_by, serving_revision
+from .jobs import migration_facts, migration_warning
+from .labels import component_of, revision_of
 from .masking import Masks, masked
 from .nodes import Nodes
-from .pods import pod_facts, time_of
+from .pods import pod_facts
 from .references import References
-from .sight import in_time
-
-LABEL_SERVICE = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +65,7 @@ async def observe(
     masks: Masks,
     unknown: tuple[Reason, str] | None = None,
 ) -> Observation:
-    """`masks`: what is kept out of every text that a pod or Job says. `unknown`: why it is not known what the spec asks for,
+    """`masks`: what is kept out of every text of a pod or Job. `unknown`: why it is not known what the spec asks for,
     as reason and sentence; None when it is."""
     spec = resource.spec
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
@@ -87,24 +73,28 @@ async def observe(
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
     recorded = [r for r in store.children(key, CONTROLLER_REVISION) if revision_of(r)]
     # One that was written again from what ran does not say what it was made from: no proof of a collision.
-    known = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
-    target = name_revision(inputs, known)
+    made_from = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
+    target = name_revision(inputs, made_from)
     if not references.complete and unknown is None:
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
     migrating = target if unknown is None else (candidate.revision if candidate else "")
-    pods = await masked(store.children(key, POD), masks)
-    lost = await nodes.lost([p for p in pods if component_of(p) in (Component.API, Component.MIGRATIONS)])
-    migration, database = await asyncio.gather(
-        _migration(cluster, store, key, migrating, pods, lost),
-        _database(cluster, store, key, resource, owner, pods),
+    known = store.children(key, POD)
+    # At the same time: each of these may take as long as a read may.
+    pods, lost, refused_job, refused_database = await asyncio.gather(
+        masked(known, masks),
+        nodes.lost([p for p in known if component_of(p) in (Component.API, Component.MIGRATIONS)]),
+        migration_warning(cluster, store, key, migrating, known),
+        database_warning(cluster, store, key, resource, owner, known),
     )
+    migration = migration_facts(store, key, migrating, pods, lost, refused_job)
+    database = database_need(store, key, resource, owner, pods, refused_database)
     observed = Observed(
         target=None if unknown else TargetRevision(target, spec.image),
         unknown_reason=unknown[0] if unknown else Reason.TARGET_UNKNOWN,
         unknown=unknown[1] if unknown else "",
         serving=serving_revision(store, key),
-        previewed=_selected(store, key, children.names.preview_service(key.name)),
+        previewed=selected_by(store, key, children.names.preview_service(key.name)),
         preview_endpoints=ready_endpoints(store, key, children.names.preview_service(key.name)),
         route=route,
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
@@ -117,45 +107,6 @@ async def observe(
     )
     copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
     return Observation(observed, inputs, copies)
-
-
-def revision_of(obj: Manifest) -> str:
-    return str((obj["metadata"].get("labels") or {}).get(LABEL_REVISION, ""))
-
-
-def component_of(obj: Manifest) -> str:
-    return str((obj["metadata"].get("labels") or {}).get(LABEL_COMPONENT, ""))
-
-
-def serving_revision(store: Store, key: Key) -> str:
-    """The revision in the Service's selector; empty for none, SHARED for every one."""
-    return _selected(store, key, children.names.service(key.name))
-
-
-def _selected(store: Store, key: Key, name: str) -> str:
-    return selected_revision(store.find(key, SERVICE, name))
-
-
-def selected_revision(service: Manifest | None) -> str:
-    """The revision that a Service selects; empty for none, SHARED for every one."""
-    if service is None:
-        return ""
-    revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
-    return "" if revision == NO_REVISION else revision
-
-
-def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
-    slices = [
-        s
-        for s in store.children(key, ENDPOINT_SLICE)
-        if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE) == service
-    ]
-    return frozenset(
-        e["targetRef"]["name"]
-        for s in slices
-        for e in s.get("endpoints") or ()
-        if (e.get("conditions") or {}).get("ready") and e.get("targetRef")
-    )
 
 
 def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> list[RevisionFacts]:
@@ -177,22 +128,6 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
     return found
 
 
-def pods_of(store: Store, key: Key, revision: str) -> list[Manifest]:
-    """Pods that a Deployment of the revision has made, through its ReplicaSets. Those of an earlier Deployment of the same
-    revision, retired a moment ago, look ready and are about to go: they have another controller."""
-    deployments = {
-        d["metadata"]["uid"] for d in store.children(key, DEPLOYMENT) if revision_of(d) == revision
-    }
-    sets = {r["metadata"]["uid"] for r in store.children(key, REPLICA_SET) if _controller(r) in deployments}
-    return [
-        p for p in store.children(key, POD) if component_of(p) == Component.API and _controller(p) in sets
-    ]
-
-
-def _controller(obj: Manifest) -> str:
-    return str((controller_of(obj) or {}).get("uid", ""))
-
-
 def _create_error(deployment: Manifest) -> str:
     """Why the ReplicaSet controller cannot create pods: a quota, an admission webhook, a policy."""
     for condition in (deployment.get("status") or {}).get("conditions") or ():
@@ -209,94 +144,3 @@ def _recorded(record: Manifest) -> RecordedRevision:
         image=str((record.get("data") or {}).get("image", "")),
         migrated=ANNOTATION_MIGRATED in annotations,
     )
-
-
-async def _migration(
-    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str]
-) -> MigrationFacts | None:
-    """The newest attempt of the revision's migrations Job; None when there is none."""
-    jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
-    if not jobs:
-        return None
-    newest = max(jobs, key=attempt_of)
-    name = newest["metadata"]["name"]
-    own = [p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name]
-    facts = tuple(pod_facts(p, lost) for p in own)
-    state, finished_at, message = _job_state(newest)
-    ends = [t for p in facts for t in p.last_terminations]
-    if ends and ends[-1].message:
-        message = ends[-1].message.strip()
-    if not own and state is JobState.RUNNING:
-        message = await latest_warning(cluster, key.namespace, "Job", name)
-    return MigrationFacts(
-        revision=revision,
-        attempt=attempt_of(newest),
-        state=state,
-        unchanged=state is JobState.COMPLETE and message == NOTHING_TO_MIGRATE,
-        exit_code=ends[-1].exit_code if ends else None,
-        message=message,
-        finished_at=finished_at,
-        pods=facts,
-    )
-
-
-def attempt_of(job: Manifest) -> int:
-    """The number in a Job's name; 0 for a name that is none of ours."""
-    number = str(job["metadata"]["name"]).rsplit("-", 1)[-1]
-    return int(number) if number.isdecimal() and number.isascii() else 0
-
-
-def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
-    for condition in (job.get("status") or {}).get("conditions") or ():
-        if condition["status"] != "True":
-            continue
-        if condition["type"] == "Complete":
-            return JobState.COMPLETE, time_of(condition.get("lastTransitionTime")), ""
-        if condition["type"] == "Failed":
-            return (
-                JobState.FAILED,
-                time_of(condition.get("lastTransitionTime")),
-                Mask().cluster(str(condition.get("message", ""))),
-            )
-    return JobState.RUNNING, None, ""
-
-
-async def _database(
-    cluster: Cluster, store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest]
-) -> Need:
-    if resource.spec.database.evaluation is None:
-        return Need(
-            True, Reason.EXTERNAL, "the database is the user's own; migrations show whether it can be reached"
-        )
-    name = children.names.postgres(owner.name)
-    stateful_set = store.find(key, STATEFUL_SET, name)
-    status = (stateful_set or {}).get("status") or {}
-    if int(status.get("readyReplicas") or 0) >= 1:
-        return Need(True, Reason.EVALUATION_DATABASE_READY, _storage_message(resource))
-    own = [pod_facts(p) for p in pods if component_of(p) == Component.POSTGRES]
-    why = next((f"{p.waiting_reason}: {p.waiting_message}" for p in own if p.waiting_message), "")
-    why = why or next((p.unschedulable for p in own if p.unschedulable), "")
-    if not own and stateful_set is not None:
-        why = await latest_warning(cluster, key.namespace, "StatefulSet", name)
-    return Need(
-        False, Reason.DATABASE_NOT_READY, f"the evaluation database is not ready{': ' + why if why else ''}"
-    )
-
-
-def _storage_message(resource: MaraudersMap) -> str:
-    evaluation = resource.spec.database.evaluation
-    if evaluation is not None and evaluation.storage is None:
-        return "its data lives in an emptyDir and is lost with the pod; database.evaluation.storage keeps it"
-    return "its data lives in a persistent volume"
-
-
-async def latest_warning(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
-    """What the cluster says about an object that has no pods: quota and admission speak only through Events."""
-    fields = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
-    try:
-        listing = await in_time(cluster.list(EVENT, namespace, fields=fields))
-    except ClusterError as error:
-        logger().info("no events to read", object=f"{kind} {name}", error=error.message)
-        return ""
-    events = sorted(listing.items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
-    return Mask().cluster(str(events[-1].get("message", ""))) if events else ""

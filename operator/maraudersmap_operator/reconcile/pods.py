@@ -75,8 +75,8 @@ def _disrupted(status: dict[str, Any]) -> bool:
 
 def _first_waiting(containers: list[dict[str, Any]]) -> dict[str, str]:
     waits = [w for c in containers if (w := (c.get("state") or {}).get("waiting"))]
-    telling = [w for w in waits if w.get("reason") not in QUIET_WAITS]
-    first: dict[str, str] = (telling or waits or [{}])[0]
+    notable = [w for w in waits if w.get("reason") not in QUIET_WAITS]
+    first: dict[str, str] = (notable or waits or [{}])[0]
     return first
 
 

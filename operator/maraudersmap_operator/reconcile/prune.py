@@ -1,4 +1,4 @@
-"""Clear away what the spec no longer wants, in every phase, and the records of revisions nobody can go back to.
+"""Clear away what the spec no longer wants, in every phase, and the records of revisions that cannot be gone back to.
 
 Exposure and autoscaling go at once. What the pods of a revision that runs, or can be gone back to, were made with stays.
 """
@@ -6,6 +6,7 @@ Exposure and autoscaling go at once. What the pods of a revision that runs, or c
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
@@ -27,7 +28,8 @@ from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.telemetry import logger
 
-from .observe import attempt_of, component_of, revision_of
+from .jobs import attempt_of
+from .labels import component_of, revision_of
 
 PRUNED = (
     INGRESS,
@@ -52,9 +54,10 @@ async def prune(
     limit: int,
     *,
     config_maps_known: bool,
+    go_on: Callable[[], None],
 ) -> None:
-    """Delete our own children outside `wanted` (kind, name). Raises NotLeading only: what cannot be deleted now is tried
-    again in the next pass.
+    """Delete our own children outside `wanted` (kind, name). Raises NotLeading, and what `go_on` raises when a newer pass has
+    decided: what cannot be deleted now is tried again in the next pass.
 
     `config_maps_known`: every ConfigMap of the spec was read, so `wanted` has every copy.
     """
@@ -76,6 +79,7 @@ async def prune(
             unwanted.append((kind, obj))
     for kind, obj in unwanted:
         if _ours(obj, owner):
+            go_on()
             await _delete(cluster, store, kind, obj)
 
 
@@ -132,7 +136,7 @@ def _outlived_jobs(store: Store, key: Key, gone: set[str]) -> list[Manifest]:
 
 
 def _ours(obj: Manifest, owner: Owner) -> bool:
-    """Controlled by this very resource, and not going already: what belongs to nobody is not deleted."""
+    """Controlled by this very resource, and not going already: what has no owner is not deleted."""
     controller = controller_of(obj)
     return (
         "deletionTimestamp" not in obj["metadata"]

@@ -19,12 +19,16 @@ from maraudersmap_operator.telemetry import Health, Metrics, logger
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_MOST_SECONDS = 60.0
+# Convergence mostly waits for the API server: so many times as many resources at once as passes.
+CONVERGING = 4
 
 Pass = Callable[[Key], Awaitable[timedelta | None]]
 
 
 class WorkQueue:
-    def __init__(self, reconcile: Pass, metrics: Metrics, health: Health) -> None:
+    """`metrics` and `health`: where depth, results and what runs are reported; None for a queue behind another one."""
+
+    def __init__(self, reconcile: Pass, metrics: Metrics | None = None, health: Health | None = None) -> None:
         self._reconcile = reconcile
         self._metrics = metrics
         self._health = health
@@ -45,7 +49,7 @@ class WorkQueue:
         elif key not in self._waiting:
             self._waiting.add(key)
             self._ready.put_nowait(key)
-            self._metrics.queue_depth(len(self._waiting))
+            self._report_depth()
 
     def add_after(self, key: Key, delay: timedelta) -> None:
         """Ask for a pass after the delay; an earlier plan for the key stands."""
@@ -75,17 +79,20 @@ class WorkQueue:
         while True:
             key = await self._ready.get()
             self._waiting.discard(key)
-            self._metrics.queue_depth(len(self._waiting))
+            self._report_depth()
             self._running.add(key)
             began = time.monotonic()
-            self._health.passes[key] = began
+            if self._health is not None:
+                self._health.passes[key] = began
             try:
                 with structlog.contextvars.bound_contextvars(namespace=key.namespace, name=key.name):
                     delay, result = await self._pass(key)
             finally:
                 self._running.discard(key)
-                self._health.passes.pop(key, None)
-            self._metrics.reconciled(result, time.monotonic() - began)
+                if self._health is not None:
+                    self._health.passes.pop(key, None)
+            if self._metrics is not None:
+                self._metrics.reconciled(result, time.monotonic() - began)
             if key in self._again:
                 self._again.discard(key)
                 # Whatever was added meanwhile must not cut a failure's back-off short: that would be a hot loop.
@@ -95,6 +102,10 @@ class WorkQueue:
             if delay is not None:
                 self.add_after(key, delay)
 
+    def _report_depth(self) -> None:
+        if self._metrics is not None:
+            self._metrics.queue_depth(len(self._waiting))
+
     async def _pass(self, key: Key) -> tuple[timedelta | None, str]:
         try:
             delay = await self._reconcile(key)
@@ -102,7 +113,7 @@ class WorkQueue:
             logger().warning("pass failed, trying again", error=str(error))
             return self._backoff(key), "error"
         except Exception:  # noqa: BLE001  # logged in full, counted, retried with back-off
-            # A defect of ours: tell it in full, keep serving the other resources, and try this one again.
+            # A defect of ours: log it in full, keep serving the other resources, and try this one again.
             logger().exception("pass failed unexpectedly")
             return self._backoff(key), "error"
         self._failures.pop(key, None)
@@ -113,3 +124,29 @@ class WorkQueue:
         self._failures[key] = failures + 1
         most = min(BACKOFF_FIRST_SECONDS * 2 ** min(failures, 10), BACKOFF_MOST_SECONDS)
         return timedelta(seconds=random.uniform(most / 2, most))  # noqa: S311  # jitter, not a secret
+
+
+class Workers:
+    """Passes, and convergence behind them with workers of its own: a write that hangs there holds up no resource's pass."""
+
+    def __init__(self, reconcile: Pass, converge: Pass, metrics: Metrics, health: Health) -> None:
+        self._reconcile = reconcile
+        self._converge = converge
+        self.passes = WorkQueue(self._one_pass, metrics, health)
+        self._convergence = WorkQueue(self._one_convergence)
+
+    async def run(self, workers: int) -> None:
+        """Work until cancelled. `workers`: passes at once."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.passes.run(workers))
+            group.create_task(self._convergence.run(CONVERGING * workers))
+
+    async def _one_pass(self, key: Key) -> timedelta | None:
+        delay = await self._reconcile(key)
+        self._convergence.add(key)
+        return delay
+
+    async def _one_convergence(self, key: Key) -> None:
+        delay = await self._converge(key)
+        if delay is not None:
+            self.passes.add_after(key, delay)

@@ -1,7 +1,7 @@
 """What users point to by name: Secrets and ConfigMaps.
 
-Nobody lists or watches Secrets here: each is read by its name, so the operator's rights end at `get`. What could not be read
-is unknown, which is neither "missing" nor "changed".
+Secrets are neither listed nor watched here: each is read by its name, so the operator's rights end at `get`. What could not
+be read is unknown, which is neither "missing" nor "changed".
 """
 
 from __future__ import annotations

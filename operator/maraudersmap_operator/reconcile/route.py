@@ -60,7 +60,7 @@ async def remove_route(cluster: Cluster, store: Store, owner: Owner) -> None:
 async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | None:
     """The route as it is now, in the store as well. Raises NotFound when the cluster does not know the kind.
 
-    A list, because a single object's 404 does not tell the one from the other.
+    A list, because a single object's 404 does not distinguish the one from the other.
     """
     key = Key(owner.namespace, owner.name)
     selector = f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_INSTANCE}={owner.name}"

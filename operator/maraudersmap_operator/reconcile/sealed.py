@@ -48,8 +48,8 @@ def digest_of(value: Any) -> str:
 
 
 def sealed_part(kind: Kind, obj: Manifest, wanted: Manifest) -> Any:
-    """What must not differ, of an object as the API server returns it. `wanted` tells which of the optional fields are ours:
-    the selector of a Service that carries no users' traffic, the size of what nobody scales."""
+    """What must not differ, of an object as the API server returns it. `wanted` shows which of the optional fields are ours:
+    the selector of a Service that carries no users' traffic, the size of what is not scaled."""
     part: dict[str, Any] = {
         "spec": {name: obj.get("spec", {}).get(name) for name in _fields(kind, obj, wanted)}
     }

@@ -14,8 +14,9 @@ from maraudersmap_operator.telemetry import logger
 
 T = TypeVar("T")
 
-# These reads come before traffic is protected: one that hangs must not hold it for the client's own 30 s.
-LOOK_SECONDS = 1.5
+# These reads come before traffic is protected: one that hangs must not hold it for the client's own 30 s. Users may have to
+# wait for the end of one pass and for the looks of the next.
+LOOK_SECONDS = 1.0
 
 
 async def in_time(read: Awaitable[T]) -> T:

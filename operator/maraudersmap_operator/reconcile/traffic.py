@@ -13,8 +13,8 @@ from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotF
 from maraudersmap_operator.cluster.kinds import ENDPOINT_SLICE, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec
 
+from .endpoints import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
 from .ensure import obstacle_to
-from .observe import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
 
 # Another write came first, of a label or a port: the same move is right for the new version too, at most so often.
 TRIES = 3

@@ -1,4 +1,4 @@
-"""How long nobody has watched a resource: time that no deadline may count against its revision."""
+"""How long no operator has watched a resource: time that no deadline may count against its revision."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Hold the store against the cluster: kopf does not tell what was deleted while a watch was broken.
+"""Hold the store against the cluster: kopf does not report what was deleted while a watch was broken.
 
 The first audit fills the store and defines *synced*. Later ones correct it; the same object wrong in two audits in a row
-means that the watches are deaf, which the health check then says.
+means that the watches are deaf, which the health check then reports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .handlers import SELECTOR, keys
 
 AUDIT_SECONDS = 300.0
 RETRY_SECONDS = 5.0
-# Give the watch this long to tell what a LIST has seen first.
+# Give the watch this long to report what a LIST has seen first.
 SETTLE_SECONDS = 5.0
 
 
@@ -44,7 +44,7 @@ async def audit_forever(
         try:
             wrong = await audit_once(cluster, store, queue, namespaces)
             if health.synced and wrong:
-                # The watch may have been about to tell. Corrected again at once: nothing may be wrong any more.
+                # The watch may have been about to report it. Corrected again at once: nothing may be wrong any more.
                 await asyncio.sleep(SETTLE_SECONDS)
                 again = await audit_once(cluster, store, queue, namespaces)
                 health.wrong_audits = health.wrong_audits + 1 if again else 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, LOG_BYTES, Listing, Operations
@@ -49,7 +47,7 @@ _METHODS = {
 
 
 class FakeCluster:
-    """`Cluster`. `calls` counts (verb, kind) of what reached the server; `slow` lets time pass during a slow answer; without
+    """`Cluster`. `calls` counts (verb, kind) of what reached the server; `sleep` lets time pass during a slow answer; without
     `rights` everything is allowed."""
 
     def __init__(
@@ -59,7 +57,7 @@ class FakeCluster:
         *,
         manager: str = FIELD_MANAGER,
         may_write: Callable[[], bool] = lambda: True,
-        slow: Callable[[float], None] | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
         chunk: int = LIST_CHUNK,
         rights: Rights | None = None,
     ) -> None:
@@ -69,7 +67,7 @@ class FakeCluster:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.logs_of: Callable[[str, str, str, bool], str] = lambda ns, pod, container, previous: ""
         self._may_write = may_write
-        self._slow = slow or server.clock.advance
+        self._sleep = sleep or self._pass_time
         self._chunk = chunk
         self._rights = rights
 
@@ -78,9 +76,8 @@ class FakeCluster:
         return sum(n for (verb, _), n in self.calls.items() if verb not in READS)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
-        await self._hang(Call("get", kind, namespace or "", name))
         try:
-            with self._call(Call("get", kind, namespace or "", name)):
+            async with self._call(Call("get", kind, namespace or "", name)):
                 return self.server.get(kind, namespace, name)
         except NotFound:
             return None
@@ -88,9 +85,8 @@ class FakeCluster:
     async def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
     ) -> AsyncIterator[Listing]:
-        await self._hang(Call("list", kind, namespace or "", ""))
         labelled, fielded = by_labels(selector), by_fields(fields)
-        with self._call(Call("list", kind, namespace or "", "")):
+        async with self._call(Call("list", kind, namespace or "", "")):
             if kind is HTTP_ROUTE and kind not in self.server.served:
                 raise Problem(404, "the server could not find the requested resource")
             # Every page shows the objects as they were when the first was asked for.
@@ -102,7 +98,7 @@ class FakeCluster:
             ]
         for start in range(0, max(len(found), 1), self._chunk):
             if start:
-                with self._call(Call("list", kind, namespace or "", "")):
+                async with self._call(Call("list", kind, namespace or "", "")):
                     pass
             yield Listing(tuple(s.read() for s in found[start : start + self._chunk]), version)
 
@@ -115,54 +111,56 @@ class FakeCluster:
         return Listing(tuple(items), version)
 
     async def schema(self, kind: Kind) -> Manifest:
-        with self._call(Call("schema", kind, "", "")):
+        async with self._call(Call("schema", kind, "", "")):
             found: Manifest = copied(self.server.schema)
             return found
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run), manifest):
+        async with self._call(
+            Call("create", kind, meta["namespace"], meta.get("name", ""), dry_run), manifest
+        ):
             return self.server.create(
                 kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
             )
 
     async def apply(self, manifest: Manifest) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("apply", kind, meta["namespace"], meta["name"]), manifest):
+        async with self._call(Call("apply", kind, meta["namespace"], meta["name"]), manifest):
             return self.server.apply(kind, manifest, manager=self.manager)
 
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
-        with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run), manifest):
+        async with self._call(Call("replace", kind, meta["namespace"], meta["name"], dry_run), manifest):
             return self.server.update(
                 kind, manifest, manager=self.manager, dry_run=dry_run, written=json.dumps
             )
 
     async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
-        with self._call(Call("patch", kind, namespace, name)):
+        async with self._call(Call("patch", kind, namespace, name)):
             return self.server.patch(kind, namespace, name, operations, manager=self.manager)
 
     async def scale(
         self, kind: Kind, namespace: str, name: str, replicas: int, *, uid: str, version: str
     ) -> None:
-        with self._call(Call("scale", kind, namespace, name)):
+        async with self._call(Call("scale", kind, namespace, name)):
             self.server.scale(kind, namespace, name, replicas, manager=self.manager, uid=uid, version=version)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        with self._call(Call("merge", kind, namespace, name)):
+        async with self._call(Call("merge", kind, namespace, name)):
             return self.server.merge(kind, namespace, name, patch, manager=self.manager)
 
     async def apply_status(
         self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
     ) -> Manifest:
-        with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
+        async with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
             return self.server.apply_status(namespace, name, status, manager=self.manager, version=version)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
     ) -> None:
         try:
-            with self._call(Call("delete", kind, namespace, name)):
+            async with self._call(Call("delete", kind, namespace, name)):
                 self.server.delete(
                     kind, namespace, name, uid=uid, version=version or "", manager=self.manager
                 )
@@ -180,25 +178,16 @@ class FakeCluster:
         since: int | None = None,
         limit: int = LOG_BYTES,
     ) -> str:
-        with self._call(Call("logs", POD, namespace, pod)):
+        async with self._call(Call("logs", POD, namespace, pod)):
             self.server.get(POD, namespace, pod)
             text = self.logs_of(namespace, pod, container, previous)
         return "\n".join(text.splitlines()[-lines:])[:limit]
 
-    async def _hang(self, call: Call) -> None:
-        """Calls that hang at the same time cost their caller the same time."""
-        fault = self.faults.hanging(call)
-        if fault is None:
-            return
-        until = self.server.clock.now + timedelta(seconds=fault.seconds)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            if (left := (until - self.server.clock.now).total_seconds()) > 0:
-                self._slow(left)
+    async def _pass_time(self, seconds: float) -> None:
+        self.server.clock.advance(seconds)
 
-    @contextmanager
-    def _call(self, call: Call, body: Manifest | None = None) -> Iterator[None]:
+    @asynccontextmanager
+    async def _call(self, call: Call, body: Manifest | None = None) -> AsyncIterator[None]:
         what = (
             f"{_METHODS.get(call.verb, 'PATCH')} {call.kind.path(call.namespace or None, call.name or None)}"
         )
@@ -209,10 +198,10 @@ class FakeCluster:
             kind = _BY_STATUS.get(fault.status, Unavailable)
             raise kind(f"{what}: {fault.sentence(call)}", fault.status)
         if fault is not None and fault.effect is Effect.TIMEOUT:
-            self._slow(fault.seconds)
+            await self._sleep(fault.seconds)
             raise Unavailable(f"{what}: TimeoutError")
         if fault is not None and fault.effect is Effect.SLOW:
-            self._slow(fault.seconds)
+            await self._sleep(fault.seconds)
         self.calls[call.verb, call.kind.kind] += 1
         try:
             if self._rights is not None:
@@ -223,4 +212,5 @@ class FakeCluster:
             kind = _BY_STATUS.get(problem.status, Unavailable)
             raise kind(f"{what}: {problem.message}", problem.status) from problem
         if fault is not None and fault.effect is Effect.LOST:
+            await self._sleep(fault.seconds)
             raise Unavailable(f"{what}: ServerDisconnectedError Server disconnected")

@@ -26,6 +26,7 @@ from maraudersmap_operator.cluster.kinds import (
     INGRESS,
     JOB,
     NETWORK_POLICY,
+    NODE,
     POD,
     REPLICA_SET,
     SECRET,
@@ -37,6 +38,7 @@ from maraudersmap_operator.cluster.kinds import (
 from maraudersmap_operator.resource.definition import dropped
 
 FOREIGN = "kubectl-edit"
+POWERLESS = "system:serviceaccount:contract:powerless"
 # The least that the parts of a status need.
 _NOON = "2026-01-01T12:00:00Z"
 STABLE: Manifest = {"revision": "fjxwhct5", "image": "registry.example/map:1", "since": _NOON}
@@ -63,6 +65,7 @@ class Ground(Protocol):
 
     cluster: Cluster
     foreign: Cluster  # the same API server, written by another field manager
+    powerless: Cluster  # the same, as POWERLESS, who may do nothing
     namespace: str
     resource: Kind  # MaraudersMap, or a copy of it that no operator looks after
 
@@ -822,6 +825,43 @@ async def check_jobs_end_at_their_deadline(on: Ground) -> None:
 
 
 # --- how they look ----------------------------------------------------------------------------------------------------
+async def check_what_is_not_allowed_is_refused_in_these_words(on: Ground) -> None:
+    """The tests of the shipped roles read these sentences, and so do people."""
+    who, there = on.powerless, on.namespace
+    config_map = samples.config_map(there, "forbidden")
+    deployment = samples.deployment(there, "forbidden")
+    await on.cluster.create(config_map)
+    seen = await on.cluster.create(deployment)
+    calls: list[tuple[str, Kind, str, Callable[[], Awaitable[object]]]] = [
+        ("get", CONFIG_MAP, "forbidden", lambda: who.get(CONFIG_MAP, there, "forbidden")),
+        ("get", CONFIG_MAP, "absent", lambda: who.get(CONFIG_MAP, there, "absent")),
+        ("get", NODE, "absent", lambda: who.get(NODE, None, "absent")),
+        ("get", POD, "absent", lambda: who.logs(there, "absent", "api", 1, False)),
+        ("list", POD, "", lambda: who.list(POD, there)),
+        ("list", DEPLOYMENT, "", lambda: who.list(DEPLOYMENT, None)),
+        ("create", CONFIG_MAP, "", lambda: who.create(samples.config_map(there, "another"))),
+        ("update", DEPLOYMENT, "forbidden", lambda: who.replace(seen)),
+        ("patch", CONFIG_MAP, "forbidden", lambda: who.merge(CONFIG_MAP, there, "forbidden", {"data": {}})),
+        ("patch", CONFIG_MAP, "forbidden", lambda: who.apply(config_map)),
+        ("patch", DEPLOYMENT, "forbidden", lambda: who.scale(DEPLOYMENT, there, "forbidden", 0, uid=_uid(seen), version="1")),
+        ("delete", CONFIG_MAP, "forbidden", lambda: who.delete(CONFIG_MAP, there, "forbidden", GHOST)),
+    ]  # fmt: skip
+    for number, (verb, kind, name, call) in enumerate(calls):
+        with pytest.raises(Refused) as caught:
+            await call()
+        assert caught.value.status == 403
+        subresource = {3: "/log", 10: "/scale"}.get(number, "")
+        named = f' "{name}"' if name else ""
+        everywhere = kind is NODE or (verb == "list" and kind is DEPLOYMENT)
+        where = "at the cluster scope" if everywhere else f'in the namespace "{there}"'
+        plural = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+        _, _, sentence = caught.value.message.partition(": ")
+        assert sentence == (
+            f'{plural}{named} is forbidden: User "{POWERLESS}" cannot {verb} resource '
+            f'"{kind.plural}{subresource}" in API group "{kind.group}" {where}'
+        ), number
+
+
 def _version(obj: Manifest) -> int:
     return int(obj["metadata"]["resourceVersion"])
 

@@ -15,10 +15,11 @@ READS = ("get", "list", "logs", "schema")
 
 class Effect(StrEnum):
     STATUS = "status"  # answered with an HTTP status; nothing is done
-    TIMEOUT = "timeout"  # no answer; nothing is done
-    LOST = "lost"  # it is done, and the answer never comes
+    TIMEOUT = (
+        "timeout"  # no answer; nothing is done; a caller who has not given up before does so after `seconds`
+    )
+    LOST = "lost"  # it is done, and the answer never comes: the same
     SLOW = "slow"  # it is done after `seconds`
-    HANG = "hang"  # reads only: no answer ever; the caller has to give up, which takes it `seconds`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Fault:
     seconds: float = 0.0
     message: str = ""
     only_writes: bool = False
+    only_reads: bool = False
     when: Callable[[Call], bool] = lambda call: True
 
     def sentence(self, call: Call) -> str:
@@ -88,26 +90,19 @@ class Faults:
         self.active.clear()
         self.before.clear()
 
-    def hanging(self, call: Call) -> Fault | None:
-        """The fault that leaves this call without an answer, if one does."""
-        found = next((f for f in self.active if f.effect is Effect.HANG and self._hits(f, call)), None)
-        if found is not None:
-            self.injected[str(Effect.HANG)] += 1
-        return found
-
     def strike(self, call: Call) -> Fault | None:
         """The fault that hits this call, if one does."""
         for act in list(self.before):
             act(call)
         for fault in self.active:
-            if fault.effect is Effect.HANG or not self._hits(fault, call):
+            if not self._hits(fault, call):
                 continue
             if fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
                     self.active.remove(fault)
-            told = str(fault.status) if fault.effect is Effect.STATUS else str(fault.effect)
-            self.injected[told] += 1
+            name = str(fault.status) if fault.effect is Effect.STATUS else str(fault.effect)
+            self.injected[name] += 1
             return fault
         return None
 
@@ -117,6 +112,7 @@ class Faults:
             and fault.kind in (None, call.kind)
             and fault.name in ("", call.name)
             and (call.writes or not fault.only_writes)
+            and not (call.writes and fault.only_reads)
             and fault.when(call)
             and (fault.probability >= 1 or self._dice.random() < fault.probability)
         )

@@ -46,6 +46,7 @@ from .controllers.base import is_ready
 from .faults import Call, Faults
 from .patches import copied, merged
 from .server import ApiServer
+from .simulated import SimulatedTime
 from .watches import Watches
 
 T = TypeVar("T")
@@ -80,18 +81,28 @@ class WriteLoop(AssertionError):
 
 
 class SimQueue(WorkQueue):
-    """The work queue's promises in simulated time: a key once, back-off after failures, wake-ups."""
+    """The work queue's promises in simulated time: a key once, back-off after failures, wake-ups; and convergence behind it,
+    which runs while passes do."""
 
-    def __init__(self, reconcile: Callable[[Key], Awaitable[timedelta | None]], clock: Clock) -> None:
+    def __init__(
+        self,
+        reconcile: Callable[[Key], Awaitable[timedelta | None]],
+        converge: Callable[[Key], Awaitable[timedelta | None]],
+        clock: Clock,
+        idle: Callable[[], Awaitable[None]],
+    ) -> None:
         self.due: dict[Key, datetime] = {}
         self.errors: list[BaseException] = []
+        self.converging: dict[Key, asyncio.Task[None]] = {}
         self._pass_of = reconcile
+        self._convergence_of = converge
+        self._idle = idle
         self._now = clock
         self._failed: dict[Key, int] = {}
         self._held: dict[Key, datetime] = {}
+        self._again: set[Key] = set()
 
     def add(self, key: Key) -> None:
-        # A failure's back-off is not cut short by events.
         self.due[key] = max(self._now(), self._held.get(key, self._now()))
 
     async def work(self) -> int:
@@ -104,7 +115,42 @@ class SimQueue(WorkQueue):
                 done += 1
             if done > MOST_PASSES:
                 raise WriteLoop(f"{done} passes at one moment")
+        await self._settle()
         return done
+
+    def is_due(self) -> bool:
+        return any(at <= self._now() for at in self.due.values())
+
+    async def _settle(self) -> None:
+        """Until convergence is done, or waits for an answer."""
+        if self.converging:
+            await self._idle()
+        for key, task in list(self.converging.items()):
+            if task.done():
+                del self.converging[key]
+                task.result()
+
+    def stop(self) -> None:
+        """The process ends."""
+        for task in self.converging.values():
+            task.cancel()
+
+    async def _converge(self, key: Key) -> None:
+        while True:
+            self._again.discard(key)
+            try:
+                delay = await self._convergence_of(key)
+            except ClusterError as error:
+                self.errors.append(error)
+                delay = timedelta(seconds=BACK_OFF_FIRST)
+            if delay is not None:
+                self._plan(key, delay)
+            if key not in self._again:
+                return
+
+    def _plan(self, key: Key, delay: timedelta) -> None:
+        planned = max(self._now() + delay, self._held.get(key, self._now()))
+        self.due[key] = min(self.due.get(key, planned), planned)
 
     async def _one(self, key: Key) -> None:
         try:
@@ -113,14 +159,18 @@ class SimQueue(WorkQueue):
             self.errors.append(error)
             failures = self._failed[key] = self._failed.get(key, 0) + 1
             pause = min(BACK_OFF_FIRST * 2 ** min(failures - 1, 10), BACK_OFF_MOST)
-            self._held[key] = self._now() + timedelta(seconds=pause)
-            self.due[key] = self._held[key]
+            # News cuts the pause short, but for its first part.
+            self._held[key] = self._now() + timedelta(seconds=BACK_OFF_FIRST)
+            self.due[key] = self._now() + timedelta(seconds=pause)
             return
         self._failed.pop(key, None)
         self._held.pop(key, None)
         if delay is not None:
-            planned = self._now() + max(delay, timedelta(milliseconds=100))
-            self.due[key] = min(self.due.get(key, planned), planned)
+            self._plan(key, max(delay, timedelta(milliseconds=100)))
+        if key in self.converging and not self.converging[key].done():
+            self._again.add(key)
+        else:
+            self.converging[key] = asyncio.ensure_future(self._converge(key))
 
 
 class Operator:
@@ -132,14 +182,14 @@ class Operator:
             loop.server,
             loop.faults,
             may_write=lambda: self.leads,
-            slow=loop.controllers.run,
+            sleep=asyncio.sleep,
             rights=loop.rights,
         )
         self.cluster.logs_of = loop.logs_of
         self.store = Store()
         self.metrics = Metrics()
         self.reconciler = Reconciler(self.cluster, self.store, settings, self.metrics, loop.clock, led_before)
-        self.queue = SimQueue(self.reconciler.reconcile, loop.clock)
+        self.queue = SimQueue(self.reconciler.reconcile, self.reconciler.converge, loop.clock, loop.time.idle)
         self._namespaces = settings.namespaces
         namespace = self._namespaces[0] if self._namespaces else None
         self.watches = Watches(loop.server, SELECTOR, namespace=namespace, rights=loop.rights)
@@ -159,7 +209,7 @@ class Operator:
             self.listen()
             passes = await self.queue.work()
             done += passes
-            if not passes:
+            if not passes and not self.queue.is_due():
                 return done
             if done > MOST_PASSES:
                 raise WriteLoop(f"{done} passes at one moment")
@@ -186,6 +236,7 @@ class Loop:
         self.clock = Clock()
         self.server = ApiServer(self.clock, declared)
         self.controllers = Controllers(self.server)
+        self.time = SimulatedTime(self.clock, self._pass_time)
         self.faults = Faults(seed)
         self.rights = rights
         self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"), namespaces=namespaces)
@@ -197,12 +248,28 @@ class Loop:
 
     async def __aenter__(self) -> Loop:
         quiet()
+        self._before = asyncio.all_tasks()
+        self.time.install()
         self.controllers.settle()
         self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        return
+        for operator in self.operators:
+            operator.queue.stop()
+        self.time.remove()
+        # Whatever still waits for time that will not come, a status that is being stored included.
+        others = asyncio.all_tasks() - self._before - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def _pass_time(self, seconds: float) -> None:
+        while seconds > 0:
+            step = min(seconds, 1.0)
+            self.clock.advance(step)
+            self.controllers.settle()
+            seconds -= step
 
     # --- the operator -------------------------------------------------------------------------------------------------
     @property
@@ -222,6 +289,8 @@ class Loop:
 
     def restart(self) -> None:
         """Everything in memory is forgotten."""
+        for operator in self.operators:
+            operator.queue.stop()
         self.operators.clear()
         self.operators.append(Operator(self, self.settings, self.clock()))
 
@@ -268,7 +337,7 @@ class Loop:
     # --- time ---------------------------------------------------------------------------------------------------------
     async def tick(self, seconds: float = 1.0) -> None:
         """Time passes, the cluster works, the operator answers."""
-        self.clock.advance(seconds)
+        await asyncio.sleep(seconds)
         self.controllers.settle()
         for operator in list(self.operators):
             await operator.work()

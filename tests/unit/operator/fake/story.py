@@ -45,8 +45,6 @@ from .problems import Problem
 
 Manifest = dict[str, Any]
 Event = tuple[str, int]
-# A read that hangs waits in real time for whoever gives up on it: `TIMEOUT` is the same in simulated time.
-EFFECTS = tuple(effect for effect in Effect if effect is not Effect.HANG)
 BAD = ("crash", "oom", "never-ready", "ready-then-dies:5", "no-such-image", "migrate-fails", "migrate-away")
 CHILDREN = (
     DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, CONTROLLER_REVISION, JOB, AUTOSCALER, DISRUPTION_BUDGET,
@@ -211,7 +209,7 @@ class Teller:
         admission.rules[:] = [r for r in admission.rules if not r.message]
 
     def _fault(self, dice: random.Random) -> None:
-        effect = dice.choice(EFFECTS)
+        effect = dice.choice(list(Effect))
         kind = dice.choice([None, SERVICE, DEPLOYMENT, POD, SECRET, MARAUDERSMAP, NETWORK_POLICY])
         status = dice.choice([403, 404, 409, 422, 429, 500, 503])
         if kind in (None, POD, SERVICE, MARAUDERSMAP, DEPLOYMENT) and status in (403, 404, 422):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.unit.operator.fake import contract
+from tests.unit.operator.fake.authorization import Rights
 from tests.unit.operator.fake.client import FakeCluster
 from tests.unit.operator.fake.controllers import Controllers
 from tests.unit.operator.fake.server import ApiServer
@@ -23,6 +24,7 @@ class FakeGround:
         self.controllers = Controllers(self.server)
         self.cluster: Cluster = FakeCluster(self.server)
         self.foreign: Cluster = FakeCluster(self.server, manager=contract.FOREIGN)
+        self.powerless: Cluster = FakeCluster(self.server, rights=Rights((), user=contract.POWERLESS))
         self.namespace = "default"
         self.resource = MARAUDERSMAP
 

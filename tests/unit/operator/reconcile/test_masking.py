@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -43,7 +44,7 @@ class Secrets:
         raise AssertionError("nobody lists Secrets")
 
     def masks(self) -> Masks:
-        return Masks(cast("Cluster", self), "demo")
+        return Masks(cast("Cluster", self), "demo", {}, datetime.now(UTC))
 
 
 def pod(

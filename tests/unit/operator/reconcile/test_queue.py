@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from maraudersmap_operator.cluster import Key, Unavailable
-from maraudersmap_operator.reconcile import WorkQueue
+from maraudersmap_operator.reconcile import Workers, WorkQueue
 from maraudersmap_operator.telemetry import Health, Metrics
 
 A, B = Key("test", "a"), Key("test", "b")
@@ -127,3 +127,62 @@ async def test_planned_pass_comes_and_news_overtake_it() -> None:
         queue.add(A)
         await second.wait()
     assert passes == 3
+
+
+async def test_convergence_that_hangs_holds_up_no_pass() -> None:
+    """Of its own resource or of another, however many hang; and each resource converges one at a time."""
+    keys = [Key("test", str(number)) for number in range(20)]
+    passed: dict[Key, int] = dict.fromkeys(keys, 0)
+    converging: list[Key] = []
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        passed[key] += 1
+        if all(passed.values()):
+            done.set()
+
+    async def converge(key: Key) -> None:
+        assert key not in converging
+        converging.append(key)
+        begun.set()
+        await asyncio.Event().wait()
+
+    workers = Workers(reconcile, converge, Metrics(), Health())
+    task = asyncio.create_task(workers.run(1))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            workers.passes.add(keys[0])
+            await begun.wait()
+            for key in keys:
+                workers.passes.add(key)
+            await done.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert passed[keys[0]] == 2
+
+
+async def test_what_convergence_asks_for_is_a_pass() -> None:
+    """A fate to be reported: at once."""
+    passes = 0
+    second = asyncio.Event()
+
+    async def reconcile(key: Key) -> timedelta:
+        nonlocal passes
+        passes += 1
+        if passes == 2:
+            second.set()
+        return timedelta(hours=1)
+
+    async def converge(key: Key) -> timedelta | None:
+        return timedelta(0) if passes == 1 else None
+
+    workers = Workers(reconcile, converge, Metrics(), Health())
+    task = asyncio.create_task(workers.run(1))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            workers.passes.add(A)
+            await second.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -197,6 +197,16 @@ async def migrations_are_given_up(loop: Loop) -> None:
     await loop.until(lambda: not loop.candidate, 60)
 
 
+async def a_job_has_lost_its_owner(loop: Loop) -> None:
+    """It is adopted, and not made again."""
+    await loop.create(replicas=1, rollout=SHORT)
+    [job] = loop.all(JOB)
+    orphan = loop.get(JOB, job["metadata"]["name"])
+    del orphan["metadata"]["ownerReferences"]
+    loop.server.update(JOB, orphan, manager="kubectl-edit")
+    await loop.until(lambda: bool(loop.all(JOB)[0]["metadata"].get("ownerReferences")), PUT_RIGHT)
+
+
 STORIES: tuple[Story, ...] = (
     a_node_is_lost,
     a_secret_has_lost_a_key,
@@ -205,6 +215,7 @@ STORIES: tuple[Story, ...] = (
     a_bad_revision_is_judged,
     a_pod_that_no_one_admits,
     migrations_are_given_up,
+    a_job_has_lost_its_owner,
     a_route_comes_and_goes,
     everything_is_made_and_made_again,
     what_others_change_is_put_right,

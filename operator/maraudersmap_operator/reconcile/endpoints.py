@@ -1,0 +1,66 @@
+"""What the Services select, and which pods are behind them, as far as the store knows."""
+
+from __future__ import annotations
+
+from maraudersmap_operator import children
+from maraudersmap_operator.cluster import Key, Manifest, Store
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, SERVICE
+from maraudersmap_operator.cluster.store import controller_of
+from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED, Component
+
+from .labels import component_of, revision_of
+
+LABEL_SERVICE = "kubernetes.io/service-name"
+
+
+def serving_revision(store: Store, key: Key) -> str:
+    """The revision in the Service's selector; empty for none, SHARED for every one."""
+    return selected_by(store, key, children.names.service(key.name))
+
+
+def selected_by(store: Store, key: Key, name: str) -> str:
+    return selected_revision(store.find(key, SERVICE, name))
+
+
+def selected_revision(service: Manifest | None) -> str:
+    """The revision that a Service selects; empty for none, SHARED for every one."""
+    if service is None:
+        return ""
+    revision = str((service["spec"].get("selector") or {}).get(LABEL_REVISION, SHARED))
+    return "" if revision == NO_REVISION else revision
+
+
+def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
+    """Names of the pods that get the Service's requests and are ready. Someone else's count for nothing."""
+    return endpoint_names(store, key, service, ready=True) - store.strangers(key)
+
+
+def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
+    """Names of all pods behind the Service, of any owner. `ready`: only those that get requests."""
+    slices = [
+        s
+        for s in store.children(key, ENDPOINT_SLICE)
+        if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE) == service
+    ]
+    return frozenset(
+        e["targetRef"]["name"]
+        for s in slices
+        for e in s.get("endpoints") or ()
+        if e.get("targetRef") and ((e.get("conditions") or {}).get("ready") or not ready)
+    )
+
+
+def pods_of(store: Store, key: Key, revision: str) -> list[Manifest]:
+    """Pods that a Deployment of the revision has made, through its ReplicaSets. Those of an earlier Deployment of the same
+    revision, retired a moment ago, look ready and are about to go: they have another controller."""
+    deployments = {
+        d["metadata"]["uid"] for d in store.children(key, DEPLOYMENT) if revision_of(d) == revision
+    }
+    sets = {r["metadata"]["uid"] for r in store.children(key, REPLICA_SET) if _controller(r) in deployments}
+    return [
+        p for p in store.children(key, POD) if component_of(p) == Component.API and _controller(p) in sets
+    ]
+
+
+def _controller(obj: Manifest) -> str:
+    return str((controller_of(obj) or {}).get("uid", ""))

@@ -1,0 +1,82 @@
+"""The migrations Job of a revision, as the facts that `decide` takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster.kinds import JOB
+from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
+from maraudersmap_operator.rollout import JobState, MigrationFacts
+
+from .cluster_events import latest_warning
+from .labels import revision_of
+from .pods import pod_facts, time_of
+
+
+def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
+    jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
+    return max(jobs, key=attempt_of) if jobs else None
+
+
+def _pods_of_job(job: Manifest, pods: list[Manifest]) -> list[Manifest]:
+    name = job["metadata"]["name"]
+    return [
+        p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name
+    ]
+
+
+async def migration_warning(
+    cluster: Cluster, store: Store, key: Key, revision: str, pods: list[Manifest]
+) -> str:
+    """Why the newest Job has no pod, in the cluster's words."""
+    job = newest_job(store, key, revision)
+    if job is None or _pods_of_job(job, pods) or _job_state(job)[0] is not JobState.RUNNING:
+        return ""
+    return await latest_warning(cluster, key.namespace, "Job", job["metadata"]["name"])
+
+
+def migration_facts(
+    store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str], warning: str
+) -> MigrationFacts | None:
+    """The newest attempt of the revision's migrations Job; None when there is none."""
+    newest = newest_job(store, key, revision)
+    if newest is None:
+        return None
+    own = _pods_of_job(newest, pods)
+    facts = tuple(pod_facts(p, lost) for p in own)
+    state, finished_at, message = _job_state(newest)
+    ends = [t for p in facts for t in p.last_terminations]
+    if ends and ends[-1].message:
+        message = ends[-1].message.strip()
+    return MigrationFacts(
+        revision=revision,
+        attempt=attempt_of(newest),
+        state=state,
+        unchanged=state is JobState.COMPLETE and message == NOTHING_TO_MIGRATE,
+        exit_code=ends[-1].exit_code if ends else None,
+        message=warning or message,
+        finished_at=finished_at,
+        pods=facts,
+    )
+
+
+def attempt_of(job: Manifest) -> int:
+    """The number in a Job's name; 0 for a name that is none of ours."""
+    number = str(job["metadata"]["name"]).rsplit("-", 1)[-1]
+    return int(number) if number.isdecimal() and number.isascii() else 0
+
+
+def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
+    for condition in (job.get("status") or {}).get("conditions") or ():
+        if condition["status"] != "True":
+            continue
+        if condition["type"] == "Complete":
+            return JobState.COMPLETE, time_of(condition.get("lastTransitionTime")), ""
+        if condition["type"] == "Failed":
+            return (
+                JobState.FAILED,
+                time_of(condition.get("lastTransitionTime")),
+                Mask().cluster(str(condition.get("message", ""))),
+            )
+    return JobState.RUNNING, None, ""

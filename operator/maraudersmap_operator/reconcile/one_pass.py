@@ -1,0 +1,315 @@
+"""One pass over one resource: protect and remember at once, converge in its own time.
+
+`protect` looks, decides, moves traffic and stores the status. `converge` does the rest of what was decided, and everything
+around it; it stops as soon as a newer pass has decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import ClusterError, Key, Unavailable
+from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
+from maraudersmap_operator.resource.names import Component
+from maraudersmap_operator.resource.other_release import dump
+from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status import PodEvidence
+from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, decide
+
+from .admission import ask_admission
+from .analyst import compared
+from .between import Between, Unannounced
+from .carry_out import Hands, goes_back, moves_traffic
+from .condition import with_children
+from .converge import Converger
+from .ensure import Ensurer
+from .fates import Fate
+from .forward import is_forward
+from .masking import Masks
+from .memory import StatusWriter
+from .observe import Observation, observe
+from .parts import Parts
+from .references import References
+from .route import read_route
+from .sight import fingerprint, refresh_pods, settle_doubts
+from .strangers import find_strangers
+from .watched import unwatched
+
+# The next pass does not wait longer than this for the answer to a status; the write itself goes on.
+STORE_SECONDS = 2.0
+
+
+class Superseded(Exception):
+    """A newer pass has decided: what this one has not done yet is not done any more."""
+
+
+class Pass:
+    """`references`: what is known of what the spec names. `unsure`: why the stored status may be another one than the one
+    that this pass has; empty when it is not. Then nothing is done but to go back to the stable revision."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        key: Key,
+        obj: dict[str, Any],
+        resource: MaraudersMap,
+        between: Between,
+        references: References,
+        now: datetime,
+        unsure: str = "",
+    ) -> None:
+        self.key = key
+        self.resource = resource
+        self.owner = Owner(resource.name, resource.namespace, resource.uid)
+        self.references = references
+        self.decision: Decision | None = None
+        self.route: RouteFacts | None = None
+        self.in_sight = True
+        self.left_undone = False
+        self.reported: list[Fate] = []  # in the status that was stored
+        self.fingerprint = 0  # of all that was known when it was decided on
+        self._parts = parts
+        self._between = between
+        self._now = now
+        self._unsure = unsure
+        self._masks = Masks(parts.cluster, key.namespace, between.unanswered, now)
+        self._writer = StatusWriter(parts.cluster, parts.store, key, obj, parts.definition, now)
+        self._unwatched = unwatched(obj, between.good_pass_at, between.failed_since, parts.led_before, now)
+        self._ensurer = Ensurer(
+            parts.cluster,
+            parts.store,
+            self.owner,
+            between.fates,
+            between.known,
+            parts.budget,
+            now,
+            parts.metrics.drift_corrected,
+            self._may_reroll,
+            self.go_on,
+        )
+
+    @property
+    def unverified(self) -> bool:
+        """Some child was looked at only roughly."""
+        return self._ensurer.unverified
+
+    @property
+    def is_newest(self) -> bool:
+        return self._between.newest is self
+
+    def go_on(self) -> None:
+        """Raise Superseded when a newer pass has decided."""
+        if not self.is_newest:
+            raise Superseded
+
+    # --- protect and remember ---------------------------------------------------------------------------------------
+
+    async def protect(self) -> Decision:
+        """Look, decide, move traffic, store the status. Raises ClusterError when the status could not be stored."""
+        observation = await self._look()
+        observed = observation.observed
+        self.fingerprint = fingerprint(self._parts.store, self.key)
+        decision = self._decide(observed)
+        self.decision, self._between.newest = decision, self
+        self._between.fates.begin()
+        self._between.ask_admission = decision.ask_admission
+        self._hands = Hands(
+            self._parts.cluster,
+            self._parts.store,
+            self._ensurer,
+            self._between.fates,
+            self.owner,
+            self.resource.spec,
+            observation,
+            decision.status,
+            self._now,
+            self._parts.metrics.drift_corrected,
+            self._masks,
+            self.go_on,
+        )
+        for action in filter(moves_traffic, decision.actions):
+            if not self._unsure or goes_back(action, self.resource.status.stable):
+                await self._hands.do(action)
+        if self._unsure:
+            raise Unavailable(self._unsure)
+        await self._hands.hold_selector()
+        for action in decision.actions:
+            await self._hands.keep_evidence(action)
+        await self._remember(decision, self._hands)
+        return decision
+
+    def _decide(self, observed: Observed) -> Decision:
+        decision = decide(self.resource, observed, self._now)
+        return replace(
+            decision,
+            status=decision.status.model_copy(update=self._addresses()),
+            withheld=decision.withheld.model_copy(update=self._addresses()),
+        )
+
+    async def _look(self) -> Observation:
+        """Everything that is read before traffic can move, at the same time where one read does not rest on another: each
+        of them may take as long as a read may, and together they must not take longer than users are to wait."""
+        cluster, store, key = self._parts.cluster, self._parts.store, self.key
+        rollout = self.resource.status.candidate is not None
+        _, self.in_sight, _, self.route = await asyncio.gather(
+            self._parts.definition.look(self._now),
+            settle_doubts(cluster, store, key),
+            refresh_pods(cluster, store, key) if rollout else _nothing(),
+            read_route(cluster, store, self.owner, self.resource.spec),
+        )
+        not_understood = self.resource.not_understood
+        observation, comparison = await asyncio.gather(
+            observe(
+                cluster,
+                store,
+                self._parts.nodes,
+                key,
+                self.resource,
+                self.owner,
+                self.references,
+                self.route,
+                self._masks,
+                (Reason.UNKNOWN_FIELD, not_understood) if not_understood else None,
+            ),
+            compared(self._parts.analyst, store, key, self.resource, self.route, self._now),
+        )
+        reason, unremembered = self._unremembered()
+        observed = replace(
+            observation.observed,
+            unwatched=self._unwatched,
+            unremembered=unremembered,
+            unremembered_reason=reason,
+        )
+        if comparison is not None:
+            observed = replace(observed, comparison=comparison)
+        if self._between.ask_admission:
+            observed = replace(observed, admission=self._between.admission)
+            self._between.admission = None
+        return replace(observation, observed=observed)
+
+    def _unremembered(self) -> tuple[Reason, str]:
+        """Why what a rollout learns would be forgotten, as reason and sentence; empty when it would not."""
+        if unread := self.resource.unread:
+            return Reason.STATUS_NEWER, (
+                f"{', '.join(unread)}: written by a newer operator, and this one cannot read it. It is kept, what runs is "
+                "protected and gone back to, and no rollout starts or goes on until the operator is of that release again"
+            )
+        return Reason.DEFINITION_OLDER, self._parts.definition.sentence()
+
+    def _addresses(self) -> dict[str, str]:
+        labels = self.owner.selector(Component.API)
+        return {
+            "url": children.url(self.owner, self.resource.spec),
+            "selector": ",".join(f"{k}={v}" for k, v in sorted(labels.items())),
+        }
+
+    def _may_reroll(self, deployment: str) -> bool:
+        """Putting a template right exchanges pods: not those of the stable revision while a rollout is measured by them."""
+        status = self.resource.status
+        if status.candidate is None or status.stable is None:
+            return True
+        return deployment != children.names.deployment(self.owner.name, status.stable.revision)
+
+    async def _remember(self, decision: Decision, hands: Hands) -> None:
+        """The status; Events and metrics follow what is stored. Where traffic could not be moved, only what was learned
+        counts, not what was meant to follow."""
+        before, fates = self.resource.status, self._between.fates.failed()
+        status = with_children(
+            decision.withheld if hands.traffic_failed else decision.status,
+            before,
+            fates,
+            self.resource.ignored,
+            self._parts.definition.sentence(),
+            self._now,
+        )
+        status = with_evidence(status, hands.evidence)
+        notes: tuple[Note, ...] = () if hands.traffic_failed else tuple(decision.notes)
+        try:
+            await self._store(status)
+        except ClusterError:
+            self._between.unannounced = Unannounced(self.resource, before, dump(status), notes)
+            raise
+        self.reported = fates
+        self._between.to_announce += [(self.resource, note) for note in notes]
+        self._parts.metrics.observe(self.key, before, status, most_pods(self.resource))
+
+    async def _store(self, status: MaraudersMapStatus) -> None:
+        """Store it, or leave its answer to be waited for: the next pass may be needed before."""
+        writing = asyncio.ensure_future(self._writer.store(status))
+        done, _ = await asyncio.wait({writing}, timeout=STORE_SECONDS)
+        if not done:
+            self._between.storing = writing
+            raise Unavailable(f"no answer to the status within {STORE_SECONDS:g} s; it is still waited for")
+        writing.result()
+
+    # --- converge ---------------------------------------------------------------------------------------------------
+
+    async def converge(self) -> None:
+        """The rest of what was decided, and every other child. Raises Superseded and NotLeading."""
+        assert self.decision is not None
+        decision, hands = self.decision, self._hands
+        converger = Converger(
+            self._parts.cluster,
+            self._parts.store,
+            self._parts.settings,
+            self._ensurer,
+            self._between.fates,
+            self.owner,
+            self.resource,
+            self.go_on,
+        )
+        rest = [a for a in decision.actions if not moves_traffic(a)]
+        forward = [a for a in rest if is_forward(a, decision, hands.observed)]
+        for action in rest:
+            if action not in forward:
+                await hands.do(action)
+        ready = await converger.found(self.references)
+        for action in forward:
+            if ready:
+                await hands.do(action)
+        self.left_undone = hands.left_undone or (bool(forward) and not ready)
+        await converger.surround(hands, decision, self.references)
+        for fate in await find_strangers(self._parts.cluster, self._parts.store, self.owner):
+            self._between.fates.note(fate, "", self._now)
+        if decision.ask_admission:
+            await self._ask_admission()
+        self.go_on()
+        self._between.fates.end()
+
+    async def _ask_admission(self) -> None:
+        status = self.resource.status
+        if status.candidate is not None and status.stable is not None:
+            self._between.admission = await ask_admission(
+                self._parts.cluster,
+                self._parts.store,
+                self.owner,
+                self.resource.spec,
+                status.candidate.revision,
+                status.stable.revision,
+            )
+
+
+def most_pods(resource: MaraudersMap) -> int | None:
+    """The most pods that its autoscaler may ask for; None without one."""
+    scaling = resource.spec.autoscaling
+    return scaling.max_replicas if scaling.enabled else None
+
+
+async def _nothing() -> None:
+    return
+
+
+def with_evidence(status: MaraudersMapStatus, evidence: dict[str, PodEvidence | None]) -> MaraudersMapStatus:
+    """The ledger with what was saved of each revision's pods."""
+    if not evidence:
+        return status
+    rejected = tuple(
+        r.model_copy(update={"evidence": evidence[r.revision]}) if evidence.get(r.revision) else r
+        for r in status.rejected
+    )
+    return status.model_copy(update={"rejected": rejected})
