@@ -223,9 +223,9 @@ MUTANTS = (
     Mutant(
         10,
         "the loop: the status claims what the Service refused",
-        "reconcile/reconciler.py",
-        "        status = decision.withheld if hands.traffic_failed else decision.status",
-        "        status = decision.status",
+        "reconcile/one_pass.py",
+        "            decision.withheld if hands.traffic_failed else decision.status,",
+        "            decision.status,",
         test=LOOP,
         story="cannot_be_moved",
     ),

@@ -11,7 +11,6 @@ from maraudersmap_operator.cluster.kinds import (
     ENDPOINT_SLICE,
     EVENT,
     HTTP_ROUTE,
-    JOB,
     MARAUDERSMAP,
     OBSERVED,
     POD,
@@ -28,7 +27,7 @@ MANAGE = READ | {"create", "update", "delete"}
 # Beyond managing: what a field of its own is written for, what is asked by dry run, what stands in its own way.
 BESIDES = {SERVICE: {"patch"}, CONTROLLER_REVISION: {"patch"}, POD: {"create", "delete"}}
 # What nothing ever asks for: see tests/unit/operator/rights.
-WITHOUT = {CONTROLLER_REVISION: {"update"}, JOB: {"update"}, SERVICE_ACCOUNT: {"delete"}}
+WITHOUT = {CONTROLLER_REVISION: {"update"}, SERVICE_ACCOUNT: {"delete"}}
 
 
 def rules() -> list[dict[str, Any]]:
