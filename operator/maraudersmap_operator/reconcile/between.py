@@ -23,6 +23,8 @@ MISSING_MOST = timedelta(seconds=60)
 # A changed one neither: the operator may read Secrets by name only, so that its rights end there.
 POLL = timedelta(minutes=3)
 SOONEST = timedelta(milliseconds=100)
+# What became of a child is reported at once, but one that fails in another way each time must not keep the passes going.
+HASTE_PAUSE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Between:
     ask_admission: bool = False
     admission: Admission | None = None
     converged_at: datetime | None = None
+    hastened_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
 
     def references_due(self, wish: int, now: datetime) -> bool:
@@ -73,6 +76,13 @@ class Between:
         if self.missing_since is None:
             return POLL
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
+
+    def hasten(self, now: datetime) -> timedelta:
+        """How long the next pass waits when there is something to report."""
+        last, self.hastened_at = self.hastened_at, now
+        if last is None or now >= last + HASTE_PAUSE:
+            return timedelta(0)
+        return HASTE_PAUSE
 
     def read(self, references: References, wish: int, now: datetime) -> None:
         self.references, self.references_of, self.references_at = references, wish, now

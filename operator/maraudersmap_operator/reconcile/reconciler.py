@@ -254,7 +254,7 @@ class Reconciler:
         calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
         between.quiet = one_pass.fingerprint if calm and len(looks) <= 2 else None
         if between.fates.failed() != one_pass.reported:
-            return AT_ONCE  # to be reported
+            looks.append(between.hasten(now))  # to be reported
         return min(looks)
 
     async def _announce(self, between: Between) -> None:

@@ -28,7 +28,9 @@ def run_migrations(context: RolloutContext) -> bool:
     if context.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
     if migration is None:
-        _migrate(context, candidate.migration_attempt + 1)
+        # One that was never made, because its creation is refused, is the same attempt for as long as that takes.
+        ran = candidate.migration_ran_at is not None
+        _migrate(context, candidate.migration_attempt + 1 if ran else max(candidate.migration_attempt, 1))
         return False
     match migration.state:
         case JobState.COMPLETE:

@@ -48,3 +48,27 @@ async def test_a_quota_rejects_nobody() -> None:
     loop = await refused(lambda loop: loop.server.admission.quota(NAMESPACE, pods="2"))
     assert not loop.rejected
     assert len(loop.all(JOB)) >= 1
+
+
+async def test_a_job_that_may_not_be_made_is_one_attempt_and_tried_less_and_less_often() -> None:
+    """Each pass would otherwise ask for the next attempt, a Job of another name, that no pause holds up."""
+    asked: list[str] = []
+
+    def refuse(request: Request) -> bool:
+        mine = request.kind is JOB and request.verb == "create"
+        if mine:
+            asked.append(request.obj["metadata"]["name"])
+        return mine
+
+    async with Loop() as loop:
+        await loop.create(replicas=1, rollout={"minReadySeconds": 1, "bakeSeconds": 5})
+        loop.server.admission.forbid(refuse, "no Jobs today")
+        loop.good()
+        await loop.run(60)
+        assert loop.candidate["migrationAttempt"] == 1
+        assert len(set(asked)) == 1
+        assert len(asked) <= 6  # after 5 s, 10 s, 20 s ...
+        assert "no Jobs today" in str(loop.status["conditions"])
+        loop.server.admission.rules.clear()
+        assert await loop.until(lambda: "candidate" not in loop.status, 300)
+        assert loop.status["history"][0]["outcome"] == "Promoted"
