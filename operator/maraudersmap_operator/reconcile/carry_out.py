@@ -48,6 +48,7 @@ from maraudersmap_operator.telemetry import logger
 from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
+from .jobs import has_ended
 from .labels import revision_of
 from .masking import Masks
 from .observe import Observation
@@ -363,8 +364,11 @@ class Hands:
             if revision_of(deployment) == revision and "deletionTimestamp" not in deployment["metadata"]:
                 await self._delete(DEPLOYMENT, deployment)
         for job in self._store.children(self._key, JOB):
-            ended = (job.get("status") or {}).get("completionTime") or _failed(job)
-            if revision_of(job) == revision and not ended and "deletionTimestamp" not in job["metadata"]:
+            if (
+                revision_of(job) == revision
+                and not has_ended(job)
+                and "deletionTimestamp" not in job["metadata"]
+            ):
                 await self._delete(JOB, job)
 
     async def _delete(self, kind: Kind, obj: Manifest) -> None:
@@ -373,8 +377,3 @@ class Hands:
         await self._cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
         # The next pass must not take it for alive because no watch has reported it yet.
         self._store.leave(meta["uid"])
-
-
-def _failed(job: Manifest) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Failed" and c["status"] == "True" for c in conditions)

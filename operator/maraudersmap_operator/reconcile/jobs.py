@@ -61,6 +61,12 @@ def migration_facts(
     )
 
 
+def has_ended(job: Manifest) -> bool:
+    """Well or badly: no pod of it will run any more."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
+
+
 def attempt_of(job: Manifest) -> int:
     """The number in a Job's name; 0 for a name that is none of ours."""
     number = str(job["metadata"]["name"]).rsplit("-", 1)[-1]

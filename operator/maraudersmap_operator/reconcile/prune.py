@@ -28,7 +28,7 @@ from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.telemetry import logger
 
-from .jobs import attempt_of
+from .jobs import attempt_of, has_ended
 from .labels import component_of, revision_of
 
 PRUNED = (
@@ -64,7 +64,8 @@ async def prune(
     key = Key(owner.namespace, owner.name)
     gone = _outlived_records(store, key, status, limit)
     unwanted: list[tuple[Kind, Manifest]] = [(CONTROLLER_REVISION, r) for r in gone]
-    unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone})]
+    migrating = status.candidate.revision if status.candidate else ""
+    unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
     leaned_on = _templates_in_use(store, key, status)
     for kind in PRUNED:
@@ -128,11 +129,18 @@ def _outlived_records(store: Store, key: Key, status: MaraudersMapStatus, limit:
     return idle[: max(0, len(idle) - limit)]
 
 
-def _outlived_jobs(store: Store, key: Key, gone: set[str]) -> list[Manifest]:
-    """Of each revision only the newest Job is kept, and none of revisions that are gone."""
+def _outlived_jobs(store: Store, key: Key, gone: set[str], migrating: str) -> list[Manifest]:
+    """Of each revision only the newest Job is kept, none of revisions that are gone, and none that still runs but that of the
+    revision `migrating`."""
     jobs = sorted((j for j in store.children(key, JOB) if revision_of(j)), key=attempt_of)
     newest = {revision_of(j): j["metadata"]["name"] for j in jobs}
-    return [j for j in jobs if revision_of(j) in gone or newest[revision_of(j)] != j["metadata"]["name"]]
+    return [
+        j
+        for j in jobs
+        if revision_of(j) in gone
+        or newest[revision_of(j)] != j["metadata"]["name"]
+        or (revision_of(j) != migrating and not has_ended(j))
+    ]
 
 
 def _ours(obj: Manifest, owner: Owner) -> bool:

@@ -201,8 +201,12 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
             return False
     else:
         hold_stable(context, stable)
+    facts, had = context.stable_facts, context.facts(candidate.revision)
+    if candidate.had_traffic and facts.size < had.size:
+        # The autoscaler may have grown the candidate since the switch; stable must carry the same load. Asked for until
+        # it is seen: the pass that moves traffic may be overtaken.
+        context.act(ScaleTo(stable.revision, had.size))
     if context.serving != Only(stable.revision) or context.weight:
-        facts, serving = context.stable_facts, context.serving_facts
         if not may_take_traffic(context, stable.revision):
             context.block(
                 Reason.STABLE_NOT_READY,
@@ -210,9 +214,6 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
             )
             context.wake(SOON)
             return False
-        if facts.size < serving.size:
-            # The autoscaler may have grown the candidate since the switch; stable must carry the same load.
-            context.act(ScaleTo(stable.revision, serving.size))
         context.set_weight(0)
         context.route(Only(stable.revision))
     if not context.endpoints_left(candidate.revision):

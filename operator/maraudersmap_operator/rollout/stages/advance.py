@@ -25,7 +25,7 @@ from .analysis_gate import GoOn, Wait, follow_comparison, pass_gate, restart_com
 from .bake import bake, promote
 from .candidate_pods import size_candidate
 from .held_time import count_as_waiting, unsettle
-from .migrate import run_migrations
+from .migrate import mark_migrated, run_migrations
 from .rolling import is_exchanged
 from .shared_traffic import share_traffic
 from .weighted_traffic import has_its_weight, weigh_traffic
@@ -80,6 +80,8 @@ def advance(context: RolloutContext) -> None:
         return
     if candidate.revision not in context.observed.recorded:
         context.act(RecordRevision(candidate.revision))
+    if candidate.step is not Step.MIGRATING:
+        mark_migrated(context)
     if candidate.step is Step.MIGRATING and not _finish_migrations(context):
         return
     if context.status.stable is None:

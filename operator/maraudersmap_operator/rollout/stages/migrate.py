@@ -27,8 +27,8 @@ def run_migrations(context: RolloutContext) -> bool:
         return True
     if context.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
-    if migration is None:
-        # One that was never made, because its creation is refused, is the same attempt for as long as that takes.
+    if migration is None or migration.attempt < candidate.migration_attempt:
+        # One that is not made yet, or may not be made, is the same attempt for as long as that takes.
         ran = candidate.migration_ran_at is not None
         _migrate(context, candidate.migration_attempt + 1 if ran else max(candidate.migration_attempt, 1))
         return False
@@ -54,6 +54,17 @@ def run_migrations(context: RolloutContext) -> bool:
         case JobState.FAILED:
             _repeat(context, migration)
     return False
+
+
+def mark_migrated(context: RolloutContext) -> None:
+    """Note what the Job has done, for as long as the note is missing: the pass that first asked for it may not have got to
+    it."""
+    candidate, migration = context.candidate, context.observed.migration
+    recorded = context.observed.recorded.get(candidate.revision)
+    if recorded is None or recorded.migrated or migration is None:
+        return
+    if migration.revision == candidate.revision and migration.state is JobState.COMPLETE:
+        context.act(MarkMigrated(candidate.revision))
 
 
 def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:

@@ -109,15 +109,15 @@ class Teller:
     def _spec(self, dice: random.Random) -> None:
         change: Manifest = dice.choice(
             [
-                {"ingress": {"host": "map.hogwarts.example"}},
+                {"ingress": {"host": "map.hogwarts.example"}, "gateway": None},
                 {"ingress": None},
                 {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 5}},
                 {"autoscaling": {"enabled": False}},
                 {"replicas": dice.randint(1, 4)},
                 {"rollout": {"strategy": dice.choice(["BlueGreen", "Canary", "Rolling"])}},
                 {"rollout": {"strategy": "Rolling"}},
-                {"rollout": {"strategy": "Canary"}, "gateway": GATEWAY},
-                {"gateway": dice.choice([GATEWAY, None])},
+                {"rollout": {"strategy": "Canary"}, "gateway": GATEWAY, "ingress": None},
+                {"gateway": dice.choice([GATEWAY, None]), "ingress": None},
                 {"rollout": {"paused": True}},
                 {"rollout": {"paused": False}},
                 {"rollout": {"bakeSeconds": dice.choice([5, 30])}},

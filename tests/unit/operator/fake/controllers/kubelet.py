@@ -1,7 +1,7 @@
 """Nodes and what runs on them: pods start, become ready, crash and end as their images and environments say.
 
 The variable MISBEHAVE of a container decides, as in the real misbehaving image: `word` or `word:seconds`. Words: crash, oom,
-never-ready, ready-then-dies, slow-start, no-such-image, migrate-fails, migrate-away, migrate-changes.
+never-ready, ready-then-dies, slow-start, no-such-image, migrate-fails, migrate-hangs, migrate-away, migrate-changes.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ class Kubelet(Controller):
         name = pod.body["metadata"]["name"]
         code, reason, words = 1, "Error", self.last_words(pod.body)
         if container["name"] == "migrate":
-            if ran < JOB_SECONDS:
+            if ran < JOB_SECONDS or "migrate-hangs" in wrong:
                 return None
             code, reason, words = 0, "Completed", NOTHING_TO_DO
             if "migrate-fails" in wrong:
