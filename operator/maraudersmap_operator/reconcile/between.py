@@ -77,6 +77,13 @@ class Between:
             return POLL
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
 
+    def let_go(self, one_pass: Pass) -> None:
+        """It has converged. A fleet's passes, with all that they have observed, would be most of what this process holds."""
+        if self.handed is one_pass:
+            self.handed = None
+        if self.newest is one_pass:
+            self.newest = None
+
     def hasten(self, now: datetime) -> timedelta:
         """How long the next pass waits when there is something to report."""
         last, self.hastened_at = self.hastened_at, now

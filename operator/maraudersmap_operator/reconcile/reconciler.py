@@ -222,6 +222,7 @@ class Reconciler:
         if await self._references_changed(one_pass, between):
             return AT_ONCE
         if one_pass.decision is None:
+            between.let_go(one_pass)
             return between.poll_after(self._clock())
         try:
             await one_pass.converge()
@@ -243,7 +244,8 @@ class Reconciler:
 
     def _next_pass(self, one_pass: Pass, decision: Decision, between: Between) -> timedelta:
         now = self._clock()
-        between.handed, between.converged_at = None, now
+        between.let_go(one_pass)
+        between.converged_at = now
         looks = self._looks(one_pass, decision)
         if not without_references(one_pass.resource.spec):
             looks.append(between.poll_after(now))
