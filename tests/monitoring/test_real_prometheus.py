@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from dev.local_services import LocalPostgres
@@ -73,16 +74,65 @@ async def by_the_process(metrics: Metrics) -> None:
         )
 
 
-async def a_rollback(loop: Loop, seen: Prometheus) -> None:
-    """A resource from its first rollout to a bad one that was taken back, each state seen by Prometheus."""
-    await loop.create(autoscaling={"enabled": True, "minReplicas": 3, "maxReplicas": 3})
+class Rollback:
+    """A resource from its first rollout to a bad one that was taken back, one stage at a time.
+
+    In a thread: the loop of these tests simulates time, and what Prometheus reads needs the real one.
+    """
+
+    STAGES = 4
+    STAGE_SECONDS = 300.0
+
+    def __init__(self) -> None:
+        self._reached: SimpleQueue[Metrics] = SimpleQueue()
+        self._go: SimpleQueue[None] = SimpleQueue()
+        self._story = asyncio.create_task(asyncio.to_thread(asyncio.run, self._play()))
+
+    async def next(self) -> Metrics:
+        """The operator's metrics, when the next stage is reached: set up, stable, rolling out, rolled back."""
+        stage = asyncio.create_task(asyncio.to_thread(self._reached.get, timeout=self.STAGE_SECONDS))
+        await asyncio.wait({stage, self._story}, return_when=asyncio.FIRST_COMPLETED)
+        if self._story.done() and not stage.done():
+            self._story.result()
+        return await stage
+
+    async def go_on(self) -> Metrics:
+        self._go.put(None)
+        return await self.next()
+
+    async def __aenter__(self) -> Rollback:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _stage in range(self.STAGES):  # wherever it stands
+            self._go.put(None)
+        await self._story
+
+    async def _play(self) -> None:
+        async with Loop() as loop:
+            self._stage(loop)
+            await loop.create(autoscaling={"enabled": True, "minReplicas": 3, "maxReplicas": 3})
+            self._stage(loop)
+            loop.bad("crash")
+            await loop.until(lambda: "candidate" in loop.status)
+            await loop.run(2)
+            self._stage(loop)
+            await loop.until(lambda: loop.phase == "RolledBack")
+            self._stage(loop)
+
+    def _stage(self, loop: Loop) -> None:
+        self._reached.put(loop.operator.metrics)
+        self._go.get(timeout=self.STAGE_SECONDS)
+
+
+async def a_rollback(story: Rollback, seen: Prometheus) -> None:
+    """Each of its stages, seen by Prometheus."""
     ours = f'{{namespace="{NAMESPACE}", maraudersmap="{NAME}"}}'
+    await story.go_on()
     await seen.until(f"maraudersmap_resource_stable_since_timestamp_seconds{ours}")
-    loop.bad("crash")
-    await loop.until(lambda: "candidate" in loop.status)
-    await loop.run(2)
+    await story.go_on()
     await seen.until(f"maraudersmap_resource_rollout_started_timestamp_seconds{ours}")
-    await loop.until(lambda: loop.phase == "RolledBack")
+    await story.go_on()
     await seen.until('maraudersmap_resource_phase{phase="RolledBack"}')
 
 
@@ -94,18 +144,18 @@ def port_of(api: Api) -> int:
 
 
 async def test_every_expression_has_data(database: str, postgres: LocalPostgres, tmp_path: Path) -> None:
-    async with running_api(database) as api, Loop() as loop:
+    async with running_api(database) as api, Rollback() as story:
         # given: both programs, read every second
         await readiness(api, 200)
         await api.person("harry")
         await api.report("harry")
-        metrics = loop.operator.metrics
+        metrics = await story.next()
         async with serve_http(Health(), metrics, 0, HERE) as port:
             ports = {"maraudersmap-operator": port, "maraudersmap-api": port_of(api)}
             async with prometheus(tmp_path, ports, OURS) as seen, some_traffic(api):
                 # when: one answers users and then loses its database, the other takes a bad revision back
                 await by_the_process(metrics)
-                await a_rollback(loop, seen)
+                await a_rollback(story, seen)
                 await seen.until("maraudersmap:requests_slow:ratio_rate5m")
                 postgres.drop_database(urlsplit(database).path.lstrip("/"))
                 await seen.until('http_requests_total{path="/api/incidents", status=~"5.."}')
