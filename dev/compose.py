@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev.certificate import self_signed
 from dev.cluster.host.console import Problem, say, step
 from dev.cluster.host.paths import CHECKOUT, program
-from dev.cluster.host.shell import run, succeeds
+from dev.cluster.host.shell import succeeds
 from dev.kube import tell
 
 FOLDER = CHECKOUT / "manifests" / "compose"
@@ -48,22 +49,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _self_signed(folder: Path) -> None:
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "30",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    run([*command, "-keyout", str(folder / "tls_key"), "-out", str(folder / "tls_certificate")])
-    for name in ("tls_key", "tls_certificate"):
-        (folder / name).chmod(0o444)
+    key, certificate = folder / "tls_key", folder / "tls_certificate"
+    self_signed(key, certificate, "localhost", "DNS:localhost,IP:127.0.0.1", days=30)
+    for file in (key, certificate):
+        file.chmod(0o444)
 
 
 def implementation() -> list[str]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.certificate import self_signed
+
 CONFIGURATION = Path(__file__).resolve().parents[1] / "manifests" / "compose" / "nginx.conf"
 START_SECONDS = 30.0
 _SERVERS = re.compile(r"server api-\d:4001 ([^;]*);")
@@ -65,20 +67,7 @@ def local_nginx(ports: Sequence[int]) -> Iterator[tuple[str, str, ssl.SSLContext
 
 def _certificate(folder: Path) -> ssl.SSLContext:
     key, certificate = folder / "tls_key", folder / "tls_certificate"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=127.0.0.1",
-    ]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
+    self_signed(key, certificate, "127.0.0.1", "IP:127.0.0.1", days=2)
     return ssl.create_default_context(cafile=str(certificate))
 
 
