@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from typing import Any, Protocol
 
 import pytest
@@ -391,6 +392,20 @@ async def check_a_part_goes_with_the_defaults_that_nobody_owns(on: Ground) -> No
     assert one["status"]["candidate"]["heldSeconds"] == 0
     two = await _apply_status(on, one, {"phase": "Pending"})
     assert "candidate" not in two["status"]
+
+
+async def check_a_template_without_what_containers_need_is_refused(on: Ground) -> None:
+    stored = await on.cluster.create(samples.deployment(on.namespace, "bare"))
+    del stored["metadata"]["resourceVersion"]  # its controller may write meanwhile
+    for part in ("name", "image"):
+        body = deepcopy(stored)
+        del body["spec"]["template"]["spec"]["containers"][0][part]
+        with pytest.raises(Refused, match=rf"containers\[0\]\.{part}: Required value"):
+            await on.cluster.replace(body)
+    body = deepcopy(stored)
+    body["spec"]["template"]["spec"]["containers"] = []
+    with pytest.raises(Refused, match=r"spec\.template\.spec\.containers: Required value"):
+        await on.cluster.replace(body)
 
 
 async def check_unknown_phase_is_refused(on: Ground) -> None:

@@ -46,6 +46,8 @@ def _problems(kind: Kind, obj: Manifest, before: Manifest | None) -> list[str]:
     if kind is SERVICE:
         found += _service(spec, old)
     if kind in (DEPLOYMENT, REPLICA_SET, STATEFUL_SET):
+        if missing := _containers(spec):
+            return [*found, *missing]
         found += _selector(spec)
     if before is not None and kind in (DEPLOYMENT, REPLICA_SET) and spec["selector"] != old["selector"]:
         found.append(f"spec.selector: Invalid value: {_go(spec['selector'])}: {IMMUTABLE}")
@@ -72,6 +74,19 @@ def _problems(kind: Kind, obj: Manifest, before: Manifest | None) -> list[str]:
     if before is not None and kind is SECRET and obj.get("type") != before.get("type"):
         found.append(f'type: Invalid value: "{obj.get("type")}": {IMMUTABLE}')
     return found
+
+
+def _containers(spec: Manifest) -> list[str]:
+    """What a template has to have before anything else is asked of it."""
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers")
+    if not containers:
+        return ["spec.template.spec.containers: Required value"]
+    return [
+        f"spec.template.spec.containers[{index}].{part}: Required value"
+        for index, container in enumerate(containers)
+        for part in ("name", "image")
+        if not container.get(part)
+    ]
 
 
 def _selector(spec: Manifest) -> list[str]:
