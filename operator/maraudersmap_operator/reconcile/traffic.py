@@ -10,11 +10,12 @@ from __future__ import annotations
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
-from maraudersmap_operator.cluster.kinds import ENDPOINT_SLICE, SERVICE
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec
 
 from .endpoints import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
 from .ensure import obstacle_to
+from .labels import revision_of
 
 # Another write came first, of a label or a port: the same move is right for the new version too, at most so often.
 TRIES = 3
@@ -84,9 +85,11 @@ async def _read_endpoints(cluster: Cluster, store: Store, key: Key, service: str
 
 
 def is_endpoint(store: Store, key: Key, revision: str) -> bool:
-    """A pod of the revision gets users' requests, as far as the store knows."""
-    names: set[str] = {_name(pod) for pod in pods_of(store, key, revision)}
-    return bool(names & ready_endpoints(store, key, children.names.service(key.name)))
+    """A pod of the revision may get users' requests: one does that is not known to be another revision's, or someone
+    else's. A chain of owners that cannot be followed yet is unknown, not absent."""
+    others = {r for d in store.children(key, DEPLOYMENT) if (r := revision_of(d)) and r != revision}
+    names = {_name(pod) for other in others for pod in pods_of(store, key, other)}
+    return bool(ready_endpoints(store, key, children.names.service(key.name)) - names)
 
 
 def others_answer(store: Store, key: Key, revision: str) -> bool:

@@ -1,0 +1,22 @@
+"""Stories that random play has found to break an invariant, made as short as they get."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.operator.fake.story import Event, tell
+
+FOUND: dict[str, list[Event]] = {
+    "a migrations Job that may not be made was another attempt in each pass": [
+        ("refuse", 1691761761),
+        ("good", 365436743),
+    ],
+    "a revision was retired while its pods, whose owners were not known yet, had all of the traffic": [
+        ("good", 1871632773), ("", 836262670), ("", 1289756164), ("", 929784879), ("allow", 1123218146), ("", 2120673678),
+        ("", 2060119834), ("", 27427167), ("", 1819981057), ("orphan", 1507929412), ("", 1390505311),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FOUND)
+async def test_a_story_that_broke_an_invariant_once(what: str) -> None:
+    assert (await tell(FOUND[what])).broken == ""
