@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from maraudersmap_operator.resource.reasons import About
-from maraudersmap_operator.resource.status import ConditionType, Phase, RejectedRevision
+from maraudersmap_operator.resource.status import ConditionType, Phase
+from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 from .advice import advice, known
 from .ages import ago, short

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import HistoryEntry
 from maraudersmap_operator.resource.status_model import rfc3339
+from maraudersmap_operator.resource.status_outcomes import HistoryEntry
 
 from .ages import short
 from .output import Format, Output

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import LABEL_REVISION
-from maraudersmap_operator.resource.status import ConditionType, RejectedRevision
+from maraudersmap_operator.resource.status import ConditionType
+from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 Manifest = Mapping[str, Any]
 

@@ -18,7 +18,9 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_ROLLBACK_TO,
 )
 from maraudersmap_operator.resource.place import HELD
-from maraudersmap_operator.resource.status import ConditionType, Outcome, Step
+from maraudersmap_operator.resource.status import ConditionType
+from maraudersmap_operator.resource.status_candidate import Step
+from maraudersmap_operator.resource.status_outcomes import Outcome
 
 from .snapshot import Record, Snapshot
 

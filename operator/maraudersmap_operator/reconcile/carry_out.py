@@ -26,9 +26,9 @@ from maraudersmap_operator.cluster import (
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
-from maraudersmap_operator.resource.status import PodEvidence
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_model import rfc3339
+from maraudersmap_operator.resource.status_outcomes import PodEvidence
 from maraudersmap_operator.rollout import (
     Action,
     Deploy,

@@ -11,7 +11,8 @@ from datetime import datetime
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.precedence import Claim, Source, prevailing
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import MAX_MESSAGE, Condition, ConditionType, Phase
+from maraudersmap_operator.resource.status import Condition, ConditionType, Phase
+from maraudersmap_operator.resource.status_model import MAX_MESSAGE
 
 from .fates import NEEDS_A_PERSON, Fate, State
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import EVENT, POD
 from maraudersmap_operator.cluster.mask import Mask
-from maraudersmap_operator.resource.status import MAX_LOG_LINE, MAX_LOG_LINES, MAX_POD_EVENTS, PodEvidence
+from maraudersmap_operator.resource.status_outcomes import (
+    MAX_LOG_LINE,
+    MAX_LOG_LINES,
+    MAX_POD_EVENTS,
+    PodEvidence,
+)
 from maraudersmap_operator.telemetry import logger
 
 from .endpoints import pods_of

@@ -18,7 +18,7 @@ from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import PodEvidence
+from maraudersmap_operator.resource.status_outcomes import PodEvidence
 from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, decide
 
 from .admission import ask_admission

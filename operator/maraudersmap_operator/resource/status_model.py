@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+MAX_MESSAGE = 1024
+
 
 def rfc3339(moment: datetime) -> str:
     """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""

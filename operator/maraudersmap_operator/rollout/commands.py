@@ -24,7 +24,8 @@ from maraudersmap_operator.resource.names import (
 )
 from maraudersmap_operator.resource.place import HELD, order_of
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision, Pin, WaitingVerb
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
+from maraudersmap_operator.resource.status_verbs import Pin, WaitingVerb
 
 from .actions import NoteType
 from .context import Context

@@ -8,16 +8,15 @@ from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reason_texts import NEEDS_A_PERSON
 from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
 from maraudersmap_operator.resource.status import (
-    MAX_MESSAGE,
-    CandidateRevision,
     Condition,
     ConditionType,
     MaraudersMapStatus,
     Phase,
-    RejectedRevision,
     Replicas,
-    Step,
 )
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_model import MAX_MESSAGE
+from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 from .context import Context
 from .serving import available, describe_outlived, describe_serving, find_weakness, serving_pods

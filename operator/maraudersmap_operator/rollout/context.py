@@ -12,14 +12,10 @@ from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
-from maraudersmap_operator.resource.status import (
-    MAX_HISTORY,
-    CandidateRevision,
-    HistoryEntry,
-    MaraudersMapStatus,
-    Outcome,
-)
+from maraudersmap_operator.resource.status import MaraudersMapStatus
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryEntry, Outcome
 
 from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
 from .facts import Observed, RevisionFacts

@@ -12,14 +12,9 @@ from datetime import datetime
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import PassedOn, Reason
-from maraudersmap_operator.resource.status import (
-    CandidateRevision,
-    Hold,
-    MaraudersMapStatus,
-    Outcome,
-    Phase,
-    Step,
-)
+from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_outcomes import Hold, Outcome
 
 from .actions import Autoscaled, Decision, ScaleTo
 from .commands import take_abort, take_commands

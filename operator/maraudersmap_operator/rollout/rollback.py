@@ -10,14 +10,9 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import (
-    MAX_REJECTED,
-    CandidateVerdict,
-    Hold,
-    Outcome,
-    RejectedRevision,
-)
+from maraudersmap_operator.resource.status_candidate import CandidateVerdict
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_outcomes import MAX_REJECTED, Hold, Outcome, RejectedRevision
 
 from .actions import Deploy, KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
 from .context import SOON, RolloutContext, seconds

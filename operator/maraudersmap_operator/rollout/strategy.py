@@ -10,7 +10,7 @@ from enum import StrEnum
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.place import place_of
 from maraudersmap_operator.resource.policy import DEFAULT_STEPS, Strategy
-from maraudersmap_operator.resource.status import CandidateRevision, Step
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
 WITNESSES = 2
 # An exchange goes in this many batches, or one pod at a time where there are fewer pods.

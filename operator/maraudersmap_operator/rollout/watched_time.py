@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
 # Moments of the status that something is counted from. Pods' own times are not among them: the kubelet goes on.
 COUNTED_FROM = (

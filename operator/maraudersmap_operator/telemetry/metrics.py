@@ -13,7 +13,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.status import HistoryEntry, Outcome, Phase
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_outcomes import HistoryEntry, Outcome
 
 from .resources import ResourceCollector
 

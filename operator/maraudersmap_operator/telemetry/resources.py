@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.status import RejectedRevision
+from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 NAMED = ("namespace", "maraudersmap")
 

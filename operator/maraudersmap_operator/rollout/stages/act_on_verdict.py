@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision, Step
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
 from ..context import SOON, RolloutContext
 from ..facts import RevisionFacts

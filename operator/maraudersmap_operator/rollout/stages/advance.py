@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision, Step
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from ..actions import NoteType, RecordRevision, ScaleTo

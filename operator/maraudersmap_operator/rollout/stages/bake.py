@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import Outcome
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_outcomes import Outcome
 
 from ..actions import Deploy, NoteType, ScaleTo
 from ..commands import take_promote

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maraudersmap_operator.resource.status import Step
+from maraudersmap_operator.resource.status_candidate import Step
 
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext

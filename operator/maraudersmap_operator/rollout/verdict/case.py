@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.policy import Rollout
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
 from ..facts import Admission, MigrationFacts, RevisionFacts
 from .control_group import disturbance

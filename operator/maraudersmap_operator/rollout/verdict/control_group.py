@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_control import MAX_CONTROLS, Baseline, ControlPod
 
 from ..facts import RevisionFacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import CandidateRevision, Step
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
 from ..facts import JobState, PodFacts, RevisionFacts
 from .case import FAIR_SHARE, Case, Environment, Rejected, unless_disturbed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.status import CandidateRevision
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
 from ..facts import MigrationFacts
 from .case import FAIR_SHARE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import MAX_MESSAGE
+from maraudersmap_operator.resource.status_model import MAX_MESSAGE
 
 from ..facts import PodFacts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status import MAX_TERMINATION_RECORDS, CandidateRevision
+from maraudersmap_operator.resource.status_candidate import MAX_TERMINATION_RECORDS, CandidateRevision
 from maraudersmap_operator.resource.status_control import TerminationRecord
 
 from ..facts import MigrationFacts, PodFacts, RevisionFacts

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from maraudersmap_operator.reconcile.one_pass import with_evidence
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.status import PodEvidence, RejectedRevision
+from maraudersmap_operator.resource.status_outcomes import PodEvidence, RejectedRevision
 
 
 def test_evidence_reaches_the_stored_status() -> None:

@@ -13,7 +13,9 @@ from maraudersmap_operator.reconcile.fates import State
 from maraudersmap_operator.resource import reason_reference
 from maraudersmap_operator.resource.reason_texts import ABOUT, NEEDS_A_PERSON
 from maraudersmap_operator.resource.reasons import Person, Reason
-from maraudersmap_operator.resource.status import Outcome, Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
+from maraudersmap_operator.resource.status_outcomes import Outcome
 from maraudersmap_operator.rollout.verdict.pod_failures import Trouble
 
 PACKAGE = Path(maraudersmap_operator.__file__).parent

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import CandidateRevision, CandidateVerdict
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, CandidateVerdict
 from maraudersmap_operator.rollout import (
     Admission,
     Decision,

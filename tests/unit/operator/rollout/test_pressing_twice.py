@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import Step
+from maraudersmap_operator.resource.status_candidate import Step
 
 from .test_unknown import until
 from .verdict.test_environment import ready_world

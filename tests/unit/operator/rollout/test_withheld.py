@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.rollout import Decision, RouteTo, Weigh
 
 from .test_unknown import until

@@ -8,17 +8,10 @@ from typing import Any
 from prometheus_client.exposition import generate_latest
 
 from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.status import (
-    CandidateRevision,
-    HistoryEntry,
-    MaraudersMapStatus,
-    Outcome,
-    Phase,
-    RejectedRevision,
-    Replicas,
-    Step,
-)
+from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase, Replicas
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_outcomes import HistoryEntry, Outcome, RejectedRevision
 from maraudersmap_operator.telemetry import Metrics
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
 
 from ..world import Behaviour, World
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import Outcome, Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
+from maraudersmap_operator.resource.status_outcomes import Outcome
 from maraudersmap_operator.rollout import KeepEvidence, Need, Retire, RouteTo, ScaleTo, StoreStatus
 
 from ..world import Behaviour, World

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import Outcome, Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
+from maraudersmap_operator.resource.status_outcomes import Outcome
 from maraudersmap_operator.rollout import RouteTo
 
 from ..world import Behaviour, World

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.rollout import PodFacts
 
 from ..test_unknown import until

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from maraudersmap_operator.resource.names import SHARED
-from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
 
 from ..world import Behaviour, World
 

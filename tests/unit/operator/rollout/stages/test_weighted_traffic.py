@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.status import Phase, Step
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.rollout import Retire, RouteTo, Weigh
 
 from ..world import Behaviour, World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maraudersmap_operator.resource.status import Outcome, Phase
+from maraudersmap_operator.resource.status import Phase
+from maraudersmap_operator.resource.status_outcomes import Outcome
 from maraudersmap_operator.rollout import PodFacts
 
 from ..world import START, Behaviour, World
