@@ -6,6 +6,7 @@ test_fake_contract.py on the real API server: where the fake differs, one of the
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
@@ -459,11 +460,12 @@ async def check_quotas_refuse_and_dry_runs_reserve_nothing(on: Ground) -> None:
     try:
         await on.cluster.create(samples.ingress(on.namespace, "quota-a"), dry_run=True)
         await on.cluster.create(samples.ingress(on.namespace, "quota-a"))
-        for dry_run in (True, False):
+        # The name of the first one is taken; that is looked up only after admission.
+        for name, dry_run in itertools.product(("quota-a", "quota-b"), (True, False)):
             with pytest.raises(
                 Refused, match="exceeded quota: one-ingress, requested: count/ingresses"
             ) as caught:
-                await on.cluster.create(samples.ingress(on.namespace, "quota-b"), dry_run=dry_run)
+                await on.cluster.create(samples.ingress(on.namespace, name), dry_run=dry_run)
             assert caught.value.status == 403
     finally:
         await on.no_quota("one-ingress")

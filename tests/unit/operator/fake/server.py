@@ -131,9 +131,9 @@ class ApiServer:
             _label_job(obj)
         self._validate(kind, obj, None)
         self.admission.check(request)
+        self.admission.charge(request, self.storage)
         if self.storage.get(kind, namespace, name) is not None:
             raise problems.exists(kind, name)
-        self.admission.charge(request, self.storage)
         entries = updated(
             (), {}, fields_of(kind, _without_status(kind, obj)), (manager, "Update", ""), self.clock.stamp()
         )
