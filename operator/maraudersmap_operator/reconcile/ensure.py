@@ -13,7 +13,17 @@ from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Key, Kind, Manifest, Store, kind_of
+from maraudersmap_operator.cluster import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    Key,
+    Kind,
+    Manifest,
+    Refused,
+    Store,
+    kind_of,
+)
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB
 from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource.names import (
@@ -116,10 +126,14 @@ class Ensurer:
         name = manifest["metadata"]["name"]
         live = self._store.find(self._key, kind, name)
         if live is None:
-            # Not ours by its labels, or too new for the watch.
-            live = await self._cluster.get(kind, self._owner.namespace, name)
-        if live is None:
-            return await self._create(kind, manifest, digest, at_creation)
+            try:
+                return await self._create(kind, manifest, digest, at_creation)
+            except (Conflict, Refused):
+                # It is there already: not ours by its labels, or too new for the watch. Most are new, so nothing is asked
+                # beforehand. A quota refuses before the name is looked up; someone else's record refuses to be applied.
+                live = await self._cluster.get(kind, self._owner.namespace, name)
+                if live is None:
+                    raise
         if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
             return Fate(kind.kind, name, *obstacle)
         if kind is JOB:
