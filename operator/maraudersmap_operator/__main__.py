@@ -86,9 +86,7 @@ async def _run(settings: Settings) -> int:
             task = asyncio.create_task(_lead(settings, metrics, health, api, stopped))
             stop = asyncio.create_task(stopped.wait())
             done, _ = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            # kopf ends by itself when it is asked to: the work may be done before the signal is seen here.
-            if task in done and not stopped.is_set():
-                task.result()
+            if task in done and not task.result() and not stopped.is_set():
                 logger().error("lost the lease: leaving, so that only one operator acts")
                 return EXIT_LEASE_LOST
             logger().info("stopping")
@@ -101,9 +99,8 @@ async def _run(settings: Settings) -> int:
 
 async def _lead(
     settings: Settings, metrics: Metrics, health: Health, api: ApiClient, stopped: asyncio.Event
-) -> None:
-    """Return when the lease is lost; raise what broke the work."""
-
+) -> bool:
+    """True when the work was ended by a signal, False when the lease was lost. Raises what broke the work."""
     clock = LeaseClock()
 
     async def work(led_before: datetime | None) -> None:
@@ -116,9 +113,9 @@ async def _lead(
 
     if not settings.leader_election:
         await work(None)
-        return
+        return True
     health.standby = True
-    await lead(api, own_namespace(), _identity(), work, clock)
+    return await lead(api, own_namespace(), _identity(), work, clock)
 
 
 def _identity() -> str:
@@ -135,6 +132,7 @@ async def _operate(
     stopped: asyncio.Event,
     led_before: datetime | None,
 ) -> None:
+    """Until a signal: while kopf runs it has the signals, in the place of the handlers of `_run`."""
     store = Store()
     reconciler = Reconciler(cluster, store, settings, metrics, led_before=led_before)
     working = Workers(reconciler.reconcile, reconciler.converge, metrics, health)

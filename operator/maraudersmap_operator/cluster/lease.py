@@ -98,6 +98,8 @@ class SturdyLock(LeaseLock):
 
     async def release(self) -> None:
         """Let the next one start at once instead of waiting for the lease to run out."""
+        # Read once more: the library does not keep the version that its last renewal was given.
+        await self.get(self.name, self.namespace)
         lease = self.lease_reference
         if lease is None or lease.spec is None or lease.spec.holder_identity != self.identity:
             return
@@ -131,12 +133,12 @@ async def lead(
     identity: str,
     work: Callable[[datetime | None], Coroutine[Any, Any, None]],
     clock: LeaseClock,
-) -> None:
+) -> bool:
     """Wait for the lease, then run `work` for as long as the lease is ours. It gets the moment at which the leader before
     this one renewed the lease last, None when there was none. `clock` follows the lease.
 
-    Returns when the leadership was lost; `work` is cancelled then. Raises what `work` raised: a leader that does nothing
-    must not keep the others waiting. Cancelling releases the lease.
+    True when `work` has ended by itself; False when the leadership was lost, and `work` was cancelled. Raises what `work`
+    raised: a leader that does nothing must not keep the others waiting. However it ends, the lease is released.
     """
     lock = SturdyLock(LEASE_NAME, namespace, identity, api, clock)
     leading = asyncio.Event()
@@ -166,6 +168,7 @@ async def lead(
         done, _ = await asyncio.wait({election, working}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+        return working in done
     finally:
         for task in (working, election):
             task.cancel()
