@@ -53,7 +53,9 @@ class Prober:
     signed_in_only: bool = (
         False  # every request reads incidents: what analysis counts, and what a fault can spoil
     )
-    target: str = ""  # host to ask instead of the resource's Service, such as a Gateway's
+    target: str = ""  # host to ask instead of the resource's Service, such as a Gateway's; or https://<host>
+    certificate: str = ""  # PEM, trusted where the target is https://...
+    address: str = ""  # where the target's name leads; empty: as the cluster's DNS has it
 
     @property
     def name(self) -> str:
@@ -124,11 +126,15 @@ class Prober:
         }
         if self.signed_in_only:
             environment["SIGNED_IN_EVERY"] = "1"
+        if self.certificate:
+            environment["CA"] = self.certificate
+        names = [{"ip": self.address, "hostnames": [self.target.removeprefix("https://")]}]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": self.name, "labels": {"app.kubernetes.io/name": "marauders-prober"}},
             "spec": {
+                "hostAliases": names if self.address else [],
                 # Signing in needs the database; until it answers, try again.
                 "restartPolicy": "OnFailure",
                 "automountServiceAccountToken": False,

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ import time
 TIMEOUT_SECONDS = 5.0
 PERIOD_SECONDS = 0.1
 NOTED_FAILURES = 20
+CA = os.environ.get("CA")  # the certificates that are trusted where the target is https://...
 # Every how many-th request of a mode lists incidents with a token; the others ask for liveness only.
 SIGNED_IN_EVERY = int(os.environ.get("SIGNED_IN_EVERY", "10"))
 
@@ -62,6 +64,16 @@ class Account:
             )
 
 
+def connection_to(target: str) -> http.client.HTTPConnection:
+    """Not opened yet. `target`: a host and perhaps its port, in plain HTTP; or either behind `https://`."""
+    if not target.startswith("https://"):
+        return http.client.HTTPConnection(target, timeout=TIMEOUT_SECONDS)
+    context = ssl.create_default_context(cadata=CA)
+    return http.client.HTTPSConnection(
+        target.removeprefix("https://"), timeout=TIMEOUT_SECONDS, context=context
+    )
+
+
 def exchange(
     connection: http.client.HTTPConnection, method: str, path: str, token: str = "", body: str | None = None
 ) -> tuple[int, str]:
@@ -76,7 +88,7 @@ def exchange(
 
 def sign_in(host: str, email: str, password: str) -> str:
     """An access token; registers the account when it is new."""
-    connection = http.client.HTTPConnection(host, timeout=TIMEOUT_SECONDS)
+    connection = connection_to(host)
     account = {"email": email, "password": password, "firstName": "Argus", "lastName": "Filch"}
     status, text = exchange(connection, "POST", "/api/auth/register", body=json.dumps(account))
     if status not in (201, 409):
@@ -92,7 +104,7 @@ class Prober:
     def __init__(self, host: str, token: str) -> None:
         self._host = host
         self._token = token
-        self._kept = http.client.HTTPConnection(host, timeout=TIMEOUT_SECONDS)
+        self._kept = connection_to(host)
         self.account = Account()
         self.stop = threading.Event()
 
@@ -123,7 +135,7 @@ class Prober:
             turn += 1
 
     def _anew(self, turn: int) -> None:
-        connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_SECONDS)
+        connection = connection_to(self._host)
         self._one("new", connection, turn)
         connection.close()
 
@@ -157,7 +169,7 @@ def main() -> int:
     try:
         token = sign_in(host, email, password) if email else ""
         if arguments.command == "call":
-            connection = http.client.HTTPConnection(host, timeout=TIMEOUT_SECONDS)
+            connection = connection_to(host)
             status, text = exchange(connection, arguments.method, arguments.path, token, arguments.body)
             print(json.dumps({"status": status, "body": json.loads(text) if text else None}))
             return 0

@@ -1,4 +1,7 @@
-"""The Gateway on the cluster: CRDs, Traefik, one GatewayClass and one Gateway that takes routes from every namespace."""
+"""The Gateway on the cluster: CRDs, Traefik, one GatewayClass and one Gateway that takes routes from every namespace.
+
+The same Traefik looks after the Ingresses of one IngressClass.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ NAMESPACE = "gateway-system"
 GATEWAY = "marauders"
 CLASS = "marauders"
 SERVICE = "marauders-gateway"
+INGRESS_SERVICE = "marauders-ingress"
+"""The other door: of Ingresses whose class is CLASS, on 80 and 443."""
 _ROLE = "marauders-gateway"
 _DEPLOYMENT = "traefik"
 _MANIFESTS = DEV / "gateway" / "manifests.yaml"
@@ -46,6 +51,7 @@ def remove(kubectl: Kubectl) -> None:
         # While the CRD is there, its objects can be named.
         if kubectl.find("get", "crd", f"gatewayclasses.{_GROUP}"):
             kubectl("delete", f"gatewayclasses.{_GROUP}", CLASS, *gone)
+        kubectl("delete", "ingressclass", CLASS, *gone)
         for kind in ("clusterrolebinding", "clusterrole"):
             kubectl("delete", kind, _ROLE, *gone)
         kubectl("delete", "namespace", NAMESPACE, *gone)

@@ -66,7 +66,10 @@ def test_the_manifests_say_what_the_code_looks_for() -> None:
         == only("GatewayClass")["metadata"]["name"]
         == install.CLASS
     )
-    assert only("Service")["metadata"] == {"name": install.SERVICE, "namespace": install.NAMESPACE}
+    services = {s["metadata"]["name"] for s in MANIFESTS if s["kind"] == "Service"}
+    assert services == {install.SERVICE, install.INGRESS_SERVICE}
+    assert {s["metadata"]["namespace"] for s in MANIFESTS if s["kind"] == "Service"} == {install.NAMESPACE}
+    assert only("IngressClass")["metadata"]["name"] == install.CLASS
     assert only("Namespace")["metadata"]["name"] == install.NAMESPACE
 
 
@@ -76,3 +79,14 @@ def test_traefik_listens_where_the_gateway_says() -> None:
     (listener,) = only("Gateway")["spec"]["listeners"]
     assert f"--entryPoints.web.address=:{listener['port']}" in container["args"]
     assert {"name": "web", "containerPort": listener["port"]} in container["ports"]
+
+
+def test_ingresses_come_through_a_door_of_their_own() -> None:
+    """The Gateway's listener is plain and stays so; at the Ingresses' door whoever comes without TLS is sent to 443."""
+    (container,) = only("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert f"--providers.kubernetesIngress.ingressClass={install.CLASS}" in container["args"]
+    redirected = [a for a in container["args"] if ".redirections." in a]
+    assert redirected == ["--entryPoints.plain.http.redirections.entryPoint.to=:443"]
+    (service,) = [s for s in MANIFESTS if s["metadata"]["name"] == install.INGRESS_SERVICE]
+    ports = {p["targetPort"]: p["port"] for p in service["spec"]["ports"]}
+    assert ports == {"plain": 80, "tls": 443}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
-from dev.prober_pod import Prober
+from dev import prober_pod
+from dev.certificate import self_signed
+from dev.prober_pod import Prober, connection_to
 
 
 class Service(ThreadingHTTPServer):
@@ -93,3 +97,22 @@ def test_nobody_there_is_a_failure(service: Service) -> None:
     prober = Prober("127.0.0.1:1", token="")
     prober._one("new", gone, 1)
     assert _failed(prober) == {"kept": 0, "new": 1}
+
+
+def test_by_tls_only_a_trusted_certificate_is_an_answer(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ours", "other"):
+        self_signed(tmp_path / f"{name}.key", tmp_path / f"{name}.crt", name, "IP:127.0.0.1", days=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ours.crt", tmp_path / "ours.key")
+    service.socket = context.wrap_socket(service.socket, server_side=True)
+    target = f"https://127.0.0.1:{service.server_port}"
+    prober = Prober(target, token="")
+    for name, failed in (("other", 1), ("ours", 1)):
+        monkeypatch.setattr(prober_pod, "CA", (tmp_path / f"{name}.crt").read_text())
+        connection = connection_to(target)
+        prober._one("new", connection, 1)
+        connection.close()
+        assert _failed(prober) == {"kept": 0, "new": failed}
+    assert "CERTIFICATE_VERIFY_FAILED" in prober.account.line()
