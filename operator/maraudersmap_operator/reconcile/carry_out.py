@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from maraudersmap_operator import children
@@ -54,13 +54,16 @@ from .masking import Masks
 from .observe import Observation
 from .records import Records
 from .route import NOT_SERVED
-from .traffic import is_endpoint, look, others_answer, route_to
+from .traffic import look, may_be_answered_by, others_answer, route_to
 
 # A kubelet that does not answer must not hold a verdict back.
 EVIDENCE_SECONDS = 5
 TRIES = 3
 # The part of the Service that moves by a write of its own has a fate of its own.
 SELECTOR = "Selector of Service"
+REMOVAL = "Removal of Deployment"
+# Endpoints take seconds to follow traffic; what holds a removal for longer is reported.
+WAITS_LONG = timedelta(minutes=1)
 
 
 class NotYet(Exception):
@@ -140,6 +143,7 @@ class Hands:
             await self._do(action)
         except NotYet as why:
             logger().debug("action put off", action=str(action), why=str(why))
+            self._name_what_is_waited_for(action, str(why))
         except NotLeading:
             raise
         except ClusterError as error:
@@ -263,8 +267,12 @@ class Hands:
         await self._look()
         if self.serving == SHARED and revision not in self._on_stage():
             return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
-        if self.serving in (revision, SHARED) or is_endpoint(self._store, self._key, revision):
+        if self.serving in (revision, SHARED):
             raise NotYet(f"users' requests may still reach revision {revision}")
+        if pods := may_be_answered_by(self._store, self._key, revision):
+            raise NotYet(
+                f"users' requests may still reach revision {revision} through {', '.join(sorted(pods)[:3])}"
+            )
 
     def _on_stage(self) -> set[str]:
         return {r.revision for r in (self._status.stable, self._status.candidate) if r is not None}
@@ -288,12 +296,20 @@ class Hands:
             case ScaleTo(revision=revision):
                 what, name = "Size of Deployment", children.names.deployment(owner, revision)
             case Retire(revision=revision):
-                what, name = "Removal of Deployment", children.names.deployment(owner, revision)
+                what, name = REMOVAL, children.names.deployment(owner, revision)
             case MarkMigrated(revision=revision):
                 what, name = "Note in ControllerRevision", children.names.controller_revision(owner, revision)
             case _:
                 return
         self._fates.note(Fate(what, name, state_of(error), error.message), f"{action}", self.now)
+
+    def _name_what_is_waited_for(self, action: Action, why: str) -> None:
+        """A revision that is not retired for long is reported, with what holds it."""
+        if not isinstance(action, Retire):
+            return
+        what, name = REMOVAL, children.names.deployment(self._owner.name, action.revision)
+        if self.now - self._fates.put_off(what, name, self.now) >= WAITS_LONG:
+            self._fates.note(Fate(what, name, State.WAITING, why), f"{action}", self.now)
 
     # --- the actions ------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class State(StrEnum):
     OWNED_BY_ANOTHER = Reason.CONFLICT
     LEAVING = Reason.LEAVING  # an earlier one of that name is being deleted
     CONTESTED = Reason.CONTESTED  # someone keeps changing it
-    WAITING = Reason.WAITING  # its repair would disturb a rollout
+    WAITING = Reason.WAITING  # its repair would disturb a rollout, or its removal users' requests
 
 
 # No waiting cures these.
@@ -63,6 +63,7 @@ class _Record:
     failures: int = 0
     retry_at: datetime | None = None
     repairs: list[datetime] = field(default_factory=list)
+    put_off_since: datetime | None = None
 
 
 class Fates:
@@ -110,6 +111,12 @@ class Fates:
     def repaired(self, kind: str, name: str, now: datetime) -> None:
         """It was put right. An attempt that failed does not count: it is no sign of another writer."""
         self._of(kind, name).repairs.append(now)
+
+    def put_off(self, kind: str, name: str, now: datetime) -> datetime:
+        """It is not done in this pass; since when it has not been, in passes that followed each other."""
+        record = self._of(kind, name)
+        record.put_off_since = record.put_off_since or now
+        return record.put_off_since
 
     def contested(self, kind: str, name: str) -> bool:
         return len(self._of(kind, name).repairs) >= CONTEST_REPAIRS

@@ -10,7 +10,8 @@ from __future__ import annotations
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
+from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMapSpec
 
 from .endpoints import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
@@ -84,12 +85,18 @@ async def _read_endpoints(cluster: Cluster, store: Store, key: Key, service: str
             store.remove(known["metadata"]["uid"])
 
 
-def is_endpoint(store: Store, key: Key, revision: str) -> bool:
-    """A pod of the revision may get users' requests: one does that is not known to be another revision's, or someone
-    else's. A chain of owners that cannot be followed yet is unknown, not absent."""
+def may_be_answered_by(store: Store, key: Key, revision: str) -> frozenset[str]:
+    """Names of pods that get users' requests and may be the revision's: neither another revision's nor someone else's for
+    certain. A chain of owners that cannot be followed yet is unknown, not absent; without a controller there is none, and
+    the pod's label counts."""
     others = {r for d in store.children(key, DEPLOYMENT) if (r := revision_of(d)) and r != revision}
     names = {_name(pod) for other in others for pod in pods_of(store, key, other)}
-    return bool(ready_endpoints(store, key, children.names.service(key.name)) - names)
+    names |= {
+        _name(pod)
+        for pod in store.children(key, POD)
+        if controller_of(pod) is None and revision_of(pod) != revision
+    }
+    return ready_endpoints(store, key, children.names.service(key.name)) - names
 
 
 def others_answer(store: Store, key: Key, revision: str) -> bool:

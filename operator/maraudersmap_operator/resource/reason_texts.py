@@ -372,7 +372,10 @@ CHILDREN_OF: Mapping[Reason, About] = {
         "stop the program that the message names (its field manager), or have it leave these fields alone",
     ),
     Reason.UNCONTESTED: _state("no other program changes the objects of the resource"),
-    Reason.WAITING: _state("the repair of an object waits until the rollout is over, which it would disturb"),
+    Reason.WAITING: _state(
+        "the repair of an object waits until the rollout is over, which it would disturb; or a revision is not removed while "
+        "users' requests may reach it"
+    ),
     Reason.NO_PLACE_FOR_MEMORY: _stuck(
         "the custom resource definition has no place for a part of the status",
         "apply the definition of the operator's release, from its files: `kubectl apply --server-side -k crds`",

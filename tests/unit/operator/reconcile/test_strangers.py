@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit.operator.fake.foreign import stranger
 from tests.unit.operator.fake.harness import API, NAME, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Manifest
@@ -14,23 +15,6 @@ LABELS = {
 }
 SECRETS = f"{NAME}-secrets"
 MANAGED = {"app.kubernetes.io/managed-by": "maraudersmap-operator"}
-
-
-def stranger(loop: Loop, labels: dict[str, str]) -> Manifest:
-    """A Deployment of someone else whose pods have these labels and its own."""
-    labels = {**labels, "team": "slytherin"}
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [{"name": "snake", "image": "registry.example/snake:1"}]},
-    }
-    return loop.server.create(
-        DEPLOYMENT,
-        {
-            "metadata": {"name": "snake", "namespace": NAMESPACE},
-            "spec": {"replicas": 2, "selector": {"matchLabels": {"team": "slytherin"}}, "template": template},
-        },
-        manager="kubectl",
-    )
 
 
 def serving_labels(loop: Loop) -> dict[str, str]:
