@@ -37,6 +37,9 @@ class Operator:
             "LEADER_ELECTION": "false",
             "HTTP_PORT": str(self._port),
             "LOG_LEVEL": "warning",
+            # As in the image.
+            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_TRIM_THRESHOLD_": "131072",
         }
         self._log = log.open("ab")
         command = [sys.executable, "-m", "maraudersmap_operator"]
