@@ -28,7 +28,7 @@ def _value(obj: Object | None, path: str) -> Any:
 @pytest.mark.parametrize(
     ("kind", "name", "patch", "path"),
     [
-        ("service", f"{NAME}-api", '{"spec":{"selector":{"app.kubernetes.io/component":"redis"}}}',
+        ("service", f"{NAME}-api", '{"spec":{"selector":{"app.kubernetes.io/component":"cache"}}}',
          "spec.selector"),
         ("hpa", f"{NAME}-api-hpa", '{"spec":{"maxReplicas":50}}', "spec.maxReplicas"),
         ("pdb", f"{NAME}-api", '{"spec":{"maxUnavailable":5}}', "spec.maxUnavailable"),

@@ -38,19 +38,23 @@ def test_exactly_these_children_exist(ready: Scenario, revision: str) -> None:
     assert ready.children() == {
         f"ControllerRevision/{NAME}-{revision}",
         f"Deployment/{NAME}-api-{revision}",
-        f"Deployment/{NAME}-redis",
+        f"Deployment/{NAME}-cache",
+        f"Deployment/{NAME}-limits",
         f"HorizontalPodAutoscaler/{NAME}-api-hpa",
         f"Job/{NAME}-migrate-{revision}-1",
         f"NetworkPolicy/{NAME}-api",
         f"NetworkPolicy/{NAME}-postgres",
-        f"NetworkPolicy/{NAME}-redis",
+        f"NetworkPolicy/{NAME}-cache",
+        f"NetworkPolicy/{NAME}-limits",
         f"PodDisruptionBudget/{NAME}-api",
+        f"Secret/{NAME}-cache-access",
         f"Secret/{NAME}-postgres",
         f"Secret/{NAME}-secrets",
         f"Service/{NAME}-api",
         f"Service/{NAME}-api-preview",
         f"Service/{NAME}-postgres",
-        f"Service/{NAME}-redis",
+        f"Service/{NAME}-cache",
+        f"Service/{NAME}-limits",
         f"ServiceAccount/{NAME}-api",
         f"StatefulSet/{NAME}-postgres",
     }
@@ -135,11 +139,15 @@ def test_the_autoscaler_and_the_disruption_budget_follow_the_serving_revision(
     assert budget["selector"]["matchLabels"] == _one(ready, "service", f"{NAME}-api")["spec"]["selector"]
 
 
-def test_redis_is_a_cache_of_256_megabytes(ready: Scenario) -> None:
-    (container,) = _one(ready, "deployment", f"{NAME}-redis")["spec"]["template"]["spec"]["containers"]
-    arguments = " ".join(container["args"])
-    assert "--maxmemory 256mb" in arguments
-    assert "--maxmemory-policy allkeys-lru" in arguments
+def test_redis_is_a_cache_of_256_megabytes_and_limits_are_beside_it(ready: Scenario) -> None:
+    for name, memory, policy in (
+        (f"{NAME}-cache", "256mb", "allkeys-lru"),
+        (f"{NAME}-limits", "64mb", "noeviction"),
+    ):
+        (container,) = _one(ready, "deployment", name)["spec"]["template"]["spec"]["containers"]
+        arguments = " ".join(container["args"])
+        assert f"--maxmemory {memory}" in arguments
+        assert f"--maxmemory-policy {policy}" in arguments
 
 
 def test_the_table_tells_it_at_a_glance(ready: Scenario, revision: str) -> None:

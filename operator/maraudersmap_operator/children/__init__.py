@@ -7,7 +7,15 @@ from maraudersmap_operator.children.api import (
     pod_template,
 )
 from maraudersmap_operator.children.autoscaling import autoscaler
-from maraudersmap_operator.children.cache import evaluation_cache, evaluation_cache_url
+from maraudersmap_operator.children.cache import (
+    CACHE_URL_KEY,
+    LIMITS_URL_KEY,
+    READ_BY_NEW_REVISIONS,
+    REDIS_PASSWORD_KEY,
+    cache_access,
+    evaluation_cache,
+    open_cache_host,
+)
 from maraudersmap_operator.children.config_maps import config_map_copy, content_digest
 from maraudersmap_operator.children.database import (
     PASSWORD_KEY,
@@ -41,10 +49,14 @@ from maraudersmap_operator.children.owner import Images, Manifest, Owner
 from maraudersmap_operator.children.secrets import application_secret
 
 __all__ = [
+    "CACHE_URL_KEY",
     "DATABASE_URL_KEY",
     "JWT_SECRET_KEY",
+    "LIMITS_URL_KEY",
     "OPERATOR_NAMESPACE",
     "PASSWORD_KEY",
+    "READ_BY_NEW_REVISIONS",
+    "REDIS_PASSWORD_KEY",
     "ConfigMapRef",
     "Images",
     "Manifest",
@@ -52,13 +64,13 @@ __all__ = [
     "SecretKeyRef",
     "application_secret",
     "autoscaler",
+    "cache_access",
     "config_map_copy",
     "content_digest",
     "controller_revision",
     "deployment",
     "disruption_budget",
     "evaluation_cache",
-    "evaluation_cache_url",
     "evaluation_objects",
     "evaluation_secret",
     "evaluation_url",
@@ -69,6 +81,7 @@ __all__ = [
     "names",
     "needs_application_secret",
     "network_policy",
+    "open_cache_host",
     "pod_template",
     "preview_service",
     "referenced_config_maps",

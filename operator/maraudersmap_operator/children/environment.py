@@ -1,10 +1,11 @@
 """The API container's environment, and the Secrets and ConfigMaps of the user's that it needs."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from maraudersmap_operator.children import names
-from maraudersmap_operator.children.cache import evaluation_cache_url
+from maraudersmap_operator.children.cache import CACHE_URL_KEY, LIMITS_URL_KEY
 from maraudersmap_operator.children.owner import Manifest, Owner
 from maraudersmap_operator.resource.model import SecretKeySelector
 from maraudersmap_operator.resource.names import API_PORT
@@ -89,7 +90,7 @@ def api_environment(owner: Owner, spec: MaraudersMapSpec, copies: Mapping[str, s
     own = [
         _from_secret("DATABASE_URL", _database_url(owner, spec)),
         _from_secret("JWT_SECRET", _jwt_secret(owner, spec)),
-        _redis_url(owner, spec),
+        *_redis(owner, spec),
         _value("PORT", API_PORT),
         _value("LOG_LEVEL", config.log_level.value),
         _value("CORS_ORIGINS", ",".join(config.cors_origins)),
@@ -100,6 +101,8 @@ def api_environment(owner: Owner, spec: MaraudersMapSpec, copies: Mapping[str, s
         _value("DRAIN_SECONDS", spec.availability.drain_seconds),
     ]
     users = [_users(variable, copies) for variable in config.env]
+    theirs = {variable.name.removesuffix("_FILE") for variable in config.env}
+    own = [variable for variable in own if variable["name"] not in theirs]
     return sorted(own, key=lambda variable: str(variable["name"])) + users
 
 
@@ -123,10 +126,25 @@ def _jwt_secret(owner: Owner, spec: MaraudersMapSpec) -> SecretKeySelector:
     return SecretKeySelector(name=names.application_secret(owner.name), key=JWT_SECRET_KEY)
 
 
-def _redis_url(owner: Owner, spec: MaraudersMapSpec) -> Manifest:
+def redis_prefix(owner: Owner) -> str:
+    """What the keys and channels of this resource begin with, in a Redis that others may share. At most 57 characters; the
+    same in all revisions, another one for a resource of the same name elsewhere."""
+    return f"map-{owner.name}-{hashlib.sha256(owner.uid.encode()).hexdigest()[:12]}"
+
+
+def _redis(owner: Owner, spec: MaraudersMapSpec) -> list[Manifest]:
+    """Where the cache and the limits are. `config.env` may name another Redis for the limits, and another prefix."""
+    if spec.cache.disabled:
+        return [_value("REDIS_URL", "")]
+    prefix = _value("REDIS_PREFIX", redis_prefix(owner))
     if spec.cache.external is not None:
-        return _from_secret("REDIS_URL", spec.cache.external.secret_ref)
-    return _value("REDIS_URL", evaluation_cache_url(owner) if spec.cache.run_here else "")
+        return [_from_secret("REDIS_URL", spec.cache.external.secret_ref), prefix]
+    access = names.cache_access(owner.name)
+    return [
+        _from_secret("LIMITS_REDIS_URL", SecretKeySelector(name=access, key=LIMITS_URL_KEY)),
+        _from_secret("REDIS_URL", SecretKeySelector(name=access, key=CACHE_URL_KEY)),
+        prefix,
+    ]
 
 
 def _users(variable: EnvVar, copies: Mapping[str, str]) -> Manifest:

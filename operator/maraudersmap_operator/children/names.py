@@ -66,6 +66,21 @@ def postgres(name: str) -> str:
     return f"{name}-postgres"
 
 
-def redis(name: str) -> str:
+def cache(name: str) -> str:
     """Deployment, Service and network policy of the evaluation cache."""
+    return f"{name}-cache"
+
+
+def limits(name: str) -> str:
+    """Deployment, Service and network policy of the Redis in which evaluation counts limits."""
+    return f"{name}-limits"
+
+
+def open_cache(name: str) -> str:
+    """Deployment, Service and network policy of the evaluation cache of releases that gave it no password."""
     return f"{name}-redis"
+
+
+def cache_access(name: str) -> str:
+    """The Secret with the password of cache and limits, and their URLs."""
+    return f"{name}-cache-access"

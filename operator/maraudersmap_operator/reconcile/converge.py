@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Owner
@@ -18,6 +18,7 @@ from .desired import foundation, routing, surroundings
 from .ensure import Ensurer
 from .fates import Fate, Fates, State, state_of
 from .generated import ensure_generated_secrets
+from .leaning import redis_read
 from .prune import prune
 from .references import References
 from .route import remove_route
@@ -49,13 +50,14 @@ class Converger:
         self._go_on = go_on
         self._key = Key(owner.namespace, owner.name)
 
-    async def found(self, references: References) -> bool:
+    async def found(self, decision: Decision, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
         spec = self._resource.spec
-        secrets = await self._secrets()
+        redis = redis_read(self._store, self._owner, decision.status)
+        secrets = await self._secrets(redis)
         images: Images = self._settings.images
         for manifest in foundation(
-            self._owner, spec, images, references.config_maps, self._settings.own_namespace
+            self._owner, spec, images, references.config_maps, self._settings.own_namespace, redis
         ):
             await self._ensurer.ensure(with_running_images(self._store, self._key, manifest))
         await self._guarded(heal_database(self._cluster, self._store, self._owner, spec))
@@ -95,9 +97,9 @@ class Converger:
             go_on=self._go_on,
         )
 
-    async def _secrets(self) -> bool:
+    async def _secrets(self, redis: Collection[str]) -> bool:
         try:
-            fates = await ensure_generated_secrets(self._cluster, self._owner, self._resource.spec)
+            fates = await ensure_generated_secrets(self._cluster, self._owner, self._resource.spec, redis)
         except NotLeading:
             raise
         except ClusterError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Manifest, Owner
@@ -16,11 +16,12 @@ def foundation(
     images: Images,
     config_maps: Mapping[str, Manifest],
     operator_namespace: str,
+    redis: Collection[str] = children.READ_BY_NEW_REVISIONS,
 ) -> Iterator[Manifest]:
-    """What pods need before they start, in the order in which they need it."""
+    """What pods need before they start, in the order in which they need it. `redis`: which Redis the revisions read."""
     yield children.service_account(owner)
     yield from children.evaluation_objects(owner, spec, images)
-    yield from children.evaluation_cache(owner, spec, images)
+    yield from children.evaluation_cache(owner, spec, images, redis)
     for config_map in config_maps.values():
         yield children.config_map_copy(owner, config_map)
     yield from _present(children.network_policy(owner, spec, operator_namespace))

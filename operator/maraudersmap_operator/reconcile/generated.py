@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Manifest
 from maraudersmap_operator.cluster.kinds import SECRET
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import Component
 
 from .ensure import obstacle_to
 from .fates import Fate, State
@@ -18,10 +21,18 @@ JWT_SECRET_BYTES = 48
 PASSWORD_BYTES = 24
 
 
-async def ensure_generated_secrets(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec) -> list[Fate]:
-    """The fate of each Secret. Raises ClusterError.
+async def ensure_generated_secrets(
+    cluster: Cluster, owner: Owner, spec: MaraudersMapSpec, redis: Collection[str]
+) -> list[Fate]:
+    """The fate of each Secret. `redis`: which Redis the revisions read. Raises ClusterError."""
+    fates = await _application_secrets(cluster, owner, spec)
+    if spec.cache.run_here is not None and {Component.CACHE, Component.LIMITS} & set(redis):
+        fates.append(await _cache_access(cluster, owner))
+    return fates
 
-    The application Secret repeats the password that the database Secret holds, so the latter comes first: a database
+
+async def _application_secrets(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec) -> list[Fate]:
+    """The application Secret repeats the password that the database Secret holds, so the latter comes first: a database
     kept from an earlier life keeps its password.
     """
     fates: list[Fate] = []
@@ -41,14 +52,31 @@ async def ensure_generated_secrets(cluster: Cluster, owner: Owner, spec: Maraude
         return fates
     key = secrets.token_urlsafe(JWT_SECRET_BYTES)
     wanted = children.application_secret(owner, jwt_secret=key, database_url=url)
-    name = children.names.application_secret(owner.name)
-    stored = await _get_or_create(cluster, owner.namespace, name, wanted)
+    stored = await _get_or_create(cluster, owner.namespace, wanted["metadata"]["name"], wanted)
     fates.append(_fate(stored, owner, kept=False))
-    missing = {k: v for k, v in wanted["stringData"].items() if k not in (stored.get("data") or {})}
-    if missing and fates[-1].state is State.AS_WANTED and "data" in stored:
-        # The database became the operator's own after the Secret was made, or someone has removed a key.
-        await cluster.merge(SECRET, owner.namespace, name, {"stringData": missing})
+    # The database became the operator's own after the Secret was made, or someone has removed a key.
+    await _complete(cluster, fates[-1], stored, wanted)
     return fates
+
+
+async def _cache_access(cluster: Cluster, owner: Owner) -> Fate:
+    fresh = children.cache_access(owner, secrets.token_urlsafe(PASSWORD_BYTES))
+    stored = await _get_or_create(cluster, owner.namespace, fresh["metadata"]["name"], fresh)
+    fate = _fate(stored, owner, kept=False)
+    # Someone has removed a key: what runs has the password that the others still hold.
+    urls = (_value(stored, key) or "" for key in (children.CACHE_URL_KEY, children.LIMITS_URL_KEY))
+    known = (_value(stored, children.REDIS_PASSWORD_KEY), *(urlsplit(url).password for url in urls))
+    password = next((p for p in known if p), None)
+    await _complete(cluster, fate, stored, children.cache_access(owner, password) if password else fresh)
+    return fate
+
+
+async def _complete(cluster: Cluster, fate: Fate, stored: Manifest, wanted: Manifest) -> None:
+    """Add the keys that a Secret of ours lacks."""
+    missing = {k: v for k, v in wanted["stringData"].items() if k not in (stored.get("data") or {})}
+    if missing and fate.state is State.AS_WANTED and "data" in stored:
+        meta = stored["metadata"]
+        await cluster.merge(SECRET, meta["namespace"], meta["name"], {"stringData": missing})
 
 
 async def _get_or_create(cluster: Cluster, namespace: str, name: str, fresh: Manifest) -> Manifest:

@@ -268,7 +268,7 @@ class Pass:
         for action in rest:
             if action not in forward:
                 await hands.do(action)
-        ready = await converger.found(self.references)
+        ready = await converger.found(decision, self.references)
         for action in forward:
             if ready:
                 await hands.do(action)

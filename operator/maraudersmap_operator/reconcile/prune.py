@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Manifest, NotLeading, Store
 from maraudersmap_operator.cluster.kinds import (
@@ -30,6 +29,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .jobs import attempt_of, has_ended
 from .labels import component_of, revision_of
+from .leaning import leaned_on
 
 PRUNED = (
     INGRESS,
@@ -42,7 +42,7 @@ PRUNED = (
     CONFIG_MAP,
 )
 # What a template may lean on without the spec wanting it any more.
-BACKING = (Component.POSTGRES, Component.REDIS)
+BACKING = (Component.POSTGRES, Component.CACHE, Component.LIMITS, Component.REDIS)
 
 
 async def prune(
@@ -67,7 +67,7 @@ async def prune(
     migrating = status.candidate.revision if status.candidate else ""
     unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
-    leaned_on = _templates_in_use(store, key, status)
+    used = leaned_on(store, owner, status)
     for kind in PRUNED:
         for obj in store.children(key, kind):
             name = obj["metadata"]["name"]
@@ -75,7 +75,7 @@ async def prune(
                 continue
             if kind is CONFIG_MAP and (not config_maps_known or f'"{name}"' in templates):
                 continue  # a revision that can be restored reads it
-            if component_of(obj) in BACKING and _backing(owner, component_of(obj)) in leaned_on:
+            if component_of(obj) in BACKING and component_of(obj) in used:
                 continue
             unwanted.append((kind, obj))
     for kind, obj in unwanted:
@@ -87,36 +87,6 @@ async def prune(
 def _engines(kind: Kind, obj: Manifest) -> bool:
     """Deployments of revisions are the rollout engine's to retire."""
     return kind is DEPLOYMENT and component_of(obj) == Component.API
-
-
-def _backing(owner: Owner, component: str) -> str:
-    """The host by which templates name the evaluation database or cache, or the Secret that holds its URL."""
-    if component == Component.REDIS:
-        return f"{children.names.redis(owner.name)}.{owner.namespace}.svc"
-    return f'"{children.names.application_secret(owner.name)}", "key": "{children.DATABASE_URL_KEY}"'
-
-
-def _templates_in_use(store: Store, key: Key, status: MaraudersMapStatus) -> str:
-    """The templates of the revisions that run or may be gone back to without being asked, as JSON."""
-    used = {r.revision for r in (status.stable, status.candidate) if r is not None} | {status.serving}
-    templates = [d["spec"]["template"] for d in store.children(key, DEPLOYMENT) if revision_of(d) in used]
-    templates += [
-        (r.get("data") or {}).get("template")
-        for r in store.children(key, CONTROLLER_REVISION)
-        if revision_of(r) in used
-    ]
-    references = [_references(t) for t in templates if isinstance(t, dict)]
-    return json.dumps(references)
-
-
-def _references(template: Manifest) -> list[object]:
-    """What a template's containers get from elsewhere. Secret references come with their name before their key."""
-    found: list[object] = []
-    for container in template.get("spec", {}).get("containers") or ():
-        for variable in container.get("env") or ():
-            ref = (variable.get("valueFrom") or {}).get("secretKeyRef")
-            found.append({"name": ref["name"], "key": ref["key"]} if ref else variable.get("value"))
-    return found
 
 
 def _outlived_records(store: Store, key: Key, status: MaraudersMapStatus, limit: int) -> list[Manifest]:

@@ -69,5 +69,7 @@ class Component(StrEnum):
 
     API = "api"
     POSTGRES = "postgres"
-    REDIS = "redis"
+    CACHE = "cache"
+    LIMITS = "limits"
+    REDIS = "redis"  # the cache of releases that gave it no password
     MIGRATIONS = "migrations"

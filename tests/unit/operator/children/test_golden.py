@@ -47,6 +47,7 @@ def every_object(given: dict[str, Any]) -> list[Manifest]:
         if children.needs_application_secret(spec)
         else None,
         children.evaluation_secret(owner, spec, "p@ss/word") if evaluation else None,
+        children.cache_access(owner, "p4ssw0rd") if spec.cache.run_here else None,
         *children.evaluation_objects(owner, spec, IMAGES),
         *children.evaluation_cache(owner, spec, IMAGES),
         children.controller_revision(owner, REVISION, 1, template, spec.image, inputs={"image": spec.image}),

@@ -2,6 +2,7 @@
 
 import re
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.operator.children.test_golden import CASES, every_object
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Manifest, Owner
-from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource import MaraudersMapSpec, parse
 from maraudersmap_operator.resource.names import Component
 
 OWNER = Owner("m" * 40, "demo", "uid-1")
@@ -191,3 +192,11 @@ def test_nothing_is_run_beside_the_api_when_all_is_external() -> None:
     )
     assert children.evaluation_objects(OWNER, resource, IMAGES) == ()
     assert children.evaluation_cache(OWNER, resource, IMAGES) == ()
+
+
+def test_the_cache_of_an_earlier_release_is_made_exactly_as_it_was() -> None:
+    """Anything else would exchange its pod when the operator is upgraded."""
+    case = yaml.safe_load((Path(__file__).parent / "open_cache.yaml").read_text())
+    resource = parse(case["input"])
+    owner = Owner(resource.name, resource.namespace, resource.uid)
+    assert list(children.evaluation_cache(owner, resource.spec, IMAGES, ["redis"])) == case["objects"]
