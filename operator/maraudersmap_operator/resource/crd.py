@@ -106,7 +106,12 @@ def _root() -> Schema:
             "kind": {"type": "string", "description": f"Always {KIND}."},
             "metadata": {"type": "object"},
             "spec": structural(MaraudersMapSpec),
-            "status": {"description": "The service as it is.", **structural(MaraudersMapStatus)},
+            "status": {
+                "description": "The service as it is.",
+                # Before the first pass: a resource without a status is ready in the eyes of kstatus, and so of Flux and Helm.
+                "default": {"observedGeneration": 0},
+                **structural(MaraudersMapStatus),
+            },
         },
     }
 

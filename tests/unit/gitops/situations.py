@@ -19,6 +19,11 @@ from tests.unit.operator.fake.harness import Loop
 Object = dict[str, Any]
 
 
+async def fresh(loop: Loop) -> None:
+    """Made a moment ago: nobody has looked at it yet."""
+    loop.apply()
+
+
 async def pending(loop: Loop) -> None:
     """The evaluation database starts."""
     loop.apply()
@@ -125,7 +130,7 @@ async def not_seen(loop: Loop) -> None:
 STORIES: dict[str, Callable[[Loop], Awaitable[None]]] = {
     story.__name__.replace("_", "-"): story
     for story in (
-        pending, deploying, ready, rolling_out, waiting_for_promotion, sharing, baking, promoted, rolled_back, undone,
+        fresh, pending, deploying, ready, rolling_out, waiting_for_promotion, sharing, baking, promoted, rolled_back, undone,
         degraded, stalled, held, paused, suspended, not_seen,
     )
 }  # fmt: skip

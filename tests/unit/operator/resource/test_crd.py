@@ -75,6 +75,13 @@ def test_a_part_with_defaults_is_filled_in_when_it_is_absent() -> None:
     assert spec["autoscaling"]["properties"]["targetCPUUtilizationPercentage"]["default"] == 70
 
 
+def test_a_resource_that_nobody_has_looked_at_is_not_taken_for_ready() -> None:
+    """kstatus calls a resource without any status Current, and one whose generation was not observed InProgress."""
+    version = custom_resource_definition()["spec"]["versions"][0]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert status["default"] == {"observedGeneration": 0}
+
+
 def test_a_default_beside_a_rule_is_written_out() -> None:
     """When the definition is installed, the API server tries the rules on the default as it stands there."""
     spec = schema()["properties"]["spec"]["properties"]
