@@ -105,6 +105,8 @@ def test_the_secrets_reach_the_pods_by_reference(ready: Scenario, revision: str)
     assert sources == {
         "DATABASE_URL": {"name": f"{NAME}-secrets", "key": "database-url"},
         "JWT_SECRET": {"name": f"{NAME}-secrets", "key": "jwt-secret"},
+        "REDIS_URL": {"name": f"{NAME}-cache-access", "key": "cache-url"},
+        "LIMITS_REDIS_URL": {"name": f"{NAME}-cache-access", "key": "limits-url"},
     }
     assert set(_one(ready, "secret", f"{NAME}-secrets")["data"]) == {"database-url", "jwt-secret"}
 
