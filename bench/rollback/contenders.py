@@ -315,8 +315,8 @@ class Ours:
 
     def rejection(self, found: Manifest) -> str | None:
         status = found.get("status", {})
-        doomed = (status.get("candidate") or {}).get("doomed")
-        for found_bad in (doomed, *(status.get("rejected") or ()), status.get("hold")):
+        verdict = (status.get("candidate") or {}).get("verdict")
+        for found_bad in (verdict, *(status.get("rejected") or ()), status.get("hold")):
             if found_bad:
                 return str(found_bad["reason"])
         return None

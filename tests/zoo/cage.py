@@ -121,7 +121,7 @@ class Trial:
 
 def _judged(status: Object) -> bool:
     candidate: Object = status.get("candidate") or {}
-    return "doomed" in candidate or "hold" in status or status.get("phase") == "RolledBack"
+    return "verdict" in candidate or "hold" in status or status.get("phase") == "RolledBack"
 
 
 def _stable(status: Object) -> str:

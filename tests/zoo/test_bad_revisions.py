@@ -98,11 +98,11 @@ def test_rollback_during_a_rollback(zoo: Callable[[str], Cage]) -> None:
     with cage.trial("a second bad revision while the first is undone", failed_percent=20) as trial:
         trial.misbehave("hangs:5")
 
-        def doomed() -> str | None:
+        def judged() -> str | None:
             candidate = cage.status().get("candidate") or {}
-            return candidate["revision"] if "doomed" in candidate else None
+            return candidate["revision"] if "verdict" in candidate else None
 
-        first = cage.until(doomed, "a verdict", 120)
+        first = cage.until(judged, "a verdict", 120)
         trial.misbehave("crash")
         cage.until_true(
             lambda: first in {e["revision"] for e in cage.status()["rejected"]}, "the first one rejected", 120

@@ -51,7 +51,7 @@ def test_operator_killed_while_it_goes_back(
     cage = zoo(strategy)
     with cage.trial("operator killed while it goes back", failed_percent=40) as trial:
         trial.misbehave("hangs:5")
-        cage.until(lambda: (cage.status().get("candidate") or {}).get("doomed"), "a verdict", 120)
+        cage.until(lambda: (cage.status().get("candidate") or {}).get("verdict"), "a verdict", 120)
         _kill_the_leader(cage, kubectl)
         trial.until_rejected()
 

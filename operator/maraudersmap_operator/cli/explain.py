@@ -153,8 +153,11 @@ def _facts(snapshot: Snapshot, entry: RejectedRevision | None, now: datetime) ->
             f"all traffic on stable after {entry.restore_seconds:g} s"
         )
     if (candidate := status.candidate) is not None:
-        ended = sum(t.count for t in candidate.terminations)
-        facts.append(f"most pods of the candidate that were ready at once: {candidate.ready_high_water}")
+        memory = candidate.memory
+        ended = sum(t.count for t in memory.failures.terminations)
+        facts.append(
+            f"most pods of the candidate that were ready at once: {memory.progress.ready_high_water}"
+        )
         if ended:
             facts.append(f"containers of the candidate ended {ended} times")
     facts.append(

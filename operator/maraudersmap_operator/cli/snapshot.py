@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.moved import from_old_places
 from maraudersmap_operator.resource.names import LABEL_REVISION
 from maraudersmap_operator.resource.status import ConditionType
 from maraudersmap_operator.resource.status_outcomes import RejectedRevision
@@ -142,7 +143,7 @@ def snapshot_of(resource: Manifest) -> Snapshot:
     """Read a MaraudersMap as the API server returns it. Raises NotUnderstood."""
     meta, spec, raw = resource["metadata"], resource.get("spec") or {}, resource.get("status") or {}
     try:
-        status = MaraudersMapStatus.model_validate(raw)
+        status = MaraudersMapStatus.model_validate(from_old_places(raw))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise NotUnderstood(

@@ -119,9 +119,10 @@ async def compared(
     if candidate is None:
         analyst.forget(key)
         return None
-    if stable is None or candidate.analysis is None or candidate.verdict or not policy.enabled:
+    comparison = candidate.memory.analysis
+    if stable is None or comparison is None or candidate.verdict or not policy.enabled:
         return None
-    if until_next_look(candidate.analysis, policy, now):
+    if until_next_look(comparison, policy, now):
         return None
     sides = sides_of(
         store,
@@ -131,7 +132,7 @@ async def compared(
         serving=serving_revision(store, key),
         weight=route.weight if route else 0,
     )
-    return await analyst.look(key, candidate.analysis, sides, policy, now)
+    return await analyst.look(key, comparison, sides, policy, now)
 
 
 def sides_of(store: Store, key: Key, stable: str, candidate: str, *, serving: str, weight: int) -> Sides:

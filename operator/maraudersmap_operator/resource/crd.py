@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from maraudersmap_operator.resource.maraudersmap import NAME_MESSAGE
+from maraudersmap_operator.resource.moved import declared_in_both_places
 from maraudersmap_operator.resource.names import (
     CATEGORY,
     GROUP,
@@ -110,10 +111,15 @@ def _root() -> Schema:
                 "description": "The service as it is.",
                 # Before the first pass: a resource without a status is ready in the eyes of kstatus, and so of Flux and Helm.
                 "default": {"observedGeneration": 0},
-                **structural(MaraudersMapStatus),
+                **status_schema(),
             },
         },
     }
+
+
+def status_schema() -> Schema:
+    """That of `.status`, fields that have moved in both places."""
+    return declared_in_both_places(structural(MaraudersMapStatus))
 
 
 def _columns() -> list[Schema]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from .crd import structural
-from .status import MaraudersMapStatus
+from .crd import status_schema
+from .moved import has_moved_below, without_another_place
 
 Schema = dict[str, Any]
 
@@ -25,8 +25,6 @@ _DERIVED: Final = (
     "status.url",
     "status.selector",
 )
-# Fields that have moved, and where this release writes them as well: there they are kept.
-_ALSO_IN: Final = {"status.candidate.verdict": "status.candidate.doomed"}
 # Lists that have the newest first; of all others the end counts.
 _NEWEST_FIRST: Final = frozenset({"history", "rejected", "conditions"})
 
@@ -46,9 +44,7 @@ class Declared:
         lost = set(self.without)
         if self.schema is not None:
             lost |= set(_missing(_own(), self.schema, "status"))
-        kept = {new for new, old in _ALSO_IN.items() if not any(p.startswith(old) for p in lost)}
-        kept |= {old for new, old in _ALSO_IN.items() if not any(p.startswith(new) for p in lost)}
-        return tuple(sorted(p for p in lost if not p.startswith((*_DERIVED, *kept))))
+        return tuple(sorted(p for p in without_another_place(lost) if not p.startswith(_DERIVED)))
 
     def fit(self, status: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
         """What of the status can be stored. A part that only makes sense as a whole stays as it is stored."""
@@ -107,7 +103,7 @@ def _part(schema: Schema, key: str) -> Schema:
 
 @cache
 def _own() -> Schema:
-    return structural(MaraudersMapStatus)
+    return status_schema()
 
 
 def _missing(own: Schema, declared: Schema, path: str) -> Iterator[str]:
@@ -115,10 +111,11 @@ def _missing(own: Schema, declared: Schema, path: str) -> Iterator[str]:
     if declared.get("x-kubernetes-preserve-unknown-fields"):
         return
     for key, part in (own.get("properties") or {}).items():
-        if there := _part(declared, key):
-            yield from _missing(part, there, f"{path}.{key}")
+        there, here = _part(declared, key), f"{path}.{key}"
+        if there or has_moved_below(here):
+            yield from _missing(part, there, here)
         else:
-            yield f"{path}.{key}"
+            yield here
     for keyword in ("items", "additionalProperties"):
         mine, theirs = own.get(keyword), declared.get(keyword)
         if isinstance(mine, dict) and isinstance(theirs, dict):

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .moved import from_old_places, in_both_places
 from .status import MaraudersMapStatus
 
 Json = dict[str, Any]
@@ -24,7 +25,7 @@ _DERIVED = frozenset({"conditions"})
 
 def read_status(stored: Mapping[str, Any]) -> tuple[MaraudersMapStatus, tuple[str, ...]]:
     """The status as far as this release understands it, and the paths of what had to be left out for that."""
-    given: Any = stored
+    given: Any = from_old_places(stored)
     left_out: list[str] = []
     while True:
         try:
@@ -32,7 +33,7 @@ def read_status(stored: Mapping[str, Any]) -> tuple[MaraudersMapStatus, tuple[st
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             if not left_out:
-                given = deepcopy(dict(stored))
+                given = deepcopy(given)
             path = [p for p in first["loc"] if not str(p).startswith("function-")]
             # Without a part that this release needs, the whole is not understood.
             left_out.append(_cut(given, path[:-1] if first["type"] == "missing" else path))
@@ -48,7 +49,7 @@ def _cut(given: Json, path: Sequence[str | int]) -> str:
 
 def dump(status: MaraudersMapStatus) -> Json:
     """As it is stored."""
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return in_both_places(status.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def carried(stored: Json, wanted: Json) -> Json:

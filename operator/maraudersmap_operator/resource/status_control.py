@@ -47,9 +47,18 @@ class Baseline(StatusModel):
     ended: int = Field(default=0, description="Container terminations in those ten minutes.")
 
 
-class TerminationRecord(StatusModel):
-    """Terminations of one pod of the candidate; kept after the pod is gone."""
+class ControlGroup(StatusModel):
+    """What the candidate is compared with: how stable's pods fared before it started, and since."""
 
-    pod: str = Field(description="UID of the pod.")
-    count: int = Field(description="Container terminations seen: restarts, and one more while it is down.")
-    last_at: Time = Field(description="When the count last grew.")
+    pods: tuple[ControlPod, ...] = Field(
+        default=(),
+        max_length=MAX_CONTROLS,
+        description="The control group: ready pods of stable at the start.",
+    )
+    baseline: Baseline = Field(default=Baseline(), description="What stable suffered before the start.")
+    undisturbed: bool = Field(
+        default=False, description="Someone asked for it in spite of what the stable revision suffers."
+    )
+    hurt_since: MicroTime | None = Field(
+        default=None, description="Since when a pod of the control group is unready or has restarted."
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -29,3 +30,16 @@ class StatusModel(BaseModel):
     """Unknown fields are ignored: an older operator may read what a newer one wrote."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with these fields changed, unvalidated. Of a field that is such a model, a mapping changes fields.
+
+        Raises AttributeError for a field that there is none of.
+        """
+        if unknown := changes.keys() - type(self).model_fields.keys():
+            raise AttributeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        return self.model_copy(update={name: self._changed(name, to) for name, to in changes.items()})
+
+    def _changed(self, name: str, to: Any) -> Any:
+        part = getattr(self, name)
+        return part.but(**to) if isinstance(part, StatusModel) and isinstance(to, Mapping) else to

@@ -83,7 +83,8 @@ def _traffic(context: Context, candidate: CandidateRevision) -> str:
     if not isinstance(context.serving, Shared):
         return "is about to get a part of the traffic"
     if candidate.strategy is Strategy.ROLLING:
-        return f"replaces {_stable_image(context.status)} in batches: {new.ready} of {candidate.full_size} pods are ready"
+        full = candidate.memory.progress.full_size
+        return f"replaces {_stable_image(context.status)} in batches: {new.ready} of {full} pods are ready"
     return f"gets {100 * new.ready // max(new.ready + old.ready, 1)} % of the traffic, with {new.ready} ready pods"
 
 

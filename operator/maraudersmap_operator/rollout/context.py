@@ -205,13 +205,14 @@ class RolloutContext(Context):
         self.update(candidate=candidate)
 
     def update_candidate(self, **changes: Any) -> None:
-        self.replace_candidate(self.candidate.model_copy(update=changes))
+        """Change those fields; of its memory, and of the parts of that, a mapping names the fields."""
+        self.replace_candidate(self.candidate.but(**changes))
 
     def learn_candidate(self, **changes: Any) -> None:
         """An update that holds whether or not traffic can be moved."""
         self.update_candidate(**changes)
         known = self.learned.candidate or self.candidate
-        self.learned = self.learned.model_copy(update={"candidate": known.model_copy(update=changes)})
+        self.learned = self.learned.model_copy(update={"candidate": known.but(**changes)})
 
     def close(self, outcome: Outcome, reason: str = "") -> None:
         """The rollout is over: note it in the history."""

@@ -14,6 +14,7 @@ from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import PassedOn, Reason
 from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 from maraudersmap_operator.resource.status_outcomes import Hold, Outcome
 
 from .actions import Autoscaled, Decision, ScaleTo
@@ -151,7 +152,7 @@ def _autoscaler_target(context: Context) -> Autoscaled:
     stable, candidate = context.status.stable, context.status.candidate
     return Autoscaled(
         stable.revision if stable else "",
-        least=candidate.full_size if candidate else 0,
+        least=candidate.memory.progress.full_size if candidate else 0,
         held=candidate is not None and candidate.strategy is Strategy.ROLLING,
     )
 
@@ -188,12 +189,11 @@ def start_over(candidate: CandidateRevision, now: datetime) -> CandidateRevision
         strategy=candidate.strategy,
         started_at=now,
         step_started_at=now,
-        progressed_at=now,
-        migration_attempt=candidate.migration_attempt,
-        verdict=candidate.verdict,
-        controls=candidate.controls,
-        baseline=candidate.baseline,
-        undisturbed=candidate.undisturbed,
         had_traffic=candidate.had_traffic,
-        migration_ran_at=candidate.migration_ran_at,
+        verdict=candidate.verdict,
+        memory=CandidateMemory(
+            progress=Progress(progressed_at=now),
+            control_group=candidate.memory.control_group.but(hurt_since=None),
+            migrations=candidate.memory.migrations.but(waited=""),
+        ),
     )

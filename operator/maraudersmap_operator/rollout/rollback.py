@@ -227,11 +227,11 @@ def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
     if stable.revision not in context.observed.revisions:
         context.act(Deploy(stable.revision))
     new, old = context.facts(candidate.revision), context.stable_facts
-    full = candidate.full_size or wanted_size(context.spec, old.size)
+    full = candidate.memory.progress.full_size or wanted_size(context.spec, old.size)
     if context.serving == Only(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size
-        context.update_candidate(full_size=full)
+        context.update_candidate(memory={"progress": {"full_size": full}})
     if old.ready >= full:
         return True
     context.route(Shared())

@@ -33,7 +33,7 @@ def serving_pods(context: Context) -> Serving:
         return Serving(facts.ready, wanted_size(context.spec, facts.size))
     both = [context.facts(r.revision) for r in (stable, candidate) if r]
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
-    wanted = candidate.full_size if candidate and exchange else sum(f.size for f in both)
+    wanted = candidate.memory.progress.full_size if candidate and exchange else sum(f.size for f in both)
     return Serving(sum(f.ready for f in both), wanted)
 
 

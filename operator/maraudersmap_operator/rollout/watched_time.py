@@ -10,27 +10,27 @@ from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
-# Moments of the status that something is counted from. Pods' own times are not among them: the kubelet goes on.
-COUNTED_FROM = (
-    "step_started_at",
-    "settled_at",
-    "waiting_since",
-    "migration_ran_at",
-    "progressed_at",
-    "pull_error_since",
-    "half_down_since",
-    "controls_hurt_since",
-    "admission_refused_at",
-    "refused_since",
-)
+# Moments of the memory that something is counted from. Pods' own times are not among them: the kubelet goes on.
+COUNTED_FROM = {
+    "progress": ("settled_at", "waiting_since", "progressed_at"),
+    "failures": ("pull_error_since", "half_down_since", "admission_refused_at", "refused_since"),
+    "control_group": ("hurt_since",),
+    "migrations": ("ran_at",),
+}
 
 
 def credit(candidate: CandidateRevision, gap: timedelta, now: datetime) -> CandidateRevision:
     """The candidate with its clocks moved on by `gap`, which ends now. `started_at` stays: it is when it started."""
-    moved = {
-        name: min(moment + gap, now)
-        for name in COUNTED_FROM
-        if (moment := getattr(candidate, name)) is not None
+    memory = {
+        part: {name: _later(getattr(getattr(candidate.memory, part), name), gap, now) for name in names}
+        for part, names in COUNTED_FROM.items()
     }
-    unwatched = candidate.unwatched_seconds + gap.total_seconds()
-    return candidate.model_copy(update={**moved, "unwatched_seconds": unwatched})
+    unwatched = candidate.memory.progress.unwatched_seconds + gap.total_seconds()
+    return candidate.but(
+        step_started_at=_later(candidate.step_started_at, gap, now),
+        memory=memory | {"progress": {**memory["progress"], "unwatched_seconds": unwatched}},
+    )
+
+
+def _later(moment: datetime | None, gap: timedelta, now: datetime) -> datetime | None:
+    return None if moment is None else min(moment + gap, now)

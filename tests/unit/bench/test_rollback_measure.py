@@ -114,7 +114,7 @@ def test_when_a_case_is_over(case: Case, result: Result, seconds: float, ended: 
         ("argo-canary-default", {"phase": "Progressing"}, None),
         ("flagger-tuned", {"phase": "Failed"}, "Failed"),
         ("flagger-tuned", {"phase": "Progressing"}, None),
-        ("ours-default", {"candidate": {"doomed": {"reason": "CrashLoop"}}}, "CrashLoop"),
+        ("ours-default", {"candidate": {"verdict": {"reason": "CrashLoop"}}}, "CrashLoop"),
         ("ours-default", {"rejected": [{"reason": "ImageNotFound"}]}, "ImageNotFound"),
         ("ours-default", {"hold": {"reason": "Environment"}}, "Environment"),
         ("ours-default", {"candidate": {"step": "Witnesses"}}, None),

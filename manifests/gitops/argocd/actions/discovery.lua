@@ -5,7 +5,7 @@ local candidate, stable, hold = status.candidate, status.stable, status.hold
 local paused = spec.rollout ~= nil and spec.rollout.paused == true
 local leaving = obj.metadata.deletionTimestamp ~= nil
 
-local condemned = candidate ~= nil and candidate.doomed ~= nil
+local condemned = candidate ~= nil and candidate.verdict ~= nil
 local on_trial = candidate ~= nil and not condemned
 local disturbed = candidate == nil and hold ~= nil and hold.reason == "StableDisturbed"
 

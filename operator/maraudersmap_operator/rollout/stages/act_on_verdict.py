@@ -67,16 +67,18 @@ def go_back(context: RolloutContext, verdict: Rejected | Environment) -> None:
 
 def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | None:
     """What users may meet already: pods that were ready and are not, or keep ending."""
-    candidate = context.candidate
+    candidate, memory = context.candidate, context.candidate.memory
     facts = context.facts(candidate.revision)
     # In the bake nothing else answers: a Deployment that someone has deleted or emptied has lost what it had.
-    size = facts.size or (candidate.full_size if candidate.step is Step.BAKING else 0)
+    size = facts.size or (memory.progress.full_size if candidate.step is Step.BAKING else 0)
     # Pods that are still starting have lost nothing.
-    proven = min(size, candidate.ready_high_water)
+    proven = min(size, memory.progress.ready_high_water)
     half_down = facts.ready * 2 < proven
-    if half_down != (candidate.half_down_since is not None):
-        context.learn_candidate(half_down_since=context.now if half_down else None)
-    since = context.now if candidate.half_down_since is None else candidate.half_down_since
+    known = memory.failures.half_down_since
+    if half_down != (known is not None):
+        since_now = context.now if half_down else None
+        context.learn_candidate(memory={"failures": {"half_down_since": since_now}})
+    since = context.now if known is None else known
     if half_down:
         # Nothing answers, and nothing else is in the endpoints: no patience.
         alone = candidate.step is Step.BAKING and facts.ready == 0
@@ -94,7 +96,7 @@ def _fallen(candidate: CandidateRevision, facts: RevisionFacts, proven: int) -> 
     """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
     # What came later takes the place of pods that went, or has yet to start.
-    since = candidate.proven_at or candidate.step_started_at
+    since = candidate.memory.progress.proven_at or candidate.step_started_at
     blamed = [p for p in facts.active if not (p.ready or p.disrupted or p.created_at > since)]
     if len(blamed) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)

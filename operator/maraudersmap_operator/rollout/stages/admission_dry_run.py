@@ -6,6 +6,8 @@ some time apart: refused both times while stable's is admitted, it is the revisi
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ..context import SOON, RolloutContext
 from ..verdict.classify import ADMISSION_TWICE, refusal
 from ..verdict.pod_failures import Trouble, create_trouble
@@ -13,21 +15,25 @@ from ..verdict.pod_failures import Trouble, create_trouble
 
 def follow_admission(context: RolloutContext) -> None:
     """Note what the API server answered, and whether it is to be asked for the next pass."""
-    candidate = context.candidate
+    candidate, known = context.candidate, context.candidate.memory.failures
     message = refusal(context.facts(candidate.revision), context.observed.migration)
     if create_trouble(message) is not Trouble.ADMISSION_REFUSED:
-        if candidate.refused_since is not None:
-            context.update_candidate(refused_since=None, admission_refused_at=None)
+        if known.refused_since is not None:
+            _note(context, refused_since=None, admission_refused_at=None)
         return
-    if candidate.refused_since is None:
-        context.update_candidate(refused_since=context.now)
-    asked, first = context.observed.admission, candidate.admission_refused_at
+    if known.refused_since is None:
+        _note(context, refused_since=context.now)
+    asked, first = context.observed.admission, known.admission_refused_at
     if asked is not None:
         alone = create_trouble(asked.candidate_refused) is Trouble.ADMISSION_REFUSED and asked.stable_accepted
         first = (first or context.now) if alone else None
-        context.update_candidate(admission_refused_at=first)
+        _note(context, admission_refused_at=first)
     context.ask_admission = context.status.stable is not None and (
         first is None or context.now >= first + ADMISSION_TWICE
     )
     if context.ask_admission:
         context.wake(SOON)
+
+
+def _note(context: RolloutContext, **failures: datetime | None) -> None:
+    context.update_candidate(memory={"failures": failures})

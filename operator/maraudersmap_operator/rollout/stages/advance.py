@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
-from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_control import ControlGroup, StableRevision
+from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 
 from ..actions import NoteType, RecordRevision, ScaleTo
 from ..commands import take_promote
@@ -49,10 +50,14 @@ def start(context: Context, target: TargetRevision) -> Context:
         strategy=context.spec.rollout.strategy,
         started_at=context.now,
         step_started_at=context.now,
-        progressed_at=context.now,
-        controls=control_pods(context.stable_facts),
-        baseline=baseline(context.status.stable, context.now),
-        undisturbed=context.emergency or context.override,
+        memory=CandidateMemory(
+            progress=Progress(progressed_at=context.now),
+            control_group=ControlGroup(
+                pods=control_pods(context.stable_facts),
+                baseline=baseline(context.status.stable, context.now),
+                undisturbed=context.emergency or context.override,
+            ),
+        ),
     )
     rollout = RolloutContext.of(context, candidate)
     rollout.note(
@@ -71,7 +76,7 @@ def advance(context: RolloutContext) -> None:
     follow_admission(context)
     if context.in_traffic(candidate.revision) and not candidate.had_traffic:
         context.update_candidate(had_traffic=True)
-    if context.promote and context.candidate.controls_hurt_since:
+    if context.promote and context.candidate.memory.control_group.hurt_since:
         _override(context)
     context.all_learned()
     if context.only_back and candidate.revision not in context.observed.recorded:
@@ -94,7 +99,7 @@ def _override(context: RolloutContext) -> None:
     """Someone goes on in spite of what the stable revision suffers."""
     candidate = context.candidate
     hurt = disturbance(candidate, context.stable_facts, context.now)
-    context.update_candidate(undisturbed=True, controls_hurt_since=None)
+    context.update_candidate(memory={"control_group": {"undisturbed": True, "hurt_since": None}})
     context.note(NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hurt}")
 
 
@@ -114,7 +119,8 @@ def _finish_migrations(context: RolloutContext) -> bool:
         # Short migrations are part of the deadline, as a person counts it; pods keep their share.
         deadline = timedelta(seconds=context.spec.rollout.progress_deadline_seconds)
         counted = min(COUNTED_MIGRATIONS, deadline * (1 - FAIR_SHARE))
-        context.update_candidate(progressed_at=max(began, context.now - counted))
+        progressed_at = max(began, context.now - counted)
+        context.update_candidate(memory={"progress": {"progressed_at": progressed_at}})
         return True
     keep_stable(context, candidate.revision)
     act_on_verdict(context, wanted=0)
@@ -186,7 +192,7 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
         )
         return False
     # Nothing is gained by watching a part of the traffic when nothing else answers the rest.
-    end = (candidate.settled_at or context.now) + stage.hold
+    end = (candidate.memory.progress.settled_at or context.now) + stage.hold
     if context.stable_facts.ready > 0 and context.now < end and not take_promote(context):
         context.wake_at(end)
         return False
@@ -204,7 +210,7 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
 
 def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int) -> None:
     candidate = context.candidate
-    full = candidate.full_size or wanted_size(context.spec, context.stable_facts.size)
+    full = candidate.memory.progress.full_size or wanted_size(context.spec, context.stable_facts.size)
     if full > pods:
         # Straight through, past the stage that would have grown it.
         context.act(ScaleTo(candidate.revision, full))
@@ -234,17 +240,17 @@ def _first_deployment(context: RolloutContext) -> None:
 
 def _enter(context: RolloutContext, step: Step, canary_step: int = 0) -> None:
     unsettle(context)
-    candidate = context.candidate
-    full = candidate.full_size
+    full = context.candidate.memory.progress.full_size
     if step in (Step.SHARING, Step.BAKING) and not full:
         full = wanted_size(context.spec, context.stable_facts.size)
     context.update_candidate(
         step=step,
         canary_step=canary_step,
-        full_size=full,
         step_started_at=context.now,
-        progressed_at=context.now,
-        half_down_since=None,
+        memory={
+            "progress": {"full_size": full, "progressed_at": context.now},
+            "failures": {"half_down_since": None},
+        },
     )
     if step in (Step.SHARING, Step.BAKING):
         restart_comparison(context)

@@ -28,26 +28,26 @@ class Wait:
 def follow_comparison(context: RolloutContext) -> None:
     """Take over what the pods have answered, and ask for the next look. Starts with the rollout: a control group that
     loses its traffic in one go has to have been looked at before."""
-    candidate, policy = context.candidate, context.spec.rollout.analysis
+    known, policy = context.candidate.memory.analysis, context.spec.rollout.analysis
     if not policy.enabled or context.status.stable is None:
-        if candidate.analysis is not None:
-            context.update_candidate(analysis=None)
+        if known is not None:
+            context.update_candidate(memory={"analysis": None})
         return
-    comparison = context.observed.comparison or candidate.analysis or analysis.begin(context.now)
-    if comparison != candidate.analysis:
-        context.update_candidate(analysis=comparison)
+    comparison = context.observed.comparison or known or analysis.begin(context.now)
+    if comparison != known:
+        context.update_candidate(memory={"analysis": comparison})
     context.wake(analysis.until_next_look(comparison, policy, context.now))
 
 
 def restart_comparison(context: RolloutContext) -> None:
     """Traffic moves: what the candidate answered before shows little about what comes."""
-    if known := context.candidate.analysis:
-        context.update_candidate(analysis=analysis.recount(known, context.now))
+    if known := context.candidate.memory.analysis:
+        context.update_candidate(memory={"analysis": analysis.recount(known, context.now)})
 
 
 def find_worse(context: RolloutContext) -> Rejected | None:
     """The candidate has been found worse than the stable revision."""
-    comparison = context.candidate.analysis
+    comparison = context.candidate.memory.analysis
     if comparison is None:
         return None
     match analysis.evaluate(comparison, context.spec.rollout.analysis):
@@ -60,9 +60,9 @@ def find_worse(context: RolloutContext) -> Rejected | None:
 def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
     """Whether a step that had traffic may end with what is known of its answers. Takes `promote` for a yes."""
     candidate = context.candidate
-    if candidate.analysis is None:
+    if candidate.memory.analysis is None:
         return GoOn()
-    result = analysis.evaluate(candidate.analysis, context.spec.rollout.analysis)
+    result = analysis.evaluate(candidate.memory.analysis, context.spec.rollout.analysis)
     if not isinstance(result, Inconclusive):
         return GoOn()
     match context.spec.rollout.analysis.on_inconclusive:
@@ -88,6 +88,7 @@ def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
 def describe_comparison(context: Context) -> str:
     """The comparison so far, in a sentence; empty while there is none."""
     candidate = context.status.candidate
-    if candidate is None or candidate.analysis is None or not context.in_traffic(candidate.revision):
+    if candidate is None or not context.in_traffic(candidate.revision):
         return ""
-    return analysis.evaluate(candidate.analysis, context.spec.rollout.analysis).message
+    comparison = candidate.memory.analysis
+    return "" if comparison is None else analysis.evaluate(comparison, context.spec.rollout.analysis).message

@@ -98,11 +98,9 @@ def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
 
 def _wanted(context: RolloutContext, facts: RevisionFacts) -> int:
     """What an autoscaler wants beyond what served before is between it and the nodes."""
-    candidate = context.candidate
+    served = context.candidate.memory.progress.full_size
     size = max(facts.size, 1)
-    return (
-        min(size, candidate.full_size) if context.spec.autoscaling.enabled and candidate.full_size else size
-    )
+    return min(size, served) if context.spec.autoscaling.enabled and served else size
 
 
 def _end(context: RolloutContext, way_back: bool) -> None:

@@ -21,16 +21,16 @@ BACKOFF_MOST = timedelta(minutes=5)
 def run_migrations(context: RolloutContext) -> bool:
     """True when the schema is ready for the candidate. Otherwise starts, awaits or repeats the Job."""
     candidate, migration = context.candidate, context.observed.migration
+    known = candidate.memory.migrations
     recorded = context.observed.recorded.get(candidate.revision)
     pinned = context.status.pin is not None and context.status.pin.revision == candidate.revision
     if not context.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
         return True
     if context.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
-    if migration is None or migration.attempt < candidate.migration_attempt:
+    if migration is None or migration.attempt < known.attempt:
         # One that is not made yet, or may not be made, is the same attempt for as long as that takes.
-        ran = candidate.migration_ran_at is not None
-        _migrate(context, candidate.migration_attempt + 1 if ran else max(candidate.migration_attempt, 1))
+        _migrate(context, known.attempt + 1 if known.ran_at is not None else max(known.attempt, 1))
         return False
     match migration.state:
         case JobState.COMPLETE:
@@ -41,14 +41,14 @@ def run_migrations(context: RolloutContext) -> bool:
             context.act(MarkMigrated(candidate.revision))
             return True
         case JobState.RUNNING:
-            context.learn_candidate(migration_attempt=migration.attempt)
+            context.learn_candidate(memory={"migrations": {"attempt": migration.attempt}})
             # Without a pod of its own, the Job's message is what quota or admission reported.
             why = why_waiting(migration.pods) or migration.message or "is running"
             context.block(Reason.MIGRATING, f"migrations Job, attempt {migration.attempt}: {why}")
             if any(pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED) for p in migration.pods):
                 # A second opinion from other nodes: a single pod's "not found" may be one node's stale mirror.
                 size_candidate(context, stages(context.spec, candidate.strategy)[0])
-        case JobState.FAILED if migration.attempt > candidate.migration_attempt:
+        case JobState.FAILED if migration.attempt > known.attempt:
             # Left by an earlier try of the same revision, before someone asked for another.
             _migrate(context, migration.attempt + 1)
         case JobState.FAILED:
@@ -86,15 +86,16 @@ def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:
     if context.now >= due or context.retry:
         if not own:
             # What the database, or a node, was away is not the revision's time.
-            away = (context.now - candidate.started_at).total_seconds() - candidate.unwatched_seconds
-            context.update_candidate(held_seconds=away)
+            unwatched = candidate.memory.progress.unwatched_seconds
+            away = (context.now - candidate.started_at).total_seconds() - unwatched
+            context.update_candidate(memory={"progress": {"held_seconds": away}})
         _migrate(context, migration.attempt + 1)
     else:
         context.wake_at(due)
 
 
 def _migrate(context: RolloutContext, attempt: int) -> None:
-    candidate = context.candidate
-    context.act(Migrate(candidate.revision, attempt))
-    context.update_candidate(migration_attempt=attempt, migration_ran_at=None, migration_waited="")
+    context.act(Migrate(context.candidate.revision, attempt))
+    known = {"attempt": attempt, "ran_at": None, "waited": ""}
+    context.update_candidate(memory={"migrations": known})
     context.block(Reason.MIGRATING, f"migrations Job, attempt {attempt}, starts")

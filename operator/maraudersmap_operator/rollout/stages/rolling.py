@@ -18,7 +18,7 @@ from .candidate_pods import scale_candidate
 def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
     """Grow the candidate by a batch, shrink stable by as many as are ready; how many pods the candidate should have."""
     candidate = context.candidate
-    full = candidate.full_size
+    full = candidate.memory.progress.full_size
     new, old = context.facts(candidate.revision), context.stable_facts
     if stable.revision not in context.observed.revisions:
         context.act(Deploy(stable.revision))
@@ -45,4 +45,5 @@ def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
 def is_exchanged(context: RolloutContext) -> bool:
     """The candidate has all its pods, and stable none."""
     candidate = context.candidate
-    return context.facts(candidate.revision).ready >= candidate.full_size and context.stable_facts.size == 0
+    full = candidate.memory.progress.full_size
+    return context.facts(candidate.revision).ready >= full and context.stable_facts.size == 0

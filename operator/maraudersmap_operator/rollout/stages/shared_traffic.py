@@ -46,13 +46,12 @@ def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision)
 
 def _wait_to_share(context: RolloutContext, wanted: int, strays: list[str]) -> int | None:
     """Say what is waited for before traffic can be shared. Pods that do not go are nothing against the revision."""
-    candidate = context.candidate
     context.wake(SOON)
     if strays:
         names, patience = ", ".join(strays), context.spec.rollout.progress_deadline_seconds
         message = f"pods of {names} are still there, and sharing traffic would send requests to them"
         context.block(Reason.LEFTOVERS_REMAIN, message)
-        since = candidate.waiting_since
+        since = context.candidate.memory.progress.waiting_since
         if since and context.now >= since + timedelta(seconds=patience):
             go_back(context, Environment(Reason.LEFTOVERS_REMAIN, message))
             return None

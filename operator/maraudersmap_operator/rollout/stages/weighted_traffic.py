@@ -58,13 +58,12 @@ def has_its_weight(context: RolloutContext, stage: Stage) -> bool:
 
 def _wait_for_gateway(context: RolloutContext) -> bool:
     """A Gateway that does not follow is nothing against the revision; without one there is no canary all the same."""
-    candidate = context.candidate
-    route = context.observed.route
+    progress, route = context.candidate.memory.progress, context.observed.route
     refused = route is not None and not route.accepted
     why = route.message if route and refused else "the Gateway does not report that it serves the new weights"
     patience = timedelta(seconds=context.spec.rollout.progress_deadline_seconds)
-    since = candidate.waiting_since
-    if candidate.settled_at is not None or since is None or context.now < since + patience:
+    since = progress.waiting_since
+    if progress.settled_at is not None or since is None or context.now < since + patience:
         context.block(Reason.WAITING_FOR_ROUTE, why)
         context.wake(SOON)
         return True

@@ -49,7 +49,7 @@ def classify(case: Case) -> Verdict:
         if found := check(case):
             return unless_disturbed(case, found)
     # Before the deadline: a candidate that starves stable must not be given 300 s to do so.
-    since = case.candidate.controls_hurt_since
+    since = case.candidate.memory.control_group.hurt_since
     if since is not None and case.now - since >= CONTROLS_PATIENCE:
         return Environment(Reason.STABLE_DISTURBED, disturbance(case.candidate, case.stable, case.now))
     if _settled(case):
@@ -68,7 +68,7 @@ def _image_unobtainable(case: Case) -> Rejected | Environment | None:
     pods = starting_pods(case.facts, case.migration)
     for trouble in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED):
         seen = [p for p in pods if pod_trouble(p) is trouble]
-        since = case.candidate.pull_error_since
+        since = case.candidate.memory.failures.pull_error_since
         if not seen or since is None or case.now < since + _pull_patience(case, len(seen)):
             continue
         message = shorten(seen[0].waiting_message or seen[0].waiting_reason)
@@ -112,12 +112,9 @@ def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
 
 def _refused_by_admission(case: Case, message: str) -> Rejected | Environment | None:
     """A policy that admits stable's pods and not these has something against this revision, if it stays with it."""
-    reason, asked, since = (
-        Reason.ADMISSION_REFUSED,
-        case.admission,
-        case.candidate.refused_since or case.now,
-    )
-    first = case.candidate.admission_refused_at
+    known = case.candidate.memory.failures
+    reason, asked, since = Reason.ADMISSION_REFUSED, case.admission, known.refused_since or case.now
+    first = known.admission_refused_at
     due = since if first is None else first + ADMISSION_TWICE
     if asked is None:
         unanswered = case.now >= due + ADMISSION_PATIENCE
@@ -134,7 +131,7 @@ def _refused_by_admission(case: Case, message: str) -> Rejected | Environment | 
 def _keeps_ending(case: Case) -> Rejected | None:
     count = terminations(case.candidate, case.now)
     limit = max(case.rollout.max_failures, max(case.wanted, case.facts.size) / 2)
-    if count < limit or not case.candidate.late_failure:
+    if count < limit or not case.candidate.memory.failures.late_failure:
         return None
     ends = Counter(t.reason for p in case.facts.active for t in p.last_terminations)
     reason = Reason.OOM_KILLED if ends and ends.most_common(1)[0][0] == "OOMKilled" else Reason.CRASH_LOOP
@@ -155,7 +152,7 @@ def _migration_failed(case: Case) -> Rejected | Environment | None:
     migration = case.migration
     if migration is None or migration.state is not JobState.FAILED or is_interrupted(migration):
         return None
-    if migration.attempt != case.candidate.migration_attempt:
+    if migration.attempt != case.candidate.memory.migrations.attempt:
         return None  # an earlier attempt's; the next one has just been asked for
     if cause := own_failure(case.candidate, migration, case.migration_limit):
         return Rejected(Reason.MIGRATION_FAILED, shorten(cause))
@@ -197,9 +194,10 @@ def _settled(case: Case) -> bool:
 
 def _next_moment(case: Case) -> datetime:
     """When the passing of time alone could change the verdict."""
-    candidate, rollout = case.candidate, case.rollout
+    candidate, memory, rollout = case.candidate, case.candidate.memory, case.rollout
+    failures, hurt_since = memory.failures, memory.control_group.hurt_since
     moments = [
-        candidate.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
+        memory.progress.progressed_at + timedelta(seconds=rollout.progress_deadline_seconds),
         candidate.started_at + timedelta(seconds=rollout.timeout_seconds) + uncounted(candidate, case.now),
         candidate.step_started_at + CREATE_PATIENCE,
         _migration_deadline(case),
@@ -207,15 +205,15 @@ def _next_moment(case: Case) -> datetime:
         *(fair_until(case, p) for p in in_charge(case) if p.ran_since and not p.ready),
         *(p.created_at + CREATE_PATIENCE for p in case.facts.active if p.waiting_reason),
     ]
-    if candidate.pull_error_since:
-        moments += [candidate.pull_error_since + _pull_patience(case, opinions) for opinions in (1, 2)]
-    if candidate.refused_since:
-        moments += [candidate.refused_since + ADMISSION_PATIENCE]
-    if candidate.admission_refused_at:
-        due = candidate.admission_refused_at + ADMISSION_TWICE
+    if failures.pull_error_since:
+        moments += [failures.pull_error_since + _pull_patience(case, opinions) for opinions in (1, 2)]
+    if failures.refused_since:
+        moments += [failures.refused_since + ADMISSION_PATIENCE]
+    if failures.admission_refused_at:
+        due = failures.admission_refused_at + ADMISSION_TWICE
         moments += [due, due + ADMISSION_PATIENCE]
-    if candidate.controls_hurt_since:
-        moments.append(candidate.controls_hurt_since + CONTROLS_PATIENCE)
+    if hurt_since:
+        moments.append(hurt_since + CONTROLS_PATIENCE)
     if fresh := fresh_witness_at(candidate):
         moments.append(fresh)
     return min((m for m in moments if m > case.now), default=case.now + FRESH_ATTEMPT)

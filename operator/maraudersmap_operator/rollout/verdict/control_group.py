@@ -27,13 +27,14 @@ def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: dateti
     Pods that were drained, evicted or lost with their node are left out: that is neither the candidate's doing nor
     something that it shares.
     """
-    if candidate.undisturbed:
+    group = candidate.memory.control_group
+    if group.undisturbed:
         return ""
     pods = {p.uid: p for p in stable.active if not p.disrupted}
-    known = [(c, pods[c.pod]) for c in candidate.controls if c.pod in pods]
+    known = [(c, pods[c.pod]) for c in group.pods if c.pod in pods]
     unready = [p for _, p in known if not p.ready]
     ended = [p for c, p in known if p.termination_count > c.terminations]
-    before = candidate.baseline
+    before = group.baseline
     ends = sum(p.termination_count - c.terminations for c, p in known if p in ended)
     longest = timedelta(seconds=before.longest_seconds) * WORSE
     usual = before.ended * max((now - candidate.started_at) / WINDOW, 1)
@@ -48,4 +49,4 @@ def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: dateti
 def has_control_group(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
     """Some pod of the control group is still there to suffer or not. An exchange takes the last one away."""
     present = {p.uid for p in stable.active if not p.disrupted}
-    return any(c.pod in present for c in candidate.controls)
+    return any(c.pod in present for c in candidate.memory.control_group.pods)

@@ -15,15 +15,16 @@ from .pod_failures import Trouble, pod_trouble, shorten, why_waiting
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:
     """How much of the time since its start shows nothing of it: it was well and had to wait, or no operator looked."""
-    spans = [now - since for since in (candidate.settled_at, candidate.waiting_since) if since]
-    return timedelta(seconds=candidate.held_seconds + candidate.unwatched_seconds) + max(
+    progress = candidate.memory.progress
+    spans = [now - since for since in (progress.settled_at, progress.waiting_since) if since]
+    return timedelta(seconds=progress.held_seconds + progress.unwatched_seconds) + max(
         spans, default=timedelta(0)
     )
 
 
 def out_of_time(case: Case) -> Rejected | Environment | None:
     why = why_not_ready(case.facts, case.wanted)
-    rollout, candidate = case.rollout, case.candidate
+    rollout, candidate, progress = case.rollout, case.candidate, case.candidate.memory.progress
     if case.now - candidate.started_at >= timedelta(seconds=rollout.timeout_seconds) + uncounted(
         candidate, case.now
     ):
@@ -31,10 +32,10 @@ def out_of_time(case: Case) -> Rejected | Environment | None:
             case, Reason.ROLLOUT_TIMEOUT, f"not done after {rollout.timeout_seconds} s; {why}"
         )
     # It was well until now: what it waited for is not over since a moment ago.
-    waited = candidate.settled_at is not None or candidate.waiting_since is not None
+    waited = progress.settled_at is not None or progress.waiting_since is not None
     if case.facts.ready >= case.wanted or waited:
         return None
-    if case.now - candidate.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
+    if case.now - progress.progressed_at >= timedelta(seconds=rollout.progress_deadline_seconds):
         message = f"no progress for {rollout.progress_deadline_seconds} s; {why}"
         return missed_deadline(case, Reason.PROGRESS_DEADLINE_EXCEEDED, message)
     return None
@@ -71,7 +72,7 @@ def in_charge(case: Case) -> tuple[PodFacts, ...]:
 
 def fair_until(case: Case, pod: PodFacts) -> datetime:
     """Until when a pod that runs is granted more time, because it was let start late."""
-    began, first = pod.ran_since or case.now, case.candidate.first_attempt_at
+    began, first = pod.ran_since or case.now, case.candidate.memory.failures.first_attempt_at
     if pod.termination_count and first:
         began = min(began, first)
     return began + timedelta(seconds=case.rollout.progress_deadline_seconds) * FAIR_SHARE

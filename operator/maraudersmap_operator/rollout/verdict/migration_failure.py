@@ -25,7 +25,7 @@ def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: 
 
     `limit`: the time that one attempt may take.
     """
-    code, ran = migration.exit_code, candidate.migration_ran_at
+    code, ran = migration.exit_code, candidate.memory.migrations.ran_at
     if code is not None and code not in (0, EXIT_UNREACHABLE, *KILLED):
         return f"exit code {code}: {migration.message}"
     # Killed, or gone with its pod: by the Job's own deadline, of which it had its share.
@@ -44,6 +44,7 @@ def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: 
 def why_interrupted(candidate: CandidateRevision, migration: MigrationFacts) -> str:
     """Why an attempt failed that is not to blame for it, in one sentence."""
     injected = next((p.injected for p in migration.pods if p.injected), "")
-    ran = "before they were done" if candidate.migration_ran_at else "before its migrations ran"
-    why = injected or candidate.migration_waited or migration.message
+    known = candidate.memory.migrations
+    ran = "before they were done" if known.ran_at else "before its migrations ran"
+    why = injected or known.waited or migration.message
     return f"the Job ended {ran}{': ' + why if why else ''}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from maraudersmap_operator.resource.status_candidate import MAX_TERMINATION_RECORDS, CandidateRevision
-from maraudersmap_operator.resource.status_control import TerminationRecord
+from maraudersmap_operator.resource.status_candidate import CandidateRevision
+from maraudersmap_operator.resource.status_memory import (
+    MAX_TERMINATION_RECORDS,
+    Failures,
+    MigrationAttempt,
+    TerminationRecord,
+)
 
 from ..facts import MigrationFacts, PodFacts, RevisionFacts
 from .control_group import disturbance
@@ -20,6 +25,8 @@ FRESH_ATTEMPT = timedelta(seconds=8)
 FRESH_LEAD = timedelta(milliseconds=500)
 TERMINATION_WINDOW = timedelta(minutes=10)
 
+Changes = dict[str, object]
+
 
 def remember(
     candidate: CandidateRevision,
@@ -31,41 +38,47 @@ def remember(
     """The candidate with everything its pods show now folded in; the same object when nothing is new."""
     # The containers of a pod that is sent away end too: that is our doing, or the autoscaler's. What it did before is known.
     pods = [p for p in facts.active if not p.disrupted]
-    changes: dict[str, object] = {}
-    records = _count_terminations(candidate.terminations, pods, now)
-    if records != candidate.terminations:
-        changes["terminations"] = records
-    began, failed = candidate.first_attempt_at, candidate.first_failure_at
-    if (began is None or failed is None) and (first := _first_failure(pods, now)):
-        began, failed = first
-        changes |= {"first_attempt_at": began, "first_failure_at": failed}
-    if began and failed and not candidate.late_failure and _failed_late(pods, second_look(began, failed)):
-        changes["late_failure"] = True
-    if facts.ready > candidate.ready_high_water:
-        changes |= {"ready_high_water": facts.ready, "proven_at": now, "progressed_at": now}
+    memory = candidate.memory
+    changes: dict[str, Changes] = {"failures": _follow_failures(memory.failures, pods, now)}
+    if facts.ready > memory.progress.ready_high_water:
+        changes["progress"] = {"ready_high_water": facts.ready, "proven_at": now, "progressed_at": now}
     troubled = any(
         pod_trouble(p) in (Trouble.IMAGE_NOT_FOUND, Trouble.IMAGE_DENIED)
         for p in starting_pods(facts, migration)
     )
-    if troubled != (candidate.pull_error_since is not None):
-        changes["pull_error_since"] = now if troubled else None
-    if migration is not None and migration.attempt == candidate.migration_attempt:
-        changes |= _follow_migration(candidate, migration)
+    if troubled != (memory.failures.pull_error_since is not None):
+        changes["failures"] |= {"pull_error_since": now if troubled else None}
+    if migration is not None and migration.attempt == memory.migrations.attempt:
+        changes["migrations"] = _follow_migration(memory.migrations, migration)
     hurt = bool(disturbance(candidate, stable, now))
-    if hurt != (candidate.controls_hurt_since is not None):
-        changes["controls_hurt_since"] = now if hurt else None
-    return candidate.model_copy(update=changes) if changes else candidate
+    if hurt != (memory.control_group.hurt_since is not None):
+        changes["control_group"] = {"hurt_since": now if hurt else None}
+    return candidate.but(memory=changes) if any(changes.values()) else candidate
 
 
-def _follow_migration(candidate: CandidateRevision, migration: MigrationFacts) -> dict[str, object]:
+def _follow_failures(known: Failures, pods: Sequence[PodFacts], now: datetime) -> Changes:
+    changes: Changes = {}
+    records = _count_terminations(known.terminations, pods, now)
+    if records != known.terminations:
+        changes["terminations"] = records
+    began, failed = known.first_attempt_at, known.first_failure_at
+    if (began is None or failed is None) and (first := _first_failure(pods, now)):
+        began, failed = first
+        changes |= {"first_attempt_at": began, "first_failure_at": failed}
+    if began and failed and not known.late_failure and _failed_late(pods, second_look(began, failed)):
+        changes["late_failure"] = True
+    return changes
+
+
+def _follow_migration(known: MigrationAttempt, migration: MigrationFacts) -> Changes:
     """A Job that ends by its own deadline takes its pod along: whether that had run is known only from before."""
-    changes: dict[str, object] = {}
+    changes: Changes = {}
     ran = min((p.ran_since for p in migration.pods if p.ran_since), default=None)
-    if ran and candidate.migration_ran_at is None:
-        changes["migration_ran_at"] = ran
+    if ran and known.ran_at is None:
+        changes["ran_at"] = ran
     waits = why_waiting(migration.pods)
-    if waits and waits != candidate.migration_waited:
-        changes["migration_waited"] = waits
+    if waits and waits != known.waited:
+        changes["waited"] = waits
     return changes
 
 
@@ -76,7 +89,9 @@ def starting_pods(facts: RevisionFacts, migration: MigrationFacts | None) -> tup
 
 def terminations(candidate: CandidateRevision, now: datetime) -> int:
     """Container terminations within the window, those of pods that are gone included."""
-    return sum(r.count for r in candidate.terminations if now - r.last_at <= TERMINATION_WINDOW)
+    return sum(
+        r.count for r in candidate.memory.failures.terminations if now - r.last_at <= TERMINATION_WINDOW
+    )
 
 
 def _count_terminations(
@@ -104,7 +119,8 @@ def second_look(began: datetime, failed: datetime) -> datetime:
 
 def fresh_witness_at(candidate: CandidateRevision) -> datetime | None:
     """When to create a pod whose first attempt is such a second look; None while nothing has failed."""
-    began, failed = candidate.first_attempt_at, candidate.first_failure_at
+    known = candidate.memory.failures
+    began, failed = known.first_attempt_at, known.first_failure_at
     return second_look(began, failed) - FRESH_LEAD if began and failed else None
 
 

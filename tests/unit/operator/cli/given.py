@@ -46,9 +46,9 @@ def candidate(step: str = "Witnesses", **more: Any) -> Object:
     moments = {
         "startedAt": before_micro(40),
         "stepStartedAt": before_micro(12),
-        "progressedAt": before_micro(12),
     }
-    return {"revision": NEXT, "image": BAD, "step": step, **moments, **more}
+    memory = {"progress": {"progressedAt": before_micro(12)}}
+    return {"revision": NEXT, "image": BAD, "step": step, "memory": memory, **moments, **more}
 
 
 def rejected(**more: Any) -> Object:

@@ -27,6 +27,11 @@ EVIDENCE = {
 WAITING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container"}}
 FORBIDDEN = "pods are left out: you may not list them in namespace 'owlery'"
 
+ENDED_TWICE = {
+    "progress": {"progressedAt": given.before_micro(12)},
+    "failures": {"terminations": [{"pod": "u", "count": 2, "lastAt": given.before(5)}]},
+}
+
 CASES: dict[str, Snapshot] = {
     "ready": given.snapshot(given.resource(given.healthy())),
     "rolled-back": given.snapshot(
@@ -38,7 +43,7 @@ CASES: dict[str, Snapshot] = {
     ),
     "on-trial": given.snapshot(
         given.resource(
-            given.on_trial(terminations=[{"pod": "u", "count": 2, "lastAt": given.before(5)}]),
+            given.on_trial(memory=ENDED_TWICE),
             image=given.BAD,
         ),
         pods=(*given.SERVING, given.pod(given.NEXT, 1, ready=False, restarts=2, **WAITING)),

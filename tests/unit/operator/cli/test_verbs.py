@@ -13,12 +13,12 @@ from . import given
 from .given import BAD, NEXT, STABLE, TOKEN, Object
 
 OLDER = "kkkkkk22"
-DOOM = {"reason": "CrashLoop", "message": "it ends", "detectedAt": given.before_micro(1)}
+VERDICT = {"reason": "CrashLoop", "message": "it ends", "detectedAt": given.before_micro(1)}
 
 READY = given.resource(given.healthy())
 TRIAL = given.resource(given.on_trial(), image=BAD)
 BAKING = given.resource(given.on_trial("Baking"), image=BAD)
-DOOMED = given.resource(given.on_trial(doomed=DOOM), image=BAD)
+JUDGED = given.resource(given.on_trial(verdict=VERDICT), image=BAD)
 REJECTED = given.resource(given.rolled_back(), image=BAD)
 HELD = given.resource(given.held(), image=BAD)
 DISTURBED = given.resource(given.held("StableDisturbed"), image=BAD)
@@ -64,7 +64,7 @@ def test_a_request_is_one_small_patch(verb: Verb, resource: Object, to: str | No
     [
         (Verb.PROMOTE, READY, None, ("nothing is on trial", given.PODS_READY)),
         (Verb.PROMOTE, REJECTED, None, ("was rejected for CrashLoop", "`retry`")),
-        (Verb.PROMOTE, DOOMED, None, ("is being taken back for CrashLoop", "it ends")),
+        (Verb.PROMOTE, JUDGED, None, ("is being taken back for CrashLoop", "it ends")),
         (
             Verb.PROMOTE,
             given.resource(given.on_trial(), rollout={"paused": True}),
@@ -73,7 +73,7 @@ def test_a_request_is_one_small_patch(verb: Verb, resource: Object, to: str | No
         ),
         (Verb.ABORT, READY, None, ("nothing is on trial",)),
         (Verb.ABORT, FIRST, None, ("is the first revision", "spec.suspend")),
-        (Verb.ABORT, DOOMED, None, ("is being taken back already",)),
+        (Verb.ABORT, JUDGED, None, ("is being taken back already",)),
         (Verb.RETRY, READY, None, ("nothing is rejected or held",)),
         (
             Verb.RETRY,

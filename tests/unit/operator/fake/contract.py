@@ -57,7 +57,7 @@ CANDIDATE: Manifest = {
     "step": "Baking",
     "startedAt": _NOON,
     "stepStartedAt": _NOON,
-    "progressedAt": _NOON,
+    "memory": {"progress": {"progressedAt": _NOON}},
 }
 GHOST = "00000000-0000-4000-8000-00000000dead"
 
@@ -390,7 +390,8 @@ async def check_a_part_goes_with_the_defaults_that_nobody_owns(on: Ground) -> No
     """Else a newer definition's defaults would stay behind, without what the part needs, and every apply would fail."""
     first = await on.cluster.create(samples.resource(on.resource, on.namespace, "leftovers"))
     one = await _apply_status(on, first, {"phase": "Pending", "candidate": CANDIDATE})
-    assert one["status"]["candidate"]["heldSeconds"] == 0
+    assert one["status"]["candidate"]["canaryStep"] == 0
+    assert one["status"]["candidate"]["memory"]["progress"]["heldSeconds"] == 0
     two = await _apply_status(on, one, {"phase": "Pending"})
     assert "candidate" not in two["status"]
 

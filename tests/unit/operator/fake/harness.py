@@ -477,7 +477,7 @@ class Loop:
         status = self.status
         conditions = {c["type"]: f"{c['status']}/{c['reason']}" for c in status.get("conditions") or ()}
         candidate = (
-            {k: self.candidate.get(k) for k in ("revision", "step", "doomed")} if self.candidate else None
+            {k: self.candidate.get(k) for k in ("revision", "step", "verdict")} if self.candidate else None
         )
         errors = [str(e) for o in self.operators for e in o.queue.errors[-2:]]
         return (

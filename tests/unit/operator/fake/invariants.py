@@ -166,14 +166,14 @@ class Invariants:
             raise Broken(f"9: the ledger has lost {sorted(lost)}; {self.loop.told()}")
         was, now = before.get("candidate") or {}, after.get("candidate") or {}
         same = all(now.get(k) == was.get(k) for k in ("revision", "startedAt"))
-        doomed = was.get("doomed") or {}
-        if doomed and same and not now.get("doomed"):
-            raise Broken(f"9: the verdict {doomed['reason']} is forgotten; {self.loop.told()}")
-        if doomed and not same:
+        verdict = was.get("verdict") or {}
+        if verdict and same and not now.get("verdict"):
+            raise Broken(f"9: the verdict {verdict['reason']} is forgotten; {self.loop.told()}")
+        if verdict and not same:
             ended: Manifest = next(iter(after.get("history") or ()), {})
             carried_out = ended.get("outcome") in ("RolledBack", "Withdrawn")
             if ended.get("revision") != was["revision"] or not carried_out:
-                raise Broken(f"9: the verdict {doomed['reason']} was never carried out; {self.loop.told()}")
+                raise Broken(f"9: the verdict {verdict['reason']} was never carried out; {self.loop.told()}")
         for revision in set(new) - old:
             reason = new[revision]["reason"]
             if reason != "Aborted" and revision not in self.hurt and self._is_good(revision):

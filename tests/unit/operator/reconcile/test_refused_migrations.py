@@ -65,7 +65,7 @@ async def test_a_job_that_may_not_be_made_is_one_attempt_and_tried_less_and_less
         loop.server.admission.forbid(refuse, "no Jobs today")
         loop.good()
         await loop.run(60)
-        assert loop.candidate["migrationAttempt"] == 1
+        assert loop.candidate["memory"]["migrations"]["attempt"] == 1
         assert len(set(asked)) == 1
         assert len(asked) <= 6  # after 5 s, 10 s, 20 s ...
         assert "no Jobs today" in str(loop.status["conditions"])

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.operator.fake import schema
-from tests.unit.operator.fake.harness import Loop
+from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop
 from tests.unit.operator.fake.patches import copied
 
+from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
-from maraudersmap_operator.resource.crd import structural
-from maraudersmap_operator.resource.definition import Declared
+from maraudersmap_operator.resource.crd import status_schema
+from maraudersmap_operator.resource.moved import MOVED
 from maraudersmap_operator.resource.other_release import dump, read_status
-from maraudersmap_operator.resource.status import MaraudersMapStatus
+from maraudersmap_operator.resource.status_candidate import Step
 
-RECORDED = sorted(schema.FIRST_RELEASE.parent.glob("*.json"))
+FOLDER = schema.FIRST_RELEASE.parent
+STEPS = [json.loads(line) for line in (FOLDER / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
+RECORDED: dict[str, dict[str, Any]] = {
+    **{p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(FOLDER.glob("*.json"))},
+    **{one["name"]: one["status"] for one in STEPS},
+}
 
 
 def leaves(value: Any, path: str = "status") -> Iterator[tuple[str, Any]]:
@@ -35,75 +40,29 @@ def leaves(value: Any, path: str = "status") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+def at(node: Any, path: str) -> Any:
+    """What stands at that path; None when nothing does."""
+    for key in path.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
+
+
 def test_there_are_statuses_of_every_kind() -> None:
-    assert {p.stem for p in RECORDED} == {"ready", "baking", "on-trial", "rolled-back", "ready-with-a-ledger"}
+    assert {"ready", "baking", "on-trial", "rolled-back", "ready-with-a-ledger"} < RECORDED.keys()
+    assert {s["candidate"]["step"] for s in RECORDED.values() if "candidate" in s} == set(Step)
 
 
-@pytest.mark.parametrize("recorded", RECORDED, ids=lambda p: p.stem)
-def test_this_release_reads_all_that_the_first_one_has_stored(recorded: Path) -> None:
-    stored = json.loads(recorded.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("recorded", RECORDED)
+def test_this_release_reads_all_that_the_first_one_has_stored(recorded: str) -> None:
+    stored = RECORDED[recorded]
     status, left_out = read_status(stored)
     assert left_out == ()
     understood = dict(leaves(dump(status)))
     assert {path: understood.get(path) for path, _ in leaves(stored)} == dict(leaves(stored))
 
 
-def on_trial() -> dict[str, Any]:
-    """A status that v0.1.0 has stored in the middle of a rollout."""
-    path = schema.FIRST_RELEASE.parent / "on-trial.json"
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return stored
-
-
-def verdict(reason: str) -> dict[str, Any]:
-    return {"reason": reason, "message": "seen", "detectedAt": "2026-03-01T12:00:00.000000Z"}
-
-
-def test_a_verdict_of_the_first_release_is_understood_and_written_in_both_places() -> None:
-    stored = on_trial()
-    stored["candidate"]["doomed"] = verdict("CrashLoop")
-    status, left_out = read_status(stored)
-    assert left_out == ()
-    assert status.candidate is not None
-    assert status.candidate.verdict is not None
-    assert status.candidate.verdict.reason == "CrashLoop"
-    written = dump(status)["candidate"]
-    assert written["verdict"] == written["doomed"]
-    assert written["doomed"]["reason"] == "CrashLoop"
-    # and nothing differs between what was made here and what was read again
-    assert read_status(dump(status))[0] == status
-
-
-def test_where_both_places_differ_the_first_release_has_written_last() -> None:
-    stored = on_trial()
-    stored["candidate"] |= {"verdict": verdict("CrashLoop"), "doomed": verdict("StableDisturbed")}
-    candidate = read_status(stored)[0].candidate
-    assert candidate is not None
-    assert candidate.verdict is not None
-    assert candidate.verdict.reason == "StableDisturbed"
-
-
-def test_a_candidate_without_a_verdict_has_one_in_neither_place() -> None:
-    written = dump(read_status(on_trial())[0])["candidate"]
-    assert not {"verdict", "doomed"} & set(written)
-
-
-def test_the_first_release_s_definition_keeps_a_verdict() -> None:
-    status = copied(schema.declared(schema.FIRST_RELEASE)["properties"]["status"])
-    declared = Declared(status)
-    assert not [path for path in declared.no_place_for() if "verdict" in path or "doomed" in path]
-    stored = on_trial()
-    stored["candidate"]["doomed"] = verdict("CrashLoop")
-    kept = declared.fit(dump(read_status(stored)[0]), stored)["candidate"]
-    assert kept["doomed"]["reason"] == "CrashLoop"
-    assert "verdict" not in kept
-    # and a definition with neither has no place for it
-    del status["properties"]["candidate"]["properties"]["doomed"]
-    assert "status.candidate.verdict" in declared.no_place_for()
-
-
-def test_no_field_has_moved() -> None:
-    """Each field of the first release's status is where it was, and takes every value that it took."""
+def test_each_field_of_the_first_release_is_declared_where_it_was() -> None:
+    """And takes every value that it took."""
 
     def moved(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[str]:
         for key, part in (old.get("properties") or {}).items():
@@ -121,7 +80,7 @@ def test_no_field_has_moved() -> None:
             yield f"{path}, which needs more than it did"
 
     first = schema.declared(schema.FIRST_RELEASE)["properties"]["status"]
-    assert list(moved(first, structural(MaraudersMapStatus), "status")) == []
+    assert list(moved(first, status_schema(), "status")) == []
 
 
 async def test_the_first_release_can_read_what_this_one_stores() -> None:
@@ -133,6 +92,8 @@ async def test_the_first_release_can_read_what_this_one_stores() -> None:
         resource = copied(loop.resource)
         schema.prune(first, resource)
         schema.check(first, MARAUDERSMAP, resource)
+        for old, new in MOVED.items():
+            assert at(resource["status"], f"candidate.{old}") == at(loop.status, f"candidate.{new}")
         seen.add(f"{loop.status.get('phase')} {loop.candidate.get('step', '')}")
 
     async with Loop() as loop:
@@ -149,3 +110,32 @@ async def test_the_first_release_can_read_what_this_one_stores() -> None:
     assert {"Ready ", "RolledBack ", "RollingOut Witnesses", "RollingOut Sharing", "Baking Baking"} <= seen, (
         seen
     )
+
+
+async def test_a_visit_of_the_first_release_in_the_middle_of_a_rollout_forgets_nothing() -> None:
+    """It writes what it knows where it knows it, and the same field manager's apply takes all else away."""
+    async with Loop() as loop:
+        await loop.create()
+        loop.bad("crash")
+        await loop.until(lambda: bool(at(loop.candidate, "memory.failures.terminations")), 60)
+        before, visited = loop.candidate, copied(loop.resource)
+        # when
+        schema.prune(schema.declared(schema.FIRST_RELEASE), visited)
+        version = visited["metadata"]["resourceVersion"]
+        loop.server.apply_status(NAMESPACE, NAME, visited["status"], manager=FIELD_MANAGER, version=version)
+        assert not {"memory", "verdict"} & loop.candidate.keys()
+        loop.restart()
+        await loop.until(lambda: "memory" in loop.candidate, 10)
+        # then
+        assert loop.candidate["startedAt"] == before["startedAt"]
+        for path in (
+            "failures.firstAttemptAt",
+            "failures.firstFailureAt",
+            "controlGroup.pods",
+            "migrations.attempt",
+        ):
+            assert at(loop.candidate["memory"], path) == at(before["memory"], path) is not None
+        counted = {r["pod"]: r["count"] for r in at(loop.candidate, "memory.failures.terminations")}
+        assert all(counted[r["pod"]] >= r["count"] for r in at(before, "memory.failures.terminations"))
+        await loop.until(lambda: bool(loop.rejected), 120)
+        assert loop.rejected[0]["reason"] == "CrashLoop"

@@ -185,8 +185,12 @@ def check_memory(world: World, seen: Observed, decision: Decision) -> None:
         )
         assert withheld.serving == seen.serving, "10: the status differs from the Service"
     if before and after.candidate and before.started_at == after.candidate.started_at:
-        credited = after.candidate.unwatched_seconds - before.unwatched_seconds
+        credited = _unwatched(after.candidate) - _unwatched(before)
         assert credited == seen.unwatched.total_seconds(), "13: unwatched time counts"
+
+
+def _unwatched(candidate: CandidateRevision) -> float:
+    return candidate.memory.progress.unwatched_seconds
 
 
 def check_verdict(seen: Observed, candidate: CandidateRevision, verdict: CandidateVerdict) -> None:

@@ -40,7 +40,7 @@ def test_it_is_credited_once() -> None:
     )
     nobody_looks(world, 100).run(10)
     assert world.status.candidate is not None
-    assert world.status.candidate.unwatched_seconds == 100
+    assert world.status.candidate.memory.progress.unwatched_seconds == 100
     world.run(25)
     assert world.rejections() == ["ProgressDeadlineExceeded"]
     assert world.status.rejected[0].detect_seconds > 100

@@ -16,6 +16,7 @@ from typing import Any
 from maraudersmap_operator import analysis
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus, parse
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.other_release import dump
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_analysis import Bucket, Comparison, Tally
@@ -260,7 +261,7 @@ class World:
                 },
                 "spec": self.spec,
                 # Through JSON, as in the cluster: what is not stored is forgotten.
-                "status": self.status.model_dump(mode="json", by_alias=True, exclude_none=True),
+                "status": dump(self.status),
             }
         )
 
@@ -369,13 +370,10 @@ class World:
     def _look(self) -> Comparison | None:
         """What the analyst would bring: users' requests since the last look, spread over the ready endpoints."""
         candidate, policy = self.status.candidate, self.resource_spec.rollout.analysis
-        if (
-            candidate is None
-            or candidate.analysis is None
-            or analysis.until_next_look(candidate.analysis, policy, self.now)
-        ):
+        comparison = candidate.memory.analysis if candidate else None
+        if candidate is None or comparison is None or analysis.until_next_look(comparison, policy, self.now):
             return None
-        since = candidate.analysis.looked_at or candidate.started_at
+        since = comparison.looked_at or candidate.started_at
         requests = int(self.requests_per_second * (self.now - since).total_seconds())
         served = Counter(p.revision for p in self.pods if p.uid in self.endpoints | self._weighed())
         stable = self.status.stable.revision if self.status.stable else ""
@@ -383,7 +381,7 @@ class World:
             self._answers(revision, requests * served[revision] // max(served.total(), 1))
             for revision in (stable, candidate.revision)
         )
-        return analysis.add_look(candidate.analysis, analysis.Look(control, trial), policy, self.now)
+        return analysis.add_look(comparison, analysis.Look(control, trial), policy, self.now)
 
     def _weighed(self) -> frozenset[str]:
         return self.preview_endpoints if self.route_served else frozenset()

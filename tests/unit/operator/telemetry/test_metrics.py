@@ -11,6 +11,7 @@ from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase, Replicas
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 from maraudersmap_operator.resource.status_outcomes import HistoryEntry, Outcome, RejectedRevision
 from maraudersmap_operator.telemetry import Metrics
 
@@ -169,7 +170,7 @@ def test_a_rollout_shows_since_when_it_is_under_way() -> None:
         strategy=Strategy.BLUE_GREEN,
         started_at=NOW,
         step_started_at=NOW,
-        progressed_at=NOW,
+        memory=CandidateMemory(progress=Progress(progressed_at=NOW)),
     )
     # when
     metrics.observe(KEY, settled(), settled(phase=Phase.ROLLING_OUT, candidate=candidate))
@@ -214,7 +215,7 @@ def test_a_thousand_resources_are_cheap() -> None:
         step=Step.BAKING,
         started_at=NOW,
         step_started_at=NOW,
-        progressed_at=NOW,
+        memory=CandidateMemory(progress=Progress(progressed_at=NOW)),
     )
     dear = settled(
         candidate=candidate,

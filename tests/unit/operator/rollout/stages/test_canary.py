@@ -29,7 +29,11 @@ def until(world: World, step: Step) -> World:
     """Run to a step that traffic has followed."""
     for _ in range(400):
         candidate = world.status.candidate
-        if candidate and candidate.step is step and (candidate.settled_at or step is Step.BAKING):
+        if (
+            candidate
+            and candidate.step is step
+            and (candidate.memory.progress.settled_at or step is Step.BAKING)
+        ):
             return world
         world.run(0.5)
     raise AssertionError(f"never at {step}: {world.status.message}")
@@ -136,7 +140,8 @@ def test_stable_lost_in_the_middle_lets_the_candidate_through() -> None:
     world = until(ready_world().edit(image=NEXT), Step.SHARING)
     world.status = world.status.model_copy(
         update={
-            "candidate": world.status.candidate and world.status.candidate.model_copy(update={"controls": ()})
+            "candidate": world.status.candidate
+            and world.status.candidate.but(memory={"control_group": {"pods": ()}})
         }
     )
     world.behave(GOOD, Behaviour(ready_after=None)).run(10)

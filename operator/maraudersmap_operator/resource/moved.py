@@ -1,0 +1,117 @@
+"""Fields of the candidate that have moved since v0.1.0: for one release read in either place, and written in both.
+
+So one step back to v0.1.0 in the middle of a rollout forgets nothing. Where both places are there and differ, v0.1.0 has
+written last: it writes the old one alone.
+
+To be deleted with the next release: this file, and the calls of its five functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+# Both in `.status.candidate`.
+MOVED: Final = {
+    "doomed": "verdict",
+    "fullSize": "memory.progress.fullSize",
+    "heldSeconds": "memory.progress.heldSeconds",
+    "progressedAt": "memory.progress.progressedAt",
+    "provenAt": "memory.progress.provenAt",
+    "readyHighWater": "memory.progress.readyHighWater",
+    "settledAt": "memory.progress.settledAt",
+    "firstAttemptAt": "memory.failures.firstAttemptAt",
+    "firstFailureAt": "memory.failures.firstFailureAt",
+    "halfDownSince": "memory.failures.halfDownSince",
+    "lateFailure": "memory.failures.lateFailure",
+    "pullErrorSince": "memory.failures.pullErrorSince",
+    "terminations": "memory.failures.terminations",
+    "controls": "memory.controlGroup.pods",
+    "controlsHurtSince": "memory.controlGroup.hurtSince",
+    "migrationAttempt": "memory.migrations.attempt",
+    "analysis": "memory.analysis",
+}
+# What v0.1.0 does not write cannot be required of it.
+_UNKNOWN_TO_V0_1_0: Final = frozenset(new.split(".")[0] for new in MOVED.values())
+
+
+def from_old_places(status: Mapping[str, Any]) -> Json:
+    """A stored status with all that stands in old places in the new ones. The one given is left as it is."""
+    candidate = status.get("candidate")
+    if not isinstance(candidate, Mapping) or not MOVED.keys() & candidate.keys():
+        return dict(status)
+    found = {key: value for key, value in candidate.items() if key not in MOVED}
+    for old, new in MOVED.items():
+        if candidate.get(old) is not None:
+            found = _with(found, new.split("."), candidate[old])
+    return {**status, "candidate": found}
+
+
+def in_both_places(status: Json) -> Json:
+    """A status that is about to be stored, with the old places filled as well."""
+    candidate = status.get("candidate")
+    if not candidate:
+        return status
+    both = {old: value for old, new in MOVED.items() if (value := _at(candidate, new)) is not None}
+    return status | {"candidate": candidate | both}
+
+
+def declared_in_both_places(schema: Json) -> Json:
+    """The schema of a status with the old places declared, and nothing required that v0.1.0 does not write."""
+    candidate = schema["properties"]["candidate"]
+    old_places = {
+        old: _declaration(candidate, new)
+        | {"description": f"The same as `{new}`, where v0.1.0 has it; for one more release."}
+        for old, new in MOVED.items()
+    }
+    required = [name for name in candidate["required"] if name not in _UNKNOWN_TO_V0_1_0]
+    both = candidate | {"properties": candidate["properties"] | old_places, "required": required}
+    return schema | {"properties": schema["properties"] | {"candidate": both}}
+
+
+def without_another_place(lost: set[str]) -> set[str]:
+    """Of paths that a definition has no place for, those that their other place does not keep either."""
+    kept = set()
+    for old, new in _paths():
+        for here, there in ((old, new), (new, old)):
+            if not any(_within(path, there) for path in lost):
+                kept |= {path for path in lost if _within(path, here)}
+    return lost - kept
+
+
+def has_moved_below(path: str) -> bool:
+    """Parts of that path have an old place: it is not lost as a whole."""
+    return any(new.startswith(f"{path}.") for _, new in _paths())
+
+
+def _paths() -> list[tuple[str, str]]:
+    return [(f"status.candidate.{old}", f"status.candidate.{new}") for old, new in MOVED.items()]
+
+
+def _within(path: str, place: str) -> bool:
+    return path == place or path.startswith((f"{place}.", f"{place}["))
+
+
+def _with(node: Any, path: list[str], value: Any) -> Any:
+    """A copy of the node with the value at that path."""
+    if not path:
+        return value
+    before = node if isinstance(node, Mapping) else {}
+    return {**before, path[0]: _with(before.get(path[0]), path[1:], value)}
+
+
+def _at(node: Any, path: str) -> Any:
+    for key in path.split("."):
+        if not isinstance(node, Mapping):
+            return None
+        node = node.get(key)
+    return node
+
+
+def _declaration(schema: Json, path: str) -> Json:
+    """Without a default: the API server would fill it in beside what a later release has written in the new place."""
+    for key in path.split("."):
+        schema = schema["properties"][key]
+    return {keyword: value for keyword, value in schema.items() if keyword != "default"}
