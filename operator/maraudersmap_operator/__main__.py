@@ -140,7 +140,7 @@ async def _operate(
     namespaces = settings.namespaces
     async with asyncio.TaskGroup() as group:
         audit = group.create_task(audit_forever(cluster, store, queue, namespaces, health, metrics))
-        # No pass before the first audit: it would take what the watches have not told yet for deleted.
+        # No pass before the first audit: it would take what the watches have not reported yet for deleted.
         await health.first_audit.wait()
         workers = group.create_task(working.run(settings.workers))
         try:

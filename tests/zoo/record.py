@@ -26,10 +26,18 @@ class Row:
     counts: Counts
 
     def __str__(self) -> str:
-        told = [f"{v:.1f}" if v is not None else "" for v in (self.detect, self.restore)]
+        seconds = [f"{v:.1f}" if v is not None else "" for v in (self.detect, self.restore)]
         share = 100 * self.counts.failed / max(self.counts.sent, 1)
         failed = f"{self.counts.failed_new} + {self.counts.failed_kept}"
-        cells = (self.strategy, self.case, self.outcome, *told, str(self.counts.sent), failed, f"{share:.2f}")
+        cells = (
+            self.strategy,
+            self.case,
+            self.outcome,
+            *seconds,
+            str(self.counts.sent),
+            failed,
+            f"{share:.2f}",
+        )
         return f"| {' | '.join(cells)} |"
 
 
@@ -42,7 +50,7 @@ def write(rows: list[Row]) -> None:
     kept |= {_key(str(row)): str(row) for row in rows}
     head = (
         f"Last run {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}.\n\n"
-        "| strategy | scenario | outcome | told to stop after s | restored after s | requests | failed, new + kept | % |\n"
+        "| strategy | scenario | outcome | detected after s | restored after s | requests | failed, new + kept | % |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
     table = head + "\n".join(kept[key] for key in sorted(kept))

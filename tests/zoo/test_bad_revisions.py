@@ -1,4 +1,4 @@
-"""Revisions that are bad wherever they run: each is told to stop, enters the ledger, and its users hardly notice."""
+"""Revisions that are bad wherever they run: each is detected, enters the ledger, and its users hardly notice."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_tag_not_found(zoo: Callable[[str], Cage]) -> None:
 def test_entry_point_that_does_not_exist(zoo: Callable[[str], Cage], image_without_program: str) -> None:
     """Pulled, but the runtime cannot start it."""
     with zoo("BlueGreen").trial("entry point does not exist") as trial:
-        # Its migrations could not start either, and would be told first.
+        # Its migrations could not start either, and would be reported first.
         trial.edit(image=image_without_program, migrations={"enabled": False})
         entry = trial.until_rejected()
     assert entry["reason"] in ("CrashLoop", "ContainerConfigInvalid")

@@ -62,7 +62,7 @@ def test_a_revision_that_crashes_meets_nobody(cage: Cage) -> None:
     assert weight(cage) == 0
 
 
-def test_errors_under_the_first_weight_are_told_and_taken_back(cage: Cage) -> None:
+def test_errors_under_the_first_weight_are_reported_and_taken_back(cage: Cage) -> None:
     """A fifth of the requests meets it, and a fifth of those fails."""
     with cage.trial("errors in 20 % of answers", failed_percent=8) as trial:
         trial.misbehave("errors:20", **WATCHED)
@@ -84,7 +84,9 @@ def test_a_new_spec_under_a_weight_supersedes_the_candidate(cage: Cage) -> None:
         trial.until_promoted()
 
 
-def test_a_listener_that_does_not_exist_is_told_and_nothing_is_held_against_the_revision(cage: Cage) -> None:
+def test_a_listener_that_does_not_exist_is_reported_and_nothing_is_held_against_the_revision(
+    cage: Cage,
+) -> None:
     """The one that serves goes on doing so with stable."""
     with cage.trial("one of two listeners does not exist") as trial:
         parents = [

@@ -14,7 +14,7 @@ _SERVING_ONLY = ("ports", "startupProbe", "livenessProbe", "readinessProbe")
 def job(owner: Owner, spec: MaraudersMapSpec, revision: str, attempt: int, template: Manifest) -> Manifest:
     """Migrations of a revision, with the image, environment and placement of its pods (`template`).
 
-    One pod, no retry inside: its exit code tells what comes next, and the attempts are the rollout's to count.
+    One pod, no retry inside: its exit code decides what comes next, and the attempts are the rollout's to count.
     The Job is kept after it ended, because its outcome is read from it.
     """
     labels = {LABEL_REVISION: revision}

@@ -39,8 +39,8 @@ def status_tree(snapshot: Snapshot, now: datetime) -> Node:
         parts.append(node(Span("reachable at ", Tone.DIM), status.url))
     if status.conditions:
         width = max(len(c.type) for c in status.conditions)
-        told = {status.message}
-        conditions = [_condition(c, width, now, told) for c in status.conditions]
+        shown = {status.message}
+        conditions = [_condition(c, width, now, shown) for c in status.conditions]
         parts.append(node("Conditions", children=conditions))
     parts += [_revision(snapshot, r, now) for r in revisions(snapshot)]
     parts += [node(Span(f"note: {n}", Tone.WARN)) for n in snapshot.notes]
@@ -145,14 +145,14 @@ def _pod(pod: Pod, now: datetime) -> Node:
     )  # fmt: skip
 
 
-def _condition(condition: Condition, width: int, now: datetime, told: set[str]) -> Node:
-    """One line; its message below when it is bad news that has not been told yet."""
+def _condition(condition: Condition, width: int, now: datetime, shown: set[str]) -> Node:
+    """One line; its message below when it is bad news that has not been shown yet."""
     tone = _tone(condition)
     mark = {Tone.GOOD: "✓", Tone.BAD: "✗"}.get(tone, "·")
     since = short(now - condition.last_transition_time)
     below = []
-    if tone is Tone.BAD and condition.message and condition.message not in told:
-        told.add(condition.message)
+    if tone is Tone.BAD and condition.message and condition.message not in shown:
+        shown.add(condition.message)
         below.append(node(Span(condition.message, Tone.DIM)))
     return node(
         Span(f"{mark} ", tone), f"{condition.type:<{width}}  {condition.status:<7}  ",

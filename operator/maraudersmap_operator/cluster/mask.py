@@ -1,5 +1,5 @@
 """What may not be seen in a text: the values of Secrets in the forms in which programs print them, and what looks like a
-credential, whoever's it is. Pure; the operator and the plugin hide the same.
+credential, of any owner. Pure; the operator and the plugin hide the same.
 """
 
 from __future__ import annotations

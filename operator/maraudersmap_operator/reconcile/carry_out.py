@@ -288,7 +288,7 @@ class Hands:
             raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
 
     def _note_failure(self, action: Action, error: ClusterError) -> None:
-        """Say in the condition what could not be done; RecordRevision and Deploy have a fate of their own already."""
+        """Report in the condition what could not be done; RecordRevision and Deploy have a fate of their own already."""
         owner = self._owner.name
         match action:
             case RouteTo():
@@ -355,7 +355,7 @@ class Hands:
             raise NotYet(f"only revision {revision} answers users' requests")
 
     async def keep_evidence(self, action: Action) -> None:
-        """What the pods of a rejected revision have to say, before the verdict is stored and they go."""
+        """What the pods of a rejected revision show, before the verdict is stored and they go."""
         if not isinstance(action, KeepEvidence):
             return
         revision = action.revision

@@ -1,4 +1,4 @@
-"""Save what a failing pod has to say before it goes: its last log lines and its Events, secrets masked."""
+"""Save what a failing pod shows before it goes: its last log lines and its Events, secrets masked."""
 
 from __future__ import annotations
 

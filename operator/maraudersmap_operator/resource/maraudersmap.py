@@ -160,7 +160,7 @@ def _pruned(given: dict[str, Any], error: ValidationError, ignored: list[str], s
 
 
 def is_owned(metadata: Mapping[str, Any], path: Sequence[str | int]) -> bool:
-    """Someone has set the field, as far as the API server's record of owners tells: without one, it counts as set."""
+    """Someone has set the field, as far as the API server's record of owners shows: without one, it counts as set."""
     entries = metadata.get("managedFields") or ()
     return not entries or any(_owns(e.get("fieldsV1") or {}, path) for e in entries)
 

@@ -17,7 +17,7 @@ from .status import MaraudersMapStatus
 
 Json = dict[str, Any]
 
-# What tells one thing from the next of its kind: parts of another candidate, pod or entry are not carried over to this one.
+# What distinguishes one thing from the next of its kind: parts of another candidate, pod or entry are not carried over.
 _IDENTITY = ("type", "revision", "pod", "since", "startedAt")
 # Derived in each pass from everything else. A condition that nobody renews would speak of a time that is over.
 _DERIVED = frozenset({"conditions"})

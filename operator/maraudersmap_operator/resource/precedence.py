@@ -1,5 +1,5 @@
-"""Which phase a resource has, when the engine and its children each have something to report: the first in a list, whoever
-reports it and in whatever order."""
+"""Which phase a resource has, when the engine and its children each have something to report: the first in a list, in
+whatever order they report."""
 
 from __future__ import annotations
 

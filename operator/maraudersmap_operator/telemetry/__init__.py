@@ -1,4 +1,4 @@
-"""What the operator tells about itself: metrics, logs, health."""
+"""What the operator reports of itself: metrics, logs, health."""
 
 from .health import Health, serve_http
 from .logs import configure_logs, logger

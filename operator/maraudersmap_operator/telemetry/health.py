@@ -1,6 +1,6 @@
 """/healthz, /readyz and /metrics, from a server of their own, so that a stuck watch cannot hide behind a live one.
 
-`/healthz` fails for an operator that is deaf (audits keep finding what no watch told), stuck (a pass runs without end)
+`/healthz` fails for an operator that is deaf (audits keep finding what no watch reported), stuck (a pass runs without end)
 or starved (the event loop lags). A quiet cluster fails none of these.
 """
 
@@ -20,7 +20,7 @@ from .metrics import Metrics
 LAG_INTERVAL_SECONDS = 1.0
 MAX_LAG_SECONDS = 10.0
 MAX_PASS_SECONDS = 180.0
-# One audit may catch events in flight; the same object wrong in two of them was never told.
+# One audit may catch events in flight; the same object wrong in two of them was never reported.
 MAX_WRONG_AUDITS = 2
 
 
@@ -45,7 +45,7 @@ class Health:
         if self.lag_seconds > MAX_LAG_SECONDS:
             found.append(f"event loop lags by {self.lag_seconds:.1f} s")
         if self.wrong_audits >= MAX_WRONG_AUDITS:
-            found.append(f"{self.wrong_audits} audits in a row found objects that no watch event told of")
+            found.append(f"{self.wrong_audits} audits in a row found objects that no watch event reported")
         now = time.monotonic()
         stuck = [str(k) for k, began in self.passes.items() if now - began > MAX_PASS_SECONDS]
         if stuck:

@@ -45,7 +45,7 @@ def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision)
 
 
 def _wait_to_share(context: RolloutContext, wanted: int, strays: list[str]) -> int | None:
-    """Say what is waited for before traffic can be shared. Pods that do not go are nothing against the revision."""
+    """Report what is waited for before traffic can be shared. Pods that do not go are nothing against the revision."""
     context.wake(SOON)
     if strays:
         names, patience = ", ".join(strays), context.spec.rollout.progress_deadline_seconds

@@ -61,7 +61,7 @@ CASES: dict[str, Snapshot] = {
 }
 
 
-def told(snapshot: Snapshot) -> str:
+def rendered(snapshot: Snapshot) -> str:
     parts = [
         ("status", plain(status_tree(snapshot, given.NOW))),
         ("explain", explanation_lines(explain(snapshot, given.NOW))),
@@ -77,7 +77,7 @@ def told(snapshot: Snapshot) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_the_words(name: str) -> None:
     path = GOLDEN / f"{name}.txt"
-    text = told(CASES[name])
+    text = rendered(CASES[name])
 
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")

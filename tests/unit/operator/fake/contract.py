@@ -775,7 +775,7 @@ async def check_refused_pods_show_in_the_deployment(on: Ground) -> None:
     try:
         await on.cluster.create(samples.deployment(on.namespace, "refused", replicas=1))
 
-        async def told() -> bool:
+        async def reported() -> bool:
             conditions = ((await _get(on, DEPLOYMENT, "refused")).get("status") or {}).get("conditions") or ()
             return any(
                 c["type"] == "ReplicaFailure"
@@ -784,7 +784,7 @@ async def check_refused_pods_show_in_the_deployment(on: Ground) -> None:
                 for c in conditions
             )
 
-        await on.until(told, "the Deployment says why it has no pods")
+        await on.until(reported, "the Deployment says why it has no pods")
     finally:
         await on.no_quota("no-pods")
         await _scale(on, "refused", 0)

@@ -354,7 +354,7 @@ class Loop:
         began = self.clock()
         while not holds():
             passed = (self.clock() - began).total_seconds()
-            assert passed < seconds, f"not within {seconds:.0f} s; {self.told()}"
+            assert passed < seconds, f"not within {seconds:.0f} s; {self.described()}"
             await self.tick(step)
         return (self.clock() - began).total_seconds()
 
@@ -473,7 +473,7 @@ class Loop:
         """Of the newest write to anything."""
         return self.server.storage.version
 
-    def told(self) -> str:
+    def described(self) -> str:
         status = self.status
         conditions = {c["type"]: f"{c['status']}/{c['reason']}" for c in status.get("conditions") or ()}
         candidate = (
@@ -520,10 +520,10 @@ def quiet() -> None:
 def play(story: Callable[[], Awaitable[T]]) -> T:
     """Run a story to its end outside of pytest's loop."""
 
-    async def told() -> T:
+    async def whole() -> T:
         return await story()
 
-    return asyncio.run(told())
+    return asyncio.run(whole())
 
 
 __all__ = ["Health", "Loop", "copied"]

@@ -89,7 +89,7 @@ class Invariants:
         watches = [w for o in self.loop.operators for w in o.watches.of.values()]
         patience = UNSEEN if any(w.lag or w.frozen for w in watches) else SEEN
         if seen is None or self.loop.clock.now - seen > patience:
-            raise Broken(f"1: traffic goes to {revision}, which has no ready pod; {self.loop.told()}")
+            raise Broken(f"1: traffic goes to {revision}, which has no ready pod; {self.loop.described()}")
 
     def _deploys(self, request: Request) -> None:
         revision = (request.obj["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
@@ -121,16 +121,16 @@ class Invariants:
             (status.get("stable") or {}).get("revision"),
         }
         if revision in rejected and revision not in current and not asked:
-            raise Broken(f"3: {revision} was rejected and is rolled out again; {self.loop.told()}")
+            raise Broken(f"3: {revision} was rejected and is rolled out again; {self.loop.described()}")
 
     def _takes_away(self, revision: str, verb: str) -> None:
         """2 and 4: traffic leaves a revision before its pods do, and someone else answers."""
         if self.loop.selected == revision and self.loop.stable not in ("", revision):
-            raise Broken(f"4: {verb} of {revision}, to which traffic points; {self.loop.told()}")
+            raise Broken(f"4: {verb} of {revision}, to which traffic points; {self.loop.described()}")
         pods = {p["metadata"]["name"] for p in self.loop.all(POD) if _pod_revision(p) == revision}
         answering = self.loop.endpoints()
         if answering and not answering - pods:
-            raise Broken(f"2: {verb} of {revision} leaves no ready endpoint; {self.loop.told()}")
+            raise Broken(f"2: {verb} of {revision} leaves no ready endpoint; {self.loop.described()}")
 
     def _scales(self, revision: str, suspended: bool) -> None:
         """7: replicas under an autoscaler are written only to pre-scale, to retire, to suspend or to resume."""
@@ -139,7 +139,9 @@ class Invariants:
             return
         scalers = [s["spec"]["scaleTargetRef"]["name"] for s in self.loop.all(AUTOSCALER)]
         if deployment["metadata"]["name"] in scalers and self._is_calm():
-            raise Broken(f"7: {revision} is scaled although it belongs to the autoscaler; {self.loop.told()}")
+            raise Broken(
+                f"7: {revision} is scaled although it belongs to the autoscaler; {self.loop.described()}"
+            )
 
     # --- each version of the status -----------------------------------------------------------------------------------
     def _stored(self, change: Change) -> None:
@@ -163,17 +165,19 @@ class Invariants:
         forgiven = sum(tokens[0][k] != tokens[1][k] for k in tokens[0])
         dropped = len(set(new) - old) if len(new) == MOST_REJECTED else 0
         if len(lost) > forgiven + dropped:
-            raise Broken(f"9: the ledger has lost {sorted(lost)}; {self.loop.told()}")
+            raise Broken(f"9: the ledger has lost {sorted(lost)}; {self.loop.described()}")
         was, now = before.get("candidate") or {}, after.get("candidate") or {}
         same = all(now.get(k) == was.get(k) for k in ("revision", "startedAt"))
         verdict = was.get("verdict") or {}
         if verdict and same and not now.get("verdict"):
-            raise Broken(f"9: the verdict {verdict['reason']} is forgotten; {self.loop.told()}")
+            raise Broken(f"9: the verdict {verdict['reason']} is forgotten; {self.loop.described()}")
         if verdict and not same:
             ended: Manifest = next(iter(after.get("history") or ()), {})
             carried_out = ended.get("outcome") in ("RolledBack", "Withdrawn")
             if ended.get("revision") != was["revision"] or not carried_out:
-                raise Broken(f"9: the verdict {verdict['reason']} was never carried out; {self.loop.told()}")
+                raise Broken(
+                    f"9: the verdict {verdict['reason']} was never carried out; {self.loop.described()}"
+                )
         for revision in set(new) - old:
             reason = new[revision]["reason"]
             if reason != "Aborted" and revision not in self.hurt and self._is_good(revision):
@@ -198,7 +202,7 @@ class Invariants:
         self._disagree_since = {what: self._disagree_since.get(what, now) for what in told}
         for what, since in self._disagree_since.items():
             if now - since > SETTLED:
-                raise Broken(f"{what}: {told[what]}; {self.loop.told()}")
+                raise Broken(f"{what}: {told[what]}; {self.loop.described()}")
 
     def _note_ready(self) -> None:
         for pod in self.loop.all(POD):
@@ -230,7 +234,9 @@ class Invariants:
             self._needed_since = now
         elif now - self._needed_since > RESTORED:
             since = (now - self._needed_since).total_seconds()
-            raise Broken(f"11: nobody has answered for {since:.0f} s beside ready stable pods; {loop.told()}")
+            raise Broken(
+                f"11: nobody has answered for {since:.0f} s beside ready stable pods; {loop.described()}"
+            )
 
     def _disagreements(self) -> Iterator[tuple[str, str]]:
         """10: status and Service agree. 14: what is Available answers."""

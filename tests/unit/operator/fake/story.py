@@ -319,7 +319,7 @@ class Teller:
             if self.loop.phase == "Ready" and not self.loop.candidate:
                 break
         else:
-            raise Broken(f"the good revision never got through; {self.loop.told()}")
+            raise Broken(f"the good revision never got through; {self.loop.described()}")
         await self.loop.run(30)
         version = self.loop.version()
         await self.loop.run(QUIET_SECONDS)
@@ -329,7 +329,7 @@ class Teller:
                 for s in self.loop.server.storage.every()
                 if s.version > version
             ]
-            raise Broken(f"12: writes do not stop: {changed}; {self.loop.told()}")
+            raise Broken(f"12: writes do not stop: {changed}; {self.loop.described()}")
 
 
 @dataclass(slots=True)

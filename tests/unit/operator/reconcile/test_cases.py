@@ -53,7 +53,7 @@ def always(loop: Loop, holds: Callable[[], bool], what: str) -> None:
     """From now on, at every moment."""
 
     def check() -> None:
-        assert holds(), f"{what}: {loop.told()}"
+        assert holds(), f"{what}: {loop.described()}"
 
     loop.every_tick.append(check)
 

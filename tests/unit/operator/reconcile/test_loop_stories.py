@@ -40,7 +40,7 @@ async def quietly(loop: Loop, seconds: int = 60) -> None:
     await loop.run(20)
     version = loop.version()
     await loop.run(seconds)
-    assert loop.version() == version, f"12: writes do not stop; {loop.told()}"
+    assert loop.version() == version, f"12: writes do not stop; {loop.described()}"
 
 
 @pytest.mark.parametrize("strategy", ["BlueGreen", "Canary", "Rolling"])

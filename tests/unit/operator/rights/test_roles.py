@@ -90,7 +90,7 @@ def test_a_right_that_is_missing_shows(right: Right) -> None:
     statuses: list[str] = []
     ended: list[BaseException] = []
 
-    async def told() -> None:
+    async def played() -> None:
         async with Loop(rights=rights) as loop:
             loop.every_tick.append(lambda: ended.extend(e for o in loop.operators for e in o.queue.errors))
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
@@ -98,7 +98,7 @@ def test_a_right_that_is_missing_shows(right: Right) -> None:
             await story(loop)
 
     with structlog.testing.capture_logs() as logs, suppress(AssertionError, IndexError, StopIteration):
-        play(told)
+        play(played)
     assert rights.refused, "never asked for"
     words = f'cannot {right.verb} resource "{right.resource}"'
     if right == FINALIZERS:

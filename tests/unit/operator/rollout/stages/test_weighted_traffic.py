@@ -89,7 +89,7 @@ def test_pods_go_only_after_every_gateway_has_followed() -> None:
     assert world.previewed == ""
 
 
-def test_errors_under_a_small_weight_are_told() -> None:
+def test_errors_under_a_small_weight_are_reported() -> None:
     world = ready_world()
     world.requests_per_second = 100
     world.behave(BAD, Behaviour(errors_percent=30)).edit(image=BAD).run(60)
@@ -132,7 +132,7 @@ def test_a_step_that_was_held_for_long_grants_the_gateway_its_time_again() -> No
     assert world.status.candidate.verdict.environment
 
 
-def test_a_gateway_that_goes_away_is_told() -> None:
+def test_a_gateway_that_goes_away_is_reported() -> None:
     world = ready_world()
     world.no_gateway = True
     world.run(1)
@@ -140,7 +140,7 @@ def test_a_gateway_that_goes_away_is_told() -> None:
     assert world.status.message == "no Gateway"
 
 
-def test_a_gateway_that_serves_an_older_version_of_the_route_is_told() -> None:
+def test_a_gateway_that_serves_an_older_version_of_the_route_is_reported() -> None:
     """With an edited host name the old one is served: that is not what the spec asks for."""
     world = ready_world()
     world.gateway_deaf, world.route_weight = True, 1
