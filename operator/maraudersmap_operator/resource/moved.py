@@ -1,7 +1,7 @@
 """Fields of the candidate that have moved since v0.1.0: for one release read in either place, and written in both.
 
-So one step back to v0.1.0 in the middle of a rollout forgets nothing. Where both places are there and differ, v0.1.0 has
-written last: it writes the old one alone.
+So one step back to v0.1.0 in the middle of a rollout forgets nothing. Where the places differ v0.1.0 has written last: it
+writes the old ones alone, and carries along what it finds in the new ones.
 
 To be deleted with the next release: this file, and the calls of its five functions.
 """
@@ -44,8 +44,8 @@ def from_old_places(status: Mapping[str, Any]) -> Json:
         return dict(status)
     found = {key: value for key, value in candidate.items() if key not in MOVED}
     for old, new in MOVED.items():
-        if candidate.get(old) is not None:
-            found = _with(found, new.split("."), candidate[old])
+        # What is in no old place was forgotten by v0.1.0 on purpose.
+        found = _with(found, new.split("."), candidate.get(old))
     return {**status, "candidate": found}
 
 
@@ -95,11 +95,11 @@ def _within(path: str, place: str) -> bool:
 
 
 def _with(node: Any, path: list[str], value: Any) -> Any:
-    """A copy of the node with the value at that path."""
-    if not path:
-        return value
-    before = node if isinstance(node, Mapping) else {}
-    return {**before, path[0]: _with(before.get(path[0]), path[1:], value)}
+    """A copy of the node with the value at that path; without one there if the value is None."""
+    before = dict(node) if isinstance(node, Mapping) else {}
+    key, *rest = path
+    inner = _with(before.get(key), rest, value) if rest else value
+    return {**before, key: inner} if inner is not None else {k: v for k, v in before.items() if k != key}
 
 
 def _at(node: Any, path: str) -> Any:

@@ -57,6 +57,16 @@ def test_where_the_places_differ_the_first_release_has_written_last(name: str) -
             assert at(read, new) == theirs[old]
 
 
+def test_what_the_first_release_has_forgotten_stays_forgotten() -> None:
+    """It carries along what it finds in the new places."""
+    both = dump(read_status(ON_TRIAL["bluegreen-migrating"])[0])
+    failures = both["candidate"]["memory"]["failures"]
+    failures |= {"pullErrorSince": "2026-03-01T12:00:00.000000Z"}
+    read = dump(read_status(both)[0])["candidate"]
+    assert "pullErrorSince" not in read
+    assert at(read, "memory.failures.pullErrorSince") is None
+
+
 def test_what_cannot_be_read_in_an_old_place_is_left_out_alone() -> None:
     stored = copied(ON_TRIAL["bluegreen-baking"])
     stored["candidate"]["controlsHurtSince"] = "yesterday"
