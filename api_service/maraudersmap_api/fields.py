@@ -112,12 +112,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An absolute http or https address."""
+    """An absolute http or https address, of a form that a browser can follow."""
 
     most: int = 2048
 
     # The control characters by number: regular expressions differ in which of them they call white space.
-    _FORM = r"[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x20\x7f-\xa0\ufeff/?#]+[^\s\x00-\x20\x7f-\xa0\ufeff]*"
+    _BLANK = r"\s\x00-\x20\x7f-\xa0\ufeff"
+    _HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|[^{_BLANK}/?#@:%|<>\[\]\\^]+)"
+    _PORT = r"(?::(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{0,4}))?"
+    _USER = rf"(?:[^{_BLANK}/?#@\[\]\\]*@)?"
+    _FORM = rf"[Hh][Tt][Tt][Pp][Ss]?://{_USER}{_HOST}{_PORT}(?:[/?#][^{_BLANK}]*)?"
 
     def from_json(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -225,6 +229,11 @@ class Uuid:
 class Moment:
     """RFC 3339 with an offset, or a date for its midnight in UTC."""
 
+    _FORM = (
+        r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?"
+        r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+    )
+
     def from_json(self, value: Any) -> datetime:
         if not isinstance(value, str):
             raise Wrong("must be a time such as 2026-01-31T12:00:00Z, or a date")
@@ -235,8 +244,13 @@ class Moment:
             if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
                 moment = datetime.combine(date.fromisoformat(text), time(), UTC)
             else:
-                # An unescaped + arrives as a space. A leap second, which RFC 3339 knows, counts as the one before.
-                text = re.sub(r" (?=\d{2}:\d{2}$)", "+", text).replace(":60Z", ":59Z")
+                # An unescaped + arrives as a space.
+                text = re.sub(r" (?=\d{2}:\d{2}$)", "+", text)
+                # What else the parser takes for a time differs from one Python to the next: weeks, 24:00, no seconds.
+                if not re.fullmatch(self._FORM, text, re.ASCII):
+                    raise ValueError
+                # A leap second, which RFC 3339 knows, counts as the one before.
+                text = re.sub(r"(?<=:\d\d):60", ":59", text)
                 moment = datetime.fromisoformat(text.upper())
         except ValueError:
             raise Wrong("must be a time such as 2026-01-31T12:00:00Z, or a date") from None

@@ -32,11 +32,14 @@ COLUMNS = (
     "witnessCount",
     "version",
 )
-_SIGNS = "=+\\-@＝＋－＠"  # noqa: RUF001 - spreadsheets take full-width signs for the others
-_BEGINS = re.compile(rf"[{_SIGNS}\t\r\n]")
+# Spreadsheets take full-width, small and raised signs for the others: what NFKC makes of them, and the minus of typesetters.
+_SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−"  # noqa: RUF001
+# Invisible: joiners, marks of direction, a byte order mark. What pastes or imports a cell may drop them.
+_UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_BEGINS = re.compile(rf"[\t\r\n]|[\s\"{_UNSEEN}]*[{_SIGNS}]")
 # Some split at ; or tab and do not know our quotes: there a cell begins after each of these, and after each line feed.
 # Blanks and quotes in front of a sign are no obstacle to them.
-_INSIDE = re.compile(rf"([;|\t\r\n][\s\"']*)(?=[{_SIGNS}])")
+_INSIDE = re.compile(rf"([;|\t\r\n][\s\"'{_UNSEEN}]*)(?=[{_SIGNS}])")
 
 
 async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:

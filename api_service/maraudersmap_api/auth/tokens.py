@@ -95,10 +95,12 @@ class AccessTokens:
                 # Judged below: the library has one leeway for all, and an expired token is expired.
                 options={"require": ["iss", "aud", "sub", "ver", "iat", "exp"], "verify_iat": False},
             )
-            if int(claims["iat"]) > time.time() + CLOCKS_APART_SECONDS:
+            if not all(type(claims[name]) is int for name in ("ver", "iat", "exp")):  # nor true, nor 1.0
                 raise jwt.InvalidTokenError
-            found = Claims(UUID(claims["sub"]), int(claims["ver"]), int(claims["exp"]))
-            if found.expires_at - int(claims["iat"]) > ACCESS_LIFETIME.total_seconds():
+            if claims["iat"] > time.time() + CLOCKS_APART_SECONDS:
+                raise jwt.InvalidTokenError
+            found = Claims(UUID(claims["sub"]), claims["ver"], claims["exp"])
+            if found.expires_at - claims["iat"] > ACCESS_LIFETIME.total_seconds():
                 raise jwt.InvalidTokenError  # nothing of ours lives that long, even if made with our key
             return found
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
+from maraudersmap_api.http.heads import doubtful
 from maraudersmap_api.http.problems import malformed_response, problem_response
 from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, request_context
@@ -30,6 +31,8 @@ UNJUDGED = web.RequestKey("UNJUDGED", bool)
 """There is a credential, but it cannot be known now whether it is still valid."""
 ROUTED = web.RequestKey("ROUTED", bool)
 """There once aiohttp has found the route and code of ours runs."""
+DOUBTFUL = web.RequestKey("DOUBTFUL", bool)
+"""It can be read in two ways: see heads.py."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 
@@ -50,8 +53,11 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @web.middleware
 async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
-    """The first of all middlewares: from here on a failure is ours."""
+    """The first of all middlewares: from here on a failure is ours. Raises BadRequest for what can be read in two ways."""
     request[ROUTED] = True
+    if doubt := doubtful(request):
+        request[DOUBTFUL] = True
+        raise BadRequest(doubt)
     return await handler(request)
 
 
@@ -109,6 +115,9 @@ class Edge:
                 let_go(request)
             if not response.prepared:
                 self.finish_headers(request, response)
+                if request.get(DOUBTFUL, False):  # where the next request begins may be as doubtful
+                    response.force_close()
+                    response.headers["Connection"] = "close"
             context["userId"] = request.get(USER_ID)
             self._account(request, response.status, time.perf_counter() - started, error)
             return response

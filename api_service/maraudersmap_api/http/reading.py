@@ -8,8 +8,7 @@ counts with what it has sent, until its request is over, so many who send slowly
 """
 
 import asyncio
-import json
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -23,7 +22,7 @@ from maraudersmap_api.errors import (
     ValidationError,
 )
 from maraudersmap_api.infra.budget import ByteBudget, Share
-from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.parsing import NameTwice, strict_json, understand
 
 BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
@@ -139,13 +138,15 @@ def let_go(request: web.Request) -> None:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Strict JSON: UTF-8 only, no NaN, no depth or number that would hurt us. Raises ValidationError."""
+    """Strict JSON: UTF-8 only, no NaN, no name twice, no depth or number that would hurt us. Raises ValidationError."""
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        value = strict_json(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValidationError.of("body", "The body is not valid UTF-8") from None
     except RecursionError:
         raise ValidationError.of("body", "The body is nested too deeply") from None
+    except NameTwice:
+        raise ValidationError.of("body", "The body has a field twice") from None
     except ValueError:  # JSONDecodeError, and integers of thousands of digits
         raise ValidationError.of("body", "The body is not valid JSON") from None
     if not isinstance(value, dict):
@@ -161,7 +162,3 @@ def _codings(request: web.Request) -> set[str]:
     """What was done to the body, in lower case."""
     named = (header_list(request, "Content-Encoding") or "").split(",")
     return {coding for name in named if (coding := name.strip().lower())}
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -1,7 +1,8 @@
 """What a parser did not foresee in a client's bytes is the client's fault, not ours."""
 
+import json
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from maraudersmap_api.errors import BadRequest, DomainError
 from maraudersmap_api.infra.logs import error_context, log
@@ -24,3 +25,26 @@ def understand(what: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwarg
     except Exception as error:
         log.error("A parser did not expect this", extra={"context": {"error": error_context(error)}})
         raise BadRequest(f"{what} cannot be understood") from error
+
+
+class NameTwice(ValueError):
+    """An object has two members of one name: which of them is meant, each reader would decide for itself."""
+
+
+def strict_json(text: str) -> Any:
+    """What JSON stands for, without NaN and without a name twice in one object.
+
+    Raises NameTwice, another ValueError, or RecursionError.
+    """
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NameTwice("a name twice")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -4,13 +4,13 @@
 once.
 """
 
-import json
 from enum import IntEnum, StrEnum
 from typing import Any
 
 import orjson
 
 from maraudersmap_api.errors import BadFrame
+from maraudersmap_api.infra.parsing import NameTwice, strict_json
 
 MOST_FRAME_BYTES = 8 * 1024
 """What a client may send: its largest frame is a token."""
@@ -62,7 +62,9 @@ def error_frame(code: str, message: str) -> bytes:
 def parse_frame(text: str) -> tuple[ClientFrame, dict[str, Any]]:
     """A client's frame and all of its fields. Raises BadFrame."""
     try:
-        value = json.loads(text)
+        value = strict_json(text)
+    except NameTwice:
+        raise BadFrame("A frame may not have a field twice") from None
     except (ValueError, RecursionError):
         raise BadFrame("A frame must be JSON") from None
     if not isinstance(value, dict):

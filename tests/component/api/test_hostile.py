@@ -98,6 +98,15 @@ BAD_REQUESTS: list[tuple[bytes, int]] = [
     (call("POST", "/api/auth/login", b"{}" + b" " * 300_000, JSON), 413),
     (call("GET", "/api/openapi.json?x=%00"), 400),
     (call("GET", "/api/incidents/12abc"), 401),
+    # What two readers of one request would understand differently.
+    (b"GET /health HTTP/1.1\r\n\r\n", 400),
+    (b"GET /health HTTP/1.1\r\nHost: map\r\nHost: other\r\n\r\n", 400),
+    (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
+    (call("GET", "/api/auth/me", b"", "Authorization: Bearer x", "Authorization: Bearer y"), 400),
+    (call("POST", "/api/incidents", b"{}", JSON, "Idempotency-Key: a", "Idempotency-Key: b"), 400),
+    (call("POST", "/api/auth/login", b"{}", JSON, "Content-Type: text/plain"), 400),
+    (call("GET", "/ws", b"", "Origin: http://map", "Origin: http://evil.example"), 400),
+    (call("POST", "/api/auth/logout", b'{"refreshToken":"a","refreshToken":"b"}', JSON), 400),
 ]  # fmt: skip
 
 
@@ -213,6 +222,10 @@ def forged_tokens(user_id: str) -> dict[str, str]:
         "no expiry": signed(without("exp")),
         "no version": signed(without("ver")),
         "old version": signed({**good, "ver": 0}),
+        "version as truth": signed({**good, "ver": True}),
+        "version as fraction": signed({**good, "ver": 1.0}),
+        "expiry as text": signed({**good, "exp": str(now + 900)}),
+        "times as text": signed({**good, "iat": str(now), "exp": str(now + 900)}),
         "version as text": signed({**good, "ver": "latest"}),
         "subject that is no id": signed({**good, "sub": "harry"}),
         "nobody's subject": signed({**good, "sub": "00000000-0000-0000-0000-000000000000"}),

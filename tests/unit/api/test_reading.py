@@ -10,11 +10,15 @@ from multidict import MultiDict
 
 from maraudersmap_api.auth.models import Registration
 from maraudersmap_api.errors import ValidationError
-from maraudersmap_api.fields import UNSET, Text, Unset, Whole
+from maraudersmap_api.fields import UNSET, Moment, Text, Unset, Whole, Wrong
 from maraudersmap_api.http.models import model
 from maraudersmap_api.http.reading import parse_object
 from maraudersmap_api.incidents.models import Location, NewIncident, Severity
 
+NO_ADDRESS = (  # nothing that a browser could follow: it throws instead
+    "http://[", "http://[::1", "http://[fe80::1%25eth0]/", "http://a:b/", "http://a:-1/", "http://a:65536/", "http://@/",
+    "http://:80/", "http://a%zz/", "http://a\\b", "http://a<b", "http://a@b@c/",
+)  # fmt: skip
 GOOD = {"title": "Polyjuice brewed", "location": "HOGWARTS"}
 
 
@@ -65,6 +69,7 @@ def test_every_wrong_field_is_named() -> None:
         ("evidenceUrls", ["javascript:alert(1)"]),
         ("evidenceUrls", ["ftp://x"]),
         ("evidenceUrls", ["https://"]),
+        *(("evidenceUrls", [url]) for url in NO_ADDRESS),
         ("evidenceUrls", ["https://x.example/" + "a" * 2048]),
         ("witnessCount", 1.5),
         ("witnessCount", True),
@@ -94,6 +99,9 @@ def test_an_unknown_name_that_is_no_plain_word_is_not_echoed() -> None:
         b'"text"',
         b"null",
         b'{"a": NaN}',
+        b'{"a": 1, "a": 1}',
+        b'{"a": 1, "\\u0061": 2}',
+        b'{"a": [{"b": 1, "b": 2}]}',
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"a":' * 50_000,
@@ -228,3 +236,46 @@ def test_a_field_without_a_constraint_fails_at_start() -> None:
 
     with pytest.raises(TypeError, match=r"Loose\.name: .* needs a constraint"):
         model(Loose)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://x",
+        "HTTPS://Owl.Post:443/a?b=c#d",
+        "http://[::1]:80/",
+        "http://u:p@x/",
+        "https://\u0444.example/",
+        "http://a:/",
+    ],
+)
+def test_an_address_that_a_browser_can_follow(url: str) -> None:
+    assert model(NewIncident).from_object({**GOOD, "evidenceUrls": [url]}).evidence_urls == (url,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31T24:00:00Z", "2026-01-31T12:00Z", "2026-W05-6T12:00:00Z", "20260131T120000Z", "2026-01-31T12:00:00,5Z",
+        "2026-01-31T12:00:00+01:00:30", "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00", "2026-01-31T12:00:61Z",
+        "\u0662026-01-31T12:00:00Z", "2026-01-31T12:00:00Z\n", "0001-01-01T00:00:00Z", "infinity", "now", "",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_in_any_version_of_python(text: str) -> None:
+    with pytest.raises(Wrong):
+        Moment().from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31t12:00:00z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31 12:00:00.123456789Z", datetime(2026, 1, 31, 12, 0, 0, 123456, UTC)),
+        ("2026-01-31T12:00:00 02:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2017-01-01T00:59:60+01:00", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_times_of_rfc_3339(text: str, moment: datetime) -> None:
+    assert Moment().from_text(text) == moment

@@ -84,6 +84,17 @@ def test_nor_where_a_spreadsheet_splits_elsewhere_and_knows_no_quotes(lines: lis
         ("a - b, c + d; e = f", "a - b, c + d; e = f"),
         ("troll;x=1", "troll;x=1"),
         ("'=1", "'=1"),
+        *(
+            (f"{sign}1", f"'{sign}1")
+            for sign in "\ufe66\ufe62\ufe63\ufe6b\u207c\u207a\u207b\u208c\u208a\u208b\u2212"
+        ),
+        ("\u200b=1", "'\u200b=1"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("\u202e@SUM(1)", "'\u202e@SUM(1)"),
+        (" =1", "' =1"),
+        ('"=1', "'\"=1"),
+        ("x;\u2060=1", "x;\u2060'=1"),
+        ("5 \u2212 3", "5 \u2212 3"),
         ("", ""),
     ],
 )
