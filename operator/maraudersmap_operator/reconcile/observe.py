@@ -75,6 +75,7 @@ async def observe(
     # One that was written again from what ran does not say what it was made from: no proof of a collision.
     made_from = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
     target = name_revision(inputs, made_from)
+    unasked = not references.asked and unknown is None
     if not references.complete and unknown is None:
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
@@ -93,6 +94,7 @@ async def observe(
         target=None if unknown else TargetRevision(target, spec.image),
         unknown_reason=unknown[0] if unknown else Reason.TARGET_UNKNOWN,
         unknown=unknown[1] if unknown else "",
+        unasked=unasked,
         serving=serving_revision(store, key),
         previewed=selected_by(store, key, children.names.preview_service(key.name)),
         preview_endpoints=ready_endpoints(store, key, children.names.preview_service(key.name)),

@@ -26,17 +26,21 @@ from .sight import in_time
 class References:
     """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each Secret that pods read.
 
-    `complete`: every ConfigMap that the spec names was read, so it is known which revision the spec asks for.
+    `complete`: every ConfigMap that the spec names was read, so it is known which revision the spec asks for. `asked`: they
+    were read, or refused to be.
     """
 
     need: Need
     config_maps: dict[str, Manifest] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     complete: bool = True
+    asked: bool = True
 
 
 NOT_READ_YET = References(
-    Need(False, Reason.REFERENCES_UNREAD, "what the spec refers to has yet to be read"), complete=False
+    Need(False, Reason.REFERENCES_UNREAD, "what the spec refers to has yet to be read"),
+    complete=False,
+    asked=False,
 )
 
 

@@ -67,6 +67,24 @@ def report(context: Context, before: MaraudersMapStatus) -> None:
     context.update(
         conditions=tuple(_condition(before, context.generation, context.now, *c) for c in conditions)
     )
+    if phase is Phase.PENDING and context.observed.unasked and before.phase and not before.candidate:
+        _leave_as_it_was(context, before)
+
+
+def _leave_as_it_was(context: Context, before: MaraudersMapStatus) -> None:
+    """Nothing is known yet that would change what users read of the whole: each restart of the operator would else report
+    every resource as not ready for a moment."""
+    kept = {
+        kind: old
+        for kind in (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
+        if (old := before.condition(kind)) is not None
+    }
+    context.update(
+        observed_generation=before.observed_generation,
+        phase=before.phase,
+        message=before.message,
+        conditions=tuple(kept.get(ConditionType(c.type), c) for c in context.status.conditions),
+    )
 
 
 def _compared(context: Context) -> str:

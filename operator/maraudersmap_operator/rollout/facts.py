@@ -169,6 +169,7 @@ class Observed:
     )  # None: unknown, because something that makes it could not be read or understood
     unknown: str = ""  # one sentence: why the target is unknown
     unknown_reason: Reason = Reason.TARGET_UNKNOWN
+    unasked: bool = False  # it is unknown only because this process has not asked yet
     unremembered: str = (
         ""  # one sentence: why what a rollout learns would be forgotten; empty when it would not
     )
