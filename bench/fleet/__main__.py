@@ -115,6 +115,7 @@ def _measure(plane: Plane, arguments: argparse.Namespace) -> list[Row]:
         row("all Ready after", f"{fleet.wait_ready(plane, count, arguments.limit):.0f} s")
         pause(arguments.settle, "settling")
         row("resident, settled", _megabytes(operator.pid))
+        _idle(operator, arguments.idle, row)
     finally:
         operator.stop()
     operator = Operator(plane, arguments.log)
@@ -124,7 +125,6 @@ def _measure(plane: Plane, arguments: argparse.Namespace) -> list[Row]:
         row("restart: ready after", f"{time.monotonic() - began:.1f} s")
         pause(arguments.settle, "settling after the restart")
         row("resident, restarted", _megabytes(operator.pid))
-        _idle(operator, arguments.idle, row)
         _edits(plane, count, row)
         row("resident, after the edits", _megabytes(operator.pid))
     finally:
