@@ -2,10 +2,11 @@
 
 from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations
 from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable
+from .identity import Key, owner_key
 from .kinds import Kind, kind_of
 from .lease import LeaseClock, lead
 from .session import in_cluster, open_api, own_namespace
-from .store import Key, Store, owner_key
+from .store import Store
 
 __all__ = [
     "Cluster",

@@ -11,40 +11,19 @@ A watch with a selector reports DELETED as well for an object that only lost a l
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
-
 from .client import Listing, Manifest
-from .kinds import DEPLOYMENT, JOB, MARAUDERSMAP, REPLICA_SET, SERVICE, STATEFUL_SET, Kind
-from .slim import slim
+from .identity import CONTROLLERS, Key, Reference, controller_of, owner_key, version
+from .kinds import MARAUDERSMAP, Kind
+from .slim import packed, slim, unpacked
 
 K = TypeVar("K")
 
 # Removed UIDs remembered; a late event comes within seconds.
 MAX_TOMBSTONES = 10_000
-# What may stand between a resource and an object that belongs to it.
-CONTROLLERS = {k.kind: k for k in (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, JOB, SERVICE)}
-
-
-class Key(NamedTuple):
-    """Names one MaraudersMap."""
-
-    namespace: str
-    name: str
-
-
-class Reference(NamedTuple):
-    """An object that others name as their controller."""
-
-    kind: Kind
-    namespace: str
-    name: str
-    uid: str
 
 
 class _Entry(NamedTuple):
@@ -54,7 +33,7 @@ class _Entry(NamedTuple):
     version: int
     controller: str  # UID, empty for none
     key: Key | None  # by its labels
-    body: bytes  # packed JSON: a small part of the memory of the parsed object
+    body: bytes  # packed
 
 
 class Store:
@@ -198,7 +177,7 @@ class Store:
                 or entry.controller in self._tombstones
             ):
                 continue
-            reference = controller_of(_unpacked(entry.body))
+            reference = controller_of(unpacked(entry.body))
             kind = CONTROLLERS.get(str((reference or {}).get("kind")))
             if reference is not None and kind is not None:
                 found[entry.controller] = Reference(
@@ -218,7 +197,7 @@ class Store:
             if reference["kind"] == MARAUDERSMAP.kind:
                 keys.add(Key(str(obj["metadata"]["namespace"]), str(reference["name"])))
                 break
-            reference = controller_of(_unpacked(entry.body)) if entry is not None else None
+            reference = controller_of(unpacked(entry.body)) if entry is not None else None
         return keys
 
     # --- how it is kept ---------------------------------------------------------------------------------------------
@@ -242,7 +221,7 @@ class Store:
         return entry.key is not None or entry.kind is MARAUDERSMAP
 
     def _read(self, uid: str) -> Manifest:
-        obj: Manifest = _unpacked(self._entries[uid].body)
+        obj: Manifest = unpacked(self._entries[uid].body)
         if uid in self._leaving:
             obj["metadata"].setdefault("deletionTimestamp", obj["metadata"]["creationTimestamp"])
         return obj
@@ -259,7 +238,7 @@ class Store:
             version=version(obj),
             controller=str(controller["uid"]) if controller else "",
             key=None if kind is MARAUDERSMAP else owner_key(obj),
-            body=_packed(slim(kind, obj)),
+            body=packed(slim(kind, obj)),
         )
         self._entries[uid] = entry
         if kind is MARAUDERSMAP:
@@ -288,35 +267,6 @@ class Store:
         _drop(self._by_controller, entry.controller, uid)
         if entry.key is not None:
             _drop(self._by_label, entry.key, uid)
-
-
-def version(obj: Manifest) -> int:
-    return int(obj["metadata"].get("resourceVersion") or 0)
-
-
-def owner_key(obj: Manifest) -> Key | None:
-    """The MaraudersMap that an object belongs to by its labels; None when they are not all there."""
-    meta = obj["metadata"]
-    labels = meta.get("labels") or {}
-    instance = labels.get(LABEL_INSTANCE)
-    if not instance or labels.get(LABEL_MANAGED_BY) != MANAGER:
-        return None
-    return Key(meta["namespace"], instance)
-
-
-def controller_of(obj: Manifest) -> Manifest | None:
-    """The controller reference of an object."""
-    return next((r for r in obj["metadata"].get("ownerReferences") or () if r.get("controller")), None)
-
-
-def _packed(obj: Manifest) -> bytes:
-    # The quickest level: Kubernetes objects repeat themselves, and a pass reads some twenty of them.
-    return zlib.compress(json.dumps(obj, separators=(",", ":")).encode(), 1)
-
-
-def _unpacked(body: bytes) -> Manifest:
-    obj: Manifest = json.loads(zlib.decompress(body))
-    return obj
 
 
 def _drop(index: dict[K, dict[str, None]], key: K, uid: str) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import JOB
-from maraudersmap_operator.cluster.store import controller_of
 
 
 async def adopt_jobs(cluster: Cluster, store: Store, owner: Owner) -> None:

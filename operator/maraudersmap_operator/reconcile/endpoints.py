@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Key, Manifest, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, SERVICE
-from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED, Component
 
 from .labels import component_of, revision_of

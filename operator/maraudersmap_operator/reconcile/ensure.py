@@ -24,8 +24,8 @@ from maraudersmap_operator.cluster import (
     Store,
     kind_of,
 )
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB
-from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource.names import (
     ANNOTATION_DIGEST,
     KIND,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Manifest, NotLeading, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
     CONFIG_MAP,
@@ -22,7 +23,6 @@ from maraudersmap_operator.cluster.kinds import (
     SERVICE,
     STATEFUL_SET,
 )
-from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.telemetry import logger

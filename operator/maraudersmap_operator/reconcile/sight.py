@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store, Unavailable
+from maraudersmap_operator.cluster.identity import Reference, version
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, POD
-from maraudersmap_operator.cluster.store import Reference, version
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.telemetry import logger
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
+from maraudersmap_operator.cluster.identity import controller_of, owner_key
 from maraudersmap_operator.cluster.kinds import POD, REPLICA_SET
-from maraudersmap_operator.cluster.store import controller_of, owner_key
 from maraudersmap_operator.telemetry import logger
 
 from .endpoints import endpoint_names

@@ -10,8 +10,8 @@ from __future__ import annotations
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
-from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMapSpec
 
 from .endpoints import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
