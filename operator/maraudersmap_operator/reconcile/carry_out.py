@@ -16,7 +16,6 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import (
     Cluster,
     ClusterError,
-    Conflict,
     Key,
     Kind,
     Manifest,
@@ -25,8 +24,7 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
-from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP, SHARED
-from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.resource.status_outcomes import PodEvidence
 from maraudersmap_operator.rollout import (
@@ -45,6 +43,7 @@ from maraudersmap_operator.rollout import (
 )
 from maraudersmap_operator.telemetry import logger
 
+from .dependence import SELECTOR, Failed, NotYet, depends_on, moves_traffic, named, with_failed
 from .ensure import Ensurer
 from .evidence import gather
 from .fates import Fate, Fates, State, state_of
@@ -52,37 +51,16 @@ from .jobs import has_ended
 from .labels import revision_of
 from .masking import Masks
 from .observe import Observation
+from .out_of_reach import Reach
 from .records import Records
+from .resize import resize
 from .route import NOT_SERVED
-from .traffic import look, may_be_answered_by, others_answer, route_to
+from .traffic import route_to
 
 # A kubelet that does not answer must not hold a verdict back.
 EVIDENCE_SECONDS = 5
-TRIES = 3
-# The part of the Service that moves by a write of its own has a fate of its own.
-SELECTOR = "Selector of Service"
-REMOVAL = "Removal of Deployment"
 # Endpoints take seconds to follow traffic; what holds a removal for longer is reported.
 WAITS_LONG = timedelta(minutes=1)
-
-
-class NotYet(Exception):
-    """An action has to wait: what it depends on has failed, or the world is not as decided on. Looked at again soon."""
-
-
-def moves_traffic(action: Action) -> bool:
-    return isinstance(action, RouteTo | Weigh)
-
-
-def goes_back(action: Action, stable: StableRevision | None) -> bool:
-    """Traffic moves to the stable revision, and away from any other."""
-    match action:
-        case RouteTo(revision=revision):
-            return stable is not None and revision == stable.revision
-        case Weigh(percent=percent):
-            return percent == 0
-        case _:
-            return False
 
 
 class Hands:
@@ -121,13 +99,18 @@ class Hands:
         self.now = now
         self._key = Key(owner.namespace, owner.name)
         self.records = Records(cluster, store, ensurer, owner, spec, observation)
-        self.serving = observation.observed.serving
+        on_stage = {r.revision for r in (status.stable, status.candidate) if r is not None}
+        self._reach = Reach(cluster, store, owner, observation.observed.serving, on_stage)
         self.weight = observation.observed.route.weight if observation.observed.route else 0
         self.evidence: dict[str, PodEvidence | None] = {}
         self.traffic_failed = False
         self.left_undone = False
-        self._failed: set[tuple[type[Action], str]] = set()
-        self._looked = False
+        self._failed: Failed = frozenset()
+
+    @property
+    def serving(self) -> str:
+        """Where traffic goes, as far as this pass knows by now."""
+        return self._reach.serving
 
     @property
     def observed(self) -> Observed:
@@ -139,7 +122,8 @@ class Hands:
         self._go_on()
         logger().debug("acting", action=str(action))
         try:
-            self._depends_on(action)
+            if depends_on(action, self._failed):
+                raise NotYet("what it depends on has failed")
             await self._do(action)
         except NotYet as why:
             logger().debug("action put off", action=str(action), why=str(why))
@@ -152,8 +136,8 @@ class Hands:
         else:
             return
         self.left_undone = True
-        self.traffic_failed |= isinstance(action, RouteTo | Weigh)
-        self._failed.add((type(action), getattr(action, "revision", "")))
+        self.traffic_failed |= moves_traffic(action)
+        self._failed = with_failed(self._failed, action)
 
     async def _do(self, action: Action) -> None:
         match action:
@@ -171,7 +155,7 @@ class Hands:
                 await self._scale(revision, replicas)
             case RouteTo(revision=revision):
                 await route_to(self._cluster, self._store, self._owner, self._spec, revision)
-                self.serving = revision
+                self._reach.serving = revision
             case Weigh(percent=percent):
                 before, self.weight = self.weight, percent
                 if not await self.lead_through_gateway():
@@ -246,70 +230,18 @@ class Hands:
         if not await self._ensurer.ensure(manifest):
             raise NotYet("the child is not as wanted")
 
-    # --- what depends on what ---------------------------------------------------------------------------------------
-
-    def _depends_on(self, action: Action) -> None:
-        """Raise NotYet when something that this action needs has failed in this pass."""
-        match action:
-            case Migrate(revision=revision) | Deploy(revision=revision):
-                needed: set[tuple[type[Action], str]] = {(RecordRevision, revision)}
-            case ScaleTo(revision=revision):
-                needed = {(RecordRevision, revision), (Deploy, revision)}
-            case Retire():
-                needed = {f for f in self._failed if f[0] in (RouteTo, Weigh)}
-            case _:
-                return
-        if needed & self._failed:
-            raise NotYet("what it depends on has failed")
-
-    async def _before_taking_away(self, revision: str) -> None:
-        """No user's request can reach the revision: seen live, in this pass."""
-        await self._look()
-        if self.serving == SHARED and revision not in self._on_stage():
-            return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
-        if self.serving in (revision, SHARED):
-            raise NotYet(f"users' requests may still reach revision {revision}")
-        if pods := may_be_answered_by(self._store, self._key, revision):
-            raise NotYet(
-                f"users' requests may still reach revision {revision} through {', '.join(sorted(pods)[:3])}"
-            )
-
-    def _on_stage(self) -> set[str]:
-        return {r.revision for r in (self._status.stable, self._status.candidate) if r is not None}
-
-    async def _look(self) -> None:
-        """See live, once in a pass, that the Service leads where the decision takes it to lead."""
-        if self._looked:
-            return
-        selected = await look(self._cluster, self._store, self._owner)
-        self._looked = True
-        if selected != self.serving:
-            self.serving = selected
-            raise NotYet(f"the Service leads to {selected or 'nothing'}, which was not decided on")
-
     def _note_failure(self, action: Action, error: ClusterError) -> None:
-        """Report in the condition what could not be done; RecordRevision and Deploy have a fate of their own already."""
-        owner = self._owner.name
-        match action:
-            case RouteTo():
-                what, name = SELECTOR, children.names.service(owner)
-            case ScaleTo(revision=revision):
-                what, name = "Size of Deployment", children.names.deployment(owner, revision)
-            case Retire(revision=revision):
-                what, name = REMOVAL, children.names.deployment(owner, revision)
-            case MarkMigrated(revision=revision):
-                what, name = "Note in ControllerRevision", children.names.controller_revision(owner, revision)
-            case _:
-                return
-        self._fates.note(Fate(what, name, state_of(error), error.message), f"{action}", self.now)
+        """Report in the condition what could not be done."""
+        if part := named(action, self._owner.name):
+            self._fates.note(Fate(*part, state_of(error), error.message), f"{action}", self.now)
 
     def _name_what_is_waited_for(self, action: Action, why: str) -> None:
         """A revision that is not retired for long is reported, with what holds it."""
-        if not isinstance(action, Retire):
+        part = named(action, self._owner.name)
+        if not isinstance(action, Retire) or part is None:
             return
-        what, name = REMOVAL, children.names.deployment(self._owner.name, action.revision)
-        if self.now - self._fates.put_off(what, name, self.now) >= WAITS_LONG:
-            self._fates.note(Fate(what, name, State.WAITING, why), f"{action}", self.now)
+        if self.now - self._fates.put_off(*part, self.now) >= WAITS_LONG:
+            self._fates.note(Fate(*part, State.WAITING, why), f"{action}", self.now)
 
     # --- the actions ------------------------------------------------------------------------------------------------
 
@@ -318,41 +250,8 @@ class Hands:
         known = self._store.find(self._key, DEPLOYMENT, name)
         current = int(known["spec"].get("replicas", 1)) if known else 0
         if replicas < current and not self._spec.suspend:
-            await self._before_shrinking(revision, replicas)
-        for tries_left in reversed(range(TRIES)):
-            live = await self._cluster.get(DEPLOYMENT, self._owner.namespace, name)
-            if live is None:
-                raise NotYet(f"Deployment {name} is not there")
-            self._store.confirm(DEPLOYMENT, live)
-            if int(live["spec"].get("replicas", 1)) == replicas:
-                return
-            meta = live["metadata"]
-            try:
-                await self._cluster.scale(
-                    DEPLOYMENT,
-                    self._owner.namespace,
-                    name,
-                    replicas,
-                    uid=meta["uid"],
-                    version=meta["resourceVersion"],
-                )
-            except Conflict:
-                # Its controller writes the status often; the size that was decided on stands.
-                if not tries_left:
-                    raise
-                continue
-            return
-
-    async def _before_shrinking(self, revision: str, replicas: int) -> None:
-        """No pods that answer users go before others are seen to answer."""
-        if self._observation.observed.serving != self.serving:
-            raise NotYet("traffic has just moved; what it left shrinks when it is seen to have moved")
-        if replicas == 0 and self.serving != SHARED:
-            await self._before_taking_away(revision)
-            return
-        await self._look()
-        if replicas == 0 and not others_answer(self._store, self._key, revision):
-            raise NotYet(f"only revision {revision} answers users' requests")
+            await self._reach.before_shrinking(revision, replicas)
+        await resize(self._cluster, self._store, self._owner, revision, replicas)
 
     async def keep_evidence(self, action: Action) -> None:
         """What the pods of a rejected revision show, before the verdict is stored and they go."""
@@ -375,7 +274,7 @@ class Hands:
 
     async def _retire(self, revision: str) -> None:
         """Its Deployment, and migrations that still run for it. Those that ended stay to be read."""
-        await self._before_taking_away(revision)
+        await self._reach.before_taking_away(revision)
         for deployment in self._store.children(self._key, DEPLOYMENT):
             if revision_of(deployment) == revision and "deletionTimestamp" not in deployment["metadata"]:
                 await self._delete(DEPLOYMENT, deployment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import EVENT, POD
 from maraudersmap_operator.cluster.mask import Mask
+from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.status_outcomes import (
     MAX_LOG_LINE,
     MAX_LOG_LINES,
@@ -37,6 +38,17 @@ async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks:
         logs=tuple(line[:MAX_LOG_LINE] for line in await _log_lines(cluster, worst, mask)),
         events=tuple(text[:MAX_LOG_LINE] for text in await _events(cluster, key.namespace, facts.uid, mask)),
     )
+
+
+def with_evidence(status: MaraudersMapStatus, evidence: dict[str, PodEvidence | None]) -> MaraudersMapStatus:
+    """The ledger with what was saved of each revision's pods."""
+    if not evidence:
+        return status
+    rejected = tuple(
+        r.model_copy(update={"evidence": evidence[r.revision]}) if evidence.get(r.revision) else r
+        for r in status.rejected
+    )
+    return status.model_copy(update={"rejected": rejected})
 
 
 async def _log_lines(cluster: Cluster, pod: Manifest, mask: Mask) -> list[str]:

@@ -18,16 +18,17 @@ from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status_outcomes import PodEvidence
 from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, decide
 
 from .admission import ask_admission
 from .analyst import compared
 from .between import Between, Unannounced
-from .carry_out import Hands, goes_back, moves_traffic
+from .carry_out import Hands
 from .condition import with_children
 from .converge import Converger
+from .dependence import goes_back, moves_traffic
 from .ensure import Ensurer
+from .evidence import with_evidence
 from .fates import Fate
 from .forward import is_forward
 from .masking import Masks
@@ -236,7 +237,7 @@ class Pass:
             raise
         self.reported = fates
         self._between.to_announce += [(self.resource, note) for note in notes]
-        self._parts.metrics.observe(self.key, before, status, most_pods(self.resource))
+        self._parts.metrics.observe(self.key, before, status, self.resource.most_pods)
 
     async def _store(self, status: MaraudersMapStatus) -> None:
         """Store it, or leave its answer to be waited for: the next pass may be needed before."""
@@ -294,22 +295,5 @@ class Pass:
             )
 
 
-def most_pods(resource: MaraudersMap) -> int | None:
-    """The most pods that its autoscaler may ask for; None without one."""
-    scaling = resource.spec.autoscaling
-    return scaling.max_replicas if scaling.enabled else None
-
-
 async def _nothing() -> None:
     return
-
-
-def with_evidence(status: MaraudersMapStatus, evidence: dict[str, PodEvidence | None]) -> MaraudersMapStatus:
-    """The ledger with what was saved of each revision's pods."""
-    if not evidence:
-        return status
-    rejected = tuple(
-        r.model_copy(update={"evidence": evidence[r.revision]}) if evidence.get(r.revision) else r
-        for r in status.rejected
-    )
-    return status.model_copy(update={"rejected": rejected})

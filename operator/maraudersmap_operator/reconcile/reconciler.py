@@ -30,7 +30,7 @@ from .definition import AGAIN, Definition
 from .ensure import Budget
 from .memory import StatusWriter
 from .nodes import Nodes
-from .one_pass import Pass, Superseded, most_pods
+from .one_pass import Pass, Superseded
 from .parts import Parts
 from .references import NOT_READ_YET, References, read_references, without_references
 from .settings import Settings
@@ -180,7 +180,7 @@ class Reconciler:
         stored = live.get("status") or {}
         if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
             between.to_announce += [(owed.resource, note) for note in owed.notes]
-            self._metrics.observe(key, owed.before, read_status(stored)[0], most_pods(owed.resource))
+            self._metrics.observe(key, owed.before, read_status(stored)[0], owed.resource.most_pods)
         return ""
 
     async def _report_invalid(self, key: Key, obj: dict[str, Any], error: InvalidResource) -> None:

@@ -82,6 +82,12 @@ class MaraudersMap(BaseModel):
         return self.metadata.resource_version
 
     @property
+    def most_pods(self) -> int | None:
+        """The most pods that its autoscaler may ask for; None without one."""
+        scaling = self.spec.autoscaling
+        return scaling.max_replicas if scaling.enabled else None
+
+    @property
     def annotations(self) -> Mapping[str, str]:
         return self.metadata.annotations
 
