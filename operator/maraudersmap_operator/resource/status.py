@@ -87,20 +87,25 @@ class MaraudersMapStatus(StatusModel):
         default=None, description="The last revision that came through its bake."
     )
     candidate: CandidateRevision | None = Field(default=None, description="The revision on trial.")
+    serving: str = Field(
+        default="", description="Hash of the revision that traffic points to; `shared` while two share it."
+    )
     target: str = Field(
         default="",
         description="Hash of the revision that is asked for; of the last one known while that cannot be read.",
     )
-    serving: str = Field(
-        default="", description="Hash of the revision that traffic points to; `shared` while two share it."
+    replicas: Replicas = Field(default=Replicas(), description="Pods of the serving revision.")
+    url: str = Field(
+        default="", description="Where the API can be reached inside the cluster or from outside."
     )
+    selector: str = Field(default="", description="Label selector of the serving pods.")
     rejected: tuple[RejectedRevision, ...] = Field(
         default=(), max_length=MAX_REJECTED, description="Revisions that are not tried again by themselves."
     )
+    hold: Hold | None = Field(default=None, description="The spec's revision, waiting for its next try.")
     pin: Pin | None = Field(
         default=None, description="An earlier revision that is wanted instead of the spec's."
     )
-    hold: Hold | None = Field(default=None, description="The spec's revision, waiting for its next try.")
     history: tuple[HistoryEntry, ...] = Field(
         default=(), max_length=MAX_HISTORY, description="Past rollouts, the newest first."
     )
@@ -109,11 +114,6 @@ class MaraudersMapStatus(StatusModel):
         description="Hash of a revision whose migrations changed the schema so that stable cannot be gone back to.",
     )
     secrets: SecretsSeen = Field(default=SecretsSeen(), description="The Secrets that pods read.")
-    replicas: Replicas = Field(default=Replicas(), description="Pods of the serving revision.")
-    url: str = Field(
-        default="", description="Where the API can be reached inside the cluster or from outside."
-    )
-    selector: str = Field(default="", description="Label selector of the serving pods.")
     tokens: Tokens = Field(default=Tokens(), description="Verbs acted upon.")
 
     def condition(self, kind: ConditionType) -> Condition | None:

@@ -27,15 +27,21 @@ class Unrest(StatusModel):
     ended: int = Field(default=0, description="Container terminations seen in between.")
 
 
-class StableRevision(StatusModel):
-    revision: str = Field(description="Hash of the last revision that came through its bake.")
-    image: str = Field(description="Its image.")
-    since: Time = Field(description="When it became stable.")
+class StableMemory(StatusModel):
     pods: tuple[ControlPod, ...] = Field(
         default=(), max_length=MAX_CONTROLS, description="Its pods that have been seen ready."
     )
     unrest: tuple[Unrest, ...] = Field(
         default=(), max_length=MAX_UNREST, description="What they suffered lately, the newest last."
+    )
+
+
+class StableRevision(StatusModel):
+    revision: str = Field(description="Hash of the last revision that came through its bake.")
+    image: str = Field(description="Its image.")
+    since: Time = Field(description="When it became stable.")
+    memory: StableMemory = Field(
+        default=StableMemory(), description="What the engine remembers of it; nothing here is for people."
     )
 
 

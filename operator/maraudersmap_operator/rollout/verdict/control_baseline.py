@@ -24,8 +24,8 @@ WINDOW = timedelta(minutes=10)
 def follow(stable: StableRevision, facts: RevisionFacts, now: datetime) -> StableRevision:
     """The stable revision with what its pods show now folded in; the same object when nothing is new."""
     present = {p.uid: p for p in facts.active if not p.disrupted}
-    known = {c.pod: c for c in stable.pods}
-    unrest = [_closed(u, present.get(u.pod), now) for u in stable.unrest]
+    known = {c.pod: c for c in stable.memory.pods}
+    unrest = [_closed(u, present.get(u.pod), now) for u in stable.memory.unrest]
     for pod in (p for p in present.values() if p.uid in known):
         ended = max(pod.termination_count - known[pod.uid].terminations, 0)
         here = next((i for i, u in enumerate(unrest) if u.pod == pod.uid and u.until is None), None)
@@ -40,18 +40,18 @@ def follow(stable: StableRevision, facts: RevisionFacts, now: datetime) -> Stabl
         if p.ready or p.uid in known
     )[:MAX_CONTROLS]
     changes: dict[str, object] = {}
-    if pods != stable.pods:
+    if pods != stable.memory.pods:
         changes["pods"] = pods
-    if tuple(unrest) != stable.unrest:
+    if tuple(unrest) != stable.memory.unrest:
         changes["unrest"] = tuple(u for u in unrest if u.until is None or now - u.until <= WINDOW)[
             -MAX_UNREST:
         ]
-    return stable.model_copy(update=changes) if changes else stable
+    return stable.but(memory=changes) if changes else stable
 
 
 def baseline(stable: StableRevision | None, now: datetime) -> Baseline:
     """What the stable revision has suffered lately."""
-    spells = [(u.since, u.until or now, u.ended) for u in stable.unrest] if stable else []
+    spells = [(u.since, u.until or now, u.ended) for u in stable.memory.unrest] if stable else []
     spells = [s for s in spells if now - s[1] <= WINDOW]
     return Baseline(
         at_once=max((sum(a <= began < b for a, b, _ in spells) for began, _, _ in spells), default=0),

@@ -13,7 +13,7 @@ from tests.unit.operator.fake.patches import copied
 
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 
-LOST = "status.stable.pods"
+LOST = "status.stable.memory.pods"
 
 
 def older() -> dict[str, Any]:
@@ -132,7 +132,7 @@ async def test_a_definition_put_back_under_a_running_operator_is_noticed() -> No
     async with Loop() as loop:
         await loop.create()
         stable = loop.stable
-        loop.server.upgrade(without("stable", "pods"))
+        loop.server.upgrade(without("stable", "memory", "pods"))
         # when: nothing has been read again yet
         loop.good()
         await loop.run(90)

@@ -37,7 +37,7 @@ def test_a_quiet_stable_revision_adds_nothing_to_the_status() -> None:
     before = world.status
     assert world.run(60).status == before
     assert before.stable is not None
-    assert before.stable.unrest == ()
+    assert before.stable.memory.unrest == ()
 
 
 def test_promote_overrides_it_and_says_so() -> None:
