@@ -114,9 +114,9 @@ test-servers: venv pgbouncer nginx $(SERVERS)/node_modules .cache/valkey ## the 
 	@rm -rf $@ && $(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $<
 
 .PHONY: dashboards
-dashboards: venv .cache/dashboards ## generate the dashboards, and the rules once more as a PrometheusRule, in manifests/monitoring
+dashboards: venv .cache/dashboards ## generate dashboards and rules in manifests/monitoring [RUNBOOK_URL=https://.../incident-playbook]
 	@PYTHONPATH=.cache/dashboards $(PY) -m dev.monitoring.dashboards
-	@$(PY) -m dev.monitoring.prometheus_rule
+	@$(PY) -m dev.monitoring.rules
 
 .PHONY: test-monitoring
 test-monitoring: venv .cache/dashboards .cache/prometheus ## rules, routes and dashboards by the real Prometheus' judgement (Debian)

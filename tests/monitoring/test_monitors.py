@@ -41,7 +41,7 @@ def ports(pod: dict[str, Any]) -> set[str]:
 
 
 def test_the_pod_monitor_finds_the_apis_pods_and_no_others() -> None:
-    monitor = read(MONITORING / "kube-prometheus" / "pod-monitor.yaml")["spec"]
+    monitor = read(MONITORING / "kube-prometheus" / "all-resources" / "pod-monitor.yaml")["spec"]
     wanted = monitor["selector"]["matchLabels"]
     api = pods_of("api")
     assert api

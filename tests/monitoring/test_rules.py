@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dev.monitoring.prometheus_rule import WRAPPED, wrapped
+from dev.monitoring.rules import OPERATOR, RESOURCES, files
 from dev.monitoring.tools import tool
 
 from .cases import CASES
@@ -83,7 +83,7 @@ def test_each_alert_says_how_bad_it_is_and_where_to_read_on(rule: dict[str, Any]
     assert rule["labels"]["severity"] in SEVERITIES
     assert rule["annotations"]["summary"]
     address, section = rule["annotations"]["runbook_url"].split("#")
-    assert address.endswith(f"docs/{PLAYBOOK.name}")
+    assert address == f"docs/{PLAYBOOK.name}"
     anchors = {
         re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
         for line in PLAYBOOK.read_text().splitlines()
@@ -105,9 +105,23 @@ def test_amtool_accepts_the_routes() -> None:
     run(tool("amtool"), "check-config", str(ROUTES))
 
 
-def test_the_prometheus_rule_is_the_rules() -> None:
-    assert WRAPPED.read_text() == wrapped(), "run make dashboards"
-    assert yaml.safe_load(WRAPPED.read_text())["spec"] == yaml.safe_load(RULES.read_text())
+def test_the_rules_are_what_their_source_makes() -> None:
+    assert {file: file.read_text() for file in files()} == files(), "run make dashboards"
+
+
+def test_the_prometheus_rules_are_together_the_rules() -> None:
+    """One about the operator, one about all resources: nothing twice, nothing left out."""
+    both = [yaml.safe_load(file.read_text())["spec"]["groups"] for file in (RESOURCES, OPERATOR)]
+    assert [group for groups in both for group in groups] == yaml.safe_load(RULES.read_text())["groups"]
+
+
+def test_the_runbooks_address_is_the_installers_to_set() -> None:
+    """By default it is a path of the repository, which exists: no made-up address."""
+    assert all((ROOT / rule["annotations"]["runbook_url"].split("#")[0]).exists() for rule in alerts())
+    for text in files("https://wiki.example/playbook").values():
+        urls = re.findall(r"runbook_url: (.*)", text)
+        assert urls
+        assert all(url.startswith("https://wiki.example/playbook#") for url in urls)
 
 
 def test_the_dashboards_are_what_their_source_makes() -> None:
