@@ -1,4 +1,5 @@
-"""The three Grafana dashboards, from one typed source; run as a program it writes them into manifests/monitoring/grafana.
+"""The Grafana dashboards, from one typed source. Run as a program it writes three over all resources into
+manifests/monitoring/grafana, and one of a single resource into the operator, which fills in the name.
 
 Each panel is a title, a unit and queries; where it stands follows from the order. Uids never change, so that links keep.
 `grafana_foundation_sdk` (made for Grafana 10.1 and newer) is in an environment of its own: see `make dashboards`.
@@ -20,7 +21,9 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefresh
 
-FOLDER = Path(__file__).resolve().parents[2] / "manifests" / "monitoring" / "grafana"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "manifests" / "monitoring" / "grafana"
+OF_ONE = ROOT / "operator" / "maraudersmap_operator" / "children" / "dashboard.json"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 OURS = 'namespace=~"$namespace", maraudersmap=~"$maraudersmap"'
 USERS = f'{OURS}, path!~"/health.*|/metrics"'
@@ -347,6 +350,8 @@ RESOURCE = Board(
     "maraudersmap_resource_phase",
 )
 BOARDS = (API, OPERATOR, RESOURCE)
+# What the operator makes for each resource; children/dashboard.py fills in what begins with `$`, in the queries as well.
+ONE = Board("$uid", "Marauder's Map: $namespace/$maraudersmap", RESOURCE.rows + API.rows)
 
 
 def rendered(board: Board) -> str:
@@ -368,6 +373,13 @@ def rendered(board: Board) -> str:
             made = made.with_panel(_panel(graph))
     text: str = json.dumps(made.build(), cls=JSONEncoder, indent=1, sort_keys=True)
     return text + "\n"
+
+
+def files() -> dict[Path, str]:
+    """Each file's content."""
+    shared = {FOLDER / f"{board.uid}.json": rendered(board) for board in BOARDS}
+    compact = json.dumps(json.loads(rendered(ONE)), sort_keys=True, separators=(",", ":"))
+    return {**shared, OF_ONE: compact + "\n"}
 
 
 def _panel(graph: Graph) -> Panel:
@@ -398,8 +410,8 @@ def _choices(board: Board) -> Iterator[build.QueryVariable]:
 
 
 def main() -> int:
-    for board in BOARDS:
-        (FOLDER / f"{board.uid}.json").write_text(rendered(board))
+    for file, text in files().items():
+        file.write_text(text)
     return 0
 
 

@@ -31,7 +31,14 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, Workers, read_settings
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
-from maraudersmap_operator.watch import NoMemories, audit_forever, build_registry, build_settings
+from maraudersmap_operator.watch import (
+    NoMemories,
+    audit_forever,
+    build_registry,
+    build_settings,
+    look_forever,
+    look_once,
+)
 
 EXIT_BAD_CONFIGURATION = 2
 EXIT_LEASE_LOST = 3
@@ -42,6 +49,7 @@ environment:
   EVALUATION_REDIS_IMAGE     image of evaluation caches (redis:7)
   WATCH_NAMESPACES           comma-separated; empty: the whole cluster
   PROMETHEUS_NAMESPACES      whose Services analysis.prometheus.url may name, besides the resource's own (monitoring)
+  RUNBOOK_URL                address of the incident playbook in the alerts (docs/incident-playbook.md, a path)
   WORKERS                    passes at once, each over another resource (4)
   HTTP_PORT                  /healthz /readyz /metrics (8080)
   LOG_LEVEL                  debug, info, warning, error (info)
@@ -142,6 +150,8 @@ async def _operate(
         audit = group.create_task(audit_forever(cluster, store, queue, namespaces, health, metrics))
         # No pass before the first audit: it would take what the watches have not reported yet for deleted.
         await health.first_audit.wait()
+        await look_once(reconciler.served, store, queue)
+        kinds = group.create_task(look_forever(reconciler.served, store, queue))
         workers = group.create_task(working.run(settings.workers))
         try:
             await kopf.operator(
@@ -157,6 +167,7 @@ async def _operate(
             )
         finally:
             audit.cancel()
+            kinds.cancel()
             workers.cancel()
 
 

@@ -15,9 +15,13 @@ import yaml
 from dev.monitoring.rules import OPERATOR, RESOURCES, files
 from dev.monitoring.tools import tool
 
-from .cases import CASES
+from maraudersmap_operator.children.objectives import Scope
+from maraudersmap_operator.children.rules import Rules
+
+from .cases import CASES, Case
 from .files import MONITORING, PLAYBOOK, ROOT, ROUTES, RULES, SCRAPE, alerts, selectors
 
+STEPS = sorted({case.step for case in CASES})
 SEVERITIES = {"critical": "pager", "warning": "tickets"}
 
 
@@ -43,8 +47,10 @@ def test_promtool_accepts_the_scrape_configuration(tmp_path: Path) -> None:
     run(tool("promtool"), "check", "config", str(tmp_path / "prometheus.yml"))
 
 
-@pytest.mark.parametrize("step", sorted({case.step for case in CASES}))
-def test_each_alert_fires_when_it_should_and_only_then(step: int, tmp_path: Path) -> None:
+def judged(
+    cases: list[Case], folder: Path, groups: list[dict[str, Any]], step: int, fires: bool = True
+) -> None:
+    """Each case by these rules, in steps of so many minutes. `fires` False: none of them has to."""
     tests = [
         {
             "name": f"{case.alert}: {case.what}",
@@ -54,23 +60,37 @@ def test_each_alert_fires_when_it_should_and_only_then(step: int, tmp_path: Path
                 {
                     "expr": f'count(ALERTS{{alertname="{case.alert}", alertstate="firing"}})',
                     "eval_time": f"{case.after}m",
-                    "exp_samples": [{"labels": "{}", "value": 1}] if case.fires else [],
+                    "exp_samples": [{"labels": "{}", "value": 1}] if fires and case.fires else [],
                 }
             ],
         }
-        for case in CASES
+        for case in cases
         if case.step == step
     ]
-    file = tmp_path / "tests.yaml"
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
     wanted = {
-        "rule_files": [str(RULES)],
+        "rule_files": ["rules.yaml"],
         "evaluation_interval": f"{step}m",
         # As the server does it at the latest one interval later; promtool would take any order.
-        "group_eval_order": [group["name"] for group in yaml.safe_load(RULES.read_text())["groups"]],
+        "group_eval_order": [group["name"] for group in groups],
         "tests": tests,
     }
-    file.write_text(yaml.safe_dump(wanted))
-    run(tool("promtool"), "test", "rules", str(file))
+    (folder / "tests.yaml").write_text(yaml.safe_dump(wanted))
+    run(tool("promtool"), "test", "rules", str(folder / "tests.yaml"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_alert_fires_when_it_should_and_only_then(step: int, tmp_path: Path) -> None:
+    judged(list(CASES), tmp_path, yaml.safe_load(RULES.read_text())["groups"], step)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", ["map", "another"])
+def test_a_resources_own_alerts_fire_for_it_alone(name: str, step: int, tmp_path: Path) -> None:
+    """The cases speak of `map`."""
+    groups = Rules(Scope("hogwarts", name)).of_resources()
+    own = {rule.get("alert") for group in groups for rule in group["rules"]}
+    judged([case for case in CASES if case.alert in own], tmp_path, groups, step, fires=name == "map")
 
 
 def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
@@ -127,13 +147,12 @@ def test_the_runbooks_address_is_the_installers_to_set() -> None:
 def test_the_dashboards_are_what_their_source_makes() -> None:
     made = run(
         "env", f"PYTHONPATH={ROOT / '.cache' / 'dashboards'}:{os.environ.get('PYTHONPATH', '')}", sys.executable, "-c",
-        "from dev.monitoring.dashboards import BOARDS, rendered; import json;"
-        "print(json.dumps({board.uid: rendered(board) for board in BOARDS}))",
+        "from dev.monitoring.dashboards import files; import json;"
+        "print(json.dumps({str(file): text for file, text in files().items()}))",
     )  # fmt: skip
-    folder = MONITORING / "grafana"
-    assert {file.stem: file.read_text() for file in folder.glob("*.json")} == json.loads(made), (
-        "run make dashboards"
-    )
+    wanted = json.loads(made)
+    assert {file: Path(file).read_text() for file in wanted} == wanted, "run make dashboards"
+    assert {str(file) for file in (MONITORING / "grafana").glob("*.json")} < set(wanted)
 
 
 def test_the_dashboards_keep_their_uids() -> None:

@@ -17,6 +17,7 @@ from maraudersmap_operator.children.cache import (
     open_cache_host,
 )
 from maraudersmap_operator.children.config_maps import config_map_copy, content_digest
+from maraudersmap_operator.children.dashboard import dashboard
 from maraudersmap_operator.children.database import (
     PASSWORD_KEY,
     evaluation_objects,
@@ -34,6 +35,7 @@ from maraudersmap_operator.children.environment import (
     referenced_secrets,
 )
 from maraudersmap_operator.children.migrations import job
+from maraudersmap_operator.children.monitoring import pod_monitor, prometheus_rule
 from maraudersmap_operator.children.network import (
     OPERATOR_NAMESPACE,
     disruption_budget,
@@ -46,6 +48,7 @@ from maraudersmap_operator.children.network import (
     url,
 )
 from maraudersmap_operator.children.owner import Images, Manifest, Owner
+from maraudersmap_operator.children.rules import RUNBOOK
 from maraudersmap_operator.children.secrets import application_secret
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "PASSWORD_KEY",
     "READ_BY_NEW_REVISIONS",
     "REDIS_PASSWORD_KEY",
+    "RUNBOOK",
     "ConfigMapRef",
     "Images",
     "Manifest",
@@ -68,6 +72,7 @@ __all__ = [
     "config_map_copy",
     "content_digest",
     "controller_revision",
+    "dashboard",
     "deployment",
     "disruption_budget",
     "evaluation_cache",
@@ -82,8 +87,10 @@ __all__ = [
     "needs_application_secret",
     "network_policy",
     "open_cache_host",
+    "pod_monitor",
     "pod_template",
     "preview_service",
+    "prometheus_rule",
     "referenced_config_maps",
     "referenced_secrets",
     "service",

@@ -43,6 +43,19 @@ def http_route(name: str) -> str:
     return f"{name}-api"
 
 
+def pod_monitor(name: str) -> str:
+    return f"{name}-api"
+
+
+def prometheus_rule(name: str) -> str:
+    return f"{name}-api"
+
+
+def dashboard(name: str, digest: str) -> str:
+    """The ConfigMap of the Grafana dashboard; `digest` is that of its content."""
+    return f"{name}-dashboard-{digest}"
+
+
 def application_secret(name: str) -> str:
     """The Secret with the generated values: keys `database-url` and `jwt-secret`."""
     return f"{name}-secrets"

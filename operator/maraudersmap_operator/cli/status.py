@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Condition, ConditionType, Phase
 
 from .ages import ago, short
@@ -13,6 +14,8 @@ from .tree import Node, Span, Tone, node
 
 # True is the bad case (kstatus' abnormal-true); of the rest, False is. Progressing is neither.
 ABNORMAL = frozenset({ConditionType.STALLED, ConditionType.ROLLED_BACK, ConditionType.RECONCILING})
+# Good neither nor bad: the cluster simply does not have it.
+HARMLESS = frozenset({Reason.NO_PROMETHEUS_OPERATOR})
 PHASE_TONES = {
     Phase.READY: Tone.GOOD,
     Phase.ROLLED_BACK: Tone.BAD,
@@ -162,7 +165,11 @@ def _condition(condition: Condition, width: int, now: datetime, shown: set[str])
 
 def _tone(condition: Condition) -> Tone:
     holds = condition.status == "True"
-    if condition.type == ConditionType.PROGRESSING or condition.status == "Unknown":
+    if (
+        condition.type == ConditionType.PROGRESSING
+        or condition.status == "Unknown"
+        or condition.reason in HARMLESS
+    ):
         return Tone.DIM
     if condition.type == ConditionType.RECONCILING:
         return Tone.WARN if holds else Tone.GOOD

@@ -58,6 +58,9 @@ class Cluster(Protocol):
     async def schema(self, kind: Kind) -> Manifest:
         """What the API server declares of a kind, as OpenAPI 3.0 has it. Raises NotFound when it publishes nothing of it."""
 
+    async def served(self, group: str, version: str) -> frozenset[str]:
+        """The kinds that the API server has in that group and version; none where it does not know the group."""
+
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create. Raises Conflict when it exists. `dry_run`: nothing is kept, everything else is as it would be."""
 
@@ -167,6 +170,13 @@ class KubernetesCluster:
                 found: Manifest = schema
                 return found
         raise NotFound(f"GET {kind.schema_path}: has no {kind.kind}", 404)
+
+    async def served(self, group: str, version: str) -> frozenset[str]:
+        try:
+            found = await self._request("GET", f"/apis/{group}/{version}")
+        except NotFound:
+            return frozenset()
+        return frozenset(r["kind"] for r in found["resources"] if "/" not in r["name"])
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         path = kind_of(manifest).path(manifest["metadata"]["namespace"])

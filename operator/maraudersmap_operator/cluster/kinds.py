@@ -60,6 +60,10 @@ NODE = Kind("", "v1", "Node", "nodes")  # the one kind without a namespace
 INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
 # Its CRD may be missing: it is read by the passes that need it, and never watched.
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+# Of the Prometheus operator, which a cluster may not have: never watched either.
+POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+PROMETHEUS_RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
+MONITORING = (POD_MONITOR, PROMETHEUS_RULE)
 
 # Kinds that carry our labels and are watched. Secrets are not among them: they are neither listed nor watched.
 OBSERVED = (
@@ -78,7 +82,9 @@ OBSERVED = (
     NETWORK_POLICY,
     INGRESS,
 )
-_BY_NAME = {(k.api_version, k.kind): k for k in (MARAUDERSMAP, SECRET, EVENT, HTTP_ROUTE, *OBSERVED)}
+_BY_NAME = {
+    (k.api_version, k.kind): k for k in (MARAUDERSMAP, SECRET, EVENT, HTTP_ROUTE, *MONITORING, *OBSERVED)
+}
 
 
 def kind_of(manifest: dict[str, object]) -> Kind:

@@ -2,6 +2,7 @@
 
 from .queue import Workers, WorkQueue
 from .reconciler import Reconciler
+from .served import Served
 from .settings import InvalidSettings, Settings, read_settings
 
-__all__ = ["InvalidSettings", "Reconciler", "Settings", "WorkQueue", "Workers", "read_settings"]
+__all__ = ["InvalidSettings", "Reconciler", "Served", "Settings", "WorkQueue", "Workers", "read_settings"]

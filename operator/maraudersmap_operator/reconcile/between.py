@@ -12,6 +12,7 @@ from maraudersmap_operator.rollout import Admission, Note
 
 from .ensure import Known
 from .fates import Fates
+from .monitoring import Made
 from .references import References
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Between:
     uid: str
     fates: Fates = field(default_factory=Fates)
     known: Known = field(default_factory=Known)
+    monitoring: Made | None = None  # of the last convergence
     references: References | None = None
     references_of: int = 0  # fingerprint of the spec and annotations that they were read for
     references_at: datetime | None = None

@@ -62,7 +62,7 @@ def with_children(
                 f"{names}: defaults of a newer custom resource definition, which this operator does not know and ignores",
             )
         )
-    status = _put(status, before, made, now)
+    status = put(status, before, made, now)
     return _held(status, before, reason, sentence, now, stalled=bool(person)) if fates else status
 
 
@@ -84,12 +84,12 @@ def _held(
     if stalled and status.phase not in (Phase.STALLED, Phase.ROLLED_BACK):
         changes.append((ConditionType.STALLED, True, reason, sentence))
     if prevailing((engine, claim)) is engine:
-        return _put(status, before, changes, now)
+        return put(status, before, changes, now)
     if not stalled:
         changes.append((ConditionType.STALLED, False, reason, ""))
     changes.append((ConditionType.READY, False, reason, sentence))
     changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
-    status = _put(status, before, changes, now)
+    status = put(status, before, changes, now)
     return status.model_copy(update={"phase": claim.phase, "message": claim.message[:MAX_MESSAGE]})
 
 
@@ -99,13 +99,13 @@ def _sentence(fates: Sequence[Fate]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def _put(
+def put(
     status: MaraudersMapStatus,
     before: MaraudersMapStatus,
     made: Sequence[tuple[ConditionType, bool, Reason, str]],
     now: datetime,
 ) -> MaraudersMapStatus:
-    """Replace the conditions of those types; transition times move only when a condition's status does."""
+    """The status with the conditions of those types replaced; transition times move only when a condition's status does."""
     conditions = {c.type: c for c in status.conditions}
     for kind, holds, reason, message in made:
         value = "True" if holds else "False"

@@ -15,13 +15,15 @@ from .adopt import adopt_jobs
 from .carry_out import Hands
 from .database import heal_database, with_running_images
 from .desired import foundation, routing, surroundings
-from .ensure import Ensurer
+from .ensure import Ensurer, Known
 from .fates import Fate, Fates, State, state_of
 from .generated import ensure_generated_secrets
 from .leaning import redis_read
+from .monitoring import Made, ensure_monitoring
 from .prune import prune
 from .references import References
 from .route import remove_route
+from .served import Served
 from .settings import Settings
 
 
@@ -36,6 +38,8 @@ class Converger:
         settings: Settings,
         ensurer: Ensurer,
         fates: Fates,
+        known: Known,
+        served: Served,
         owner: Owner,
         resource: MaraudersMap,
         go_on: Callable[[], None],
@@ -45,10 +49,13 @@ class Converger:
         self._settings = settings
         self._ensurer = ensurer
         self._fates = fates
+        self._known = known
+        self._served = served
         self._owner = owner
         self._resource = resource
         self._go_on = go_on
         self._key = Key(owner.namespace, owner.name)
+        self.monitoring: Made | None = None  # once it has been asked about
 
     async def found(self, decision: Decision, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
@@ -83,6 +90,16 @@ class Converger:
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        self.monitoring = await ensure_monitoring(
+            self._cluster,
+            self._ensurer,
+            self._fates,
+            self._known,
+            self._owner,
+            spec,
+            self._served,
+            self._settings.runbook_url,
+        )
         await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
         if spec.gateway is None and resource.status.observed_generation != resource.generation:
             await self._guarded(remove_route(self._cluster, self._store, self._owner))

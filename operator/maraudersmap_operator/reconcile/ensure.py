@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.children import Owner
@@ -20,12 +20,13 @@ from maraudersmap_operator.cluster import (
     Key,
     Kind,
     Manifest,
+    NotFound,
     Refused,
     Store,
     kind_of,
 )
 from maraudersmap_operator.cluster.identity import controller_of
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, JOB, MONITORING
 from maraudersmap_operator.resource.names import (
     ANNOTATION_DIGEST,
     KIND,
@@ -41,6 +42,9 @@ from .sealed import culprits, digest_of, sealed_part, stamped, substituted
 
 # Written once, with content that the API server lets no one change: only their labels and owner can drift.
 UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
+# Kinds that no watch shows: what was as wanted is read again after this long.
+UNWATCHED = MONITORING
+UNWATCHED_AGAIN = timedelta(minutes=10)
 
 
 class Budget:
@@ -65,9 +69,23 @@ class Budget:
 
 @dataclass(slots=True)
 class Known:
-    """The exact form of one resource's children: UID -> (digest of the wish, digest of the sealed part)."""
+    """The exact form of one resource's children: UID -> (digest of the wish, digest of the sealed part).
+
+    Of kinds that no watch shows, by kind and name: `seen`, digest of the wish and when it was last met; `absent`, those that
+    are neither wanted nor there.
+    """
 
     sealed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    seen: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    absent: set[tuple[str, str]] = field(default_factory=set)
+
+    def seen_lately(self, kind: str, name: str, digest: str, now: datetime) -> bool:
+        wish, at = self.seen.get((kind, name), ("", now))
+        return wish == digest and now < at + UNWATCHED_AGAIN
+
+    def forget(self, kind: str, name: str) -> None:
+        """It is to be looked at again."""
+        self.seen.pop((kind, name), None)
 
 
 class Ensurer:
@@ -114,17 +132,31 @@ class Ensurer:
         self.wanted.add((kind.kind, name))
         if self._fates.waits(kind.kind, name, digest, self.now):
             return False
+        if kind in UNWATCHED and self._known.seen_lately(kind.kind, name, digest, self.now):
+            self._fates.note(Fate(kind.kind, name, State.AS_WANTED), digest, self.now)
+            return True
         try:
             fate = await self._ensure(kind, manifest, digest, at_creation or {})
         except ClusterError as error:
+            self._known.forget(kind.kind, name)
+            if kind in UNWATCHED and isinstance(error, NotFound):
+                # The kind has gone: no fate of an object.
+                self._fates.forget(kind.kind, name)
+                return False
             fate = Fate(kind.kind, name, state_of(error), error.message)
             logger().info("child not written", child=f"{kind.kind} {name}", error=error.message)
         self._fates.note(fate, digest, self.now)
+        if kind in UNWATCHED and fate.state is State.AS_WANTED:
+            self._known.seen[kind.kind, name] = digest, self.now
+            self._known.absent.discard((kind.kind, name))
         return fate.state is State.AS_WANTED
 
     async def _ensure(self, kind: Kind, manifest: Manifest, digest: str, at_creation: Manifest) -> Fate:
         name = manifest["metadata"]["name"]
-        live = self._store.find(self._key, kind, name)
+        if kind in UNWATCHED:
+            live = await self._cluster.get(kind, self._owner.namespace, name)
+        else:
+            live = self._store.find(self._key, kind, name)
         if live is None:
             try:
                 return await self._create(kind, manifest, digest, at_creation)
@@ -166,7 +198,7 @@ class Ensurer:
             live = await self._cluster.get(kind, self._owner.namespace, name)
             if live is None:
                 raise Conflict(f"{kind.kind} {name} was deleted meanwhile", 409)
-            self._store.confirm(kind, live)
+            self._confirm(kind, live)
             if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
                 return Fate(kind.kind, name, *obstacle)
             if kind is CONTROLLER_REVISION:
@@ -234,8 +266,13 @@ class Ensurer:
         )  # fmt: skip
 
     def _remember(self, kind: Kind, obj: Manifest, manifest: Manifest, digest: str) -> None:
-        self._store.confirm(kind, obj)
+        self._confirm(kind, obj)
         self._known.sealed[obj["metadata"]["uid"]] = (digest, digest_of(sealed_part(kind, obj, manifest)))
+
+    def _confirm(self, kind: Kind, obj: Manifest) -> None:
+        """Into the store, but for what nobody would take out again."""
+        if kind not in UNWATCHED:
+            self._store.confirm(kind, obj)
 
 
 def obstacle_to(live: Manifest, owner: Owner, kept: bool) -> tuple[State, str] | None:

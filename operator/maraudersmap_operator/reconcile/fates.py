@@ -121,6 +121,16 @@ class Fates:
     def contested(self, kind: str, name: str) -> bool:
         return len(self._of(kind, name).repairs) >= CONTEST_REPAIRS
 
+    def of(self, kind: str, name: str) -> Fate | None:
+        """What became of it last; None when nothing did."""
+        record = self._records.get((kind, name))
+        return record.fate if record else None
+
+    def forget(self, kind: str, name: str) -> None:
+        """It has none: there can be no such object."""
+        self._records.pop((kind, name), None)
+        self._asked.discard((kind, name))
+
     def failed(self) -> list[Fate]:
         """Those that are not as wanted, by kind and name."""
         return sorted(

@@ -33,6 +33,7 @@ from .fates import Fate
 from .forward import is_forward
 from .masking import Masks
 from .memory import StatusWriter
+from .monitoring import Made, with_monitoring
 from .observe import Observation, observe
 from .parts import Parts
 from .references import References
@@ -73,6 +74,7 @@ class Pass:
         self.in_sight = True
         self.left_undone = False
         self.reported: list[Fate] = []  # in the status that was stored
+        self.reported_monitoring: Made | None = None
         self.fingerprint = 0  # of all that was known when it was decided on
         self._parts = parts
         self._between = between
@@ -228,6 +230,8 @@ class Pass:
             self._parts.definition.sentence(),
             self._now,
         )
+        made = self._between.monitoring
+        status = with_monitoring(status, before, self.resource.spec, self._parts.served, made, self._now)
         status = with_evidence(status, hands.evidence)
         notes: tuple[Note, ...] = () if hands.traffic_failed else tuple(decision.notes)
         try:
@@ -235,7 +239,7 @@ class Pass:
         except ClusterError:
             self._between.unannounced = Unannounced(self.resource, before, dump(status), notes)
             raise
-        self.reported = fates
+        self.reported, self.reported_monitoring = fates, made
         self._between.to_announce += [(self.resource, note) for note in notes]
         self._parts.metrics.observe(self.key, before, status, self.resource.most_pods)
 
@@ -260,6 +264,8 @@ class Pass:
             self._parts.settings,
             self._ensurer,
             self._between.fates,
+            self._between.known,
+            self._parts.served,
             self.owner,
             self.resource,
             self.go_on,
@@ -275,6 +281,7 @@ class Pass:
                 await hands.do(action)
         self.left_undone = hands.left_undone or (bool(forward) and not ready)
         await converger.surround(hands, decision, self.references)
+        self._between.monitoring = converger.monitoring
         for fate in await find_strangers(self._parts.cluster, self._parts.store, self.owner):
             self._between.fates.note(fate, "", self._now)
         if decision.ask_admission:

@@ -12,6 +12,7 @@ from .analyst import Analyst
 from .definition import Definition
 from .ensure import Budget
 from .nodes import Nodes
+from .served import Served
 from .settings import Settings
 
 
@@ -27,4 +28,5 @@ class Parts:
     definition: Definition
     analyst: Analyst
     budget: Budget
+    served: Served
     led_before: datetime | None

@@ -33,6 +33,7 @@ from .nodes import Nodes
 from .one_pass import Pass, Superseded
 from .parts import Parts
 from .references import NOT_READ_YET, References, read_references, without_references
+from .served import Served
 from .settings import Settings
 from .sight import fingerprint, in_time
 
@@ -81,9 +82,15 @@ class Reconciler:
             Definition(cluster),
             Analyst(may_ask=self._refusal),
             Budget(),
+            Served(cluster),
             led_before,
         )
         self._between: dict[Key, Between] = {}
+
+    @property
+    def served(self) -> Served:
+        """Which of the kinds that need not be there are."""
+        return self._parts.served
 
     # --- protect and remember ---------------------------------------------------------------------------------------
 
@@ -132,11 +139,14 @@ class Reconciler:
     def _is_quiet(self, key: Key, resource: MaraudersMap, between: Between, now: datetime) -> bool:
         """Nothing that the watches show has changed since a pass that found nothing to do. What no watch shows is polled by
         `converge`."""
-        if between.quiet is None or between.quiet != fingerprint(self._store, key):
+        if between.quiet is None or between.quiet != self._all_known(fingerprint(self._store, key)):
             return False
         if between.converged_at is None or between.references is None:
             return False
         return now < between.converged_at + RESYNC and not without_references(resource.spec)
+
+    def _all_known(self, of_the_store: int) -> int:
+        return hash((of_the_store, self._parts.served.kinds))
 
     def _looks(self, one_pass: Pass, decision: Decision) -> list[timedelta]:
         looks = [RESYNC]
@@ -254,8 +264,8 @@ class Reconciler:
         if (retry := between.fates.next_try(now)) is not None:
             looks.append(retry)
         calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
-        between.quiet = one_pass.fingerprint if calm and len(looks) <= 2 else None
-        if between.fates.failed() != one_pass.reported:
+        between.quiet = self._all_known(one_pass.fingerprint) if calm and len(looks) <= 2 else None
+        if (between.fates.failed(), between.monitoring) != (one_pass.reported, one_pass.reported_monitoring):
             looks.append(between.hasten(now))  # to be reported
         return min(looks)
 

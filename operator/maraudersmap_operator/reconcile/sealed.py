@@ -21,6 +21,8 @@ from maraudersmap_operator.cluster.kinds import (
     HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
+    POD_MONITOR,
+    PROMETHEUS_RULE,
     SERVICE,
     STATEFUL_SET,
 )
@@ -29,7 +31,12 @@ from maraudersmap_operator.resource.names import ANNOTATION_DIGEST, ANNOTATION_O
 # `kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more.
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
-WHOLE = frozenset({k.kind for k in (AUTOSCALER, DISRUPTION_BUDGET, NETWORK_POLICY, INGRESS, HTTP_ROUTE)})
+WHOLE = frozenset(
+    k.kind
+    for k in (
+        AUTOSCALER, DISRUPTION_BUDGET, NETWORK_POLICY, INGRESS, HTTP_ROUTE, POD_MONITOR, PROMETHEUS_RULE,
+    )
+)  # fmt: skip
 FIELDS: dict[str, tuple[str, ...]] = {
     SERVICE.kind: (
         "ports", "type", "externalName", "publishNotReadyAddresses", "internalTrafficPolicy", "externalTrafficPolicy",

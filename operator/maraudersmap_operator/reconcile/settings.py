@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from maraudersmap_operator.children import OPERATOR_NAMESPACE, Images
+from maraudersmap_operator.children import OPERATOR_NAMESPACE, RUNBOOK, Images
 
 
 class InvalidSettings(ValueError):
@@ -22,6 +22,7 @@ class Settings:
     log_level: str = "info"
     leader_election: bool = True
     prometheus_namespaces: tuple[str, ...] = ("monitoring",)  # whose Services analysis.prometheus may name
+    runbook_url: str = RUNBOOK  # address of the incident playbook, for the alerts
     own_namespace: str = OPERATOR_NAMESPACE  # whose pods may ask the API's pods for their metrics
 
 
@@ -37,6 +38,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         namespaces=_names(environment.get("WATCH_NAMESPACES", "")),
         prometheus_namespaces=_names(environment.get("PROMETHEUS_NAMESPACES", "monitoring")),
+        runbook_url=environment.get("RUNBOOK_URL") or RUNBOOK,
         workers=_number(environment, "WORKERS", 4, 1, 64),
         http_port=_number(environment, "HTTP_PORT", 8080, 1, 65535),
         log_level=level,

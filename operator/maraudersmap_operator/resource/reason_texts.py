@@ -376,6 +376,10 @@ CHILDREN_OF: Mapping[Reason, About] = {
         "the repair of an object waits until the rollout is over, which it would disturb; or a revision is not removed while "
         "users' requests may reach it"
     ),
+    Reason.NO_PROMETHEUS_OPERATOR: _state(
+        "the cluster lacks kinds of the Prometheus operator, so what would be of them is not made; nothing is wrong",
+        "install the Prometheus operator to have it: within a minute it is made; or set `monitoring.enabled: false`",
+    ),
     Reason.NO_PLACE_FOR_MEMORY: _stuck(
         "the custom resource definition has no place for a part of the status",
         "apply the definition of the operator's release, from its files: `kubectl apply --server-side -k crds`",

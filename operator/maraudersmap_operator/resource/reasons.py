@@ -103,6 +103,7 @@ class Reason(StrEnum):
     CONTESTED = "Contested"
     UNCONTESTED = "Uncontested"
     WAITING = "Waiting"
+    NO_PROMETHEUS_OPERATOR = "NoPrometheusOperator"
     NO_PLACE_FOR_MEMORY = "NoPlaceForMemory"
     UNKNOWN_FIELDS = "UnknownFields"
     # Events alone: something happened, once.

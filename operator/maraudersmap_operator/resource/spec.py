@@ -6,6 +6,7 @@ from pydantic import Field
 
 from maraudersmap_operator.resource.data import Cache, Database
 from maraudersmap_operator.resource.model import LocalRef, Model, Rule, SecretSource
+from maraudersmap_operator.resource.monitoring import Monitoring
 from maraudersmap_operator.resource.policy import (
     MAX_SHARE_BY_PODS,
     Autoscaling,
@@ -64,6 +65,9 @@ class MaraudersMapSpec(Model):
     )
     network_policy: NetworkPolicy = Field(
         default=NetworkPolicy(), description="Who may open connections to the pods."
+    )
+    monitoring: Monitoring = Field(
+        default=Monitoring(), description="What the Prometheus operator and Grafana are given of the service."
     )
     pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
     suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")

@@ -42,6 +42,7 @@ class ConditionType(StrEnum):
     DATABASE_READY = "DatabaseReady"
     MIGRATIONS_READY = "MigrationsReady"
     ROUTE_READY = "RouteReady"  # only with spec.gateway
+    MONITORING_READY = "MonitoringReady"  # only while monitoring is on
     CHILDREN_APPLIED = "ChildrenApplied"
     CONTESTED = "Contested"  # only once someone has kept changing a child
     DEFINITION_OLDER = "DefinitionOlder"  # only while the definition has no place for a part of the status

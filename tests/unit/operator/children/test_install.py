@@ -12,6 +12,7 @@ from maraudersmap_operator.cluster.kinds import (
     EVENT,
     HTTP_ROUTE,
     MARAUDERSMAP,
+    MONITORING,
     OBSERVED,
     POD,
     REPLICA_SET,
@@ -55,6 +56,12 @@ def test_every_watched_kind_may_be_watched_and_children_managed(kind: Kind) -> N
 def test_routes_are_managed_but_never_watched() -> None:
     """The kind may not be there: a watch on it would end in an error, again and again."""
     assert verbs(HTTP_ROUTE.group, HTTP_ROUTE.plural) == MANAGE - {"watch"}
+
+
+@pytest.mark.parametrize("kind", MONITORING, ids=lambda kind: kind.kind)
+def test_monitoring_is_managed_and_never_listed(kind: Kind) -> None:
+    """For the same reason."""
+    assert verbs(kind.group, kind.plural) == MANAGE - {"watch", "list"}
 
 
 def test_secrets_are_never_listed_or_watched() -> None:

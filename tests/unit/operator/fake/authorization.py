@@ -58,8 +58,8 @@ class Rights:
 
     def check(self, call: Call, body: Manifest | None = None, *, exists: bool = True) -> None:
         """Raises Problem. `body`: what is written; `exists`: an apply of what does not exist creates it."""
-        if call.verb == "schema":
-            return  # the published schema is open to everyone who has signed in (system:discovery)
+        if call.verb in ("schema", "served"):
+            return  # the published schema and the lists of kinds are open to everyone who has signed in (system:discovery)
         kind, subresource = call.kind, _SUBRESOURCES.get(call.verb, "")
         name = kind.plural + (f"/{subresource}" if subresource else "")
         self._ask(Right(kind.group, name, _VERBS.get(call.verb, "patch")), call)

@@ -17,7 +17,15 @@ from maraudersmap_operator.cluster.errors import (
     Refused,
     Unavailable,
 )
-from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, MARAUDERSMAP, POD, Kind, kind_of
+from maraudersmap_operator.cluster.kinds import (
+    HTTP_ROUTE,
+    MARAUDERSMAP,
+    MONITORING,
+    POD,
+    POD_MONITOR,
+    Kind,
+    kind_of,
+)
 
 from .authorization import Rights
 from .faults import READS, Call, Effect, Faults
@@ -43,6 +51,7 @@ _METHODS = {
     "list": "GET",
     "logs": "GET",
     "schema": "GET",
+    "served": "GET",
 }
 
 
@@ -114,6 +123,10 @@ class FakeCluster:
         async with self._call(Call("schema", kind, "", "")):
             found: Manifest = copied(self.server.schema)
             return found
+
+    async def served(self, group: str, version: str) -> frozenset[str]:
+        async with self._call(Call("served", POD_MONITOR, "", "")):
+            return frozenset(k.kind for k in self.server.served if (k.group, k.version) == (group, version))
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         kind, meta = kind_of(manifest), manifest["metadata"]
@@ -204,6 +217,8 @@ class FakeCluster:
             await self._sleep(fault.seconds)
         self.calls[call.verb, call.kind.kind] += 1
         try:
+            if call.verb != "served" and call.kind in MONITORING and call.kind not in self.server.served:
+                raise Problem(404, "the server could not find the requested resource")
             if self._rights is not None:
                 stored = self.server.storage.get(call.kind, call.namespace, call.name)
                 self._rights.check(call, body, exists=stored is not None)

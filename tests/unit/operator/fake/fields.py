@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, HTTP_ROUTE, MARAUDERSMAP, Kind
+from maraudersmap_operator.cluster.kinds import (
+    CONTROLLER_REVISION,
+    HTTP_ROUTE,
+    MARAUDERSMAP,
+    MONITORING,
+    Kind,
+)
 
 Manifest = dict[str, Any]
 Path = tuple[str, ...]
@@ -68,7 +74,7 @@ class Entry:
 def fields_of(kind: Kind, obj: Manifest) -> dict[Path, Any]:
     """Every owned path of an object with its value."""
     found: dict[Path, Any] = {}
-    custom = kind in (MARAUDERSMAP, HTTP_ROUTE)
+    custom = kind in (MARAUDERSMAP, HTTP_ROUTE, *MONITORING)
     for key, value in obj.items():
         if key == "metadata":
             for part in _METADATA:

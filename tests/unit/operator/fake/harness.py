@@ -37,6 +37,7 @@ from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SH
 from maraudersmap_operator.telemetry import Health, Metrics
 from maraudersmap_operator.watch.audit import audit_once
 from maraudersmap_operator.watch.handlers import SELECTOR, take
+from maraudersmap_operator.watch.kinds import LOOK_SECONDS, look_once
 
 from .authorization import Rights
 from .client import FakeCluster
@@ -193,7 +194,7 @@ class Operator:
         self._namespaces = settings.namespaces
         namespace = self._namespaces[0] if self._namespaces else None
         self.watches = Watches(loop.server, SELECTOR, namespace=namespace, rights=loop.rights)
-        self.audit_due = loop.clock()
+        self.audit_due = self.kinds_due = loop.clock()
         self._clock = loop.clock
 
     async def work(self) -> int:
@@ -205,6 +206,9 @@ class Operator:
                 self.audit_due = self._clock() + AUDIT
             except ClusterError:
                 self.audit_due = self._clock() + timedelta(seconds=5)
+        if self._clock() >= self.kinds_due:
+            self.kinds_due = self._clock() + timedelta(seconds=LOOK_SECONDS)
+            await look_once(self.reconciler.served, self.store, self.queue)
         while True:
             self.listen()
             passes = await self.queue.work()

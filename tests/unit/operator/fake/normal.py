@@ -11,6 +11,7 @@ from maraudersmap_operator.cluster.kinds import (
     HTTP_ROUTE,
     JOB,
     MARAUDERSMAP,
+    MONITORING,
     NETWORK_POLICY,
     POD,
     REPLICA_SET,
@@ -43,7 +44,7 @@ _FALSE = frozenset(
 )
 _ZERO = frozenset(["minReadySeconds", "initialDelaySeconds"])
 _KEPT_STRINGS = frozenset(["message", "reason", "port", "targetPort"])
-_CUSTOM = (MARAUDERSMAP, HTTP_ROUTE)
+_CUSTOM = (MARAUDERSMAP, HTTP_ROUTE, *MONITORING)
 
 
 def normalise(kind: Kind, obj: Manifest) -> None:

@@ -17,6 +17,7 @@ from maraudersmap_operator.cluster.kinds import (
     INGRESS,
     JOB,
     MARAUDERSMAP,
+    MONITORING,
     NETWORK_POLICY,
     NODE,
     POD,
@@ -57,7 +58,7 @@ _WITH_GENERATION = frozenset(
         ENDPOINT_SLICE,
         POD,
     }
-    | {MARAUDERSMAP, HTTP_ROUTE}
+    | {MARAUDERSMAP, HTTP_ROUTE, *MONITORING}
 )
 _WITH_STATUS = frozenset(
     {DEPLOYMENT, REPLICA_SET, STATEFUL_SET, JOB, DISRUPTION_BUDGET, INGRESS, POD, SERVICE, AUTOSCALER, NODE}
@@ -76,7 +77,7 @@ _FIRST_STATUS: dict[Kind, Manifest] = {
 # Set by the server, whatever a client sends.
 _SYSTEM = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 # Nobody may write these without the version that was read.
-_VERSION_NEEDED = (MARAUDERSMAP, HTTP_ROUTE)
+_VERSION_NEEDED = (MARAUDERSMAP, HTTP_ROUTE, *MONITORING)
 
 
 class ApiServer:
@@ -90,7 +91,14 @@ class ApiServer:
         self.schema = declared or schema.declared()
         self.namespaces: dict[str, str] = {"default": "Active"}
         self.served: set[Kind] = set()
+        """Of the kinds that a cluster need not have, those that it has."""
         self._ports = services.Allocator()
+
+    def withdraw(self, kind: Kind) -> None:
+        """Its definition is deleted, and every object with it."""
+        self.served.discard(kind)
+        for stored in list(self.storage.all(kind)):
+            self.storage.remove(stored, self.clock.now)
 
     # --- reading ------------------------------------------------------------------------------------------------------
     def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest:

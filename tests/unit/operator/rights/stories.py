@@ -25,6 +25,7 @@ from maraudersmap_operator.cluster.kinds import (
     HTTP_ROUTE,
     INGRESS,
     JOB,
+    MONITORING,
     NETWORK_POLICY,
     POD,
     REPLICA_SET,
@@ -188,6 +189,23 @@ async def a_route_comes_and_goes(loop: Loop) -> None:
     await loop.until(lambda: loop.find(HTTP_ROUTE, name) is None, PUT_RIGHT)
 
 
+async def monitoring_comes_and_goes(loop: Loop) -> None:
+    """Of kinds that are not watched: made, put right, made again, removed."""
+    loop.server.served |= set(MONITORING)
+    await loop.create(replicas=1, rollout=SHORT)
+    for kind in MONITORING:
+        await loop.until(lambda k=kind: bool(loop.all(k)), PUT_RIGHT)  # type: ignore[misc]
+    loop.edit(monitoring={"labels": {"release": "prometheus"}})
+    for kind in MONITORING:
+
+        def labelled(kind: Kind = kind) -> bool:
+            return "release" in _own(loop, kind)["metadata"]["labels"]
+
+        await loop.until(labelled, PUT_RIGHT)
+    loop.edit(monitoring={"enabled": False})
+    await loop.until(lambda: not any(loop.all(kind) for kind in MONITORING), PUT_RIGHT)
+
+
 async def migrations_are_given_up(loop: Loop) -> None:
     """A Job that still runs goes with its revision."""
     await loop.create(replicas=1, rollout=SHORT)
@@ -217,6 +235,7 @@ STORIES: tuple[Story, ...] = (
     migrations_are_given_up,
     a_job_has_lost_its_owner,
     a_route_comes_and_goes,
+    monitoring_comes_and_goes,
     everything_is_made_and_made_again,
     what_others_change_is_put_right,
     a_lost_label_is_looked_into,

@@ -1,0 +1,159 @@
+"""PodMonitor, PrometheusRule and dashboard of one resource, and what of them is reported.
+
+They are children like any other, each with its own fate. Their kinds may not be there, and are not watched: an object that is
+as wanted is read again after a while only, and what is no longer wanted is asked for once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from maraudersmap_operator import children
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, NotLeading, kind_of
+from maraudersmap_operator.cluster.kinds import MONITORING, POD_MONITOR, PROMETHEUS_RULE
+from maraudersmap_operator.cluster.store import controller_of
+from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
+from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status import ConditionType
+
+from .condition import put
+from .ensure import Ensurer, Known
+from .fates import Fate, Fates, state_of
+from .served import Served
+
+NAMES = {
+    POD_MONITOR: children.names.pod_monitor,
+    PROMETHEUS_RULE: children.names.prometheus_rule,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a convergence has left, each as "<kind> <name>"."""
+
+    objects: tuple[str, ...] = ()
+    failed: tuple[Fate, ...] = ()
+
+
+async def ensure_monitoring(
+    cluster: Cluster,
+    ensurer: Ensurer,
+    fates: Fates,
+    known: Known,
+    owner: Owner,
+    spec: MaraudersMapSpec,
+    served: Served,
+    runbook: str,
+) -> Made:
+    """Make them as wanted, and remove those that are not wanted any more. Raises NotLeading, and what `go_on` raises."""
+    if served.kinds is None:
+        # Whether a dashboard is wanted is not known: one that is there stays.
+        if (dashboard := children.dashboard(owner, spec)) is not None:
+            ensurer.wanted.add((dashboard["kind"], dashboard["metadata"]["name"]))
+        return Made()
+    wanted = _wanted(owner, spec, served.kinds, runbook)
+    for kind, name_of in NAMES.items():
+        if kind not in served.kinds:
+            known.forget(kind.kind, name_of(owner.name))
+    made, failed = [], []
+    for manifest in wanted:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        if await ensurer.ensure(manifest):
+            made.append(f"{kind} {name}")
+        elif (fate := fates.of(kind, name)) is not None:
+            failed.append(fate)
+        else:
+            served.lost(kind_of(manifest))
+    for kind in sorted(served.kinds, key=lambda k: k.kind):
+        if kind not in {kind_of(manifest) for manifest in wanted}:
+            failed += await _remove(cluster, ensurer, fates, known, owner, kind)
+    return Made(tuple(made), tuple(failed))
+
+
+def _wanted(owner: Owner, spec: MaraudersMapSpec, served: frozenset[Kind], runbook: str) -> list[Manifest]:
+    """The dashboard as well only where something is: without Prometheus it would show nothing."""
+    found = [
+        children.pod_monitor(owner, spec) if POD_MONITOR in served else None,
+        children.prometheus_rule(owner, spec, runbook) if PROMETHEUS_RULE in served else None,
+        children.dashboard(owner, spec) if served else None,
+    ]
+    return [manifest for manifest in found if manifest is not None]
+
+
+async def _remove(
+    cluster: Cluster, ensurer: Ensurer, fates: Fates, known: Known, owner: Owner, kind: Kind
+) -> list[Fate]:
+    """Once deleted or found absent, it is not asked for again."""
+    name = NAMES[kind](owner.name)
+    known.forget(kind.kind, name)
+    if (kind.kind, name) in known.absent:
+        return []
+    if fates.waits(kind.kind, name, "unwanted", ensurer.now):
+        fate = fates.of(kind.kind, name)
+        return [fate] if fate is not None else []
+    try:
+        live = await cluster.get(kind, owner.namespace, name)
+        controller = controller_of(live) if live is not None else None
+        if live is not None and controller is not None and controller["uid"] == owner.uid:
+            await cluster.delete(kind, owner.namespace, name, live["metadata"]["uid"])
+    except NotLeading:
+        raise
+    except ClusterError as error:
+        message = f"it is no longer wanted, and could not be removed: {error.message}"
+        fate = Fate(kind.kind, name, state_of(error), message)
+        fates.note(fate, "unwanted", ensurer.now)
+        return [fate]
+    known.absent.add((kind.kind, name))
+    return []
+
+
+def with_monitoring(
+    status: MaraudersMapStatus,
+    before: MaraudersMapStatus,
+    spec: MaraudersMapSpec,
+    served: Served,
+    made: Made | None,
+    now: datetime,
+) -> MaraudersMapStatus:
+    """The status with MonitoringReady, there while monitoring is on. `made`: of the last convergence of this process;
+    None before the first, when what is stored goes on to hold."""
+    if not spec.monitoring.enabled:
+        return status
+    if served.kinds is None or (served.kinds and made is None):
+        stored = before.condition(ConditionType.MONITORING_READY)
+        return (
+            status
+            if stored is None
+            else status.model_copy(update={"conditions": (*status.conditions, stored)})
+        )
+    made = made if made is not None and served.kinds else Made()
+    lacking = [
+        kind.kind
+        for kind, on in ((POD_MONITOR, True), (PROMETHEUS_RULE, spec.monitoring.alerts.enabled))
+        if on and kind not in served.kinds
+    ]
+    reason = Reason(made.failed[0].state) if made.failed else Reason.NO_PROMETHEUS_OPERATOR
+    if not made.failed and not lacking:
+        reason = Reason.AS_WANTED
+    condition = (
+        ConditionType.MONITORING_READY,
+        not made.failed and not lacking,
+        reason,
+        _sentence(made, lacking),
+    )
+    return put(status, before, [condition], now)
+
+
+def _sentence(made: Made, lacking: Sequence[str]) -> str:
+    parts = [fate.sentence for fate in made.failed]
+    if lacking:
+        parts.append(
+            f"the cluster has no kind {' and no kind '.join(lacking)} of {MONITORING[0].api_version}: nothing is made of it "
+            "until the Prometheus operator is installed"
+        )
+    if made.objects:
+        parts.append(f"made: {', '.join(made.objects)}")
+    return "; ".join(parts)
