@@ -18,6 +18,7 @@ from maraudersmap_operator.cluster.store import controller_of
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
+from maraudersmap_operator.telemetry import logger
 
 from .condition import put
 from .ensure import Ensurer, Known
@@ -102,6 +103,7 @@ async def _remove(
     except NotLeading:
         raise
     except ClusterError as error:
+        logger().warning("not pruned", child=f"{kind.kind} {name}", error=error.message)
         message = f"it is no longer wanted, and could not be removed: {error.message}"
         fate = Fate(kind.kind, name, state_of(error), message)
         fates.note(fate, "unwanted", ensurer.now)

@@ -14,6 +14,7 @@ from typing import Any
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import ClusterError, Key, Unavailable
+from maraudersmap_operator.cluster.kinds import AUTOSCALER
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.other_release import dump
@@ -38,6 +39,7 @@ from .observe import Observation, observe
 from .parts import Parts
 from .references import References
 from .route import read_route
+from .scaling import with_scaling
 from .sight import fingerprint, refresh_pods, settle_doubts
 from .strangers import find_strangers
 from .watched import unwatched
@@ -230,6 +232,9 @@ class Pass:
             self._parts.definition.sentence(),
             self._now,
         )
+        scaler = children.names.autoscaler(self.owner.name)
+        hpa = self._parts.store.find(self.key, AUTOSCALER, scaler)
+        status = with_scaling(status, before, self.resource.spec, hpa, self._now)
         made = self._between.monitoring
         status = with_monitoring(status, before, self.resource.spec, self._parts.served, made, self._now)
         status = with_evidence(status, hands.evidence)

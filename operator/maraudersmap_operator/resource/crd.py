@@ -83,7 +83,7 @@ def custom_resource_definition() -> Schema:
                     "storage": True,
                     "additionalPrinterColumns": _columns(),
                     "schema": {"openAPIV3Schema": _root()},
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}, "scale": _scale()},
                 }
             ],
         },
@@ -120,6 +120,15 @@ def _root() -> Schema:
 def status_schema() -> Schema:
     """That of `.status`, fields that have moved in both places."""
     return declared_in_both_places(structural(MaraudersMapStatus))
+
+
+def _scale() -> Schema:
+    """What `kubectl scale` and other autoscalers see: pods as the spec asks for them, and those of the serving revision."""
+    return {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas.desired",
+        "labelSelectorPath": ".status.selector",
+    }
 
 
 def _columns() -> list[Schema]:

@@ -19,6 +19,8 @@ MIGRATION_LOG = (
 ROUTE = "see what the Gateway reports: `kubectl get httproute {name}-api -n {namespace} -o yaml`, under status.parents"
 CHILDREN = "see which object it is: `kubectl describe mm {name} -n {namespace}`, condition ChildrenApplied"
 
+AUTOSCALER = "see what the autoscaler reports: `kubectl describe hpa {name}-api-hpa -n {namespace}`"
+
 CONDITION, EVENT = (Place.CONDITION,), (Place.EVENT,)
 REJECTED = (Place.CONDITION, Place.EVENT, Place.LEDGER, Place.HISTORY)
 WITHDRAWN = (Place.CONDITION, Place.EVENT, Place.HOLD, Place.HISTORY)
@@ -375,6 +377,26 @@ CHILDREN_OF: Mapping[Reason, About] = {
     Reason.WAITING: _state(
         "the repair of an object waits until the rollout is over, which it would disturb; or a revision is not removed while "
         "users' requests may reach it"
+    ),
+    Reason.FOLLOWS_LOAD: _state("the autoscaler sees the load of the pods and can follow it"),
+    Reason.NO_POD_METRICS: _passing(
+        "the autoscaler cannot see how busy the pods are, so their number stays as it is; usual for a minute after a start",
+        "see whether the cluster measures at all: `kubectl top pods -n {namespace}`; if not, install metrics-server",
+        AUTOSCALER,
+    ),
+    Reason.SEVERAL_AUTOSCALERS: _stuck(
+        "another HorizontalPodAutoscaler scales the same pods, and so none of them does",
+        "find it and delete one of the two: `kubectl get hpa -n {namespace}`; for one of your own, set "
+        "`autoscaling.enabled: false`",
+    ),
+    Reason.AT_MAXIMUM: _passing(
+        "the load calls for more pods than `autoscaling.maxReplicas` allows",
+        "raise `spec.autoscaling.maxReplicas`, or give each pod more CPU (`spec.resources`)",
+        AUTOSCALER,
+    ),
+    Reason.CANNOT_SCALE: _passing(
+        "the autoscaler cannot read or write the number of pods, or has another trouble; the message has its words",
+        AUTOSCALER,
     ),
     Reason.NO_PROMETHEUS_OPERATOR: _state(
         "the cluster lacks kinds of the Prometheus operator, so what would be of them is not made; nothing is wrong",

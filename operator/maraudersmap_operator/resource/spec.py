@@ -33,7 +33,11 @@ class MaraudersMapSpec(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     replicas: int = Field(
-        default=3, ge=1, le=1000, description="Number of API pods while autoscaling is off; see also suspend."
+        default=3,
+        ge=1,
+        le=1000,
+        description="Number of API pods while autoscaling is off, also by `kubectl scale`; while it is on, a change is "
+        "refused. See also suspend.",
     )
     autoscaling: Autoscaling = Field(default=Autoscaling(), description="Number of API pods by CPU use.")
     resources: Resources = Field(default=Resources(), description="CPU and memory of each API pod.")
@@ -72,6 +76,14 @@ class MaraudersMapSpec(Model):
     pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
     suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")
     rules = (
+        # Without a predicate: only the API server has the old object. Where autoscaling is switched over, both may change.
+        Rule(
+            cel="!has(self.autoscaling) || !has(oldSelf.autoscaling) || !self.autoscaling.enabled || "
+            "!oldSelf.autoscaling.enabled || self.replicas == oldSelf.replicas",
+            message="replicas has no effect while autoscaling is on; change autoscaling.minReplicas and "
+            "autoscaling.maxReplicas, or set autoscaling.enabled to false",
+            field_path=".replicas",
+        ),
         Rule(
             cel="!has(self.ingress) || !has(self.gateway)",
             message="ingress and gateway are two ways to lead a host to the API; remove one of them",

@@ -42,6 +42,7 @@ class ConditionType(StrEnum):
     DATABASE_READY = "DatabaseReady"
     MIGRATIONS_READY = "MigrationsReady"
     ROUTE_READY = "RouteReady"  # only with spec.gateway
+    SCALING_ACTIVE = "ScalingActive"  # only with autoscaling, once the autoscaler has something to report
     MONITORING_READY = "MonitoringReady"  # only while monitoring is on
     CHILDREN_APPLIED = "ChildrenApplied"
     CONTESTED = "Contested"  # only once someone has kept changing a child

@@ -20,6 +20,8 @@ class Autoscaler(Controller):
         super().__init__(server)
         self.wanted: dict[str, int] = {}
         """Pods that the load calls for, by the autoscaler's name."""
+        self.conditions: dict[str, list[Manifest]] = {}
+        """What the real one would report, by the autoscaler's name; without an entry nothing."""
 
     def sync(self) -> None:
         for scaler in self.living(AUTOSCALER):
@@ -43,4 +45,6 @@ class Autoscaler(Controller):
             self.server.scale(
                 DEPLOYMENT, meta["namespace"], target.body["metadata"]["name"], size, manager=self.manager
             )
-        self.set_status(scaler, {"currentReplicas": now, "desiredReplicas": size, "currentMetrics": None})
+        told = self.conditions.get(meta["name"])
+        status = {"currentReplicas": now, "desiredReplicas": size, "currentMetrics": None}
+        self.set_status(scaler, status | ({"conditions": told} if told else {}))
