@@ -13,8 +13,8 @@ from datetime import datetime
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, NotLeading, kind_of
-from maraudersmap_operator.cluster.kinds import MONITORING, POD_MONITOR, PROMETHEUS_RULE
 from maraudersmap_operator.cluster.identity import controller_of
+from maraudersmap_operator.cluster.kinds import MONITORING, POD_MONITOR, PROMETHEUS_RULE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
