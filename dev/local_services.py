@@ -32,6 +32,11 @@ class LocalPostgres:
         self._server.start()
         self.url: str = self._server.get_uri()
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """A copy of `template`, by default empty; returns its URL."""
         self._psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -72,9 +77,8 @@ class LocalPostgres:
         self._server.psql(statement)
 
     def _signal(self, number: signal.Signals) -> None:
-        pid = int((self._data / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, number)  # first: a stopped server makes no new children
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(self.pid, number)  # first: a stopped server makes no new children
+        for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
             with suppress(ProcessLookupError):  # it ended by itself
                 os.kill(int(child), number)
 
