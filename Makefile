@@ -56,7 +56,7 @@ reasons: venv ## generate docs/reasons.md from the operator's closed set of reas
 lint: venv lint-files ## ruff, mypy --strict, import rules, and what `lint-files` does
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/rollback
+	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/load bench/rollback
 	@$(VENV)/bin/lint-imports --no-cache
 
 # Whole objects only: a kustomization is no object, and the API server itself judges a MaraudersMap (tests/cluster).
@@ -127,8 +127,9 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images helm ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart (30 minutes)
+test-extended: venv cluster images helm ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
 	@$(PY) -m pytest tests/cluster -m extended
+	@$(PY) -m dev.compose smoke
 
 .PHONY: zoo
 zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]
@@ -181,6 +182,10 @@ bench-api: venv $(BENCH)/express/node_modules $(BENCH)/fastify/node_modules $(BE
 bench-million: venv ## each endpoint on a million incidents (10 minutes)
 	@PYTHONPATH=. $(PY) -m bench.million
 
+.PHONY: load-test
+load-test: venv nginx ## 1,000 users at three instances behind nginx with TLS; fails when an aim is missed (12 minutes) [SECONDS=600 USERS=1000]
+	@$(PY) -m bench.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(USERS),--users $(USERS)) $(if $(INCIDENTS),--incidents $(INCIDENTS))
+
 .PHONY: fuzz-api
 fuzz-api: venv ## thousands of requests made from the served document, and of mutated bytes (minutes)
 	@$(PY) -m dev.fuzz_api
@@ -199,12 +204,16 @@ demo: announce-demo venv cluster images ## from nothing to a bad revision rolled
 	@$(PY) -m dev.demo
 
 .PHONY: compose-up
-compose-up: venv ## the service on this machine: three instances, nginx, PostgreSQL, Redis, Prometheus (needs Docker Compose) [API_IMAGE=...]
+compose-up: venv ## the service on this machine: three instances, nginx, PostgreSQL, Redis, Prometheus; again: what changed [API_IMAGE=...]
 	@$(if $(API_IMAGE),API_IMAGE=$(API_IMAGE)) $(PY) -m dev.compose up
 
 .PHONY: compose-down
 compose-down: venv ## remove it; its volumes and secrets stay
 	@$(PY) -m dev.compose down
+
+.PHONY: compose-smoke
+compose-smoke: venv ## the same beside it, tried: TLS, WebSockets, an instance killed, all three replaced, data kept (4 minutes)
+	@$(PY) -m dev.compose smoke
 
 # --- delivering it: what .github/workflows call, on any machine -------------------------------------------------------
 .PHONY: deploy
