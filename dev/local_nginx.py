@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dev.certificate import self_signed
 
-CONFIGURATION = Path(__file__).resolve().parents[1] / "manifests" / "compose" / "nginx.conf"
+CONFIGURATION = Path(__file__).resolve().parents[1] / "manifests" / "compose" / "nginx" / "nginx.conf"
 START_SECONDS = 30.0
 _SERVERS = re.compile(r"server api-\d:4001 ([^;]*);")
 

@@ -48,18 +48,24 @@ IMAGES = {
 
 def build(which: str, tag: str | None) -> str:
     """Build an image, push it, and return the name that the nodes pull it by. Unchanged inputs cost seconds."""
+    built = local(which)
+    reference = publish(IMAGES[which], built, tag or built.partition(":")[2])
+    _point(which, reference)
+    return reference
+
+
+def local(which: str) -> str:
+    """Build an image and return the name that Docker here has it by: for those who need no registry."""
     daemon.ensure()
     image = IMAGES[which]
     bases = base_images.PUBLIC if sources.public_images() else base_images.ensure_local()
-    local = f"{image.repository}:{content_key(image, bases.build, bases.runtime)}"
-    if not inventory.exists(local):
-        with step(f"building {local}"):
-            build_image(image, local, bases, context=CHECKOUT)
+    name = f"{image.repository}:{content_key(image, bases.build, bases.runtime)}"
+    if not inventory.exists(name):
+        with step(f"building {name}"):
+            build_image(image, name, bases, context=CHECKOUT)
             inventory.prune(image.repository)
-    _check_size(image, local, trimmed=bases.trimmed)
-    reference = publish(image, local, tag or local.partition(":")[2])
-    _point(which, reference)
-    return reference
+    _check_size(image, name, trimmed=bases.trimmed)
+    return name
 
 
 def content_key(image: AppImage, *bases: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -12,10 +10,11 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from dev.closed_load import Load, load
 from dev.end_to_end import check
 from dev.local_nginx import local_nginx
 from dev.local_services import LocalRedis
-from tests.component.conftest import Program, environment, program, until
+from tests.component.conftest import PATIENCE_SECONDS, Program, environment, program, until
 
 INSTANCES = 3
 
@@ -76,75 +75,15 @@ async def front(database: str, redis: LocalRedis) -> AsyncIterator[Front]:
             yield Front(instances, http, https, trusted)
 
 
-@dataclass
-class Load:
-    """Readers and writers, each its next request as soon as the last one is answered; nothing is repeated."""
-
-    done: int = 0
-    written: int = 0
-    failed: list[str] = field(default_factory=list)
-
-
 @asynccontextmanager
-async def load(front: Front) -> AsyncIterator[Load]:
-    """Until the block ends. The writes carry a key, so that nginx may repeat them."""
-    counted, numbers, stop = Load(), itertools.count(), asyncio.Event()
+async def loaded(front: Front) -> AsyncIterator[Load]:
+    """Requests through nginx until the block ends; then none has failed, and each write was carried out once."""
     connector = aiohttp.TCPConnector(ssl=front.trusted)
-    async with aiohttp.ClientSession(front.https, connector=connector) as http:
-        token = await signed_in(http)
-        headers = {"Authorization": f"Bearer {token}"}
-
-        async def ask(method: str, path: str, status: int, number: int) -> None:
-            body = {
-                "title": f"Portrait {number} has left its frame",
-                "description": "It was seen two floors up",
-                "location": "HOGWARTS",
-                "severity": "MISCHIEF",
-            }
-            writes = method == "POST"
-            keyed = headers | ({"Idempotency-Key": f"key-{number}"} if writes else {})
-            asked = http.request(method, path, json=body if writes else None, headers=keyed)
-            try:
-                async with asked as answer:
-                    if answer.status != status:
-                        counted.failed.append(f"{method} {path}: {answer.status} {await answer.text()}")
-            except aiohttp.ClientError as error:
-                counted.failed.append(f"{method} {path}: {error!r}")
-            counted.done += 1
-            counted.written += writes
-
-        async def work(method: str, path: str, status: int) -> None:
-            while not stop.is_set():
-                await ask(method, path, status, next(numbers))
-
-        reading = [asyncio.create_task(work("GET", "/api/incidents?limit=5", 200)) for _ in range(4)]
-        writing = [asyncio.create_task(work("POST", "/api/incidents", 201)) for _ in range(2)]
+    http = aiohttp.ClientSession(front.https, connector=connector)
+    async with http, load(http, "load@hogwarts.edu") as counted:
         yield counted
-        stop.set()
-        await asyncio.gather(*reading, *writing)
-        async with http.get("/api/incidents?limit=1", headers=headers) as answer:
-            assert (await answer.json())["total"] == counted.written - sum(
-                "POST" in f for f in counted.failed
-            )
-
-
-async def signed_in(http: aiohttp.ClientSession) -> str:
-    account = {"email": "load@hogwarts.edu", "password": "correct horse battery staple"}
-    names = {"firstName": "Argus", "lastName": "Filch"}
-    async with http.post("/api/auth/register", json=account | names) as answer:
-        assert answer.status == 201
-    async with http.post("/api/auth/login", json=account) as answer:
-        return str((await answer.json())["accessToken"])
-
-
-async def more(counted: Load, requests: int) -> None:
-    """Wait until so many requests more have been answered."""
-    wanted = counted.done + requests
-
-    async def answered() -> bool:
-        return counted.done >= wanted
-
-    await until(answered)
+    assert counted.failed == []
+    assert counted.total == counted.written
 
 
 async def test_a_user_s_way_through_nginx(front: Front) -> None:
@@ -166,22 +105,20 @@ async def test_plain_http_leads_to_tls_and_nothing_names_a_version(front: Front)
 
 
 async def test_an_instance_that_is_killed_costs_no_request(front: Front) -> None:
-    async with load(front) as counted:
-        await more(counted, 100)
+    async with loaded(front) as counted:
+        await counted.more(100, PATIENCE_SECONDS)
         # when
         victim = front.instances.running[front.instances.ports[1]]
         victim.child.kill()
-        await more(counted, 200)
+        await counted.more(200, PATIENCE_SECONDS)
         # and back
         await front.instances.start(front.instances.ports[1])
-        await more(counted, 100)
-    assert counted.failed == []
+        await counted.more(100, PATIENCE_SECONDS)
 
 
 async def test_replacing_all_three_one_after_the_other_costs_no_request(front: Front) -> None:
-    async with load(front) as counted:
+    async with loaded(front) as counted:
         for port in front.instances.ports:
-            await more(counted, 50)
+            await counted.more(50, PATIENCE_SECONDS)
             await front.instances.replace(port)
-        await more(counted, 50)
-    assert counted.failed == []
+        await counted.more(50, PATIENCE_SECONDS)
