@@ -228,13 +228,14 @@ smoke: venv ## a deployed service from outside, reading only: URL=https://...
 end-to-end: venv ## the same, and one user's way through it; what it reports stays: URL=https://...
 	@$(PY) -m dev.end_to_end $(URL)
 
+comma := ,
 REGISTRY ?= localhost
 PLATFORMS ?= linux/amd64
 .PHONY: release-images
 release-images: # docker buildx is needed [REGISTRY=... VERSION=... PLATFORMS=linux/amd64,linux/arm64 PUSH=yes]
-	@for program in api operator; do \
+	@for program in api operator; do SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  docker buildx build --platform $(PLATFORMS) -f Dockerfile.$$program -t $(REGISTRY)/marauders-map-$$program:$(VERSION) \
-	    $(if $(PUSH),--push --provenance=mode=max --sbom=true,--load) .; done
+	    $(if $(PUSH),--output type=registry$(comma)rewrite-timestamp=true --provenance=mode=max --sbom=true,--load) .; done
 
 .PHONY: scan
 scan: ## the images of release-images: CRITICAL or HIGH findings fail it (needs trivy and its database) [REGISTRY=... VERSION=...]
@@ -273,6 +274,10 @@ uninstall: venv ## take it away; the definition and every MaraudersMap stay [CRD
 .PHONY: install-yaml
 install-yaml: venv ## the same as one file, dist/install.yaml [VERSION=... OPERATOR_IMAGE=... NAMESPACES=a,b]
 	@$(PY) -m dev.install yaml --version $(VERSION) --to dist/install.yaml $(INSTALL_FLAGS)
+
+.PHONY: release
+release: venv .cache/sbom ## everything of a release in dist/VERSION, nothing published: VERSION=0.2.0 [REGISTRY=... IMAGES=no TAG=yes]
+	@$(PY) -m dev.release $(VERSION) --registry $(REGISTRY) $(if $(filter no,$(IMAGES)),--without-images) $(if $(TAG),--tag)
 
 .PHONY: gateway
 gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight
