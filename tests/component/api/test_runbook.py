@@ -1,4 +1,4 @@
-"""docs/runbook.md, "Back up and restore": its commands as they are written there, on a real PostgreSQL by its own programs."""
+"""docs/runbook.md, "Back up and restore": its commands as they are written, on a real PostgreSQL by its own programs."""
 
 from __future__ import annotations
 
