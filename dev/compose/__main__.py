@@ -48,7 +48,9 @@ def _up(compose: Sequence[str]) -> None:
     Stack(compose, variables).up()
     say("ready: https://localhost:8443/api/docs, with a certificate that no browser trusts")
     if "COMPOSE_PROFILES" in variables:
-        say("Grafana: http://127.0.0.1:3000, as admin; the password is grafana_password in manifests/compose/secrets")
+        say(
+            "Grafana: http://127.0.0.1:3000, as admin; the password is grafana_password in manifests/compose/secrets"
+        )
     else:
         say("without Grafana: its image cannot be pulled here, and Debian has none")
 
