@@ -73,11 +73,18 @@ def declared_in_both_places(schema: Json) -> Json:
 
 def without_another_place(lost: set[str]) -> set[str]:
     """Of paths that a definition has no place for, those that their other place does not keep either."""
+
+    def is_lost(place: str) -> bool:
+        return any(_within(path, place) for path in lost)
+
+    # Beside other old places, what is missing in one counts as forgotten.
+    old_ones_gone = all(is_lost(old) for old, _ in _paths())
     kept = set()
     for old, new in _paths():
-        for here, there in ((old, new), (new, old)):
-            if not any(_within(path, there) for path in lost):
-                kept |= {path for path in lost if _within(path, here)}
+        if not is_lost(old):
+            kept |= {path for path in lost if _within(path, new)}
+        if old_ones_gone and not is_lost(new):
+            kept |= {path for path in lost if _within(path, old)}
     return lost - kept
 
 

@@ -112,6 +112,13 @@ def test_a_definition_without_the_old_places_has_a_place_for_everything() -> Non
     assert Declared(declared).no_place_for() == ()
 
 
+def test_a_definition_without_one_old_place_has_no_place_for_that() -> None:
+    """Beside the others, what is missing there counts as forgotten."""
+    declared = copied(status_schema())
+    del declared["properties"]["candidate"]["properties"]["controls"]
+    assert Declared(declared).no_place_for() == ("status.candidate.controls",)
+
+
 def test_no_default_appears_in_an_old_place() -> None:
     """It would win over what a release that writes the new place alone has stored."""
     candidate = status_schema()["properties"]["candidate"]
