@@ -20,6 +20,11 @@ WALKED = 200_000
 that one incident in twenty has."""
 
 
+WALKED_AT_BEST = 90_000
+"""So many are read in some 50 ms. Where that is not enough, the index on words counts, or gathers, sooner: measured on a
+million incidents, of which it meets two in a hundred, in order or not, in as long."""
+
+
 async def matches_in_sample(db: Executor, filters: Filters, seen: Visibility) -> int:
     """How many of the SAMPLED newest incidents match."""
     statement, args = newest_count_statement(filters, seen, SAMPLED)
@@ -27,9 +32,10 @@ async def matches_in_sample(db: Executor, filters: Filters, seen: Visibility) ->
     return count
 
 
-def in_reach(matches: int, wanted: int) -> bool:
-    """With so many `matches` in the sample, does reading the WALKED newest incidents find `wanted` of them?"""
-    return matches * (WALKED // SAMPLED) >= wanted
+def in_reach(matches: int, wanted: int, *, at_best: bool = False) -> bool:
+    """With so many `matches` in the sample, does reading the WALKED newest incidents find `wanted` of them? `at_best`: and
+    sooner than the index."""
+    return matches * ((WALKED_AT_BEST if at_best else WALKED) // SAMPLED) >= wanted
 
 
 def newest_count_statement(filters: Filters, seen: Visibility, newest: int) -> tuple[str, list[object]]:

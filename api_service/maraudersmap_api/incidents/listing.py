@@ -69,7 +69,7 @@ async def list_page(db: Database, query: ListQuery, seen: Visibility) -> Page:
 async def _search_page(connection: Executor, query: ListQuery, seen: Visibility, skipped: int) -> Page:
     sampled = await matches_in_sample(connection, query.filters, seen)
     total = 0
-    if in_reach(sampled, EXACT_TOTAL + 1):
+    if in_reach(sampled, EXACT_TOTAL + 1, at_best=True):
         statement, args = newest_count_statement(query.filters, seen, WALKED)
         total = await connection.fetchval(statement, *args)
     elif in_reach(sampled, NEVER_GATHERED):
@@ -176,7 +176,8 @@ def page_of_many_statement(query: ListQuery, seen: Visibility, sampled: int) -> 
     Incidents are read in order until there are enough, unless that goes too far: then all matches are fetched first.
     """
     ranked = query.sorted_by is Sort.RELEVANCE
-    walk = in_reach(sampled, RANKED_OF_MANY if ranked else query.page * query.limit + 1)
+    wanted = RANKED_OF_MANY if ranked else query.page * query.limit + 1
+    walk = in_reach(sampled, wanted, at_best=True)
     made = where(query.filters, seen, walk=walk)
     known, source, condition = "", "incidents", made.text
     if isinstance(query.cursor, str):

@@ -189,6 +189,7 @@ async def test_a_search_finds_the_same_however_it_goes_about_it(
     ways = []
     for share in (0, 10**6):  # the words are taken for unknown, and for those of every incident
         monkeypatch.setattr(frequency, "WALKED", share)
+        monkeypatch.setattr(frequency, "WALKED_AT_BEST", share)
         ways.append([await found(user) for user in ("moody", "neville")])
 
     assert ways == [chosen, chosen]
