@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -18,8 +20,14 @@ from maraudersmap_operator.cluster import (
     open_api,
     own_namespace,
 )
+from maraudersmap_operator.cluster.errors import translated
 
 FIELD_MANAGER = "kubectl-marauders"
+# The API server ends a watch after this long, and the next one goes on from there. One that is silent for longer is dead: a
+# bookmark comes each minute.
+WATCH_SECONDS = 240
+SILENT_SECONDS = 90
+CONNECT_SECONDS = 10
 
 
 class UserCluster(KubernetesCluster):
@@ -33,6 +41,41 @@ class UserCluster(KubernetesCluster):
             content_type="application/merge-patch+json",
             field_manager=FIELD_MANAGER,
         )
+
+    async def watch(
+        self, kind: Kind, namespace: str, version: str, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """Events (`type`, `object`) since `version`, until the API server ends the stream; before them a bookmark of
+        `version` itself, once the stream is open. Raises ClusterError: with status 410 when that version is too old."""
+        query = [
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(WATCH_SECONDS)),
+        ]
+        query += [("labelSelector", selector)] if selector else []
+        query += [("fieldSelector", fields)] if fields else []
+        path = kind.path(namespace)
+        with translated(f"watch {path}"):
+            response = await self._client.request(
+                "get",
+                path,
+                serialize=False,
+                query_params=[("watch", "true"), *query],
+                header_params={},
+                _request_timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS
+                ),
+            )
+            try:
+                yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
+                rest = b""
+                # By bytes: an object may be longer than the line that the library would read.
+                async for part in response.content.iter_any():
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in filter(None, lines):
+                        yield json.loads(line)
+            finally:
+                response.close()
 
 
 @dataclass(frozen=True, slots=True)

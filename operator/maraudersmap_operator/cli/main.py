@@ -20,6 +20,7 @@ from .arguments import BUNDLE, COMPLETION, Arguments, parse
 from .bundle import Wish, support_bundle
 from .complete import SCRIPTS
 from .connection import Session, connect
+from .following import following
 from .output import Format, Output
 from .read import NoSuchResource, read_all, read_one, status_only
 from .snapshot import NotUnderstood, Snapshot
@@ -100,15 +101,14 @@ async def _bundle(session: Session, name: str, arguments: Arguments, output: Out
 
 
 async def _status(session: Session, arguments: Arguments, output: Output) -> int:
-    async def read() -> list[Snapshot]:
-        if arguments.name is None:
-            return await read_all(session.cluster, session.namespace)
-        return [await read_one(session.cluster, session.namespace, arguments.name)]
-
     if not arguments.watch:
-        _show(await read(), arguments.name is not None, output)
+        if arguments.name is None:
+            _show(await read_all(session.cluster, session.namespace), False, output)
+        else:
+            _show([await read_one(session.cluster, session.namespace, arguments.name)], True, output)
         return DONE
-    outcome = await watch(read, output, arguments.goal, arguments.timeout)
+    async with following(session.cluster, session.namespace, arguments.name) as picture:
+        outcome = await watch(picture, output, arguments.goal, arguments.timeout)
     if outcome is Progress.HOPELESS:
         return _fail(
             f"{arguments.name} does not get {arguments.goal} by itself; `kubectl marauders explain "

@@ -30,10 +30,10 @@ async def read_one(cluster: Cluster, namespace: str, name: str, *, events: bool 
     """The resource with its pods and revisions. Raises NoSuchResource, NotUnderstood or a ClusterError."""
     resource = await cluster.get(MARAUDERSMAP, namespace, name)
     if resource is None:
-        raise NoSuchResource(await _who_exists(cluster, namespace, name))
+        raise NoSuchResource(await who_exists(cluster, namespace, name))
     notes: list[str] = []
     belonging = await _belonging(cluster, namespace, f"{SELECTOR},{LABEL_INSTANCE}={name}", notes)
-    snapshot = _with(snapshot_of(resource), belonging, notes)
+    snapshot = pictured(snapshot_of(resource), belonging, notes)
     return await _with_events(cluster, snapshot, resource["metadata"]["uid"]) if events else snapshot
 
 
@@ -42,12 +42,12 @@ async def read_all(cluster: Cluster, namespace: str) -> list[Snapshot]:
     try:
         listing = await cluster.list(MARAUDERSMAP, namespace)
     except NotFound as error:
-        raise NoSuchResource(_no_kind()) from error
+        raise NoSuchResource(no_kind()) from error
     if not listing.items:
-        raise NoSuchResource(await _who_exists(cluster, namespace, None))
+        raise NoSuchResource(await who_exists(cluster, namespace, None))
     notes: list[str] = []
     belonging = await _belonging(cluster, namespace, SELECTOR, notes)
-    found = [_with(snapshot_of(item), belonging, notes) for item in listing.items]
+    found = [pictured(snapshot_of(item), belonging, notes) for item in listing.items]
     return sorted(found, key=lambda s: s.name)
 
 
@@ -78,14 +78,19 @@ async def _allowed(
     except Refused as error:
         if error.status != FORBIDDEN:
             raise
-        notes.append(
-            f"{kind.plural} are left out: you may not list them in namespace {namespace!r} "
-            f"(the ClusterRole `view` allows it)"
-        )
+        notes.append(left_out(kind, namespace))
         return None
 
 
-def _with(snapshot: Snapshot, belonging: Belonging, notes: list[str]) -> Snapshot:
+def left_out(kind: Kind, namespace: str, verb: str = "list") -> str:
+    return (
+        f"{kind.plural} are left out: you may not {verb} them in namespace {namespace!r} "
+        "(the ClusterRole `view` allows it)"
+    )
+
+
+def pictured(snapshot: Snapshot, belonging: Belonging, notes: list[str]) -> Snapshot:
+    """The resource with what belongs to it; None of a kind: it may not be read."""
     pods, records = (_own(belonging[kind], snapshot.name) for kind in (POD, CONTROLLER_REVISION))
     api = None if pods is None else [p for p in pods if _label(p, LABEL_COMPONENT) == Component.API]
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
@@ -125,7 +130,7 @@ async def _with_events(cluster: Cluster, snapshot: Snapshot, uid: str) -> Snapsh
     return replace(snapshot, happenings=tuple(found), notes=tuple(notes))
 
 
-async def _who_exists(cluster: Cluster, namespace: str, name: str | None) -> str:
+async def who_exists(cluster: Cluster, namespace: str, name: str | None) -> str:
     """An answer to a name that is not there: the names that are, in this namespace or else in others."""
     asked = (
         f"no {KIND} {name!r} in namespace {namespace!r}" if name else f"no {KIND} in namespace {namespace!r}"
@@ -133,7 +138,7 @@ async def _who_exists(cluster: Cluster, namespace: str, name: str | None) -> str
     try:
         here = (await cluster.list(MARAUDERSMAP, namespace)).items
     except NotFound:
-        return _no_kind()
+        return no_kind()
     if here:
         return f"{asked}; there is {_listed(sorted(o['metadata']['name'] for o in here))}"
     try:
@@ -151,5 +156,5 @@ def _listed(names: list[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def _no_kind() -> str:
+def no_kind() -> str:
     return f"this cluster knows no {KIND}: the operator is not installed (kubectl apply -k manifests/operator/base)"

@@ -1,30 +1,27 @@
 """`status --watch`: show changes until a goal is reached, cannot be reached, or time is up.
 
-It asks again every second: a rollout's steps last longer, and unlike a watch it needs no more rights than `get` and
-`list`.
+What is shown comes from watches (following.py); nothing is asked again while they hold.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from maraudersmap_operator.cluster import Unavailable
 from maraudersmap_operator.resource.status import ConditionType, Phase
 from maraudersmap_operator.resource.status_model import rfc3339
 
+from .following import Picture
 from .output import Format, Output
 from .snapshot import Snapshot
 from .status import status_tree
 from .tree import Node, Span, Tone, node
 from .verbs import pending
 
-INTERVAL_SECONDS = 1.0
-# An API server that is restarted is away for some seconds.
-SILENCE_SECONDS = 30.0
+# On a terminal ages go on counting.
+REDRAW_SECONDS = 1.0
 
 
 class Goal(StrEnum):
@@ -64,43 +61,30 @@ def _holds(snapshot: Snapshot, kind: ConditionType) -> bool:
     return condition is not None and condition.status == "True"
 
 
-async def watch(
-    read: Callable[[], Awaitable[list[Snapshot]]],
-    output: Output,
-    goal: Goal | None,
-    patience: float | None,
-    interval: float = INTERVAL_SECONDS,
-) -> Progress:
-    """Show what `read` gives until the goal is decided or `patience` seconds are over; OPEN then.
+async def watch(picture: Picture, output: Output, goal: Goal | None, patience: float | None) -> Progress:
+    """Show the picture as it changes until the goal is decided or `patience` seconds are over; OPEN then.
 
-    `interval`: seconds between two looks.
-
-    Raises what `read` raises, Unavailable only when it lasts.
+    Raises what the picture raises.
     """
     loop = asyncio.get_running_loop()
     end = None if patience is None else loop.time() + patience
     shown: dict[str, tuple[object, ...]] = {}
-    answered = loop.time()
     with output.live() if output.terminal else nullcontext() as live:
         while True:
-            outcome, trouble = Progress.OPEN, ""
-            try:
-                snapshots = await read()
-                answered = loop.time()
-            except Unavailable as error:
-                if loop.time() - answered > SILENCE_SECONDS:
-                    raise
-                snapshots, trouble = [], error.message
-            now = datetime.now(UTC)
+            left = None if end is None else max(end - loop.time(), 0)
+            await picture.news(left if live is None else min(REDRAW_SECONDS, left or REDRAW_SECONDS))
+            snapshots, trouble, now = picture.snapshots(), picture.trouble, datetime.now(UTC)
             if live is not None:
-                live.show([_trouble(trouble)] if trouble else [status_tree(s, now) for s in snapshots])
+                live.show([status_tree(s, now) for s in snapshots] + ([_trouble(trouble)] if trouble else []))
             else:
                 _tell_changes(snapshots, shown, output, now)
-            if goal is not None and snapshots:
-                outcome = progress(goal, snapshots[0])
+            outcome = (
+                progress(goal, snapshots[0])
+                if goal is not None and snapshots and not trouble
+                else Progress.OPEN
+            )
             if outcome is not Progress.OPEN or (end is not None and loop.time() >= end):
                 return outcome
-            await asyncio.sleep(interval)
 
 
 def _tell_changes(

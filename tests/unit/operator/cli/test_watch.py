@@ -1,17 +1,30 @@
-"""`--for`: when the goal is reached, and when waiting longer is of no use."""
+"""`--watch` and `--for`: a picture that watches keep up to date, when the goal is reached, and when waiting is of no use."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from maraudersmap_operator.cli import following as followed
+from maraudersmap_operator.cli.connection import connect
+from maraudersmap_operator.cli.following import Picture, following
 from maraudersmap_operator.cli.output import Format, Output
-from maraudersmap_operator.cli.snapshot import Snapshot
+from maraudersmap_operator.cli.read import NoSuchResource
 from maraudersmap_operator.cli.watch import Goal, Progress, progress, watch
+from maraudersmap_operator.cluster import Unavailable
+from maraudersmap_operator.resource.status import Phase
 
 from . import given
+from .watched_api import PLURAL, WatchedApi, watched_api
 
 READY = given.resource(given.healthy())
 REJECTED = given.resource(given.rolled_back(), image=given.BAD)
@@ -42,16 +55,126 @@ def test_progress(goal: Goal, resource: given.Object, expected: Progress) -> Non
     assert progress(goal, given.snapshot(resource)) is expected
 
 
-async def test_without_a_terminal_each_change_is_one_line() -> None:
+PATIENCE = 60.0
+
+
+@asynccontextmanager
+async def seen(api: WatchedApi, folder: Path, name: str | None = given.NAME) -> AsyncIterator[Picture]:
+    """The picture that a user of that API server has, once there is one."""
+    async with (
+        connect(str(api.kubeconfig(folder)), None, None) as session,
+        following(session.cluster, session.namespace, name) as picture,
+    ):
+        yield picture
+
+
+async def until(picture: Picture, phase: Phase, trouble: bool = False) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while [s.status.phase for s in picture.snapshots()] != [phase] or bool(picture.trouble) != trouble:
+            await picture.news()
+
+
+async def to_its_end(picture: Picture) -> None:
+    """It has to raise."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            await picture.news()
+
+
+async def test_a_change_is_shown_without_asking_again(tmp_path: Path) -> None:
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        for plural in api.watches:
+            await api.until(plural, watches=1)
+        api.put(READY)
+        await until(picture, Phase.READY)
+        api.put(given.pod(given.STABLE, 7), "pods")
+        async with asyncio.timeout(PATIENCE):
+            while not picture.snapshots()[0].pods:
+                await picture.news()
+        assert api.lists == dict.fromkeys(api.lists, 1)
+        assert api.watches == dict.fromkeys(api.watches, 1)
+
+
+async def test_a_watch_that_ends_goes_on_from_where_it_was(tmp_path: Path) -> None:
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        await api.until(watches=1)
+        api.end_streams()
+        await api.until(watches=2)
+        api.put(READY)
+        await until(picture, Phase.READY)
+        assert api.lists[PLURAL] == 1
+
+
+async def test_after_the_expiry_of_its_version_it_lists_again(tmp_path: Path) -> None:
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        await api.until(watches=1)
+        api.put_unseen(READY)
+        api.expire()
+        await until(picture, Phase.READY)
+        assert api.lists[PLURAL] == 2
+        await api.until(watches=2)
+        api.put(REJECTED)
+        await until(picture, Phase.ROLLED_BACK)
+
+
+async def test_it_outlives_a_restart_of_the_api_server_and_says_meanwhile_that_it_may_be_old(
+    tmp_path: Path,
+) -> None:
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        await api.until(watches=1)
+        await api.stop()
+        await until(picture, Phase.ROLLING_OUT, trouble=True)
+        await api.start()
+        await api.until(watches=2)
+        api.put(READY)
+        await until(picture, Phase.READY)
+
+
+async def test_an_api_server_that_stays_away_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed, "SILENCE_SECONDS", 0.5)
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        await api.until(watches=1)
+        await api.stop()
+        with pytest.raises(Unavailable):
+            await to_its_end(picture)
+
+
+async def test_what_may_not_be_read_is_left_out(tmp_path: Path) -> None:
+    async with watched_api() as api:
+        api.forbidden.add("pods")
+        async with seen(api, tmp_path, name=None) as picture:
+            await until(picture, Phase.ROLLING_OUT)
+            [snapshot] = picture.snapshots()
+            assert snapshot.pods is None
+            assert "you may not list and watch them" in snapshot.notes[0]
+            await api.until(watches=1)
+            api.put(READY)
+            await until(picture, Phase.READY)
+
+
+async def test_a_resource_that_is_deleted_ends_it(tmp_path: Path) -> None:
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        await api.until(watches=1)
+        api.delete(given.NAME)
+        with pytest.raises(NoSuchResource, match="no MaraudersMap 'map'"):
+            await to_its_end(picture)
+
+
+async def test_without_a_terminal_each_change_is_one_line(tmp_path: Path) -> None:
     """The same state again says nothing; the goal ends it."""
     stream = io.StringIO()
-    states = iter([TRIAL, TRIAL, READY])
-
-    async def read() -> list[Snapshot]:
-        return [given.snapshot(next(states))]
-
-    outcome = await watch(read, Output(Format.TEXT, stream), Goal.READY, patience=60, interval=0)
-    assert outcome is Progress.REACHED
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        watching = asyncio.create_task(watch(picture, Output(Format.TEXT, stream), Goal.READY, PATIENCE))
+        await api.until(watches=1)
+        api.put(TRIAL)
+        api.put(READY)
+        assert await watching is Progress.REACHED
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     assert lines[0].endswith(
@@ -60,13 +183,27 @@ async def test_without_a_terminal_each_change_is_one_line() -> None:
     assert lines[1].endswith(f"owlery/map  Ready  {given.PODS_READY}")
 
 
-async def test_json_is_one_object_a_line_and_time_runs_out() -> None:
+async def test_json_is_one_object_a_line_and_time_runs_out(tmp_path: Path) -> None:
     stream = io.StringIO()
-
-    async def read() -> list[Snapshot]:
-        return [given.snapshot(TRIAL)]
-
-    outcome = await watch(read, Output(Format.JSON, stream), Goal.READY, patience=0, interval=0)
-    assert outcome is Progress.OPEN
+    async with watched_api() as api, seen(api, tmp_path) as picture:
+        await until(picture, Phase.ROLLING_OUT)
+        assert await watch(picture, Output(Format.JSON, stream), Goal.READY, patience=0) is Progress.OPEN
     [line] = stream.getvalue().splitlines()
     assert json.loads(line)["status"]["candidate"]["step"] == "Witnesses"
+
+
+async def test_an_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> None:
+    async with watched_api() as api:
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "default", "-c", "from maraudersmap_operator.cli import main; raise SystemExit(main())",
+            "status", "--watch", "--kubeconfig", str(api.kubeconfig(tmp_path)),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "TERM": "dumb"},
+        )  # fmt: skip
+        assert command.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            first = await command.stdout.readline()
+            await api.until(watches=1)
+            command.send_signal(signal.SIGINT)
+            rest, errors = await command.communicate()
+    assert b"RollingOut" in first
+    assert (command.returncode, rest, errors.decode()) == (130, b"", "")
