@@ -96,9 +96,7 @@ class Definition:
         if lost != self._reported:
             self._reported = lost
             if lost:
-                logger().error(
-                    "the custom resource definition is older than this operator", no_place_for=lost
-                )
+                logger().error("the custom resource definition is of another release", no_place_for=lost)
             else:
                 logger().info("the custom resource definition has a place for everything")
 
@@ -109,7 +107,7 @@ class Definition:
             return ""
         named = ", ".join(lost[:NAMED]) + (f" and {len(lost) - NAMED} more" if len(lost) > NAMED else "")
         return (
-            f"the custom resource definition is older than this operator and has no place for {named}: what runs is "
-            "protected and gone back to, and no rollout starts or goes on until the definition of this release is "
-            "applied (crds/)"
+            f"the custom resource definition is of another release than this operator and has no place for {named}: what "
+            "runs is protected and gone back to, and no rollout starts or goes on until both are of one release: apply the "
+            "definition of the operator's (crds/), or upgrade the operator"
         )

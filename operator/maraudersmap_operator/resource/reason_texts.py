@@ -226,7 +226,7 @@ WAITS: Mapping[Reason, About] = {
         "install the operator's release that knows what the message names, or remove it from the spec",
     ),
     Reason.DEFINITION_OLDER: _stuck(
-        "the custom resource definition is older than the operator, and a rollout's verdict could not be remembered",
+        "the custom resource definition is not of the operator's release, and a rollout's verdict could not be remembered",
         "apply the definition of the operator's release, from its files: `kubectl apply --server-side -k crds`",
         "wait: the operator notices within a minute, and goes on by itself",
     ),
