@@ -192,6 +192,15 @@ async def test_json_is_one_object_a_line_and_time_runs_out(tmp_path: Path) -> No
     assert json.loads(line)["status"]["candidate"]["step"] == "Witnesses"
 
 
+# A shell's background jobs ignore SIGINT, and children inherit that.
+INTERRUPTIBLE = """
+import signal
+from maraudersmap_operator.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+raise SystemExit(main())
+"""
+
+
 async def test_an_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> None:
     async with watched_api() as api:
         command = await asyncio.create_subprocess_exec(
