@@ -204,7 +204,7 @@ raise SystemExit(main())
 async def test_an_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> None:
     async with watched_api() as api:
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "default", "-c", "from maraudersmap_operator.cli import main; raise SystemExit(main())",
+            sys.executable, "-W", "default", "-c", INTERRUPTIBLE,
             "status", "--watch", "--kubeconfig", str(api.kubeconfig(tmp_path)),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "TERM": "dumb"},
         )  # fmt: skip

@@ -32,6 +32,7 @@ class WatchedApi:
         self._version = 10
         self._port = 0
         self._runner: web.AppRunner | None = None
+        self._stopping = False
 
     # --- what happens -------------------------------------------------------------------------------------------------
     def put(self, obj: Object, plural: str = PLURAL) -> None:
@@ -73,6 +74,7 @@ class WatchedApi:
     # --- the server ---------------------------------------------------------------------------------------------------
     async def start(self) -> None:
         """On the same port each time."""
+        self._stopping = False
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0)
@@ -83,6 +85,7 @@ class WatchedApi:
     async def stop(self) -> None:
         """Connections break off in the middle of what they say."""
         assert self._runner is not None
+        self._stopping = True
         for streams in self._streams.values():
             for stream in streams:
                 stream.put_nowait(CUT_OFF)
@@ -114,6 +117,8 @@ class WatchedApi:
         await response.prepare(request)
         stream: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._streams[plural].append(stream)
+        if self._stopping:
+            stream.put_nowait(CUT_OFF)
         await self._count(self.watches, plural)
         try:
             while (part := await stream.get()) is not None:
