@@ -770,6 +770,24 @@ async def check_orphans_are_adopted(on: Ground) -> None:
     await on.until(adopted, "the ReplicaSet has its new owner")
 
 
+async def check_a_deployment_that_has_lost_its_replica_set_makes_another(on: Ground) -> None:
+    """One with the name of the first, which is still there, cannot be made: another hash is tried."""
+    deployment = await on.cluster.create(samples.deployment(on.namespace, "loser", replicas=0))
+    await _settled(on, DEPLOYMENT, "loser")
+    [lost] = (await on.cluster.list(REPLICA_SET, on.namespace, "app=loser")).items
+    other = {"metadata": {"labels": {"app": "finder"}}}
+    await on.cluster.merge(REPLICA_SET, on.namespace, lost["metadata"]["name"], other)
+
+    async def another() -> bool:
+        found = (await on.cluster.list(REPLICA_SET, on.namespace, "app=loser")).items
+        return [_controller(s).get("uid") for s in found] == [_uid(deployment)]
+
+    await on.until(another, "it has another ReplicaSet")
+    [kept] = (await on.cluster.list(REPLICA_SET, on.namespace, "app=finder")).items
+    assert _uid(kept) == _uid(lost)
+    assert "ownerReferences" not in kept["metadata"]
+
+
 async def check_refused_pods_show_in_the_deployment(on: Ground) -> None:
     await on.quota("no-pods", {"pods": "0"})
     try:

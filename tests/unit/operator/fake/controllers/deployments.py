@@ -40,6 +40,10 @@ class Deployments(Controller):
             old = [s for s in sets if s is not new]
             if new is None and not deployment.body["spec"].get("paused"):
                 new = self._create(deployment, sets)
+                meta = deployment.body["metadata"]
+                deployment = (
+                    self.server.storage.get(DEPLOYMENT, meta["namespace"], meta["name"]) or deployment
+                )
             self._scale(deployment, new, old)
             self._report(deployment)
             self._clean_up(deployment)
@@ -47,7 +51,8 @@ class Deployments(Controller):
     def _create(self, deployment: Stored, sets: list[Stored]) -> Stored | None:
         meta, spec = deployment.body["metadata"], deployment.body["spec"]
         template = copied(spec["template"])
-        told = digest(template)
+        collisions = int((deployment.body.get("status") or {}).get("collisionCount", 0))
+        told = digest([template, collisions] if collisions else template)
         template["metadata"]["labels"][HASH] = told
         selector = {"matchLabels": spec["selector"]["matchLabels"] | {HASH: told}}
         revision = str(1 + max((int(_revision(s.body)) for s in sets), default=0))
@@ -66,7 +71,12 @@ class Deployments(Controller):
         try:
             self.server.create(REPLICA_SET, wanted, manager=self.manager)
         except Problem as problem:
-            self.warn(deployment, "ReplicaSetCreateError", problem.message)
+            if problem.status == 409:  # one that it had to let go of has the name
+                self.set_status(
+                    deployment, (deployment.body.get("status") or {}) | {"collisionCount": collisions + 1}
+                )
+            else:
+                self.warn(deployment, "ReplicaSetCreateError", problem.message)
             return None
         return self.server.storage.get(REPLICA_SET, meta["namespace"], wanted["metadata"]["name"])
 
@@ -138,6 +148,7 @@ class Deployments(Controller):
         status = {
             "observedGeneration": meta["generation"],
             **{k: v for k, v in totals.items() if v},
+            **{k: v for k, v in (deployment.body.get("status") or {}).items() if k == "collisionCount"},
             "conditions": with_conditions(deployment.body, conditions, self.server.clock.stamp()),
         }
         self.set_status(deployment, status)
