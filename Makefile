@@ -127,7 +127,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images helm ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
+test-extended: venv cluster images helm operator-verify ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
 	@$(PY) -m pytest tests/cluster -m extended
 	@$(PY) -m dev.compose smoke
 
@@ -278,6 +278,10 @@ install-yaml: venv ## the same as one file, dist/install.yaml [VERSION=... OPERA
 .PHONY: release
 release: venv .cache/sbom ## everything of a release in dist/VERSION, nothing published: VERSION=0.2.0 [REGISTRY=... IMAGES=no TAG=yes]
 	@$(PY) -m dev.release $(VERSION) --registry $(REGISTRY) $(if $(filter no,$(IMAGES)),--without-images) $(if $(TAG),--tag)
+
+.PHONY: olm-bundle
+olm-bundle: venv ## the operator for the Operator Lifecycle Manager, in dist/olm [VERSION=... OPERATOR_IMAGE=...]
+	@$(PY) -m dev.olm --version $(VERSION) --to dist/olm $(if $(OPERATOR_IMAGE),--image $(OPERATOR_IMAGE))
 
 .PHONY: gateway
 gateway: venv cluster ## a Gateway API on the cluster, with Traefik behind it: for canaries by weight

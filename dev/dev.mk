@@ -34,6 +34,10 @@ base-images: python3 ## build the base images (only where the public ones cannot
 helm: python3 ## build Helm, once per machine (minutes the first time): what tries the chart
 	@$(CLUSTER) helm
 
+.PHONY: operator-verify
+operator-verify: python3 ## build what judges the bundle for OLM, once per machine (minutes the first time)
+	@$(CLUSTER) operator-verify
+
 .PHONY: images
 images: cluster ## build the API's and the operator's image and push them to the local registry
 	@$(CLUSTER) build api operator

@@ -99,6 +99,11 @@ def _kubectl() -> str:
     return found
 
 
+def local_kubectl() -> Kubectl:
+    """For what needs no cluster. Raises Problem when kubectl is missing."""
+    return Kubectl(_kubectl(), "")
+
+
 def _env(options: argparse.Namespace) -> dict[str, str]:
     pairs = [text.partition("=") for text in options.env]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
@@ -179,7 +184,7 @@ def uninstall(kubectl: Kubectl, options: argparse.Namespace) -> None:
 
 def write_yaml(options: argparse.Namespace) -> None:
     """One file with everything, for those who have nothing but kubectl."""
-    kubectl = Kubectl(_kubectl(), "")
+    kubectl = local_kubectl()
     image = options.image or f"{IMAGE}:{options.version}"
     objects = rendered(
         kubectl, state_folder("install"), image, env=_env(options), namespaces=options.namespaces

@@ -19,7 +19,7 @@ _WITHOUT_LOCK = {
     "status", "doctor", "announce-demo", "load", "push", "registry-stop", "registry-fail", "registry-heal",
 }  # fmt: skip
 # Their builds take minutes and concern no cluster: each has a lock of its own.
-_TOOLS = {"helm", "actionlint"}
+_TOOLS = {"helm", "actionlint", "operator-verify"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("base-images", help="build the base images")
     commands.add_parser("helm", help="build Helm; its path")
     commands.add_parser("actionlint", help="build actionlint; its path")
+    commands.add_parser("operator-verify", help="build what judges a bundle for OLM; its path")
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
@@ -95,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
                 say("public base images are used: nothing to build")
             else:
                 print(base_images.ensure_local())
-        case "helm" | "actionlint" as tool:
+        case "helm" | "actionlint" | "operator-verify" as tool:
             print(go_tools.published(tool))
         case "build":
             for image in options.image:

@@ -1,4 +1,5 @@
-"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint.
+"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint,
+operator-verify.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -25,6 +26,7 @@ _PUBLISHED = {
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
+    "operator-verify": "github.com/operator-framework/api/cmd/operator-verify@v0.31.0",
 }
 _LOGS = MACHINE / "logs"
 
