@@ -14,6 +14,7 @@ from typing import Any
 
 from maraudersmap_operator.cluster import ClusterError
 from maraudersmap_operator.cluster.client import FIELD_MANAGER
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
     CONFIG_MAP,
@@ -42,6 +43,7 @@ from .faults import Call, Effect
 from .harness import API, NAME, NAMESPACE, Killed, Loop
 from .invariants import Broken, Invariants
 from .problems import Problem
+from .storage import Storage, Stored
 
 Manifest = dict[str, Any]
 Event = tuple[str, int]
@@ -323,13 +325,25 @@ class Teller:
         await self.loop.run(30)
         version = self.loop.version()
         await self.loop.run(QUIET_SECONDS)
-        if self.loop.version() != version:
-            changed = [
-                f"{s.kind.kind} {s.body['metadata']['name']}"
-                for s in self.loop.server.storage.every()
-                if s.version > version
-            ]
+        storage = self.loop.server.storage
+        changed = [
+            f"{s.kind.kind} {s.body['metadata']['name']}"
+            for s in storage.every()
+            if s.version > version and not _is_lost(storage, s)
+        ]
+        if changed:
             raise Broken(f"12: writes do not stop: {changed}; {self.loop.described()}")
+
+
+def _is_lost(storage: Storage, obj: Stored) -> bool:
+    """A pod of a ReplicaSet that its Deployment has let go of, because someone has relabelled it: no one ends it, and if it
+    crashes it does so for ever."""
+    controller = controller_of(obj.body)
+    if obj.kind is not POD or controller is None:
+        return False
+    meta = obj.body["metadata"]
+    replica_set = storage.get(REPLICA_SET, meta["namespace"], controller["name"])
+    return replica_set is not None and controller_of(replica_set.body) is None
 
 
 @dataclass(slots=True)
