@@ -29,7 +29,7 @@ CAPABILITIES = "Seamless Upgrades"
 """Level 2: docs/maturity.md has the evidence, and what is missing of the levels above."""
 EXAMPLE = CHECKOUT / "manifests" / "service" / "overlays" / "development" / "marauders-map.yaml"
 HOMEPAGE = "https://git.example/hogwarts/marauders-map"
-"""Replaced by whoever publishes it, as the images are."""
+"""To be replaced when it is published, as the images are."""
 TARGETS = "metadata.annotations['olm.targetNamespaces']"
 MODES = ("OwnNamespace", "SingleNamespace", "MultiNamespace", "AllNamespaces")
 _CARRIED = ("Service", "PodDisruptionBudget", "ClusterRole")

@@ -2,7 +2,7 @@
 
 That is notes.txt (the section of the changelog), install.yaml, the chart, the wheel of `kubectl marauders`, what images are
 made of (SBOM), and SHA256SUMS; the images by Docker, named but not pushed. All files are made twice, and must be the same.
-Without --tag nothing outside dist changes. With it the commit is tagged here; pushing the tag is left to whoever releases.
+Without --tag nothing outside dist changes. With it the commit is tagged here; pushing the tag is left to you.
 Exit codes: 0 done; 1 refused or failed, with the remedy.
 """
 

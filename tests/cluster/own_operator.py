@@ -126,7 +126,7 @@ def left_alone(scenario: Scenario) -> Iterator[None]:
         scenario.until_true(lambda: _is_refused(scenario), "the policy is in force", budgets.NOTICED)
         yield
     finally:
-        # While the resource is there, whoever may write would go on with it.
+        # While the resource is there, anyone who may write would go on with it.
         scenario.do("delete", "maraudersmap", "--all", "--wait=true", "--timeout=60s")
         scenario.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
 

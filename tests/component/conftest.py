@@ -159,7 +159,7 @@ class Api:
         return body
 
     def forget_users(self) -> None:
-        """What 5 seconds do: the next request looks its user up anew."""
+        """What 5 seconds do: the next request looks its user up again."""
         self.service.auth.forget_all()
 
     async def sql(self, query: str, *args: Any) -> list[Any]:

@@ -20,7 +20,7 @@ PATHS = ("overview", "trends", "leaderboard", "heatmap", "export.csv")
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request asks anew."""
+    """Each request asks again."""
     monkeypatch.setattr(service, "FRESH_SECONDS", -1.0)
 
 

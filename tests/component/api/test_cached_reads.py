@@ -1,4 +1,4 @@
-"""What the cache must never do: show an old answer to a writer, or anything to whoever may no longer see it."""
+"""What the cache must never do: show an old answer to a writer, or anything to those who may no longer see it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What was hidden is hidden everywhere within a second, whoever is cut off from Redis, and in whichever direction."""
+"""What was hidden is hidden everywhere within a second, no matter which pod is cut off from Redis in which direction."""
 
 import asyncio
 from collections.abc import Iterator

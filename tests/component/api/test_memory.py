@@ -140,7 +140,7 @@ async def _answering(reader: socket.socket) -> None:
 
 
 async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str) -> None:
-    """Each gets what fits into a catch-up, and then hears that it must read anew."""
+    """Each gets what fits into a catch-up, and then hears that it must read again."""
     async with serving(database, 100) as served:
         connection = await asyncpg.connect(database)
         await connection.execute(

@@ -82,7 +82,7 @@ def test_traefik_listens_where_the_gateway_says() -> None:
 
 
 def test_ingresses_come_through_a_door_of_their_own() -> None:
-    """The Gateway's listener is plain and stays so; at the Ingresses' door whoever comes without TLS is sent to 443."""
+    """The Gateway's listener is plain and stays so; at the Ingresses' door requests without TLS are redirected to 443."""
     (container,) = only("Deployment")["spec"]["template"]["spec"]["containers"]
     assert f"--providers.kubernetesIngress.ingressClass={install.CLASS}" in container["args"]
     redirected = [a for a in container["args"] if ".redirections." in a]

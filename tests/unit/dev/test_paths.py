@@ -50,7 +50,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_a_link_is_replaced(tmp_path: Path) -> None:
-    """A tool that was built anew takes the place of the old one."""
+    """A tool that was built again takes the place of the old one."""
     paths.link(tmp_path / "bin" / "kind", tmp_path / "old")
     paths.link(tmp_path / "bin" / "kind", tmp_path / "new")
     assert (tmp_path / "bin" / "kind").readlink() == tmp_path / "new"

@@ -1,4 +1,4 @@
-"""What people read, word by word. `UPDATE_GOLDEN=1 pytest tests/unit/operator/cli` writes it anew; review reads the diff."""
+"""What people read, word by word. `UPDATE_GOLDEN=1 pytest tests/unit/operator/cli` writes it again; review reads the diff."""
 
 from __future__ import annotations
 
