@@ -149,8 +149,8 @@ def _workload(kind: Kind, spec: Manifest) -> None:
     elif kind is STATEFUL_SET:
         spec.setdefault("revisionHistoryLimit", 10)
         spec.setdefault("podManagementPolicy", "OrderedReady")
-        update = spec.setdefault("updateStrategy", {"type": "RollingUpdate"})
-        if update["type"] == "RollingUpdate":
+        update = spec.setdefault("updateStrategy", {})
+        if update.setdefault("type", "RollingUpdate") == "RollingUpdate":
             update.setdefault("rollingUpdate", {}).setdefault("partition", 0)
         retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
         retention.setdefault("whenDeleted", "Retain")
