@@ -21,6 +21,15 @@ def leaned_on(store: Store, owner: Owner, status: MaraudersMapStatus) -> frozens
     return frozenset(c for c, mark in _marks(owner).items() if mark in references)
 
 
+def may_be_leaned_on(store: Store, owner: Owner, status: MaraudersMapStatus) -> frozenset[str]:
+    """The same, and all of them while a revision in use has neither record nor Deployment in sight: what it reads is unknown
+    then, not nothing."""
+    used = _in_use(status)
+    if used - _templates(store, owner, used).keys():
+        return frozenset(_marks(owner))
+    return leaned_on(store, owner, status)
+
+
 def redis_read(store: Store, owner: Owner, status: MaraudersMapStatus) -> frozenset[str]:
     """Which Redis the revisions in use read. A revision without a template yet gets that of this release."""
     used = _in_use(status)

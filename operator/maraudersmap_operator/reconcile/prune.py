@@ -29,7 +29,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .jobs import attempt_of, has_ended
 from .labels import component_of, revision_of
-from .leaning import leaned_on
+from .leaning import may_be_leaned_on
 
 PRUNED = (
     INGRESS,
@@ -67,7 +67,7 @@ async def prune(
     migrating = status.candidate.revision if status.candidate else ""
     unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
-    used = leaned_on(store, owner, status)
+    used = may_be_leaned_on(store, owner, status)
     for kind in PRUNED:
         for obj in store.children(key, kind):
             name = obj["metadata"]["name"]
