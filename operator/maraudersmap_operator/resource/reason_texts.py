@@ -434,6 +434,11 @@ EVENTS: Mapping[Reason, About] = {
         "see those that are: `kubectl marauders history {name} -n {namespace}`",
     ),
     Reason.OVERRIDDEN: _event("`promote` let a rollout go on although the stable revision suffers"),
+    Reason.STATUS_LOST: _event(
+        "the status had been emptied, or was not restored with the resource; what runs shows which revision is stable, and "
+        "the ledger begins again",
+        "a revision that had been rejected is tried once more: change the spec if it still asks for one",
+    ),
     Reason.VERB_SUPERSEDED: _event(
         "a request had to wait and the spec was changed meanwhile; it is void",
         "ask again if it is still meant",

@@ -124,6 +124,7 @@ class Reason(StrEnum):
     ROLLING_BACK_TO = "RollingBackTo"
     UNKNOWN_REVISION = "UnknownRevision"
     OVERRIDDEN = "Overridden"
+    STATUS_LOST = "StatusLost"
     VERB_SUPERSEDED = "VerbSuperseded"
     NOTHING_TO_ABORT = "NothingToAbort"
     NOTHING_TO_PROMOTE = "NothingToPromote"

@@ -32,6 +32,7 @@ from .context import Context
 from .facts import TargetRevision
 from .revision import revision_hash, revision_inputs
 from .strategy import stages, waiting_places
+from .traffic_target import Nowhere, reaches
 
 # Two bare tokens this close to each other are one person pressing twice.
 PRESS_PAUSE = timedelta(seconds=10)
@@ -54,7 +55,9 @@ def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
         if _is_void(context, "rollback-to", token):
             _stored(context, rollback_to=token)
         elif target:
-            _rollback_to(context, target, token.split("/", 1)[0])
+            revision = token.split("/", 1)[0]
+            if not _was_over(context, revision):
+                _rollback_to(context, target, revision)
             _stored(context, rollback_to=token)
         else:
             _wait_with(context, "rollback-to", token)
@@ -201,6 +204,12 @@ def _retry(context: Context, target: TargetRevision) -> None:
         context.note(NoteType.NORMAL, Reason.RETRY, f"Revision {target.revision} gets another try")
     context.retry = True
     context.update(rejected=kept, hold=None, pin=None)
+
+
+def _was_over(context: Context, revision: str) -> bool:
+    """The status is lost, and traffic is elsewhere: it was acted upon once, and the spec has moved on since."""
+    lost = context.status.phase is None and context.serving != Nowhere()
+    return lost and not reaches(context.serving, revision)
 
 
 def _rollback_to(context: Context, target: TargetRevision, revision: str) -> None:

@@ -22,6 +22,7 @@ from .commands import take_abort, take_commands
 from .conditions import report
 from .context import Context, RolloutContext
 from .facts import Observed, TargetRevision
+from .lost_status import take_up_what_serves
 from .rollback import abandon, roll_back, start_rollback
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
@@ -79,6 +80,8 @@ def _act(context: Context) -> Context:
         context.block_still("")
     elif hold and hold.revision != target.revision:
         context.learn(hold=None)
+    if target is not None:
+        take_up_what_serves(context, target)
     if context.status.candidate is None:
         context = _stay_or_start(context, target)
     else:

@@ -1,0 +1,68 @@
+"""A status that names no revision although one serves: the resource came back without it, from a backup or by hand.
+
+What serves then is not a first deployment with nothing to lose: it is what traffic stays on, and what is gone back to. Which
+revision that is follows from what runs; what the lost status had learned (ledger, history) is not known any more.
+"""
+
+from __future__ import annotations
+
+from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
+
+from .actions import NoteType
+from .context import Context
+from .facts import RecordedRevision, TargetRevision
+from .strategy import wanted_size
+from .traffic_target import Only, Shared, reaches
+
+
+def take_up_what_serves(context: Context, target: TargetRevision) -> None:
+    """Name the stable revision, and the candidate that has traffic, by what runs. Nothing to do on a status that was written
+    before, or where no recorded revision serves."""
+    status = context.status
+    if status.phase is not None or status.stable or status.candidate:
+        return
+    stable = _stable(context, target)
+    if stable is None:
+        return
+    context.learn(stable=StableRevision(revision=stable.revision, image=stable.image, since=context.now))
+    if target.revision in context.observed.revisions and reaches(context.serving, target.revision):
+        context.learn(candidate=_in_traffic(context, target))
+    context.note(
+        NoteType.WARNING,
+        Reason.STATUS_LOST,
+        f"The status was empty although {context.serving.word or 'no revision'} has traffic: {stable.revision} "
+        f"({stable.image}) counts as stable, as it runs; which revisions were rejected before is not known any more",
+    )
+
+
+def _stable(context: Context, target: TargetRevision) -> RecordedRevision | None:
+    """What serves, or beside the target the newest other one that is deployed: the target may have been on trial."""
+    observed = context.observed
+    deployed = [
+        observed.recorded[name]
+        for name, facts in observed.revisions.items()
+        if name != target.revision and name in observed.recorded and not facts.deleting
+    ]
+    if context.serving not in (Shared(), Only(target.revision)):
+        return next((r for r in deployed if context.serving == Only(r.revision)), None)
+    return max(deployed, key=lambda r: (context.facts(r.revision).ready > 0, r.number), default=None)
+
+
+def _in_traffic(context: Context, target: TargetRevision) -> CandidateRevision:
+    """The target where its traffic shows it to be: its watch begins again."""
+    size = sum(f.size for f in context.observed.revisions.values() if not f.deleting)
+    return CandidateRevision(
+        revision=target.revision,
+        image=target.image,
+        strategy=context.spec.rollout.strategy,
+        started_at=context.now,
+        step=Step.SHARING if context.serving == Shared() else Step.BAKING,
+        step_started_at=context.now,
+        had_traffic=True,
+        memory=CandidateMemory(
+            progress=Progress(progressed_at=context.now, full_size=wanted_size(context.spec, size))
+        ),
+    )
