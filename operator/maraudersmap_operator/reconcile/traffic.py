@@ -35,7 +35,8 @@ async def route_to(
             # Bare of what only convergence adds: nothing of the user's can keep it from being made.
             store.confirm(SERVICE, await cluster.create(wanted))
             return
-        if obstacle := obstacle_to(live, owner, kept=False):
+        obstacle = obstacle_to(live, owner, kept=False)
+        if obstacle and not _still_leads(live, owner):
             raise Refused(obstacle[1], 409)
         try:
             moved = await cluster.patch(
@@ -58,6 +59,14 @@ async def route_to(
             continue
         store.confirm(SERVICE, moved)
         return
+
+
+def _still_leads(live: Manifest, owner: Owner) -> bool:
+    """It is ours and being deleted: until its finalizers let it go (a load balancer's take minutes) it leads users."""
+    controller = controller_of(live)
+    return (
+        "deletionTimestamp" in live["metadata"] and controller is not None and controller["uid"] == owner.uid
+    )
 
 
 async def look(cluster: Cluster, store: Store, owner: Owner) -> str:

@@ -848,6 +848,26 @@ async def check_endpoint_slices_belong_to_their_service(on: Ground) -> None:
     assert _controller(found)["uid"] == _uid(service)
 
 
+async def check_a_service_that_is_held_in_its_deletion_is_followed(on: Ground) -> None:
+    """Users go where it says until its finalizers let it go."""
+    manifest = samples.service(on.namespace, "held")
+    manifest["metadata"] |= {"labels": {"followed": "before"}, "finalizers": ["example.com/hold"]}
+    service = await on.cluster.create(manifest)
+
+    async def followed(value: str) -> bool:
+        return bool((await on.cluster.list(ENDPOINT_SLICE, on.namespace, f"followed={value}")).items)
+
+    await on.until(lambda: followed("before"), "there is an EndpointSlice")
+    await on.cluster.delete(SERVICE, on.namespace, "held", _uid(service))
+    leaving = await _get(on, SERVICE, "held")
+    assert "deletionTimestamp" in leaving["metadata"]
+    await on.cluster.patch(SERVICE, on.namespace, "held", _route(leaving, {"app": "elsewhere"}))
+    await on.foreign.merge(SERVICE, on.namespace, "held", {"metadata": {"labels": {"followed": "after"}}})
+    await on.until(lambda: followed("after"), "the EndpointSlice follows")
+    await on.foreign.merge(SERVICE, on.namespace, "held", {"metadata": {"finalizers": None}})
+    await on.until(lambda: _gone(on, SERVICE, "held"), "the Service is gone")
+
+
 async def check_jobs_end_at_their_deadline(on: Ground) -> None:
     manifest = samples.job(on.namespace, "late-job")
     manifest["spec"]["activeDeadlineSeconds"] = 1

@@ -16,7 +16,7 @@ NAME_LABEL = "kubernetes.io/service-name"
 
 class EndpointSlices(Controller):
     def sync(self) -> None:
-        for service in self.living(SERVICE):
+        for service in self.server.storage.all(SERVICE):
             if service.body["spec"].get("selector"):
                 self._slice(service)
 
@@ -39,6 +39,8 @@ class EndpointSlices(Controller):
         ]
         stored = self.server.storage.get(ENDPOINT_SLICE, meta["namespace"], name)
         if stored is None:
+            if "deletionTimestamp" in meta:
+                return  # existing ones follow a Service that is held in its deletion, new ones are not made
             wanted = {
                 "apiVersion": "discovery.k8s.io/v1",
                 "kind": "EndpointSlice",
