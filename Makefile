@@ -11,7 +11,7 @@ include dev/dev.mk
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 # One stamp per content of the pinned requirements: a changed pin re-installs, an unchanged one costs nothing.
@@ -34,7 +34,7 @@ $(VENV_STAMP): | python3
 
 .PHONY: requirements
 requirements: ## pin every dependency with hashes (needs uv in the environment) [UPGRADE=yes: the newest versions]
-	@for extra in api operator sbom dashboards docs; do \
+	@for extra in api operator sbom dashboards docs e2e; do \
 	  $(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --universal --python-version 3.11 --generate-hashes \
@@ -227,6 +227,13 @@ smoke: venv ## a deployed service from outside, reading only: URL=https://...
 .PHONY: end-to-end
 end-to-end: venv ## the same, and one user's way through it; what it reports stays: URL=https://...
 	@$(PY) -m dev.end_to_end $(URL)
+
+.cache/e2e: requirements/e2e.txt | venv
+	@rm -rf $@ && $(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $<
+
+.PHONY: e2e
+e2e: venv chromium .cache/e2e ## the same way in a real browser, on the docs page; without URL at an API of its own [URL=https://... INSECURE=yes: any certificate]
+	@E2E_URL="$(URL)" E2E_INSECURE="$(INSECURE)" PYTHONPATH=.cache/e2e $(PY) -m pytest tests/e2e
 
 comma := ,
 REGISTRY ?= localhost

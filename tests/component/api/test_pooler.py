@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 from dev.local_pgbouncer import local_pgbouncer
 from tests.component.conftest import Api, readiness, run, running_api
+from tests.unit.docs.blocks import blocks
 
 from maraudersmap_api.infra.connecting import Connector
 from maraudersmap_api.infra.migrate import migrate, parse_migrations
@@ -95,6 +97,31 @@ async def test_commands_work_through_it(pooled: str) -> None:
     )
     assert made[0] == 0, made
     assert (await run("deactivate --email moody@hogwarts.edu", variables))[0] == 0
+
+
+async def test_settings_that_are_given_to_the_role_are_those_of_its_sessions(database: str) -> None:
+    """The statements of the document, which a person executes once where there is a pooler."""
+    (statements,) = [
+        block.text
+        for block in blocks()
+        if (block.document, block.language) == ("docs/api-resilience.md", "sql")
+    ]
+    administrator = await asyncpg.connect(database)
+    try:
+        await administrator.execute(f"CREATE ROLE map LOGIN; {statements}")
+        session = await asyncpg.connect(database, user="map")
+        given = await session.fetch("SELECT name, setting FROM pg_settings WHERE source = 'user'")
+        await session.close()
+    finally:
+        await administrator.execute("DROP ROLE IF EXISTS map")
+        await administrator.close()
+
+    assert {row["name"]: row["setting"] for row in given} == {
+        "jit": "off",
+        "work_mem": "16384",  # KiB
+        "statement_timeout": "2000",
+        "lock_timeout": "1000",
+    }
 
 
 async def _left_behind(api: Api) -> list[str]:
