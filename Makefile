@@ -151,6 +151,10 @@ mutants: venv ## break the product once per invariant: its tests must notice (an
 bench-rollback: venv cluster images ## the same failures under Deployment, Argo Rollouts, Flagger and ours: ARGS="--help"
 	@$(PY) -m bench.rollback $(ARGS)
 
+.PHONY: picture
+picture: venv ## docs/rollback.svg, drawn from what bench-rollback has measured
+	@$(PY) -m bench.rollback.picture
+
 .PHONY: bench-fleet
 bench-fleet: venv ## memory, idle time, writes and latency with 1,000 resources on faked nodes (half an hour): ARGS="--help"
 	@$(PY) -m bench.fleet $(ARGS)
