@@ -116,6 +116,10 @@ def test_node_lost_in_the_middle(zoo: Callable[[str], Cage], frozen: Callable[[s
     cage = zoo("BlueGreen")
     database = cage.get("pod", f"{NAME}-postgres-0")
     assert database is not None
+    # A drain before this has left them on one node: full, it would take no witness.
+    cage.is_ready()
+    cage.annotate("hogwarts.edu/restart", uuid.uuid4().hex)
+    cage.until_true(lambda: len(_nodes(cage)) > 1, "the stable revision on two nodes", 120)
     with cage.trial("node lost in the middle", failed_percent=100) as trial:
         trial.misbehave("")
         candidate = cage.until_step("Witnesses")
@@ -131,6 +135,16 @@ def test_node_lost_in_the_middle(zoo: Callable[[str], Cage], frozen: Callable[[s
         cage.until_true(lambda: trial.timeline.now() > lost_until, "half a minute without the node", 60)
         frozen(node, False)
         trial.until_promoted(3 * budgets.PROMOTED)
+
+
+def _nodes(cage: Cage) -> set[str]:
+    """Where pods of the stable revision run."""
+    pods = cage.pods(cage.status().get("stable", {}).get("revision", ""))
+    return {
+        p["spec"]["nodeName"]
+        for p in pods
+        if "nodeName" in p["spec"] and "deletionTimestamp" not in p["metadata"]
+    }
 
 
 def _is_ready(cage: Cage, node: str) -> bool:
