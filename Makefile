@@ -140,8 +140,8 @@ test: lint test-unit test-component test-monitoring test-browser test-cluster ##
 
 STEPS ?= 100000
 .PHONY: property-long
-property-long: venv ## the whole loop under random stories for at least STEPS steps (an hour) [STEPS=100000 SEED=1]
-	@LOOP_STEPS=$(STEPS) LOOP_SEED=$(or $(SEED),1) $(PY) -m pytest -q tests/unit/operator/reconcile/test_loop_invariants.py -o timeout=0
+property-long: venv ## the whole loop under random stories for at least STEPS steps (minutes) [STEPS=100000 SEED=1 JOBS=2]
+	@LOOP_STEPS=$(STEPS) LOOP_SEED=$(or $(SEED),1) LOOP_JOBS=$(or $(JOBS),2) $(PY) -m pytest -q tests/unit/operator/reconcile/test_loop_invariants.py -o timeout=0
 
 .PHONY: mutants
 mutants: venv ## break the product once per invariant: its tests must notice (an hour) [ARGS="--only words"]

@@ -197,6 +197,20 @@ async def check_delete_is_fenced(on: Ground) -> None:
     await on.cluster.delete(CONFIG_MAP, on.namespace, "fenced", _uid(first))
 
 
+async def check_what_is_no_quantity_is_refused(on: Ground) -> None:
+    """A size or a request that somebody's edit has made unreadable: the write fails, nothing else does."""
+    await on.cluster.create(samples.deployment(on.namespace, "no-quantity"))
+    for number, wrong in enumerate(("64Mix", "a lot", "1.2.3")):
+        limit = {"name": "room", "emptyDir": {"sizeLimit": wrong}}
+        with pytest.raises(Refused, match="quantities must match the regular expression"):
+            await on.cluster.create(_with_volume(samples.deployment(on.namespace, f"size-{number}"), limit))
+    live = await _get(on, DEPLOYMENT, "no-quantity")
+    with pytest.raises(Refused, match="quantities must match the regular expression") as caught:
+        await on.cluster.replace(_with_volume(live, {"name": "room", "emptyDir": {"sizeLimit": "64Mix"}}))
+    assert caught.value.status == 400
+    assert await _get(on, DEPLOYMENT, "no-quantity") == live
+
+
 # --- writes that change nothing ---------------------------------------------------------------------------------------
 async def check_equal_put_changes_nothing(on: Ground) -> None:
     first = await on.cluster.create(samples.service(on.namespace, "same"))
@@ -928,6 +942,12 @@ def _uid(obj: Manifest) -> str:
 
 def _annotation(value: str) -> Manifest:
     return {"metadata": {"annotations": {"contract": value}}}
+
+
+def _with_volume(deployment: Manifest, volume: Manifest) -> Manifest:
+    changed: Manifest = copied(deployment)
+    changed["spec"]["template"]["spec"]["volumes"] = [volume]
+    return changed
 
 
 def _with(obj: Manifest, part: str, key: str, value: Any) -> Manifest:

@@ -46,6 +46,8 @@ from .controllers import Controllers
 from .controllers.base import is_ready
 from .faults import Call, Faults
 from .patches import copied, merged
+from .problems import not_found
+from .quick import hurry
 from .server import ApiServer
 from .simulated import SimulatedTime
 from .watches import Watches
@@ -248,10 +250,12 @@ class Loop:
         self.operators: list[Operator] = []
         self.every_tick: list[Callable[[], None]] = []
         """Called after each moment: what must hold at any time."""
+        self._settled: tuple[datetime, int] | None = None
         self._tokens = count(1)
 
     async def __aenter__(self) -> Loop:
         quiet()
+        hurry()
         self._before = asyncio.all_tasks()
         self.time.install()
         self.controllers.settle()
@@ -272,8 +276,15 @@ class Loop:
         while seconds > 0:
             step = min(seconds, 1.0)
             self.clock.advance(step)
-            self.controllers.settle()
+            self._settle()
             seconds -= step
+
+    def _settle(self) -> None:
+        """The controllers' turn, unless they had it at this moment and nothing was written since."""
+        now = self.clock.now, self.server.storage.version
+        if self._settled != now:
+            self.controllers.settle()
+            self._settled = self.clock.now, self.server.storage.version
 
     # --- the operator -------------------------------------------------------------------------------------------------
     @property
@@ -342,10 +353,10 @@ class Loop:
     async def tick(self, seconds: float = 1.0) -> None:
         """Time passes, the cluster works, the operator answers."""
         await asyncio.sleep(seconds)
-        self.controllers.settle()
+        self._settle()
         for operator in list(self.operators):
             await operator.work()
-        self.controllers.settle()
+        self._settle()
         for check in self.every_tick:
             check()
 
@@ -372,14 +383,27 @@ class Loop:
         return self.server.storage.get(MARAUDERSMAP, NAMESPACE, NAME) is not None
 
     @property
+    def _body(self) -> Manifest:
+        """The resource as stored: not to be changed."""
+        stored = self.server.storage.get(MARAUDERSMAP, NAMESPACE, NAME)
+        if stored is None:
+            raise not_found(MARAUDERSMAP, NAME)
+        return stored.body
+
+    @property
     def status(self) -> Manifest:
-        found: Manifest = self.resource.get("status") or {}
+        """As stored: not to be changed."""
+        found: Manifest = self._body.get("status") or {}
         return found
+
+    @property
+    def suspended(self) -> bool:
+        return bool(self._body["spec"].get("suspend"))
 
     @property
     def phase(self) -> str:
         """Of the spec as it is now; empty while the status speaks of an earlier one."""
-        resource = self.resource
+        resource = self._body
         status = resource.get("status") or {}
         seen = status.get("observedGeneration") == resource["metadata"]["generation"]
         return str(status.get("phase", "")) if seen else ""

@@ -24,6 +24,7 @@ from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SH
 from .admission import Request, Rule
 from .controllers.base import is_ready
 from .harness import API, NAMESPACE, Loop
+from .patches import text_of
 from .storage import Change
 
 Manifest = dict[str, Any]
@@ -97,7 +98,7 @@ class Invariants:
             return
         if request.verb == "create":
             self._starts(revision)
-        suspended = bool(self.loop.resource["spec"].get("suspend"))
+        suspended = self.loop.suspended
         gone = request.verb == "delete" or (
             request.subresource == "scale" and request.obj["spec"]["replicas"] == 0
         )
@@ -149,7 +150,7 @@ class Invariants:
             return
         before, self._known = self._known, change.after.body.get("status") or {}
         self._remembers(before, self._known)
-        size = len(json.dumps(self._known))
+        size = len(text_of(self._known))
         if size > MOST_STATUS_BYTES:
             raise Broken(f"8: the status has {size} bytes")
 
@@ -226,7 +227,7 @@ class Invariants:
             and not loop.endpoints()
             and loop.ready(stable)
             and loop.selected not in (stable, SHARED)
-            and not loop.resource["spec"].get("suspend")
+            and not loop.suspended
         )
         if not needed or now <= self.excused_until or self._contested():
             self._needed_since = None
@@ -244,7 +245,7 @@ class Invariants:
         if loop.status.get("serving", "") != loop.selected and not self._contested():
             yield "10", f"the status says {loop.status.get('serving')!r}, the Service {loop.selected!r}"
         available = loop.condition("Available").get("status") == "True"
-        if available != bool(loop.endpoints()) and not loop.resource["spec"].get("suspend"):
+        if available != bool(loop.endpoints()) and not loop.suspended:
             yield "14", f"Available is {available} with {len(loop.endpoints())} ready endpoints"
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import orjson
 
 from .problems import Problem
 
 Manifest = dict[str, Any]
 
 
+# What is no JSON is an error here, as it is on the way to an API server.
+_PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def text_of(value: Any) -> bytes:
+    """JSON. Raises TypeError for what is no plain data."""
+    return orjson.dumps(value, option=_PLAIN)
+
+
 def copied(value: Any) -> Any:
     """A deep copy of plain data; many times quicker than copy.deepcopy."""
-    return json.loads(json.dumps(value))
+    return orjson.loads(text_of(value))
 
 
 def merged(target: Any, patch: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,9 +9,12 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+import orjson
+
 from maraudersmap_operator.cluster.kinds import Kind
 
 from .fields import Entry
+from .patches import text_of
 
 Manifest = dict[str, Any]
 
@@ -26,7 +28,7 @@ class Stored:
     entries: tuple[Entry, ...] = ()
     raw: str = ""
     """The bytes of a record's `data`, which the API server compares."""
-    _text: str = field(default="", repr=False)
+    _text: bytes = field(default=b"", repr=False)
 
     @property
     def uid(self) -> str:
@@ -38,7 +40,7 @@ class Stored:
 
     def own(self, entries: tuple[Entry, ...]) -> None:
         """Other managedFields, before anyone has read them."""
-        self.entries, self._text = entries, ""
+        self.entries, self._text = entries, b""
 
     def read(self, version: int | None = None) -> Manifest:
         """A copy as a client gets it. `version`: as a watch tells it, with the version of its deletion."""
@@ -46,8 +48,8 @@ class Stored:
             api_version = self.kind.api_version
             entries = [e.rendered(api_version) for e in self.entries]
             meta = self.body["metadata"] | ({"managedFields": entries} if entries else {})
-            self._text = json.dumps({**self.body, "metadata": meta})
-        found: Manifest = json.loads(self._text)
+            self._text = text_of({**self.body, "metadata": meta})
+        found: Manifest = orjson.loads(self._text)
         if version is not None:
             found["metadata"]["resourceVersion"] = str(version)
         return found
