@@ -13,7 +13,7 @@ from maraudersmap_operator.cluster import store
 
 def hurry() -> None:
     """For this process."""
-    store.unpacked = unpacked
+    vars(store)["unpacked"] = unpacked
 
 
 def unpacked(body: bytes) -> dict[str, Any]:
