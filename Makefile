@@ -149,8 +149,8 @@ property-long: venv ## the whole loop under random stories for at least STEPS st
 	@LOOP_STEPS=$(STEPS) LOOP_SEED=$(or $(SEED),1) LOOP_JOBS=$(or $(JOBS),2) $(PY) -m pytest -q tests/unit/operator/reconcile/test_loop_invariants.py -o timeout=0
 
 .PHONY: mutants
-mutants: venv ## break the product once per invariant: its tests must notice (an hour) [ARGS="--only words"]
-	@$(PY) bench/mutants.py $(ARGS)
+mutants: venv ## break the product once per invariant: its tests must notice (half an hour) [ARGS="--only words" JOBS=2]
+	@$(PY) bench/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .PHONY: bench-rollback
 bench-rollback: venv cluster images ## the same failures under Deployment, Argo Rollouts, Flagger and ours: ARGS="--help"
