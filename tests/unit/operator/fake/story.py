@@ -6,6 +6,7 @@ as they were. That is what makes a failing story short.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -410,6 +411,11 @@ async def tell(story: Sequence[Event], *, end: bool = True) -> Told:
     return told
 
 
+def play(number: int, length: int) -> Told:
+    """The story of that number, in an event loop of its own."""
+    return asyncio.run(tell(invent(number, length)))
+
+
 async def _end(teller: Teller) -> None:
     try:
         await teller.calm_down()
@@ -469,4 +475,4 @@ def _mutate(value: Any, dice: random.Random) -> None:
         return
 
 
-__all__ = ["API", "EVENT", "NAME", "NODE", "Call", "invent", "shortened", "tell"]
+__all__ = ["API", "EVENT", "NAME", "NODE", "Call", "invent", "play", "shortened", "tell"]

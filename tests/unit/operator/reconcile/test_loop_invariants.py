@@ -15,7 +15,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import count
 
 import pytest
-from tests.unit.operator.fake.story import Told, invent, shortened, tell
+from tests.unit.operator.fake.story import Told, invent, play, shortened
 
 STEPS = int(os.environ.get("LOOP_STEPS", "400"))
 SEED = int(os.environ.get("LOOP_SEED", "1"))
@@ -50,7 +50,7 @@ def _played() -> Iterator[tuple[int, Told]]:
     """Stories in the order of their numbers, for as long as somebody asks for more."""
     numbers = count(SEED * 1_000_000)
     if JOBS == 1:
-        yield from ((number, _play(number)) for number in numbers)
+        yield from ((number, play(number, LENGTH)) for number in numbers)
     # Fresh processes: a fork would take the state of this one's event loops and threads with it.
     with ProcessPoolExecutor(JOBS, multiprocessing.get_context("spawn")) as pool:
         waiting: deque[tuple[int, Future[Told]]] = deque()
@@ -58,12 +58,8 @@ def _played() -> Iterator[tuple[int, Told]]:
             while True:
                 while len(waiting) < AHEAD * JOBS:
                     number = next(numbers)
-                    waiting.append((number, pool.submit(_play, number)))
+                    waiting.append((number, pool.submit(play, number, LENGTH)))
                 number, told = waiting.popleft()
                 yield number, told.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _play(number: int) -> Told:
-    return asyncio.run(tell(invent(number, LENGTH)))
