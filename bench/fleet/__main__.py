@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
+import shutil
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.fleet import fleet
+from bench.fleet.audit import Audit
 from bench.fleet.plane import Plane, cpu_seconds, free_port, memory, pause
 from dev.cluster.host.console import Problem, say
 from dev.cluster.host.shell import wait_until
 
-REQUESTS = re.compile(r'^rest_client_requests_total\{code="[^"]*",method="(\w+)"\} (\S+)', re.MULTILINE)
+# So many of the writes of a quiet fleet are shown, each with what it wrote.
+SHOWN = 20
 EDITS = 20
+SLOW_SECONDS = 2.0
 START_SECONDS = 300.0
 Row = tuple[str, str]
 
@@ -33,7 +37,7 @@ class Operator:
         self._port = free_port()
         environment = {
             **os.environ,
-            "KUBECONFIG": str(plane.kubeconfig),
+            "KUBECONFIG": str(plane.operator_kubeconfig),
             "LEADER_ELECTION": "false",
             "HTTP_PORT": str(self._port),
             "LOG_LEVEL": "warning",
@@ -61,13 +65,6 @@ class Operator:
         except OSError:
             return False
 
-    def requests(self) -> dict[str, float]:
-        """Requests so far by method, as the operator counts them."""
-        counted: dict[str, float] = {}
-        for method, number in REQUESTS.findall(self._get("/metrics")):
-            counted[method] = counted.get(method, 0.0) + float(number)
-        return counted
-
     def _get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
@@ -84,10 +81,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--limit", type=float, default=1200, help="seconds until all must be Ready (1200)")
     parser.add_argument("--log", type=Path, default=Path("/dev/null"), help="where the operator's log goes")
+    parser.add_argument(
+        "--audit", type=Path, help="where the API server's log of the operator's requests is kept"
+    )
     arguments = parser.parse_args(argv)
     try:
         with Plane() as plane:
-            rows = _measure(plane, arguments)
+            try:
+                rows = _measure(plane, arguments)
+            finally:
+                if arguments.audit:
+                    shutil.copyfile(plane.audit_log, arguments.audit)
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
@@ -115,7 +119,7 @@ def _measure(plane: Plane, arguments: argparse.Namespace) -> list[Row]:
         row("all Ready after", f"{fleet.wait_ready(plane, count, arguments.limit):.0f} s")
         pause(arguments.settle, "settling")
         row("resident, settled", _megabytes(operator.pid))
-        _idle(operator, arguments.idle, row)
+        _idle(plane, operator, arguments.idle, row)
     finally:
         operator.stop()
     operator = Operator(plane, arguments.log)
@@ -133,22 +137,27 @@ def _measure(plane: Plane, arguments: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _idle(operator: Operator, seconds: float, row) -> None:  # type: ignore[no-untyped-def]
-    requests, cpu, began = operator.requests(), cpu_seconds(operator.pid), time.monotonic()
+def _idle(plane: Plane, operator: Operator, seconds: float, row) -> None:  # type: ignore[no-untyped-def]
+    audit, cpu, began = Audit(plane.audit_log), cpu_seconds(operator.pid), time.monotonic()
     pause(seconds, "watching the quiet fleet")
     used, passed = cpu_seconds(operator.pid) - cpu, time.monotonic() - began
-    after = operator.requests()
-    done = {method: int(number - requests.get(method, 0)) for method, number in after.items()}
-    reads = done.pop("GET", 0)
+    seen = audit.since()
     row(f"CPU in {passed:.0f} idle seconds", f"{used:.1f} s = {100 * used / passed:.1f} % of a core")
-    row("writes in that time", ", ".join(f"{n} {m}" for m, n in done.items() if n) or "0")
-    row("reads in that time", str(reads))
+    row("writes in that time", seen.counted(seen.writes))
+    row("reads in that time", seen.counted(seen.reads))
+    for write in seen.writes[:SHOWN]:
+        say(write.described())
 
 
 def _edits(plane: Plane, count: int, row) -> None:  # type: ignore[no-untyped-def]
     edits = min(EDITS, count)
     step = count // edits
-    took = sorted(fleet.edit(plane, n * step, "marauders-map-api:0.2.0") for n in range(edits))
+    took = []
+    for number in range(edits):
+        took.append(fleet.edit(plane, number * step, "marauders-map-api:0.2.0"))
+        if took[-1] > SLOW_SECONDS:
+            say(f"edit of map-{number * step}, until {datetime.now(UTC):%H:%M:%S}: {took[-1]:.1f} s")
+    took.sort()
     row(
         f"edit to candidate in the status, {edits} edits",
         f"median {took[edits // 2] * 1000:.0f} ms, worst {took[-1] * 1000:.0f} ms",

@@ -26,6 +26,18 @@ from dev.cluster.host.shell import run, wait_until
 KWOK = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0"
 STAGES = Path(__file__).with_name("stages.yaml")
 TOKEN = "fleet"  # noqa: S105  # of a server that only this process starts, on loopback
+# A user of its own, by which the audit log knows the operator's requests.
+OPERATOR, OPERATOR_TOKEN = "operator", "fleet-operator"
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [
+        {"level": "Request", "users": [OPERATOR], "verbs": ["create", "update", "patch", "delete"]},
+        {"level": "Metadata", "users": [OPERATOR]},
+        {"level": "None"},
+    ],
+}
 CLIENT_LIMITS = ("--kube-api-qps=1000", "--kube-api-burst=2000")
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -38,6 +50,8 @@ class Plane:
         self._nodes = nodes
         self.folder = Path(tempfile.mkdtemp(prefix="marauders-fleet-"))
         self.kubeconfig = self.folder / "kubeconfig"
+        self.operator_kubeconfig = self.folder / "operator-kubeconfig"
+        self.audit_log = self.folder / "audit.log"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._logs: list[Path] = []
         self._server = ""
@@ -76,8 +90,12 @@ class Plane:
         self._server = f"https://127.0.0.1:{api_port}"
         key = self.folder / "sa.key"
         run(["openssl", "genrsa", "-out", str(key), "2048"])
-        (self.folder / "tokens").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
-        self._write_kubeconfig()
+        users = {"admin": TOKEN, OPERATOR: OPERATOR_TOKEN}
+        lines = [f'{token},{name},{name},"system:masters"\n' for name, token in users.items()]
+        (self.folder / "tokens").write_text("".join(lines))
+        (self.folder / "audit-policy").write_text(json.dumps(AUDIT_POLICY))
+        self._write_kubeconfig(self.kubeconfig, TOKEN)
+        self._write_kubeconfig(self.operator_kubeconfig, OPERATOR_TOKEN)
         with step("a control plane of its own"):
             etcd, peer = f"http://127.0.0.1:{etcd_port}", f"http://127.0.0.1:{peer_port}"
             self._spawn(
@@ -92,6 +110,7 @@ class Plane:
                 "--service-account-issuer=https://fleet.invalid", "--service-cluster-ip-range=10.199.0.0/16",
                 "--authorization-mode=RBAC", "--max-requests-inflight=1000", "--advertise-address=127.0.0.1",
                 "--max-mutating-requests-inflight=500", "--endpoint-reconciler-type=none",
+                f"--audit-policy-file={self.folder}/audit-policy", f"--audit-log-path={self.audit_log}",
             )  # fmt: skip
             wait_until(self._is_ready, "the API server is ready", seconds=START_SECONDS)
             access = f"--kubeconfig={self.kubeconfig}"
@@ -129,17 +148,17 @@ class Plane:
             return False
         return True
 
-    def _write_kubeconfig(self) -> None:
+    def _write_kubeconfig(self, path: Path, token: str) -> None:
         cluster = {"server": self._server, "insecure-skip-tls-verify": True}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "fleet",
             "clusters": [{"name": "fleet", "cluster": cluster}],
-            "users": [{"name": "fleet", "user": {"token": TOKEN}}],
+            "users": [{"name": "fleet", "user": {"token": token}}],
             "contexts": [{"name": "fleet", "context": {"cluster": "fleet", "user": "fleet"}}],
         }
-        self.kubeconfig.write_text(json.dumps(config))
+        path.write_text(json.dumps(config))
 
 
 def free_port() -> int:
