@@ -143,7 +143,7 @@ async def _operate(
     """Until a signal: while kopf runs it has the signals, in the place of the handlers of `_run`."""
     store = Store()
     reconciler = Reconciler(cluster, store, settings, metrics, led_before=led_before)
-    working = Workers(reconciler.reconcile, reconciler.converge, metrics, health)
+    working = Workers(reconciler.reconcile, reconciler.converge, metrics, health, reconciler.can_wait)
     queue = working.passes
     namespaces = settings.namespaces
     async with asyncio.TaskGroup() as group:

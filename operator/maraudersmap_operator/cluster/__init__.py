@@ -1,6 +1,6 @@
 """The port to Kubernetes."""
 
-from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations
+from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations, version_of
 from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable
 from .identity import Key, owner_key
 from .kinds import Kind, kind_of
@@ -30,4 +30,5 @@ __all__ = [
     "open_api",
     "own_namespace",
     "owner_key",
+    "version_of",
 ]

@@ -23,6 +23,8 @@ Operations = list[dict[str, Any]]
 FIELD_MANAGER = "maraudersmap-operator"
 REQUEST_TIMEOUT_SECONDS = 30
 LIST_CHUNK = 100
+# The second is for a server that does not have the first.
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 LOG_BYTES = 65536
 
 RequestObserver = Callable[[str, int], None]
@@ -37,6 +39,11 @@ class Listing:
     resource_version: int
 
 
+def version_of(obj: Manifest | None) -> str:
+    """Another one after each change of the object, and after each deletion; empty when there is none."""
+    return f"{obj['metadata']['uid']} {obj['metadata']['resourceVersion']}" if obj is not None else ""
+
+
 class Cluster(Protocol):
     """What the operator asks of an API server. Writes that could undo someone's newer one are fenced: they carry the UID and
     the resourceVersion that they are based on, and raise Conflict when the object has moved on. Every write raises NotLeading
@@ -45,6 +52,10 @@ class Cluster(Protocol):
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """The object, or None when it does not exist. `namespace` None: the kind has none."""
+
+    async def version(self, kind: Kind, namespace: str, name: str) -> str:
+        """UID and version of the object, as `version_of` has them; empty when it does not exist. Nothing else of it is asked
+        for: the values of a Secret stay where they are."""
 
     def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
@@ -133,6 +144,12 @@ class KubernetesCluster:
             return await self._request("GET", kind.path(namespace, name))
         except NotFound:
             return None
+
+    async def version(self, kind: Kind, namespace: str, name: str) -> str:
+        try:
+            return version_of(await self._request("GET", kind.path(namespace, name), accept=METADATA_ONLY))
+        except NotFound:
+            return ""
 
     async def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
@@ -276,16 +293,16 @@ class KubernetesCluster:
         )
 
     async def _request(
-        self, method: str, path: str, query: Query | None = None, **parameters: Any
+        self, method: str, path: str, query: Query | None = None, accept: str = "", **parameters: Any
     ) -> Manifest:
         if method != "GET" and not self._may_write():
             raise NotLeading(f"{method} {path}: not sent, the lease has run out")
-        response = await self._send(method, path, query or [], **parameters)
+        response = await self._send(method, path, query or [], accept, **parameters)
         with translated(f"{method} {path}"):
             answer: Manifest = await response.json()
         return answer
 
-    async def _send(self, method: str, path: str, query: Query, **parameters: Any) -> Any:
+    async def _send(self, method: str, path: str, query: Query, accept: str = "", **parameters: Any) -> Any:
         status = 0
         try:
             with translated(f"{method} {path}"):
@@ -295,7 +312,7 @@ class KubernetesCluster:
                     serialize=False,
                     # The library appends to its default list: without a fresh one, calls share their parameters.
                     query_params=query,
-                    header_params={},
+                    header_params={"Accept": accept} if accept else {},
                     _request_timeout=REQUEST_TIMEOUT_SECONDS,
                     **parameters,
                 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
@@ -21,7 +23,16 @@ async def open_api() -> ApiClient:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    if not behind_proxy(str(configuration.host)):
+        # Otherwise aiohttp would look through the environment and for a .netrc before each request, in a thread.
+        configuration.client_session_kwargs = {"trust_env": False}
     return ApiClient(configuration)
+
+
+def behind_proxy(url: str) -> bool:
+    """The environment (HTTPS_PROXY, NO_PROXY and so on) names a proxy for that address."""
+    parts = urlsplit(url)
+    return parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
 
 
 def in_cluster() -> bool:

@@ -143,6 +143,13 @@ class Store:
                 return self._read(uid)
         return None
 
+    def versions(self, key: Key) -> list[tuple[str, int]]:
+        """UID and version of the resource and of everything that belongs to it. Nothing is unpacked: a quiet fleet is asked
+        for little else."""
+        root = self._resources.get(key)
+        uids = (*((root,) if root else ()), *self._tree(key))
+        return sorted((uid, self._entries[uid].version) for uid in uids)
+
     def belongs(self, key: Key, uid: str) -> bool:
         """The resource itself, or an object that belongs to it."""
         return uid == self._resources.get(key) or uid in set(self._tree(key))

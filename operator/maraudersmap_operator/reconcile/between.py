@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # A referenced Secret or ConfigMap that is missing is looked for again after this long, less and less often: no watch has it.
 MISSING_FIRST = timedelta(seconds=5)
 MISSING_MOST = timedelta(seconds=60)
-# A changed one neither: the operator may read Secrets by name only, so that its rights end there.
-POLL = timedelta(minutes=3)
+# A changed one neither: the operator may read Secrets by name only, so that its rights end there. Together with the age of an
+# answer that others have asked for (looks.py) it is seen within three minutes.
+POLL = timedelta(seconds=170)
 SOONEST = timedelta(milliseconds=100)
 # What became of a child is reported at once, but one that fails in another way each time must not keep the passes going.
 HASTE_PAUSE = timedelta(seconds=1)
@@ -61,12 +62,17 @@ class Between:
     converged_at: datetime | None = None
     hastened_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
+    routine: bool = False  # what is planned next is no news: it can wait for another resource's
 
     def references_due(self, wish: int, now: datetime) -> bool:
         """They have to be read again."""
         if self.references is None or self.references_of != wish or self.references_at is None:
             return True
         return now >= self.references_at + self._pause(now)
+
+    def looks_due(self, now: datetime) -> bool:
+        """Of a quiet resource: what its spec refers to has to be looked at."""
+        return self.references_due(self.references_of, now)
 
     def poll_after(self, now: datetime) -> timedelta:
         """When they are to be read again."""

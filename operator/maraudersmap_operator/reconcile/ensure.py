@@ -58,13 +58,22 @@ class Budget:
 
     def take(self, now: datetime) -> bool:
         """True when one may be made now."""
-        passed = (now - self._at).total_seconds() if self._at else 0.0
-        self._at = now
-        self._left = min(self._burst, self._left + max(passed, 0.0) * self._per_second)
+        self._refill(now)
         if self._left < 1:
             return False
         self._left -= 1
         return True
+
+    def reserve(self, number: int, now: datetime) -> datetime:
+        """From when on so many may be made: those who ask first go first, and each comes again only once."""
+        self._refill(now)
+        self._left -= number
+        return now + timedelta(seconds=max(-self._left, 0.0) / self._per_second)
+
+    def _refill(self, now: datetime) -> None:
+        passed = (now - self._at).total_seconds() if self._at else 0.0
+        self._at = now
+        self._left = min(self._burst, self._left + max(passed, 0.0) * self._per_second)
 
 
 @dataclass(slots=True)
@@ -72,12 +81,28 @@ class Known:
     """The exact form of one resource's children: UID -> (digest of the wish, digest of the sealed part).
 
     Of kinds that no watch shows, by kind and name: `seen`, digest of the wish and when it was last met; `absent`, those that
-    are neither wanted nor there.
+    are neither wanted nor there. `granted`: dry runs set aside for it, from `verify_at` on; None when it waits for none.
     """
 
     sealed: dict[str, tuple[str, str]] = field(default_factory=dict)
     seen: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     absent: set[tuple[str, str]] = field(default_factory=set)
+    granted: int = 0
+    verify_at: datetime | None = None
+
+    def may_verify(self, budget: Budget, now: datetime) -> bool:
+        """One dry run may be made now."""
+        if self.verify_at is not None and self.granted and now >= self.verify_at:
+            self.granted -= 1
+            return True
+        return budget.take(now)
+
+    def verified_but(self, unverified: int, budget: Budget, now: datetime) -> None:
+        """A convergence has ended that has looked at so many children only roughly."""
+        if not unverified:
+            self.granted, self.verify_at = 0, None
+        elif self.verify_at is None or now >= self.verify_at:
+            self.granted, self.verify_at = unverified, budget.reserve(unverified, now)
 
     def seen_lately(self, kind: str, name: str, digest: str, now: datetime) -> bool:
         wish, at = self.seen.get((kind, name), ("", now))
@@ -120,7 +145,7 @@ class Ensurer:
         self._may_reroll = may_reroll
         self._go_on = go_on
         self.wanted: set[tuple[str, str]] = set()  # (kind, name) of everything asked for in this pass
-        self.unverified = False  # some child has been looked at only roughly: look again
+        self.unverified = 0  # so many children have been looked at only roughly: look again
 
     async def ensure(self, manifest: Manifest, at_creation: Manifest | None = None) -> bool:
         """True when the child is as wanted afterwards; else its fate states why. Raises nothing of the cluster's.
@@ -178,8 +203,8 @@ class Ensurer:
         if uid not in self._known.sealed and asked == digest and _looks_right(kind, live, manifest):
             if kind in UNCHANGEABLE:
                 return Fate(kind.kind, name, State.AS_WANTED)
-            if not self._budget.take(self.now):
-                self.unverified = True
+            if not self._known.may_verify(self._budget, self.now):
+                self.unverified += 1
                 return Fate(kind.kind, name, State.AS_WANTED)
         return await self._replace(kind, manifest, digest)
 

@@ -99,8 +99,8 @@ class Pass:
         )
 
     @property
-    def unverified(self) -> bool:
-        """Some child was looked at only roughly."""
+    def unverified(self) -> int:
+        """How many children were looked at only roughly."""
         return self._ensurer.unverified
 
     @property

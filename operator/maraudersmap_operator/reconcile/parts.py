@@ -11,6 +11,7 @@ from maraudersmap_operator.telemetry import Metrics
 from .analyst import Analyst
 from .definition import Definition
 from .ensure import Budget
+from .looks import Looks
 from .nodes import Nodes
 from .served import Served
 from .settings import Settings
@@ -28,5 +29,6 @@ class Parts:
     definition: Definition
     analyst: Analyst
     budget: Budget
+    looks: Looks
     served: Served
     led_before: datetime | None

@@ -25,9 +25,10 @@ from maraudersmap_operator.telemetry import Metrics, logger
 
 from .analyst import Analyst
 from .announce import announce
-from .between import Between
+from .between import SOONEST, Between
 from .definition import AGAIN, Definition
 from .ensure import Budget
+from .looks import Looks
 from .memory import StatusWriter
 from .nodes import Nodes
 from .one_pass import Pass, Superseded
@@ -42,9 +43,8 @@ ROUTE_POLL = timedelta(seconds=60)
 ROUTE_SOON = timedelta(seconds=5)
 # Everything is looked at again after this long, whatever the watches say.
 RESYNC = timedelta(minutes=10)
-# An object that no watch shows, or a child looked at only roughly, is looked at again after this long.
+# An object that no watch shows is looked at again after this long.
 UNSEEN_RETRY = timedelta(seconds=5)
-UNVERIFIED_RETRY = timedelta(seconds=30)
 UNDONE_RETRY = timedelta(seconds=1)
 AT_ONCE = timedelta(0)
 NOTHING_TO_READ = References(Need(True, Reason.READY))
@@ -82,6 +82,7 @@ class Reconciler:
             Definition(cluster),
             Analyst(may_ask=self._refusal),
             Budget(),
+            Looks(cluster),
             Served(cluster),
             led_before,
         )
@@ -101,6 +102,10 @@ class Reconciler:
         Raises ClusterError when the status could not be stored or this process may not act: try again later.
         """
         unsure = await self._settle_status(key)
+        if not unsure and self._is_quiet(key, now := self._clock()):
+            between = self._between[key]
+            between.failed_since, between.good_pass_at = False, now
+            return None  # `converge` looks at what no watch shows, and plans the next look
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._metrics.forget(key)
@@ -126,30 +131,30 @@ class Reconciler:
         now = self._clock()
         references = _known_references(resource, between)
         one_pass = Pass(self._parts, key, obj, resource, between, references, now, unsure)
-        if not unsure and self._is_quiet(key, resource, between, now):
-            between.newest = between.handed = one_pass
-            between.failed_since, between.good_pass_at = False, now
-            return between.poll_after(now)
-        between.quiet = None
+        between.quiet, between.routine = None, False
         decision = await one_pass.protect()
         between.handed = one_pass
         between.failed_since, between.good_pass_at = False, self._clock()
-        return min(self._looks(one_pass, decision))
+        return min([RESYNC, *self._looks(one_pass, decision)])
 
-    def _is_quiet(self, key: Key, resource: MaraudersMap, between: Between, now: datetime) -> bool:
-        """Nothing that the watches show has changed since a pass that found nothing to do. What no watch shows is polled by
-        `converge`."""
-        if between.quiet is None or between.quiet != self._all_known(fingerprint(self._store, key)):
+    def _is_quiet(self, key: Key, now: datetime) -> bool:
+        """Nothing that the watches show has changed since a pass that found nothing to do."""
+        between = self._between.get(key)
+        if between is None or between.quiet is None or now >= _whole_pass_at(between):
             return False
-        if between.converged_at is None or between.references is None:
-            return False
-        return now < between.converged_at + RESYNC and not without_references(resource.spec)
+        return between.quiet == self._all_known(fingerprint(self._store, key))
+
+    def can_wait(self, key: Key) -> bool:
+        """What is planned for it is routine: nothing is under way, failed or to be reported."""
+        between = self._between.get(key)
+        return between is not None and between.routine
 
     def _all_known(self, of_the_store: int) -> int:
         return hash((of_the_store, self._parts.served.kinds))
 
     def _looks(self, one_pass: Pass, decision: Decision) -> list[timedelta]:
-        looks = [RESYNC]
+        """When the next passes are due because something is under way, or not as wanted."""
+        looks = []
         if (route := one_pass.route) is not None:
             looks.append(ROUTE_POLL if route.accepted and route.up_to_date else ROUTE_SOON)
         if decision.wake_after is not None:
@@ -227,18 +232,31 @@ class Reconciler:
             return None
         await self._announce(between)
         one_pass = between.handed
-        if one_pass is None or not one_pass.is_newest:
+        if one_pass is None and between.quiet is not None:
+            return await self._look(key, between)
+        if one_pass is None or one_pass.decision is None or not one_pass.is_newest:
             return None
         if await self._references_changed(one_pass, between):
             return AT_ONCE
-        if one_pass.decision is None:
-            between.let_go(one_pass)
-            return between.poll_after(self._clock())
         try:
             await one_pass.converge()
         except Superseded:
             return None
         return self._next_pass(one_pass, one_pass.decision, between)
+
+    async def _look(self, key: Key, between: Between) -> timedelta | None:
+        """At what no watch shows of a quiet resource. When to look again; zero when something has changed."""
+        now = self._clock()
+        known = between.references
+        if known is not None and between.looks_due(now):
+            unchanged = await self._parts.looks.unchanged(known, key.namespace, now)
+            if between.quiet is None:
+                return None  # a pass has come in between
+            if not unchanged:
+                between.quiet, between.routine, between.references_at = None, False, None
+                return AT_ONCE
+            between.references_at = now
+        return _next_look(between, now)
 
     async def _references_changed(self, one_pass: Pass, between: Between) -> bool:
         """They say something else than what was decided on."""
@@ -256,18 +274,18 @@ class Reconciler:
         now = self._clock()
         between.let_go(one_pass)
         between.converged_at = now
-        looks = self._looks(one_pass, decision)
-        if not without_references(one_pass.resource.spec):
-            looks.append(between.poll_after(now))
-        if one_pass.unverified:
-            looks.append(UNVERIFIED_RETRY)
+        if without_references(one_pass.resource.spec):
+            between.references = between.references_at = None
+        between.known.verified_but(one_pass.unverified, self._parts.budget, now)
+        busy = self._looks(one_pass, decision)
         if (retry := between.fates.next_try(now)) is not None:
-            looks.append(retry)
-        calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
-        between.quiet = self._all_known(one_pass.fingerprint) if calm and len(looks) <= 2 else None
+            busy.append(retry)
         if (between.fates.failed(), between.monitoring) != (one_pass.reported, one_pass.reported_monitoring):
-            looks.append(between.hasten(now))  # to be reported
-        return min(looks)
+            busy.append(between.hasten(now))  # to be reported
+        calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
+        between.routine = calm and not busy
+        between.quiet = self._all_known(one_pass.fingerprint) if between.routine else None
+        return min([*busy, _next_look(between, now)])
 
     async def _announce(self, between: Between) -> None:
         """Events of what is stored."""
@@ -278,6 +296,18 @@ class Reconciler:
                     await announce(self._cluster, resource, note, self._clock())
             except TimeoutError:
                 logger().warning("event not posted: no answer in time", reason=note.reason)
+
+
+def _whole_pass_at(between: Between) -> datetime:
+    """When a quiet resource is passed over as a whole again."""
+    again = (between.converged_at or datetime.min.replace(tzinfo=UTC)) + RESYNC
+    return again if between.known.verify_at is None else min(again, between.known.verify_at)
+
+
+def _next_look(between: Between, now: datetime) -> timedelta:
+    """When a resource that nothing happens to is due."""
+    whole = max(_whole_pass_at(between) - now, SOONEST)
+    return whole if between.references is None else min(whole, between.poll_after(now))
 
 
 def wish_of(resource: MaraudersMap) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest
+from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, version_of
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, SECRET
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.reasons import Reason
@@ -27,7 +27,8 @@ class References:
     """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each Secret that pods read.
 
     `complete`: every ConfigMap that the spec names was read, so it is known which revision the spec asks for. `asked`: they
-    were read, or refused to be.
+    were read, or refused to be. `versions`: of everything named, by kind and name; empty for what there is not, None for what
+    could not be read. A change of nothing but a version (of a label, say) changes nothing for the pods.
     """
 
     need: Need
@@ -35,6 +36,7 @@ class References:
     secrets: dict[str, str] = field(default_factory=dict)
     complete: bool = True
     asked: bool = True
+    versions: dict[tuple[Kind, str], str | None] = field(default_factory=dict, compare=False)
 
 
 NOT_READ_YET = References(
@@ -54,10 +56,12 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
     the cluster's."""
     problem: Need | None = None
     secrets: dict[str, Manifest | None] = {}
+    versions: dict[tuple[Kind, str], str | None] = {}
     pulled = {p.name for p in spec.pull_secrets}
     fed = {s.name for s in children.referenced_secrets(spec) if s.key is not None}
     for secret in children.referenced_secrets(spec):
         if secret.name not in secrets:
+            versions[SECRET, secret.name] = None
             try:
                 secrets[secret.name] = await in_time(cluster.get(SECRET, owner.namespace, secret.name))
             except ClusterError as error:
@@ -66,6 +70,7 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
         if secret.name not in secrets:
             continue
         data = secrets[secret.name]
+        versions[SECRET, secret.name] = version_of(data)
         if data is None:
             problem = problem or _missing(Reason.SECRET_NOT_FOUND, f"Secret {secret.name!r}", secret.field)
         elif secret.key and secret.key not in (data.get("data") or {}):
@@ -77,25 +82,27 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
         for name, data in secrets.items()
         if data is not None and (name in fed or name not in pulled)
     }
-    config_maps, lacking, complete = await _config_maps(cluster, owner, spec)
+    config_maps, lacking, complete = await _config_maps(cluster, owner, spec, versions)
     problem = problem or lacking
-    return References(problem or Need(True, Reason.READY), config_maps, digests, complete)
+    return References(problem or Need(True, Reason.READY), config_maps, digests, complete, versions=versions)
 
 
 async def _config_maps(
-    cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
+    cluster: Cluster, owner: Owner, spec: MaraudersMapSpec, versions: dict[tuple[Kind, str], str | None]
 ) -> tuple[dict[str, Manifest], Need | None, bool]:
-    """What was found, the first problem, and whether everything was read."""
+    """What was found, the first problem, and whether everything was read. `versions` gets those that were."""
     found: dict[str, Manifest] = {}
     problem: Need | None = None
     complete = True
     for ref in children.referenced_config_maps(spec):
         if ref.name not in found:
+            versions[CONFIG_MAP, ref.name] = None
             try:
                 config_map = await in_time(cluster.get(CONFIG_MAP, owner.namespace, ref.name))
             except ClusterError as error:
                 problem, complete = problem or _unread(f"ConfigMap {ref.name!r}", ref.field, error), False
                 continue
+            versions[CONFIG_MAP, ref.name] = version_of(config_map)
             if config_map is None:
                 what = f"ConfigMap {ref.name!r}"
                 problem, complete = problem or _missing(Reason.CONFIG_MAP_NOT_FOUND, what, ref.field), False

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store, Unavailable
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Store, Unavailable
 from maraudersmap_operator.cluster.identity import Reference, version
-from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED, POD
+from maraudersmap_operator.cluster.kinds import POD
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.telemetry import logger
 
@@ -76,13 +76,4 @@ def fingerprint(store: Store, key: Key) -> int:
     """Changes whenever anything that belongs to the resource does, as far as the store knows: an object that was reported
     deleted counts as before until it is looked for, and must be."""
     doubts = tuple(sorted(reference.uid for reference in store.doubtful(key)))
-    return hash((tuple(sorted(_versions(store, key))), doubts))
-
-
-def _versions(store: Store, key: Key) -> list[tuple[str, str]]:
-    resource = store.resource(key)
-    objects: list[Manifest] = [resource] if resource is not None else []
-    for kind in OBSERVED:
-        objects += store.children(key, kind)
-    assert MARAUDERSMAP not in OBSERVED
-    return [(o["metadata"]["uid"], o["metadata"]["resourceVersion"]) for o in objects]
+    return hash((tuple(store.versions(key)), doubts))

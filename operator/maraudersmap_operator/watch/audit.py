@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, OBSERVED
 from maraudersmap_operator.reconcile import WorkQueue
 from maraudersmap_operator.telemetry import Health, Metrics, logger
@@ -22,12 +22,13 @@ SETTLE_SECONDS = 5.0
 
 
 async def audit_once(
-    cluster: Cluster, store: Store, queue: WorkQueue, namespaces: tuple[str, ...]
+    cluster: Cluster, store: Store, queue: WorkQueue, namespaces: tuple[str, ...], *, first: bool = False
 ) -> set[str]:
-    """Make the store agree with a LIST of every kind; the UIDs that it had wrong. Raises ClusterError."""
+    """Make the store agree with a LIST of every kind; the UIDs that it had wrong. Raises ClusterError. `first`: of this
+    process, to which everything is new: only where something is under way is it news."""
     wrong: set[str] = set()
     for kind in (MARAUDERSMAP, *OBSERVED):
-        wrong |= await _audit_kind(cluster, store, queue, kind, namespaces)
+        wrong |= await _audit_kind(cluster, store, queue, kind, namespaces, first)
     return wrong
 
 
@@ -42,7 +43,8 @@ async def audit_forever(
     """Audit now, then every AUDIT_SECONDS, until cancelled."""
     while True:
         try:
-            wrong = await audit_once(cluster, store, queue, namespaces)
+            first = not health.synced
+            wrong = await audit_once(cluster, store, queue, namespaces, first=first)
             if health.synced and wrong:
                 # The watch may have been about to report it. Corrected again at once: nothing may be wrong any more.
                 await asyncio.sleep(SETTLE_SECONDS)
@@ -61,7 +63,12 @@ async def audit_forever(
 
 
 async def _audit_kind(
-    cluster: Cluster, store: Store, queue: WorkQueue, kind: Kind, namespaces: tuple[str, ...]
+    cluster: Cluster,
+    store: Store,
+    queue: WorkQueue,
+    kind: Kind,
+    namespaces: tuple[str, ...],
+    first: bool,
 ) -> set[str]:
     wrong: set[str] = set()
     selector = "" if kind is MARAUDERSMAP else SELECTOR
@@ -76,10 +83,19 @@ async def _audit_kind(
             for obj in page.items:
                 if obj["metadata"]["uid"] in bad:
                     for key in keys(store, kind, obj):
-                        queue.add(key)
+                        queue.add(key, news=not first or (kind is MARAUDERSMAP and _is_under_way(obj)))
         for obj in store.missing(kind, namespace, seen, listed_at):
             wrong.add(obj["metadata"]["uid"])
             for key in keys(store, kind, obj):
                 queue.add(key)
             store.doubt(kind, obj["metadata"]["uid"])
     return wrong
+
+
+def _is_under_way(resource: Manifest) -> bool:
+    """A rollout is on, or the spec has changed and nobody has looked at it yet."""
+    status = resource.get("status") or {}
+    return (
+        bool(status.get("candidate"))
+        or status.get("observedGeneration") != resource["metadata"]["generation"]
+    )

@@ -15,7 +15,7 @@ async def look_once(served: Served, store: Store, queue: WorkQueue) -> None:
     """Every resource is to be looked at again when a kind has come or gone."""
     if await served.look():
         for key in store.resources():
-            queue.add(key)
+            queue.add(key, news=False)
 
 
 async def look_forever(served: Served, store: Store, queue: WorkQueue) -> None:

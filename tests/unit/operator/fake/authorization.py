@@ -19,6 +19,7 @@ Manifest = dict[str, Any]
 USER = "system:serviceaccount:marauders-system:marauders-operator"
 _VERBS = {
     "get": "get",
+    "version": "get",
     "list": "list",
     "watch": "watch",
     "logs": "get",

@@ -8,7 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from maraudersmap_operator.cluster.client import FIELD_MANAGER, LIST_CHUNK, LOG_BYTES, Listing, Operations
+from maraudersmap_operator.cluster.client import (
+    FIELD_MANAGER,
+    LIST_CHUNK,
+    LOG_BYTES,
+    Listing,
+    Operations,
+    version_of,
+)
 from maraudersmap_operator.cluster.errors import (
     ClusterError,
     Conflict,
@@ -48,6 +55,7 @@ _METHODS = {
     "replace": "PUT",
     "delete": "DELETE",
     "get": "GET",
+    "version": "GET",
     "list": "GET",
     "logs": "GET",
     "schema": "GET",
@@ -90,6 +98,13 @@ class FakeCluster:
                 return self.server.get(kind, namespace, name)
         except NotFound:
             return None
+
+    async def version(self, kind: Kind, namespace: str, name: str) -> str:
+        try:
+            async with self._call(Call("version", kind, namespace, name)):
+                return version_of(self.server.get(kind, namespace, name))
+        except NotFound:
+            return ""
 
     async def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from maraudersmap_operator.cluster.kinds import Kind
 
-READS = ("get", "list", "logs", "schema", "served")
+READS = ("get", "version", "list", "logs", "schema", "served")
 
 
 class Effect(StrEnum):

@@ -105,7 +105,7 @@ class SimQueue(WorkQueue):
         self._held: dict[Key, datetime] = {}
         self._again: set[Key] = set()
 
-    def add(self, key: Key) -> None:
+    def add(self, key: Key, *, news: bool = True) -> None:
         self.due[key] = max(self._now(), self._held.get(key, self._now()))
 
     async def work(self) -> int:

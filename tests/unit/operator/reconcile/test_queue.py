@@ -186,3 +186,86 @@ async def test_what_convergence_asks_for_is_a_pass() -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_news_goes_before_what_can_wait() -> None:
+    """An edit does not stand behind a fleet's routine; nor does the routine starve."""
+    fleet = [Key("test", f"quiet-{number}") for number in range(20)]
+    edited = [Key("test", f"edited-{number}") for number in range(12)]
+    seen: list[Key] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        seen.append(key)
+        if len(seen) == len(fleet) + len(edited):
+            done.set()
+
+    async with running(reconcile, workers=1) as queue:
+        for key in fleet:
+            queue.add(key, news=False)
+        for key in edited:
+            queue.add(key)
+        await done.wait()
+    last = seen.index(edited[-1])
+    assert 1 <= sum(key in fleet for key in seen[:last]) <= len(edited) // 4
+    assert sorted(seen, key=str) == sorted([*fleet, *edited], key=str)
+
+
+async def test_news_about_what_waits_takes_it_along() -> None:
+    """It waits once, among the news."""
+    fleet = [Key("test", f"quiet-{number}") for number in range(20)]
+    seen: list[Key] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        seen.append(key)
+        if len(seen) == len(fleet):
+            done.set()
+
+    async with running(reconcile, workers=1) as queue:
+        for key in fleet:
+            queue.add(key, news=False)
+        queue.add(fleet[-1])
+        queue.add(fleet[-1], news=False)
+        await done.wait()
+    assert seen[0] == fleet[-1]
+    assert len(set(seen)) == len(seen)
+
+
+async def test_an_edit_waits_behind_no_convergence_of_the_routine() -> None:
+    """Planned passes of a calm fleet come due all at once, each with a convergence behind it; then someone edits."""
+    fleet = [Key("test", f"quiet-{number}") for number in range(40)]
+    edited = fleet[-1]
+    converged: list[Key] = []
+    due, again, done, open_ = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    passes = 0
+
+    async def reconcile(key: Key) -> None:
+        nonlocal passes
+        passes += 1
+        if passes == len(fleet):
+            due.set()
+        if passes > len(fleet):
+            again.set()
+
+    async def converge(key: Key) -> None:
+        await open_.wait()
+        converged.append(key)
+        if key == edited:
+            done.set()
+
+    workers = Workers(reconcile, converge, Metrics(), Health(), lambda key: True)
+    task = asyncio.create_task(workers.run(1))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for key in fleet:
+                workers.passes.add_after(key, timedelta(0))
+            await due.wait()
+            workers.passes.add(edited)
+            await again.wait()
+            open_.set()
+            await done.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert converged.index(edited) <= 10, "those that had begun, and a few"
