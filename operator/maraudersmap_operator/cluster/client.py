@@ -147,7 +147,8 @@ class KubernetesCluster:
 
     async def version(self, kind: Kind, namespace: str, name: str) -> str:
         try:
-            return version_of(await self._request("GET", kind.path(namespace, name), accept=METADATA_ONLY))
+            header = {"Accept": METADATA_ONLY}
+            return version_of(await self._request("GET", kind.path(namespace, name), header_params=header))
         except NotFound:
             return ""
 
@@ -293,16 +294,16 @@ class KubernetesCluster:
         )
 
     async def _request(
-        self, method: str, path: str, query: Query | None = None, accept: str = "", **parameters: Any
+        self, method: str, path: str, query: Query | None = None, **parameters: Any
     ) -> Manifest:
         if method != "GET" and not self._may_write():
             raise NotLeading(f"{method} {path}: not sent, the lease has run out")
-        response = await self._send(method, path, query or [], accept, **parameters)
+        response = await self._send(method, path, query or [], **parameters)
         with translated(f"{method} {path}"):
             answer: Manifest = await response.json()
         return answer
 
-    async def _send(self, method: str, path: str, query: Query, accept: str = "", **parameters: Any) -> Any:
+    async def _send(self, method: str, path: str, query: Query, **parameters: Any) -> Any:
         status = 0
         try:
             with translated(f"{method} {path}"):
@@ -312,9 +313,8 @@ class KubernetesCluster:
                     serialize=False,
                     # The library appends to its default list: without a fresh one, calls share their parameters.
                     query_params=query,
-                    header_params={"Accept": accept} if accept else {},
                     _request_timeout=REQUEST_TIMEOUT_SECONDS,
-                    **parameters,
+                    **{"header_params": {}, **parameters},
                 )
                 status = response.status
                 return response

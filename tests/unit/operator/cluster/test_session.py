@@ -57,4 +57,4 @@ async def test_the_environment_is_asked_only_behind_a_proxy(
         assert session.trust_env is behind
         await session.close()
     finally:
-        await api.close()
+        await api.close()  # type: ignore[no-untyped-call]

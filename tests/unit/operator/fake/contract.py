@@ -16,7 +16,15 @@ import pytest
 from tests.unit.operator.fake import samples
 from tests.unit.operator.fake.patches import copied
 
-from maraudersmap_operator.cluster import Cluster, Conflict, Manifest, NotFound, Refused, Unavailable
+from maraudersmap_operator.cluster import (
+    Cluster,
+    Conflict,
+    Manifest,
+    NotFound,
+    Refused,
+    Unavailable,
+    version_of,
+)
 from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
@@ -96,6 +104,26 @@ def checks() -> list[Any]:
 
 
 # --- versions and identity --------------------------------------------------------------------------------------------
+async def check_a_version_changes_with_the_object_and_with_each_life_of_it(on: Ground) -> None:
+    """Asked for alone; what does not exist has none."""
+    secret = {
+        "apiVersion": SECRET.api_version,
+        "kind": SECRET.kind,
+        "metadata": {"name": "versioned", "namespace": on.namespace},
+        "stringData": {"owl": "Hedwig"},
+    }
+    assert await on.cluster.version(SECRET, on.namespace, "versioned") == ""
+    first = await on.cluster.create(secret)
+    seen = [await on.cluster.version(SECRET, on.namespace, "versioned")]
+    assert seen == [version_of(first)]
+    await on.cluster.merge(SECRET, on.namespace, "versioned", {"stringData": {"owl": "Errol"}})
+    seen.append(await on.cluster.version(SECRET, on.namespace, "versioned"))
+    await on.cluster.delete(SECRET, on.namespace, "versioned", _uid(first))
+    await on.cluster.create(secret)
+    seen.append(await on.cluster.version(SECRET, on.namespace, "versioned"))
+    assert len(set(seen)) == 3
+
+
 async def check_one_counter_for_all_versions(on: Ground) -> None:
     first = await on.cluster.create(samples.config_map(on.namespace, "counter-a"))
     second = await on.cluster.create(samples.service(on.namespace, "counter-b"))

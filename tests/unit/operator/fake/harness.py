@@ -103,7 +103,7 @@ class SimQueue(WorkQueue):
         self._now = clock
         self._failed: dict[Key, int] = {}
         self._held: dict[Key, datetime] = {}
-        self._again: set[Key] = set()
+        self._once_more: set[Key] = set()
 
     def add(self, key: Key, *, news: bool = True) -> None:
         self.due[key] = max(self._now(), self._held.get(key, self._now()))
@@ -140,7 +140,7 @@ class SimQueue(WorkQueue):
 
     async def _converge(self, key: Key) -> None:
         while True:
-            self._again.discard(key)
+            self._once_more.discard(key)
             try:
                 delay = await self._convergence_of(key)
             except ClusterError as error:
@@ -148,7 +148,7 @@ class SimQueue(WorkQueue):
                 delay = timedelta(seconds=BACK_OFF_FIRST)
             if delay is not None:
                 self._plan(key, delay)
-            if key not in self._again:
+            if key not in self._once_more:
                 return
 
     def _plan(self, key: Key, delay: timedelta) -> None:
@@ -171,7 +171,7 @@ class SimQueue(WorkQueue):
         if delay is not None:
             self._plan(key, max(delay, timedelta(milliseconds=100)))
         if key in self.converging and not self.converging[key].done():
-            self._again.add(key)
+            self._once_more.add(key)
         else:
             self.converging[key] = asyncio.ensure_future(self._converge(key))
 
