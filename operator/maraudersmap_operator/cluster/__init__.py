@@ -1,7 +1,7 @@
 """The port to Kubernetes."""
 
 from .client import Cluster, KubernetesCluster, Listing, Manifest, Operations, version_of
-from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable
+from .errors import ClusterError, Conflict, NotFound, NotLeading, Refused, Unavailable, namespace_ends
 from .identity import Key, owner_key
 from .kinds import Kind, kind_of
 from .lease import LeaseClock, lead
@@ -27,6 +27,7 @@ __all__ = [
     "in_cluster",
     "kind_of",
     "lead",
+    "namespace_ends",
     "open_api",
     "own_namespace",
     "owner_key",

@@ -39,6 +39,11 @@ class Refused(ClusterError):
     pass
 
 
+def namespace_ends(error: ClusterError) -> bool:
+    """Refused because the namespace is being deleted: nothing more can be made in it, ever."""
+    return isinstance(error, Refused) and TERMINATING in error.message
+
+
 class Unavailable(ClusterError):
     pass
 
@@ -56,6 +61,8 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
 }
 
 
+# Of the admission plug-in NamespaceLifecycle, whichever kind is created.
+TERMINATING = "because it is being terminated"
 # "exceeded quota: ...", 'User "u" cannot create resource ...', 'secrets "x" already exists', 'secrets "x" not found'.
 QUOTES_NO_VALUE = (
     "exceeded quota: ",
@@ -63,6 +70,7 @@ QUOTES_NO_VALUE = (
     " cannot patch resource ",
     "already exists",
     "not found",
+    TERMINATING,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Manifest
+from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Manifest, namespace_ends
 from maraudersmap_operator.cluster.kinds import EVENT
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import API_VERSION, KIND, MANAGER
@@ -22,8 +22,9 @@ async def announce(cluster: Cluster, resource: MaraudersMap, note: Note, now: da
     try:
         await _post(cluster, event, now)
     except ClusterError as error:
-        # A namespace on its way out takes no new Events; the note is in the log below either way.
-        logger().warning("event not posted", reason=note.reason, error=str(error))
+        # The note is in the log below either way.
+        if not namespace_ends(error):
+            logger().warning("event not posted", reason=note.reason, error=str(error))
     logger().info(note.message, reason=note.reason, type=str(note.type))
 
 

@@ -131,7 +131,8 @@ class Hands:
         except NotLeading:
             raise
         except ClusterError as error:
-            logger().warning("action failed", action=str(action), error=error.message)
+            if not self._fates.excused(error):
+                logger().warning("action failed", action=str(action), error=error.message)
             self._note_failure(action, error)
         else:
             return

@@ -169,7 +169,8 @@ class Ensurer:
                 self._fates.forget(kind.kind, name)
                 return False
             fate = Fate(kind.kind, name, state_of(error), error.message)
-            logger().info("child not written", child=f"{kind.kind} {name}", error=error.message)
+            if not self._fates.excused(error):
+                logger().info("child not written", child=f"{kind.kind} {name}", error=error.message)
         self._fates.note(fate, digest, self.now)
         if kind in UNWATCHED and fate.state is State.AS_WANTED:
             self._known.seen[kind.kind, name] = digest, self.now

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from maraudersmap_operator.cluster import ClusterError, Conflict, NotFound, Refused
+from maraudersmap_operator.cluster import ClusterError, Conflict, NotFound, Refused, namespace_ends
 from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.telemetry import logger
 
 RETRY_FIRST = timedelta(seconds=1)
 RETRY_MOST = timedelta(minutes=1)
@@ -71,6 +72,7 @@ class Fates:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], _Record] = {}
+        self._namespace_ends = False
 
     def begin(self) -> None:
         """A pass starts: what it does not ask about is no longer wanted."""
@@ -99,6 +101,16 @@ class Fates:
         )
         record.digest = digest
         record.retry_at = now + min(first * 2 ** min(record.failures - 1, 10), most)
+
+    def excused(self, error: ClusterError) -> bool:
+        """It failed because the namespace is being deleted: that goes into the log once, not with every child and pass until
+        the resource is gone as well."""
+        if not namespace_ends(error):
+            return False
+        if not self._namespace_ends:
+            self._namespace_ends = True
+            logger().info("the namespace is being deleted: nothing more is made in it")
+        return True
 
     def may_repair(self, kind: str, name: str, now: datetime) -> bool:
         """Someone has changed the child: is it to be put right now?"""
