@@ -56,6 +56,11 @@ def dashboard(name: str, digest: str) -> str:
     return f"{name}-dashboard-{digest}"
 
 
+def is_dashboard(name: str, config_map: str) -> bool:
+    """Whether a ConfigMap of the resource of that name is a dashboard, whatever its content."""
+    return config_map.startswith(dashboard(name, ""))
+
+
 def application_secret(name: str) -> str:
     """The Secret with the generated values: keys `database-url` and `jwt-secret`."""
     return f"{name}-secrets"

@@ -24,22 +24,25 @@ SENTENCE = 300
 def with_children(
     status: MaraudersMapStatus,
     before: MaraudersMapStatus,
-    fates: Sequence[Fate],
+    service: Sequence[Fate],
+    insight: Sequence[Fate],
     ignored: Sequence[str],
     definition: str,
     now: datetime,
 ) -> MaraudersMapStatus:
     """The status with ChildrenApplied, Contested and Ignored, and with Ready, Stalled and Reconciling as they follow.
 
-    `before`: the stored status, for the times of transitions. `ignored`: fields of the spec that this operator does not know.
-    `definition`: what its custom resource definition has no place for, as a sentence; empty when it has one for everything.
+    `before`: the stored status, for the times of transitions. `service`, `insight`: children that are not as wanted, by what
+    they are for. The service is as well as it was while nobody can look at it: insight is reported, and makes nothing Stalled
+    or Degraded. `ignored`: fields of the spec that this operator does not know. `definition`: what its custom resource
+    definition has no place for, as a sentence; empty when it has one for everything.
     """
+    service = _by_urgency(service)
+    fates = [*service, *_by_urgency(insight)]
     contested = [f for f in fates if f.state is State.CONTESTED]
-    person = [f for f in fates if f.state in NEEDS_A_PERSON]
-    sentence = _sentence([*person, *(f for f in fates if f not in person)])
-    reason = Reason(person[0].state if person else fates[0].state) if fates else Reason.AS_WANTED
+    reason = Reason(fates[0].state) if fates else Reason.AS_WANTED
     made: list[tuple[ConditionType, bool, Reason, str]] = [
-        (ConditionType.CHILDREN_APPLIED, not fates, reason, sentence),
+        (ConditionType.CHILDREN_APPLIED, not fates, reason, _sentence(fates)),
     ]
     if contested or before.condition(ConditionType.CONTESTED):
         made.append(
@@ -63,20 +66,19 @@ def with_children(
             )
         )
     status = put(status, before, made, now)
-    return _held(status, before, reason, sentence, now, stalled=bool(person)) if fates else status
+    return _held(status, before, service, now) if service else status
 
 
 def _held(
     status: MaraudersMapStatus,
     before: MaraudersMapStatus,
-    reason: Reason,
-    sentence: str,
+    service: Sequence[Fate],
     now: datetime,
-    *,
-    stalled: bool,
 ) -> MaraudersMapStatus:
-    """The status with what children are to it; `stalled`: a person has to help one of them."""
+    """The status with what those children, the most urgent first, are to it."""
     assert status.phase is not None
+    stalled = service[0].state in NEEDS_A_PERSON
+    reason, sentence = Reason(service[0].state), _sentence(service)
     engine = Claim(Source.ENGINE, status.phase, status.message)
     claim = Claim(Source.CHILDREN, Phase.STALLED if stalled else Phase.DEGRADED, sentence)
     changes: list[tuple[ConditionType, bool, Reason, str]] = []
@@ -91,6 +93,11 @@ def _held(
     changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
     status = put(status, before, changes, now)
     return status.model_copy(update={"phase": claim.phase, "message": claim.message[:MAX_MESSAGE]})
+
+
+def _by_urgency(fates: Sequence[Fate]) -> list[Fate]:
+    """Those first that only a person can help."""
+    return sorted(fates, key=lambda fate: fate.state not in NEEDS_A_PERSON)
 
 
 def _sentence(fates: Sequence[Fate]) -> str:

@@ -14,7 +14,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, NotLeading, kind_of
 from maraudersmap_operator.cluster.identity import controller_of
-from maraudersmap_operator.cluster.kinds import MONITORING, POD_MONITOR, PROMETHEUS_RULE
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MONITORING, POD_MONITOR, PROMETHEUS_RULE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
@@ -29,6 +29,13 @@ NAMES = {
     POD_MONITOR: children.names.pod_monitor,
     PROMETHEUS_RULE: children.names.prometheus_rule,
 }
+
+
+def is_insight(fate: Fate, name: str) -> bool:
+    """Whether a child of the resource of that name is there to look at the service, and not for the service itself."""
+    if fate.kind == CONFIG_MAP.kind:
+        return children.names.is_dashboard(name, fate.name)
+    return fate.kind in {kind.kind for kind in NAMES}
 
 
 @dataclass(frozen=True, slots=True)

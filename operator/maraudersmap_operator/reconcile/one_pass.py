@@ -34,7 +34,7 @@ from .fates import Fate
 from .forward import is_forward
 from .masking import Masks
 from .memory import StatusWriter
-from .monitoring import Made, with_monitoring
+from .monitoring import Made, is_insight, with_monitoring
 from .observe import Observation, observe
 from .parts import Parts
 from .references import References
@@ -224,10 +224,12 @@ class Pass:
         """The status; Events and metrics follow what is stored. Where traffic could not be moved, only what was learned
         counts, not what was meant to follow."""
         before, fates = self.resource.status, self._between.fates.failed()
+        insight = [fate for fate in fates if is_insight(fate, self.owner.name)]
         status = with_children(
             decision.withheld if hands.traffic_failed else decision.status,
             before,
-            fates,
+            [fate for fate in fates if fate not in insight],
+            insight,
             self.resource.ignored,
             self._parts.definition.sentence(),
             self._now,

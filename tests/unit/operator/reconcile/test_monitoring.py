@@ -10,7 +10,13 @@ from tests.unit.operator.fake.faults import Effect
 from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Kind, Manifest
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MONITORING, POD_MONITOR, PROMETHEUS_RULE
+from maraudersmap_operator.cluster.kinds import (
+    CONFIG_MAP,
+    DISRUPTION_BUDGET,
+    MONITORING,
+    POD_MONITOR,
+    PROMETHEUS_RULE,
+)
 
 API = f"{NAME}-api"
 SOON = 65  # a look at the kinds each minute
@@ -138,6 +144,48 @@ async def test_a_refused_one_stands_in_nobodys_way(kind: Kind) -> None:
         assert loop.selected == loop.stable
         loop.faults.clear()
         await loop.until(lambda: monitoring(loop) == BOTH and loop.phase == "Ready", 150)
+
+
+def judged(loop: Loop) -> tuple[str, ...]:
+    return (loop.phase, *(str(loop.condition(kind).get("status")) for kind in _WHOLE))
+
+
+_WHOLE = ("Ready", "Stalled", "Reconciling")
+WELL = ("Ready", "True", "False", "False")
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("kind", [*MONITORING, CONFIG_MAP], ids=lambda kind: kind.kind)
+async def test_a_service_that_nobody_can_look_at_is_as_well_as_before(kind: Kind, status: int) -> None:
+    """Refused or not answered: it is reported, and calls for nobody as an Ingress would."""
+    async with Loop() as loop:
+        loop.server.served |= set(MONITORING)
+        loop.faults.add(Effect.STATUS, status=status, kind=kind, only_writes=True)
+        await loop.create()
+        reason = "Refused" if status == 403 else "Unavailable"
+        await loop.until(lambda: monitoring(loop) == ("False", reason), 60)
+        await loop.run(30)
+        assert judged(loop) == WELL
+        applied = loop.condition("ChildrenApplied")
+        assert (applied["status"], applied["reason"]) == ("False", reason)
+        assert applied["message"].startswith(f"{kind.kind} {NAME}-")
+
+
+async def test_what_the_service_needs_is_named_first_and_alone_makes_it_stalled() -> None:
+    async with Loop() as loop:
+        loop.server.served |= set(MONITORING)
+        loop.faults.add(Effect.STATUS, status=403, kind=POD_MONITOR, only_writes=True)
+        budget = loop.faults.add(Effect.STATUS, status=403, kind=DISRUPTION_BUDGET, only_writes=True)
+        loop.apply()
+        await loop.until(lambda: judged(loop) == ("Stalled", "False", "True", "False"), 120)
+        assert loop.status["message"].startswith("PodDisruptionBudget ")
+        assert "PodMonitor" not in loop.status["message"]
+        both = loop.condition("ChildrenApplied")["message"].split("; ")
+        assert [sentence.partition(" ")[0] for sentence in both] == ["PodDisruptionBudget", "PodMonitor"]
+        # and it is over with the one that matters
+        loop.faults.active.remove(budget)
+        await loop.until(lambda: judged(loop) == WELL, 150)
+        assert loop.condition("ChildrenApplied")["status"] == "False"
 
 
 async def test_each_goes_when_it_is_switched_off() -> None:
