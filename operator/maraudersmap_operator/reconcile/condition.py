@@ -18,7 +18,8 @@ from .fates import NEEDS_A_PERSON, Fate, State
 
 # So many are named in the message; the rest are counted.
 NAMED = 5
-SENTENCE = 300
+# What an admission says comes last, after the request, the object, the policy and its binding: 300 cut it off.
+SENTENCE = 500
 
 
 def with_children(

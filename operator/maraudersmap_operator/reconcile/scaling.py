@@ -5,6 +5,7 @@ It takes no readiness away: what runs goes on running, with as many pods as ther
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ AMBIGUOUS = "AmbiguousSelector"
 AT_MAXIMUM = "TooManyReplicas"
 # It does not scale what has no pods: suspended, or about to start.
 SWITCHED_OFF = "ScalingDisabled"
+_LISTED = re.compile(r"\[([^\[\]]*)\]")
 
 
 def with_scaling(
@@ -67,4 +69,9 @@ def _is(condition: Mapping[str, Any], status: str, reason: str) -> bool:
 
 def _words(condition: Mapping[str, Any]) -> str:
     """The autoscaler's own sentence; it speaks of the cluster, never of a Secret's values."""
-    return Mask().cluster(str(condition.get("message", "")))[:SENTENCE]
+    return Mask().cluster(_LISTED.sub(_sorted, str(condition.get("message", ""))))[:SENTENCE]
+
+
+def _sorted(listed: re.Match[str]) -> str:
+    """It lists autoscalers in another order each time it looks, which would be another status each time."""
+    return f"[{' '.join(sorted(listed[1].split()))}]"

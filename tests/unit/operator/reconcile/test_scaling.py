@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.fake.harness import NAME, Loop
 
+from maraudersmap_operator.cluster.kinds import AUTOSCALER
 from maraudersmap_operator.resource.reasons import Reason
 
 HPA = f"{NAME}-api-hpa"
@@ -41,6 +42,21 @@ def but(condition: dict[str, str], status: str, reason: str, message: str = "wor
     """All is well but for that."""
     changed = {**condition, "status": status, "reason": reason, "message": message}
     return [changed if c["type"] == condition["type"] else c for c in WELL]
+
+
+async def test_the_order_in_which_autoscalers_are_listed_is_no_news() -> None:
+    """The real controller lists them in another order at each look."""
+    first, last = TWO.split("[")[1].rstrip("]").split()
+    async with Loop() as loop:
+        loop.controllers.autoscaler.conditions[HPA] = but(ACTIVE, "False", "AmbiguousSelector", TWO)
+        await loop.create(autoscaling=ON)
+        await loop.until(lambda: loop.condition("ScalingActive").get("status") == "False", 60)
+        before = loop.condition("ScalingActive")
+        turned = TWO.replace(f"{first} {last}", f"{last} {first}")
+        loop.controllers.autoscaler.conditions[HPA] = but(ACTIVE, "False", "AmbiguousSelector", turned)
+        await loop.until(lambda: turned in str(loop.get(AUTOSCALER, HPA)["status"]), 60)
+        await loop.run(5)
+        assert loop.condition("ScalingActive") == before
 
 
 @pytest.mark.parametrize(
