@@ -65,7 +65,11 @@ def own(name: str) -> Path:
 
 def module_folder(name: str) -> Path:
     """Where Go keeps the sources of a published tool's module."""
-    module = _PUBLISHED[name]
+    return sources(_PUBLISHED[name])
+
+
+def sources(module: str) -> Path:
+    """The folder with the files of `module@version`, downloaded when it is not there yet."""
     shown = run([go(), "mod", "download", "-json", module], env=go_environment(), cwd=MACHINE)
     return Path(json.loads(shown)["Dir"])
 
