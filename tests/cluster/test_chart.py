@@ -13,7 +13,7 @@ import yaml
 from dev.cluster.host import go_tools
 from dev.cluster.host.paths import CHECKOUT
 from dev.kube import Kubectl
-from dev.operator_objects import CRD, NAMESPACE, Object, key, rendered
+from dev.operator_objects import CRD, NAME, NAMESPACE, Object, key, rendered
 from tests.cluster.objects import comparable
 from tests.cluster.scenario import manifest
 
@@ -120,6 +120,22 @@ def test_values_reach_the_deployment(helm: Helm, tmp_path: Path) -> None:
         assert pod[name] == values[name]
     assert meta["annotations"]["a"] == "b"
     assert meta["labels"] == {"app.kubernetes.io/name": "maraudersmap-operator", "c": "d"}
+
+
+def test_the_production_overlay_is_the_chart_with_a_class_and_zones(helm: Helm, kubectl: Kubectl) -> None:
+    """The class itself is the cluster's, like the namespace: the chart names one that is there."""
+    overlay = CHECKOUT / "manifests" / "operator" / "overlays" / "production"
+    objects = comparable([o for o in yaml.safe_load_all(kubectl("kustomize", str(overlay))) if o])
+    del objects["Namespace", "", NAMESPACE]
+    made = objects.pop(("PriorityClass", "", NAME))
+    assert 0 < made["value"] < 10**9, "those above are the system's"
+    spread = objects["Deployment", NAMESPACE, NAME]["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert [constraint["topologyKey"] for constraint in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    assert spread.pop() == {**spread[0], "topologyKey": "topology.kubernetes.io/zone"}
+    assert _without_policy(helm.objects(f"--set=priorityClassName={NAME}")) == objects
 
 
 def test_another_namespace_is_the_one_of_every_object_and_subject(helm: Helm) -> None:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from dev.cluster.host.paths import CHECKOUT
 from dev.kube import Kubectl
+from dev.operator_objects import NAMESPACE
 from tests.cluster.conftest import RESTRICTED
 from tests.cluster.scenario import Scenario
 from tests.unit.manifests.overlay import OVERLAYS, resource_of
+
+OPERATOR = CHECKOUT / "manifests" / "operator" / "overlays"
 
 
 def _rendered(kubectl: Kubectl, overlay: Path) -> dict[str, Any]:
@@ -31,13 +35,17 @@ def test_an_overlay_renders_what_the_api_server_accepts(scenario: Scenario, over
     assert RESTRICTED.items() <= namespace["labels"].items()
     # and the API server knows every field of both
     rendered["MaraudersMap"]["metadata"]["namespace"] = scenario.namespace
-    for document in rendered.values():
-        scenario.kubectl(
-            "apply",
-            "--server-side",
-            "--dry-run=server",
-            "--validate=strict",
-            "-f",
-            "-",
-            input=yaml.safe_dump(document),
-        )
+    _accepted(scenario.kubectl, *rendered.values())
+
+
+@pytest.mark.parametrize("overlay", ["namespaced", "production"])
+def test_an_overlay_of_the_operator_is_accepted(kubectl: Kubectl, operator: str, overlay: str) -> None:
+    """By a dry run: its namespace is the shared operator's."""
+    assert operator == NAMESPACE
+    documents = list(yaml.safe_load_all(kubectl("kustomize", str(OPERATOR / overlay))))
+    _accepted(kubectl, *(d for d in documents if d["metadata"].get("namespace") in (None, NAMESPACE)))
+
+
+def _accepted(kubectl: Kubectl, *documents: dict[str, Any]) -> None:
+    options = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    kubectl("apply", *options, "-f", "-", input=yaml.safe_dump_all(documents))
