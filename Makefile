@@ -37,6 +37,8 @@ requirements: ## pin every dependency with hashes (needs uv in the environment) 
 	@for extra in api operator sbom dashboards docs e2e; do \
 	  $(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$$extra.txt; done
+	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) requirements/checkov.in --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/checkov.txt
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/api-otel.txt
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --extra operator --extra dev --universal --python-version 3.11 \
@@ -61,7 +63,7 @@ lint: venv lint-files ## ruff, mypy --strict, import rules, and what `lint-files
 
 # Whole objects only: a kustomization is no object, and the API server itself judges a MaraudersMap (tests/cluster).
 OBJECTS = $(filter-out %/kustomization.yaml,$(wildcard crds/*.yaml manifests/operator/base/*.yaml \
-  manifests/operator/overlays/*/namespace.yaml manifests/service/base/namespace.yaml dev/manifests/*.yaml))
+  manifests/operator/components/*/*.yaml manifests/operator/overlays/*/namespace.yaml manifests/service/base/namespace.yaml dev/manifests/*.yaml))
 DOCKERFILES = Dockerfile.api Dockerfile.operator $(wildcard dev/images/*/Dockerfile*)
 
 .PHONY: lint-files
@@ -70,6 +72,16 @@ lint-files: venv ## manifests against the schemas of two versions of Kubernetes,
 	@if test -x $(VENV)/bin/hadolint; then $(VENV)/bin/hadolint $(DOCKERFILES); \
 	  else echo "Dockerfiles are not looked at: hadolint has no wheel for this machine"; fi
 	@$(VENV)/bin/zizmor --offline --quiet --no-progress --strict-collection .github
+
+.cache/checkov: requirements/checkov.txt | python3
+	@rm -rf $@ && python3 -m venv $@ && $@/bin/pip install --quiet --require-hashes -r $<
+
+# Exemptions, each with its reason: docs/security.md.
+CHECKOV_EXEMPT := CKV_K8S_14,CKV_K8S_38,CKV_K8S_43
+.PHONY: lint-extended
+lint-extended: .cache/checkov ## the operator's manifests by checkov (installing it takes a minute, the first time)
+	@.cache/checkov/bin/checkov --framework kubernetes --skip-download --compact --quiet --skip-check $(CHECKOV_EXEMPT) \
+	  $(addprefix -f ,$(filter-out dev/%,$(OBJECTS)))
 
 .PHONY: actionlint
 actionlint: python3 ## the workflows once more, with actionlint: built from its Go module, once per machine
