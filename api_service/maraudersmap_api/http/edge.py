@@ -16,7 +16,7 @@ from aiohttp import web
 
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.heads import doubtful
-from maraudersmap_api.http.problems import malformed_response, problem_response
+from maraudersmap_api.http.problems import malformed_response, problem_response, unquoted
 from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
@@ -155,7 +155,7 @@ class Edge:
         context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
         context["status"] = response.status
         if error is not None:
-            context["error"] = error_context(error, frames=1 if status < 500 else None)
+            context["error"] = error_context(error, frames=1 if status < 500 else None, said=unquoted)
         write = log.warning if status < 500 else log.error
         write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
         self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()
@@ -176,7 +176,7 @@ class Edge:
         context: dict[str, Any] = {"duration_ms": round(seconds * 1000, 1), "status": status}
         if error is not None:
             # The whole stack of a bug; of a refusal only where it was decided.
-            context["error"] = error_context(error, frames=None if status >= 500 else 3)
+            context["error"] = error_context(error, frames=None if status >= 500 else 3, said=unquoted)
         write = log.error if status >= 500 else log.warning if status >= 400 else log.info
         write("Request completed", extra={"context": context})
 

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from maraudersmap_api.errors import (
@@ -38,6 +39,9 @@ STATUS: dict[ErrorCode, int] = {
 _CODE = {
     status: code for code, status in STATUS.items() if code not in (ErrorCode.VALIDATION, ErrorCode.BAD_FRAME)
 }
+
+_QUOTED = ":\n\n"
+"""What aiohttp's parser in C writes between its sentence and the bytes; the messages of the one in Python begin with them."""
 
 _SENTENCES = {
     404: "There is nothing at this address",
@@ -80,6 +84,15 @@ def problem_response(error: BaseException, request_id: str) -> web.Response:
 def malformed_response(request_id: str) -> web.Response:
     """The answer to bytes that are not HTTP."""
     return _answer(400, ErrorCode.BAD_REQUEST, "The request is not well-formed HTTP", request_id)
+
+
+def unquoted(error: BaseException) -> str:
+    """What an exception says, for the log; without the bytes of a client that aiohttp's parser quotes: the line that it
+    stumbles over may hold a token or a password, and is as long as the client likes."""
+    if not isinstance(error, HttpProcessingError):
+        return str(error)
+    sentence, quotes, _ = error.message.partition(_QUOTED)
+    return sentence if quotes else "what could not be parsed is not shown"
 
 
 def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:

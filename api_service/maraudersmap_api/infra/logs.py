@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -67,11 +67,29 @@ def _file(path: Path, environment: str) -> logging.Handler:
     return handler
 
 
-def error_context(error: BaseException, *, frames: int | None = None) -> dict[str, str]:
-    """An exception as `{name, message, stack}`; `frames` keeps only that many of the innermost."""
+def error_context(
+    error: BaseException, *, frames: int | None = None, said: Callable[[BaseException], str] = str
+) -> dict[str, str]:
+    """An exception as `{name, message, stack}`; `frames` keeps only that many of the innermost.
+
+    `said`: what to show of an exception's message, also of those that it came from.
+    """
     limit = None if frames is None else -frames
+    message = str(error)
     stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=limit))
-    return {"name": type(error).__name__, "message": str(error), "stack": stack}
+    for each in _chain(error):
+        if (shown := said(each)) != (whole := str(each)):
+            message, stack = message.replace(whole, shown), stack.replace(whole, shown)
+    return {"name": type(error).__name__, "message": message, "stack": stack}
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it came from, as a traceback shows them."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class Batched(logging.Handler):

@@ -21,6 +21,7 @@ from tests.component.api.test_process import free_port
 from tests.component.conftest import JWT_SECRET, PASSWORD, Api, Program, environment, program, until
 
 from maraudersmap_api.auth.tokens import AUDIENCE, ISSUER, key_id
+from maraudersmap_api.infra.logs import JsonLines
 
 LEAKS = re.compile(
     rb"Traceback|File \"|\.py\b|/site-packages|asyncpg|aiohttp|redis\.|pydantic|prometheus_client|"
@@ -108,6 +109,36 @@ BAD_REQUESTS: list[tuple[bytes, int]] = [
     (call("GET", "/ws", b"", "Origin: http://map", "Origin: http://evil.example"), 400),
     (call("POST", "/api/auth/logout", b'{"refreshToken":"a","refreshToken":"b"}', JSON), 400),
 ]  # fmt: skip
+
+
+SECRET = b"S3cretOfSomebody"
+CUT = b"POST /api/auth/login HTTP/1.1\r\nHost: map\r\nContent-Type: application/json\r\n"
+MALFORMED_WITH_SECRETS = [
+    b"GET /api/auth/me HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer " + SECRET + b"\0\r\n\r\n",
+    b"GET /api/auth/me HTTP/1.1\r\nHost: map\r\nCookie : " + SECRET + b"\r\n\r\n",
+    b"GET http://[" + SECRET + b" HTTP/1.1\r\nHost: map\r\n\r\n",
+    b"GET /ws?token=" + SECRET + b" x HTTP/1.1\r\nHost: map\r\n\r\n",
+    b"GET /ws?token=" + SECRET + b"a" * 9000 + b" HTTP/1.1\r\nHost: map\r\n\r\n",
+    # A body that is longer than it says: the rest is taken for the next request.
+    CUT + b'Content-Length: 2\r\n\r\n{}{"password":"' + SECRET + b'"}\r\n\r\n',
+    CUT + b'Transfer-Encoding: chunked\r\n\r\n{"password":"' + SECRET + b'"}\r\n\r\n',
+    # Frames of a client that did not wait for the answer to its handshake, which was no 101.
+    b"GET /ws HTTP/1.1\r\nHost: map\r\n\r\n" + b'\x81\xb6\0\0\0\0{"type":"auth","token":"' + SECRET + b'"}',
+]
+
+
+async def test_what_cannot_be_parsed_is_not_quoted_in_the_log(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Parsers quote the line that they stumble over, and it may hold a token or a password."""
+    formatter = JsonLines("production")
+    for raw in MALFORMED_WITH_SECRETS:
+        caplog.clear()
+        answer = await wire(api.http._base_url.port, raw)  # type: ignore[union-attr, arg-type]
+        assert b" 400 " in answer
+        (line,) = (formatter.format(one) for one in caplog.records if "Malformed" in one.getMessage())
+        assert SECRET.decode() not in line
+        assert json.loads(line)["context"]["error"]["name"] != "RuntimeError"
 
 
 @pytest.mark.parametrize("environment_name", ["production", "development"])
