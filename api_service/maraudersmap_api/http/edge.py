@@ -32,7 +32,7 @@ UNJUDGED = web.RequestKey("UNJUDGED", bool)
 ROUTED = web.RequestKey("ROUTED", bool)
 """There once aiohttp has found the route and code of ours runs."""
 DOUBTFUL = web.RequestKey("DOUBTFUL", bool)
-"""It can be read in two ways: see heads.py."""
+"""It can be read in two ways (see heads.py), or its body broke: where the next request begins is not known."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 
@@ -111,11 +111,13 @@ class Edge:
                     response = problem_response(BadRequest("The request cannot be understood"), request_id)
                 else:
                     response = problem_response(problem, request_id)
+                if isinstance(problem, web.RequestPayloadError):
+                    request[DOUBTFUL] = True
             finally:
                 let_go(request)
             if not response.prepared:
                 self.finish_headers(request, response)
-                if request.get(DOUBTFUL, False):  # where the next request begins may be as doubtful
+                if request.get(DOUBTFUL, False):
                     response.force_close()
                     response.headers["Connection"] = "close"
             context["userId"] = request.get(USER_ID)

@@ -10,7 +10,7 @@ counts with what it has sent, until its request is over, so many who send slowly
 import asyncio
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import MultiMapping
 
 from maraudersmap_api.errors import (
@@ -28,6 +28,9 @@ BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
 BODIES_BYTES = 16 * 1024 * 1024
 """Of all requests at once: 64 bodies of the greatest size."""
+
+_SAME_BYTES = frozenset({"utf-8", "utf8", "us-ascii"})
+"""Charsets in which ASCII and UTF-8 bytes mean what they do to us."""
 
 BODIES = web.AppKey("BODIES", ByteBudget)
 """Where an application keeps the purse that bodies are paid from."""
@@ -89,6 +92,8 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
         return {}
     if request.can_read_body and understand("Content-Type", _content_type, request) != "application/json":
         raise UnsupportedMediaType("Send the body as application/json")
+    if request.can_read_body and understand("Content-Type", _charset, request) not in _SAME_BYTES:
+        raise UnsupportedMediaType("Send the body in UTF-8: no other charset is taken")
     return understand("The body", parse_object, await read_body(request))
 
 
@@ -102,6 +107,8 @@ async def read_body(request: web.Request) -> bytes:
     if read is None:
         if understand("Content-Encoding", _codings, request) - {"identity"}:
             raise UnsupportedMediaType("Send the body as it is: a compressed one is not taken")
+        if (request.content_length or 0) > request.client_max_size:
+            raise _too_large()  # it says so itself: nothing of it has to be waited for, or held
         share = request[SHARE] = request.app[BODIES].share()
         try:
             read = await _arrived(request, share)
@@ -121,13 +128,25 @@ async def _arrived(request: web.Request, share: Share) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             while piece := await request.content.readany():
                 if len(body) + len(piece) > request.client_max_size:
-                    raise PayloadTooLarge(f"The body may have at most {BODY_BYTES // 1024} KiB")
+                    raise _too_large()
                 if not share.grow(len(piece)):
                     raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
                 body += piece
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
     return bytes(body)
+
+
+def body_stream(request: web.BaseRequest) -> StreamReader:
+    """Where the bytes of its body arrive."""
+    return request.content
+
+
+def break_off(body: StreamReader) -> None:
+    """What was to come of a body cannot be read: who waits for it learns it now. Nothing happens to one that is whole."""
+    if not body.is_eof():
+        body.set_exception(web.RequestPayloadError("not well-formed"))
+        body.feed_eof()
 
 
 def let_go(request: web.Request) -> None:
@@ -152,6 +171,15 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValidationError.of("body", "The body must be a JSON object")
     return value
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body may have at most {BODY_BYTES // 1024} KiB")
+
+
+def _charset(request: web.Request) -> str:
+    """Whatever is declared, bytes are read as UTF-8: another reader in front must not see other text."""
+    return (request.charset or "utf-8").lower()
 
 
 def _content_type(request: web.Request) -> str:

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_log import AccessLogger
 
 from maraudersmap_api.http.edge import Edge, routed
+from maraudersmap_api.http.reading import body_stream, break_off
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.listening import BACKLOG, listening_socket
 from maraudersmap_api.infra.logs import log
@@ -64,6 +66,16 @@ class Connection(web.RequestHandler):
             self._wire = transport
             self._readers.watch(transport)
         self._loop.call_later(HEAD_SECONDS, self._close_if_silent)
+
+    def data_received(self, data: bytes) -> None:
+        """aiohttp queues what it cannot parse behind the request whose body it should have been, and lets that one wait
+        for the rest, which cannot come any more: it is over now."""
+        super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            if len(self._messages) > 1:
+                break_off(self._messages[-2][1])
+            elif self._current_request is not None:
+                break_off(body_stream(self._current_request))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is owed to it any more."""

@@ -18,7 +18,16 @@ import asyncpg
 import jwt
 import pytest
 from tests.component.api.test_process import free_port
-from tests.component.conftest import JWT_SECRET, PASSWORD, Api, Program, environment, program, until
+from tests.component.conftest import (
+    JWT_SECRET,
+    PASSWORD,
+    PATIENCE_SECONDS,
+    Api,
+    Program,
+    environment,
+    program,
+    until,
+)
 
 from maraudersmap_api.auth.tokens import AUDIENCE, ISSUER, key_id
 from maraudersmap_api.infra.logs import JsonLines
@@ -90,6 +99,8 @@ BAD_REQUESTS: list[tuple[bytes, int]] = [
     (call("BREW", "/health"), 400),
     (call("POST", "/api/auth/login", b"{}", JSON, "Expect: 200-maybe"), 417),
     (call("POST", "/api/auth/login", b"{}", "Content-Type: text/plain"), 415),
+    (call("POST", "/api/auth/login", b"{}", JSON + "; charset=utf-7"), 415),
+    (call("POST", "/api/auth/login", b"{}", JSON + '; charset="UTF-16"'), 415),
     (call("POST", "/api/auth/login", b"\xff\xfe", JSON), 400),
     (call("POST", "/api/auth/login", b"[" * 100_000, JSON), 400),
     (call("POST", "/api/auth/login", b'{"email":' * 20_000, JSON), 400),
@@ -100,6 +111,8 @@ BAD_REQUESTS: list[tuple[bytes, int]] = [
     (call("GET", "/api/openapi.json?x=%00"), 400),
     (call("GET", "/api/incidents/12abc"), 401),
     # What two readers of one request would understand differently.
+    (b"GET /health HTTP/2.0\r\nHost: map\r\n\r\n", 400),
+    (b"GET /health\r\n\r\n", 400),  # HTTP/0.9
     (b"GET /health HTTP/1.1\r\n\r\n", 400),
     (b"GET /health HTTP/1.1\r\nHost: map\r\nHost: other\r\n\r\n", 400),
     (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
@@ -139,6 +152,29 @@ async def test_what_cannot_be_parsed_is_not_quoted_in_the_log(
         (line,) = (formatter.format(one) for one in caplog.records if "Malformed" in one.getMessage())
         assert SECRET.decode() not in line
         assert json.loads(line)["context"]["error"]["name"] != "RuntimeError"
+
+
+async def test_a_body_announced_as_too_large_is_not_waited_for(api: Api) -> None:
+    """Its first byte has come, and the rest never will."""
+    raw = LOGIN + b"Content-Length: 9999999\r\n\r\n{"
+    answer = await wire(api.http._base_url.port, raw, first=True)  # type: ignore[union-attr, arg-type]
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_body_that_breaks_in_its_middle_is_refused_at_once(api: Api) -> None:
+    """Reading it has begun; there is one answer, and the connection is of no use any more."""
+    port = api.http._base_url.port  # type: ignore[union-attr]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(LOGIN + b'Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n')
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"no chunk\r\n")
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("environment_name", ["production", "development"])
