@@ -61,7 +61,7 @@ def facets_statement(
 async def facets(db: Executor, filters: Filters, seen: Visibility) -> Facets:
     """Counts of what matches and `seen` includes."""
     sampled = await matches_in_sample(db, filters, seen) if filters.search else 0
-    if in_reach(sampled, EXACT_TOTAL + 1):
+    if in_reach(sampled, EXACT_TOTAL + 1, at_best=True):
         statement, args = facets_statement(filters, seen, newest=WALKED)
         found = _counts(await db.fetch(statement, *args))
         if not found.exact:
