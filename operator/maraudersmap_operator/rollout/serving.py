@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
 
 from .context import Context
+from .facts import PodFacts
 from .strategy import wanted_size
 from .traffic_target import Shared
 from .verdict.classify import last_end
@@ -54,13 +55,23 @@ def find_weakness(context: Context) -> str:
     facts = context.serving_facts
     if not context.observed.ready_endpoints:
         return "no endpoint of the Service is ready" if facts.ready else ""
-    for pod in (p for p in facts.active if not (p.ready or p.disrupted)):
+    for pod in _unready_pods(context):
         troubled = pod.down or pod.injected or why_waiting((pod,))
         if troubled or context.now >= pod.created_at + STARTING:
             trouble = why_waiting((pod,)) or f"pod {pod.name} is not ready"
             return shorten(f"{trouble}; {last_end((pod,))}" if pod.last_terminations else trouble)
-        context.wake_at(pod.created_at + STARTING)
     return shorten(facts.create_error)
+
+
+def starting_until(context: Context) -> datetime | None:
+    """When the first of the serving revision's pods that start now will count as a weakness; None while none does."""
+    limits = (pod.created_at + STARTING for pod in _unready_pods(context))
+    return min((limit for limit in limits if limit > context.now), default=None)
+
+
+def _unready_pods(context: Context) -> list[PodFacts]:
+    """Those of the serving revision whose node is not to blame."""
+    return [p for p in context.serving_facts.active if not (p.ready or p.disrupted)]
 
 
 def describe_outlived(context: Context) -> list[str]:
