@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 )
 
 const (
@@ -28,34 +27,16 @@ const (
 
 // cniAgent gives the pods of a node their network, and the node a route to the pods of every other node.
 //
-// It needs NODE_NAME and a service account that may list nodes. Nodes come and go in a test cluster, so the
-// routes are compared again every two seconds; each pass is one small request.
+// Nodes come and go in a test cluster, so the routes are compared again every two seconds; each pass is one small request.
 func cniAgent(ctx context.Context) error {
-	self := os.Getenv("NODE_NAME")
-	if self == "" {
-		return errors.New("NODE_NAME is not set")
-	}
-	config, err := rest.InClusterConfig()
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
 	configured := ""
-	for {
-		if nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"}); err != nil {
-			slog.Warn("cannot list nodes, trying again", "error", err)
-		} else if err := connect(self, nodes.Items, &configured); err != nil {
-			slog.Warn("cannot set up the network, trying again", "error", err)
+	return runAgent(ctx, routesEvery, func(ctx context.Context, client kubernetes.Interface, self string) error {
+		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return fmt.Errorf("list nodes: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(routesEvery):
-		}
-	}
+		return connect(self, nodes.Items, &configured)
+	})
 }
 
 func connect(self string, nodes []corev1.Node, configured *string) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 )
 
 const (
@@ -31,28 +29,7 @@ const (
 // only at claims and volumes of its own node and no leader is needed. Comparing once a second is enough for tests
 // and keeps the agent without caches.
 func volumeAgent(ctx context.Context) error {
-	self := os.Getenv("NODE_NAME")
-	if self == "" {
-		return errors.New("NODE_NAME is not set")
-	}
-	config, err := rest.InClusterConfig()
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	for {
-		if err := provisionPass(ctx, client, self); err != nil && ctx.Err() == nil {
-			slog.Warn("pass failed, trying again", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(volumesEvery):
-		}
-	}
+	return runAgent(ctx, volumesEvery, provisionPass)
 }
 
 func provisionPass(ctx context.Context, client kubernetes.Interface, self string) error {
@@ -95,7 +72,7 @@ func provision(ctx context.Context, client kubernetes.Interface, claim *corev1.P
 	if err := os.MkdirAll(folder, volumeFolderMode); err != nil {
 		return err
 	}
-	if err := os.Chmod(folder, volumeFolderMode); err != nil { // MkdirAll obeys the umask
+	if err := os.Chmod(folder, volumeFolderMode); err != nil { // MkdirAll applies the umask
 		return err
 	}
 	node := corev1.NodeSelectorRequirement{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{self}}
