@@ -79,7 +79,7 @@ class _Work:
     wish: Wish
     archive: Archive
     now: datetime
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     mask: Mask = field(default_factory=Mask)
     unread: dict[str, str] = field(default_factory=dict)  # path -> why it is not there
 
@@ -105,7 +105,7 @@ async def support_bundle(cluster: Cluster, wish: Wish, now: datetime) -> dict[st
     snapshot = await read_one(cluster, wish.namespace, wish.name, events=True)
     with writing(wish.target, root, now, overwrite=wish.overwrite) as archive:
         work = _Work(cluster, wish, archive, now, _to_stderr)
-        work.say(f"reading {wish.namespace}/{wish.name} and what belongs to it")
+        work.report(f"reading {wish.namespace}/{wish.name} and what belongs to it")
         resource = await work.attempt("resource.json", cluster.get(MARAUDERSMAP, wish.namespace, wish.name))
         children = await _children(work)
         await _secrets(work, (resource or {}, *children.values()))
@@ -170,7 +170,7 @@ async def _logs(work: _Work, below: str, namespace: str, pods: Sequence[Manifest
         work.unread[f"{below}/{pod['metadata']['name']}"] = f"logs of {MOST_PODS} pods are taken at most"
     for number, pod in enumerate(pods[:MOST_PODS], 1):
         name = pod["metadata"]["name"]
-        work.say(f"logs of pod {name} ({number} of {min(len(pods), MOST_PODS)})")
+        work.report(f"logs of pod {name} ({number} of {min(len(pods), MOST_PODS)})")
         status = pod.get("status") or {}
         for state in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
             for previous in (False, True):
@@ -190,7 +190,7 @@ async def _log(work: _Work, below: str, namespace: str, pod: str, container: str
 
 async def _operator(work: _Work) -> None:
     namespace = work.wish.operator_namespace
-    work.say(f"reading the operator in {namespace}")
+    work.report(f"reading the operator in {namespace}")
     for kind in (DEPLOYMENT, POD):
         path = f"operator/{kind.plural}.json"
         listing = await work.attempt(path, work.cluster.list(kind, namespace, OPERATOR_SELECTOR))

@@ -33,7 +33,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Difference:
     old: str
     new: str
     of: str  # what was compared
@@ -49,7 +49,7 @@ def show(snapshot: Snapshot, revisions: Sequence[str], output: Output) -> None:
         output.lines(difference_lines(found))
 
 
-def compare(snapshot: Snapshot, revisions: Sequence[str]) -> Comparison:
+def compare(snapshot: Snapshot, revisions: Sequence[str]) -> Difference:
     """Two named revisions; one and stable; or stable and the one that the spec asks for."""
     if snapshot.records is None:
         raise CannotAct("diff needs to list controllerrevisions, which you may not do in this namespace")
@@ -69,7 +69,7 @@ def compare(snapshot: Snapshot, revisions: Sequence[str]) -> Comparison:
     return _templates(snapshot, stable, target) if target else _spec(snapshot, stable)
 
 
-def difference_lines(found: Comparison) -> Iterator[str]:
+def difference_lines(found: Difference) -> Iterator[str]:
     yield f"{found.of} of {found.old} -> {found.new}"
     if not found.changes:
         yield "no differences"
@@ -82,18 +82,18 @@ def difference_lines(found: Comparison) -> Iterator[str]:
             yield f"~ {change.path}: {change.old} -> {change.new}"
 
 
-def _templates(snapshot: Snapshot, old: Record, new: Record) -> Comparison:
+def _templates(snapshot: Snapshot, old: Record, new: Record) -> Difference:
     found = changes_between(old.template, new.template)
     # The hash differs by nature, wherever it stands: in the labels and in selectors of them.
     changes = tuple(c for c in found if not c.path.endswith(f"[{LABEL_REVISION}]"))
-    return Comparison(_title(snapshot, old), _title(snapshot, new), "pod template", changes)
+    return Difference(_title(snapshot, old), _title(snapshot, new), "pod template", changes)
 
 
 def _title(snapshot: Snapshot, record: Record) -> str:
     return f"{record.revision} (number {record.number}, {', '.join(roles(snapshot, record.revision))})"
 
 
-def _spec(snapshot: Snapshot, stable: Record) -> Comparison:
+def _spec(snapshot: Snapshot, stable: Record) -> Difference:
     """The spec's revision is stable, or has not begun: what a user wrote is compared, not what it is rendered to."""
     old = {k: v for k, v in stable.inputs.items() if k != "configMaps"}
     try:
@@ -104,7 +104,7 @@ def _spec(snapshot: Snapshot, stable: Record) -> Comparison:
             f"spec.{where} of {snapshot.full_name} is not understood by this plugin"
         ) from error
     changes = tuple(changes_between(_written(before), _written(after)))
-    return Comparison(
+    return Difference(
         _title(snapshot, stable), "the spec as it is now", "settings that reach the pods", changes
     )
 

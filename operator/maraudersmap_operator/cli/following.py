@@ -147,7 +147,7 @@ class Picture:
         return str(listing.resource_version)
 
     def _take(self, part: _Part, event: Manifest) -> str:
-        """Into the picture; the version to go on from. Raises what an event of type ERROR says."""
+        """Into the picture; the version to go on from. Raises what an event of type ERROR carries."""
         obj: dict[str, Any] = event["object"]
         if event["type"] == "ERROR":
             raise Unavailable(f"watch: {obj.get('message')}", int(obj.get("code") or 0))

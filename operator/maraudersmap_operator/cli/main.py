@@ -26,7 +26,7 @@ from .read import NoSuchResource, read_all, read_one, status_only
 from .snapshot import NotUnderstood, Snapshot
 from .status import image_of, revisions, roles, status_tree
 from .verbs import CannotAct, Verb, acted_upon, request
-from .watch import Progress, watch
+from .watch import GoalState, watch
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 LOOK_AGAIN_SECONDS = 0.25
@@ -109,12 +109,12 @@ async def _status(session: Session, arguments: Arguments, output: Output) -> int
         return DONE
     async with following(session.cluster, session.namespace, arguments.name) as picture:
         outcome = await watch(picture, output, arguments.goal, arguments.timeout)
-    if outcome is Progress.HOPELESS:
+    if outcome is GoalState.HOPELESS:
         return _fail(
             f"{arguments.name} does not get {arguments.goal} by itself; `kubectl marauders explain "
             f"{arguments.name}` shows why"
         )
-    if outcome is Progress.OPEN and arguments.goal is not None:
+    if outcome is GoalState.OPEN and arguments.goal is not None:
         return _fail(f"{arguments.name} is not {arguments.goal} after {arguments.timeout:.0f} s")
     return DONE
 

@@ -1,4 +1,4 @@
-"""A tree of short texts with tones: what commands say, before it is known where they say it."""
+"""A tree of short texts with tones: what commands print, before it is known where."""
 
 from __future__ import annotations
 

@@ -30,30 +30,30 @@ class Goal(StrEnum):
     ROLLED_BACK = "rolled-back"
 
 
-class Progress(StrEnum):
+class GoalState(StrEnum):
     REACHED = "reached"
     OPEN = "open"
     HOPELESS = "hopeless"  # only a person can bring it about
 
 
-def progress(goal: Goal, snapshot: Snapshot) -> Progress:
+def progress(goal: Goal, snapshot: Snapshot) -> GoalState:
     """How far it is. What the operator has not acted upon yet, a spec or a request, leaves everything open."""
     if pending(snapshot):
-        return Progress.OPEN
+        return GoalState.OPEN
     phase = snapshot.status.phase
     match goal:
         case Goal.READY:
             if _holds(snapshot, ConditionType.READY):
-                return Progress.REACHED
-            return Progress.HOPELESS if phase in (Phase.ROLLED_BACK, Phase.STALLED) else Progress.OPEN
+                return GoalState.REACHED
+            return GoalState.HOPELESS if phase in (Phase.ROLLED_BACK, Phase.STALLED) else GoalState.OPEN
         case Goal.AVAILABLE:
             if _holds(snapshot, ConditionType.AVAILABLE):
-                return Progress.REACHED
-            return Progress.HOPELESS if phase is Phase.STALLED else Progress.OPEN
+                return GoalState.REACHED
+            return GoalState.HOPELESS if phase is Phase.STALLED else GoalState.OPEN
         case Goal.ROLLED_BACK:
             if phase is Phase.ROLLED_BACK:
-                return Progress.REACHED
-            return Progress.HOPELESS if phase is Phase.READY else Progress.OPEN
+                return GoalState.REACHED
+            return GoalState.HOPELESS if phase is Phase.READY else GoalState.OPEN
 
 
 def _holds(snapshot: Snapshot, kind: ConditionType) -> bool:
@@ -61,7 +61,7 @@ def _holds(snapshot: Snapshot, kind: ConditionType) -> bool:
     return condition is not None and condition.status == "True"
 
 
-async def watch(picture: Picture, output: Output, goal: Goal | None, patience: float | None) -> Progress:
+async def watch(picture: Picture, output: Output, goal: Goal | None, patience: float | None) -> GoalState:
     """Show the picture as it changes until the goal is decided or `patience` seconds are over; OPEN then.
 
     Raises what the picture raises.
@@ -77,17 +77,17 @@ async def watch(picture: Picture, output: Output, goal: Goal | None, patience: f
             if live is not None:
                 live.show([status_tree(s, now) for s in snapshots] + ([_trouble(trouble)] if trouble else []))
             else:
-                _tell_changes(snapshots, shown, output, now)
+                _print_changes(snapshots, shown, output, now)
             outcome = (
                 progress(goal, snapshots[0])
                 if goal is not None and snapshots and not trouble
-                else Progress.OPEN
+                else GoalState.OPEN
             )
-            if outcome is not Progress.OPEN or (end is not None and loop.time() >= end):
+            if outcome is not GoalState.OPEN or (end is not None and loop.time() >= end):
                 return outcome
 
 
-def _tell_changes(
+def _print_changes(
     snapshots: list[Snapshot], shown: dict[str, tuple[object, ...]], output: Output, now: datetime
 ) -> None:
     """Without a terminal: a line, or a JSON object, for each change of what matters."""

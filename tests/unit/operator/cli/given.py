@@ -1,4 +1,4 @@
-"""Resources as the API server returns them, in the situations that the plugin has to tell."""
+"""Resources as the API server returns them, in the situations that the plugin has to explain."""
 
 from __future__ import annotations
 

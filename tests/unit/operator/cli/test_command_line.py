@@ -48,8 +48,8 @@ def test_wrong_usage_ends_with_2(line: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as exit_:
         main(line.split())
     assert exit_.value.code == 2
-    told = capsys.readouterr()
-    assert "usage: kubectl marauders" in told.out + told.err
+    printed = capsys.readouterr()
+    assert "usage: kubectl marauders" in printed.out + printed.err
 
 
 @pytest.mark.parametrize("verb", ["status", "explain", "history", "diff", *Verb])
@@ -72,9 +72,9 @@ def test_output_into_a_pipe_has_no_colours_and_json_has_the_names_of_the_api() -
     assert "\x1b" not in stream.getvalue()
     stream = io.StringIO()
     Output(Format.JSON, stream).json({"pods": snapshot.pods, "status": snapshot.status})
-    told = json.loads(stream.getvalue())
-    assert told["pods"][0]["createdAt"] == given.before(201)
-    assert told["status"]["stable"]["revision"] == given.STABLE
+    printed = json.loads(stream.getvalue())
+    assert printed["pods"][0]["createdAt"] == given.before(201)
+    assert printed["status"]["stable"]["revision"] == given.STABLE
 
 
 @pytest.mark.parametrize(

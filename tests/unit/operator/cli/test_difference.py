@@ -1,4 +1,4 @@
-"""Differences are told by path, and an item of a list keeps its name wherever it stands."""
+"""Differences are listed by path, and an item of a list keeps its name wherever it stands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_an_inserted_item_does_not_shift_the_others() -> None:
     ]
 
 
-def test_lists_without_names_are_told_as_a_whole() -> None:
+def test_lists_without_names_are_shown_as_a_whole() -> None:
     assert list(changes_between({"args": ["a"]}, {"args": ["a", "b"]})) == [
         Change("args", '["a"]', '["a", "b"]')
     ]
@@ -56,7 +56,7 @@ def test_a_spec_that_has_not_begun_is_compared_by_what_the_user_wrote() -> None:
     }
 
 
-def test_what_cannot_be_compared_is_said() -> None:
+def test_what_cannot_be_compared_is_reported() -> None:
     with pytest.raises(CannotAct, match="no stable revision"):
         compare(given.snapshot(given.resource()), ())
     with pytest.raises(CannotAct, match="recorded: zxwvts56"):

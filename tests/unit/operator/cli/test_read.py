@@ -104,7 +104,7 @@ async def test_all_of_a_namespace_or_the_answer_that_there_are_none() -> None:
         await read_all(shelf(installed=False), "tower")
 
 
-async def test_a_status_of_another_version_is_said_to_be_one() -> None:
+async def test_a_status_of_another_version_is_reported_as_one() -> None:
     with pytest.raises(NotUnderstood, match=r"status\.phase.*different versions"):
         await read_one(shelf(given.resource(given.healthy(phase="Dancing"))), given.NAMESPACE, given.NAME)
 

@@ -19,7 +19,7 @@ from maraudersmap_operator.cli.connection import connect
 from maraudersmap_operator.cli.following import Picture, following
 from maraudersmap_operator.cli.output import Format, Output
 from maraudersmap_operator.cli.read import NoSuchResource
-from maraudersmap_operator.cli.watch import Goal, Progress, progress, watch
+from maraudersmap_operator.cli.watch import Goal, GoalState, progress, watch
 from maraudersmap_operator.cluster import Unavailable
 from maraudersmap_operator.resource.status import Phase
 
@@ -39,19 +39,19 @@ ASKED = {
 @pytest.mark.parametrize(
     ("goal", "resource", "expected"),
     [
-        (Goal.READY, READY, Progress.REACHED),
-        (Goal.READY, TRIAL, Progress.OPEN),
-        (Goal.READY, REJECTED, Progress.HOPELESS),
-        (Goal.READY, STALE, Progress.OPEN),
-        (Goal.READY, ASKED, Progress.OPEN),
-        (Goal.AVAILABLE, REJECTED, Progress.REACHED),
-        (Goal.ROLLED_BACK, REJECTED, Progress.REACHED),
-        (Goal.ROLLED_BACK, TRIAL, Progress.OPEN),
-        (Goal.ROLLED_BACK, READY, Progress.HOPELESS),
-        (Goal.READY, given.resource(), Progress.OPEN),
+        (Goal.READY, READY, GoalState.REACHED),
+        (Goal.READY, TRIAL, GoalState.OPEN),
+        (Goal.READY, REJECTED, GoalState.HOPELESS),
+        (Goal.READY, STALE, GoalState.OPEN),
+        (Goal.READY, ASKED, GoalState.OPEN),
+        (Goal.AVAILABLE, REJECTED, GoalState.REACHED),
+        (Goal.ROLLED_BACK, REJECTED, GoalState.REACHED),
+        (Goal.ROLLED_BACK, TRIAL, GoalState.OPEN),
+        (Goal.ROLLED_BACK, READY, GoalState.HOPELESS),
+        (Goal.READY, given.resource(), GoalState.OPEN),
     ],
 )
-def test_progress(goal: Goal, resource: given.Object, expected: Progress) -> None:
+def test_progress(goal: Goal, resource: given.Object, expected: GoalState) -> None:
     assert progress(goal, given.snapshot(resource)) is expected
 
 
@@ -174,7 +174,7 @@ async def test_without_a_terminal_each_change_is_one_line(tmp_path: Path) -> Non
         await api.until(watches=1)
         api.put(TRIAL)
         api.put(READY)
-        assert await watching is Progress.REACHED
+        assert await watching is GoalState.REACHED
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     assert lines[0].endswith(
@@ -187,7 +187,7 @@ async def test_json_is_one_object_a_line_and_time_runs_out(tmp_path: Path) -> No
     stream = io.StringIO()
     async with watched_api() as api, seen(api, tmp_path) as picture:
         await until(picture, Phase.ROLLING_OUT)
-        assert await watch(picture, Output(Format.JSON, stream), Goal.READY, patience=0) is Progress.OPEN
+        assert await watch(picture, Output(Format.JSON, stream), Goal.READY, patience=0) is GoalState.OPEN
     [line] = stream.getvalue().splitlines()
     assert json.loads(line)["status"]["candidate"]["step"] == "Witnesses"
 

@@ -50,7 +50,7 @@ class WatchedApi:
         self._send(PLURAL, "DELETED", self.objects[PLURAL].pop(name))
 
     def expire(self) -> None:
-        """Every watch is told that its version is too old."""
+        """Every watch gets the answer that its version is too old."""
         status = {
             "kind": "Status",
             "code": 410,
