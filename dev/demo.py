@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.demo_view import Snapshot, short, watch
 from dev.images_built import image_of
-from dev.kube import Kubectl, KubectlFailed, connect, state_folder, tell
+from dev.kube import Kubectl, KubectlFailed, connect, report_problem, state_folder
 from dev.misbehaving_image import ensure_broken_image
 from dev.operator_install import images_in_use, install
 from dev.prober import Prober
@@ -89,7 +89,7 @@ class Demo:
     def _apply_sample(self, *, probing: bool) -> None:
         folder = state_folder("demo")
         write_whole(folder / "kustomization.yaml", json.dumps(self._overlay(str(folder)), indent=2) + "\n")
-        say(
+        print_line(
             f"applying the development overlay with {short(self._image)}, CPU request {DEMO_CPU_REQUEST} a pod"
         )
         self._kubectl("apply", "-k", str(folder))
@@ -109,7 +109,7 @@ class Demo:
         print(f"  listed  {listed['total']} that match 'Polyjuice'")
 
     def _break_it(self, what: str, image: str) -> Rejection:
-        say(f"now {what}: {short(image)}")
+        print_line(f"now {what}: {short(image)}")
         patch: dict[str, Any] = {"spec": {"image": image}}
         if image in {r["image"] for r in self._status().get("rejected") or ()}:
             # It is in the ledger from an earlier demo: only a new value of this annotation gives it another try.
@@ -119,14 +119,14 @@ class Demo:
         entry = next(r for r in snapshot.status["rejected"] if r["image"] == image)
         print(f"  {entry['reason']}: {entry['message']}")
         rejection = Rejection(what, image, entry["reason"], entry["detectSeconds"], entry["restoreSeconds"])
-        say("back to the good image: the stable revision is untouched, so nothing is rolled out")
+        print_line("back to the good image: the stable revision is untouched, so nothing is rolled out")
         self._patch({"spec": {"image": self._image}})
         self._watch(_is_ready, "until Ready", READY_SECONDS)
         return rejection
 
     def _promote(self) -> None:
         level = "debug" if self._spec().get("config", {}).get("logLevel", "info") == "info" else "info"
-        say(f"now a good revision: logLevel {level}, baked for 20 s")
+        print_line(f"now a good revision: logLevel {level}, baked for 20 s")
         before = self._status()["stable"]["revision"]
         self._patch({"spec": {"config": {"logLevel": level}, "rollout": {"bakeSeconds": 20}}})
 
@@ -237,11 +237,11 @@ def main() -> int:
     try:
         code = Demo(connect(), image_of("api")).run(promote=arguments.promote)
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     except KeyboardInterrupt:
         print("\nstopped; everything stays as it is", file=sys.stderr)
         return 130
-    say(f"the demo took {time.monotonic() - began:.0f} s")
+    print_line(f"the demo took {time.monotonic() - began:.0f} s")
     return code
 
 

@@ -102,7 +102,7 @@ def watch(
                 return snapshot
             if elapsed > seconds:
                 raise Problem(
-                    f"{what}: not within {seconds:.0f} s; the resource says: {snapshot.status.get('message', '')}",
+                    f"{what}: not within {seconds:.0f} s; the resource reports: {snapshot.status.get('message', '')}",
                     f"kubectl -n {namespace} describe mm {name}",
                 )
             time.sleep(PERIOD_SECONDS)

@@ -20,10 +20,10 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.install import connect
-from dev.kube import Kubectl, KubectlFailed, state_folder, tell
+from dev.kube import Kubectl, KubectlFailed, report_problem, state_folder
 
 NAME = "marauders-map"
 OVERLAYS = CHECKOUT / "manifests" / "service" / "overlays"
@@ -32,7 +32,7 @@ SECONDS = 1800
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a deployment ended. `evidence` is what `kubectl marauders explain` says; empty when all is well."""
+    """How a deployment ended. `evidence` is what `kubectl marauders explain` prints; empty when all is well."""
 
     place: str
     image: str
@@ -131,9 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kubectl, overlay, options.image, seconds=options.timeout, namespace=options.namespace
         )
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     report(outcome)
-    say("done" if outcome.succeeded else "the new revision does not serve")
+    print_line("done" if outcome.succeeded else "the new revision does not serve")
     return 0 if outcome.succeeded else 1
 
 

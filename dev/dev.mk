@@ -10,11 +10,11 @@ cluster-down: python3 ## remove it; what was costly to make stays for the next t
 	@$(CLUSTER) down
 
 .PHONY: cluster-status
-cluster-status: python3 ## say how it is; fails when it is not ready
+cluster-status: python3 ## report how it is; fails when it is not ready
 	@$(CLUSTER) status
 
 .PHONY: doctor
-doctor: ## say what this machine has, what would be installed or built, and what is missing
+doctor: ## report what this machine has, what would be installed or built, and what is missing
 	@command -v python3 >/dev/null || { echo "MISSING  Python: install Python 3.11 or newer" >&2; exit 1; }
 	@$(CLUSTER) doctor
 

@@ -99,7 +99,7 @@ async def check(url: str, *, only_read: bool, trusted: ssl.SSLContext | None = N
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check and say what was found; the exit code."""
+    """Check and report what was found; the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m dev.end_to_end",
         description=__doc__,

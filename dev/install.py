@@ -1,7 +1,7 @@
 """`make install`, `make uninstall`, `make install-yaml`: the operator on any cluster, or in a file.
 
 The cluster is kubectl's: KUBECONFIG and its current context, or --context. Without KUBECONFIG it is the local cluster of
-this checkout when there is one. Each says what it is about to do before it does it, and doing it again changes nothing.
+this checkout when there is one. Each announces what it is about to do before it does it, and doing it again changes nothing.
 Exit codes: 0 done; 1 something is missing or failed; 2 wrong arguments.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, STATE_BIN, SUMMARY, program, write_whole
-from dev.kube import Kubectl, KubectlFailed, state_folder, summary, tell
+from dev.kube import Kubectl, KubectlFailed, report_problem, state_folder, summary
 from dev.operator_install import apply, await_leader, images_in_use
 from dev.operator_objects import CRD, IMAGE, NAME, NAMESPACE, Object, as_yaml, described, key, rendered
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "yaml":
                 write_yaml(options)
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     return 0
 
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     for command in (install_, uninstall_):
         command.add_argument("--context", default="")
-        command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        command.add_argument("--dry-run", action="store_true", help="only report what would be done")
     uninstall_.add_argument("--with-crd", action="store_true", help="the definition too")
     uninstall_.add_argument(
         "--with-resources", action="store_true", help="and every MaraudersMap, with its data"
@@ -87,7 +87,7 @@ def connect(context: str) -> Kubectl:
             f"no cluster answers: {error.stderr.strip()}", "set KUBECONFIG, CONTEXT, or `make cluster`"
         ) from error
     server = config["clusters"][0]["cluster"]["server"]
-    say(f"cluster {server}, context {config['contexts'][0]['name']}")
+    print_line(f"cluster {server}, context {config['contexts'][0]['name']}")
     return kubectl
 
 
@@ -136,7 +136,7 @@ def install(kubectl: Kubectl, options: argparse.Namespace) -> None:
     fresh = [o for o in objects if key(o) not in before]
     stale = [o for o in _rights(kubectl) if key(o) not in {key(o) for o in objects}]
     where = ", ".join(options.namespaces) or "every namespace"
-    say(f"the operator for {where}: {len(fresh)} objects to make, {len(before)} to keep as wanted")
+    print_line(f"the operator for {where}: {len(fresh)} objects to make, {len(before)} to keep as wanted")
     _list("makes", fresh)
     _list("removes, left by an earlier installation", stale)
     if options.dry_run:
@@ -148,7 +148,9 @@ def install(kubectl: Kubectl, options: argparse.Namespace) -> None:
     after = _found(kubectl, objects)
     changed = [o for o in objects if key(o) in before and before[key(o)] != after[key(o)]]
     _list("changed", changed)
-    say(f"done: {len(fresh)} made, {len(changed)} changed, {len(before) - len(changed)} were as wanted")
+    print_line(
+        f"done: {len(fresh)} made, {len(changed)} changed, {len(before) - len(changed)} were as wanted"
+    )
 
 
 def uninstall(kubectl: Kubectl, options: argparse.Namespace) -> None:
@@ -169,11 +171,11 @@ def uninstall(kubectl: Kubectl, options: argparse.Namespace) -> None:
     gone = resources if options.with_resources else []
     _list("removes, with its data", gone)
     if kept := len(resources) - len(gone):
-        say(
-            f"keeps {_many(kept, 'MaraudersMap')} and all that runs for them; nobody looks after them until the next install"
+        print_line(
+            f"keeps {_many(kept, 'MaraudersMap')} and all that runs for them; nothing looks after them until the next install"
         )
     if not going and not gone:
-        say("nothing is installed")
+        print_line("nothing is installed")
     if options.dry_run:
         return
     # The operator goes first, so that it does not put back what is taken away.
@@ -196,7 +198,7 @@ def write_yaml(options: argparse.Namespace) -> None:
         f"Before `kubectl delete -f FILE`: it would take the definition {CRD}, and every MaraudersMap with it."
     )
     write_whole(options.to, as_yaml(objects, header))
-    say(
+    print_line(
         f"{options.to.relative_to(CHECKOUT) if options.to.is_relative_to(CHECKOUT) else options.to}: {len(objects)} objects"
     )
 
@@ -241,7 +243,7 @@ def _delete(kubectl: Kubectl, objects: Sequence[Object]) -> None:
 
 def _list(what: str, objects: Sequence[Object]) -> None:
     for obj in objects:
-        say(f"  {what}: {described(obj)}")
+        print_line(f"  {what}: {described(obj)}")
 
 
 def _many(count: int, noun: str) -> str:

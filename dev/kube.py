@@ -103,7 +103,7 @@ def await_established(kubectl: Kubectl, crd: str, *, seconds: float = 60) -> Non
     wait_for(established, f"the definition {crd} is served", seconds=seconds)
 
 
-def tell(problem: Exception) -> int:
+def report_problem(problem: Exception) -> int:
     """Print what went wrong, and the remedy when one is known; the exit code."""
     print(f"\nerror: {problem}", file=sys.stderr)
     if remedy := getattr(problem, "remedy", ""):

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.install import local_kubectl
-from dev.kube import KubectlFailed, state_folder, tell
+from dev.kube import KubectlFailed, report_problem, state_folder
 from dev.operator_objects import CRD, IMAGE, NAME, Object, rendered
 
 PACKAGE = "marauders-map-operator"
@@ -39,7 +39,7 @@ _CLUSTER_ONLY = frozenset({"nodes"})
 _DESCRIPTION = """\
 Runs the Marauder's Map incident API as one `MaraudersMap` resource: pods, migrations, autoscaler, policies, and for trying it
 out a database and a cache. A revision that crashes, does not start or answers worse than the one before is rolled back by
-itself, without touching the spec, and not tried again until a person says so.
+itself, without touching the spec, and not tried again until a person asks for it.
 
 Not done by it: backups, and running a database for production.
 """
@@ -60,7 +60,7 @@ def bundle(objects: Sequence[Object], version: str, image: str, example: Object)
 
 
 def metadata() -> dict[str, str]:
-    """What tells OLM's tools where things are; also the labels of the bundle's image."""
+    """What shows OLM's tools where things are; also the labels of the bundle's image."""
     prefix = "operators.operatorframework.io.bundle"
     return {
         f"{prefix}.mediatype.v1": "registry+v1",
@@ -136,7 +136,7 @@ def _strategy(objects: Sequence[Object], deployment: Object) -> Object:
             {
                 "name": NAME,
                 "label": deployment["metadata"]["labels"],
-                "spec": _told_by_olm(deployment["spec"]),
+                "spec": _set_by_olm(deployment["spec"]),
             }
         ],
         "permissions": [{"serviceAccountName": account, "rules": [*namespaced, *here]}],
@@ -144,7 +144,7 @@ def _strategy(objects: Sequence[Object], deployment: Object) -> Object:
     }
 
 
-def _told_by_olm(spec: Object) -> Object:
+def _set_by_olm(spec: Object) -> Object:
     changed = copy.deepcopy(spec)
     for variable in _environment(changed):
         if variable["name"] == "WATCH_NAMESPACES":
@@ -194,12 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         objects = rendered(local_kubectl(), state_folder("install"), image, env={})
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     example: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     example["spec"]["image"] = f"marauders-map-api:{options.version}"
     files = bundle(objects, options.version, image, example)
     write(files, options.to)
-    say(f"{options.to}: {len(files)} files, {PACKAGE}.v{options.version}")
+    print_line(f"{options.to}: {len(files)} files, {PACKAGE}.v{options.version}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The operator on a cluster, as its shipped manifests say: two replicas, leader election, the shipped RBAC.
+"""The operator on a cluster, as its shipped manifests ask: two replicas, leader election, the shipped RBAC.
 
 What differs from place to place is the images and the namespaces, nothing else. Doing it again changes nothing.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, await_established, state_folder, summary, wait_for
 from dev.operator_objects import CRD, NAME, NAMESPACE, Object, rendered
@@ -54,11 +54,11 @@ def apply(kubectl: Kubectl, objects: Sequence[Object]) -> None:
 
 
 def await_leader(kubectl: Kubectl) -> None:
-    """Until every replica is ready and one of them leads. Raises Problem with what the pods say."""
+    """Until every replica is ready and one of them leads. Raises Problem with what the pods report."""
     with step("waiting for the operator"):
         _wait_for_pods(kubectl)
         name = wait_for(lambda: leader(kubectl), "a leader among the operator's pods", seconds=LEADER_SECONDS)
-    say(f"the operator leads from pod {name}")
+    print_line(f"the operator leads from pod {name}")
 
 
 def _wait_for_pods(kubectl: Kubectl) -> None:

@@ -37,14 +37,16 @@ def main() -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends, however it ends
     except BlockingIOError:
-        _say("another run-api of this checkout is running: stop it first, or give --state another folder")
+        _print_line(
+            "another run-api of this checkout is running: stop it first, or give --state another folder"
+        )
         return 1
     if not arguments.keep:
         shutil.rmtree(data, ignore_errors=True)
     # Both: a shell's background job starts with SIGINT ignored, and one that is sent is meant.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    _say("starting PostgreSQL and Redis")
+    _print_line("starting PostgreSQL and Redis")
     with local_postgres(data) as postgres, local_redis() as redis:
         environment = {
             "ENVIRONMENT": "development",
@@ -57,7 +59,7 @@ def main() -> int:
             "REDIS_URL": redis.url,
         }
         command = [sys.executable, "-m", "maraudersmap_api"]
-        _say("migrating")
+        _print_line("migrating")
         subprocess.run([*command, "migrate"], env=environment, check=True)
         # A session of its own: Ctrl-C reaches only us, and we stop things in order.
         api = subprocess.Popen(command, env=environment, start_new_session=True)
@@ -69,7 +71,7 @@ def main() -> int:
         except KeyboardInterrupt:
             return 0
         finally:
-            _say("stopping")
+            _print_line("stopping")
             if api.poll() is None:
                 api.terminate()
             api.wait(timeout=30)
@@ -84,9 +86,9 @@ def _ready(api: "subprocess.Popen[bytes]", port: int) -> bool:
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
     if api.poll() is None:
-        _say(f"not ready after {READY_SECONDS:.0f} s: see the lines above")
+        _print_line(f"not ready after {READY_SECONDS:.0f} s: see the lines above")
     else:
-        _say(f"the API did not start: is port {port} taken? (make run-api PORT=4002)")
+        _print_line(f"the API did not start: is port {port} taken? (make run-api PORT=4002)")
     return False
 
 
@@ -112,7 +114,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     print(f"run-api: {text}", flush=True)
 
 

@@ -375,7 +375,7 @@ def _found(pattern: str, text: str, default: str | None = None) -> str:
     match = re.search(pattern, text)
     if match is None:
         if default is None:
-            raise RuntimeError(f"wrk said something unexpected:\n{text}")
+            raise RuntimeError(f"wrk printed something unexpected:\n{text}")
         return default
     return match[1]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.fleet import fleet
 from bench.fleet.audit import Audit
 from bench.fleet.plane import Plane, cpu_seconds, free_port, memory, pause
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.cluster.host.shell import wait_until
 
 # So many of the writes of a quiet fleet are shown, each with what it wrote.
@@ -106,7 +106,7 @@ def _measure(plane: Plane, arguments: argparse.Namespace) -> list[Row]:
 
     def row(name: str, value: str) -> None:
         rows.append((name, value))
-        say(f"{name}: {value}")
+        print_line(f"{name}: {value}")
 
     count = arguments.count
     row("machine", f"{os.cpu_count()} cores, load {_load()} at the start")

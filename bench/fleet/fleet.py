@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from bench.fleet.plane import Plane
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.cluster.host.paths import CHECKOUT
 
 GROUP = "/apis/hogwarts.edu/v1alpha1"
@@ -47,7 +47,7 @@ def wait_ready(plane: Plane, count: int, seconds: float) -> float:
             return passed
         if passed - spoken > 20:
             spoken = passed
-            say(f"{ready} of {count} Ready after {passed:.0f} s")
+            print_line(f"{ready} of {count} Ready after {passed:.0f} s")
         time.sleep(POLL_SECONDS)
     waiting = next(i for i in items if not _is_ready(i))
     raise Problem(f"{ready} of {count} Ready after {seconds:.0f} s; for example {waiting.get('status')}")

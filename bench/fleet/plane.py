@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster.host import go_tools
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import MACHINE, MACHINE_BIN
 from dev.cluster.host.shell import run, wait_until
 
@@ -192,5 +192,5 @@ def memory(pid: int) -> dict[str, float]:
 
 
 def pause(seconds: float, why: str) -> None:
-    say(f"{why}: {seconds:.0f} s")
+    print_line(f"{why}: {seconds:.0f} s")
     time.sleep(seconds)

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _raise_limits(users: int) -> None:
-    """Of open files, for us and those that we start; said, because a default machine has less."""
+    """Of open files, for us and those that we start; printed, because a default machine has less."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, max(soft, users * DESCRIPTORS_A_USER))
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -21,9 +21,9 @@ from bench.rollback.cases import CASES, QUICK, Case, Kind
 from bench.rollback.contenders import CONTENDERS, Ours
 from bench.rollback.machine import machine_in_words
 from bench.rollback.measure import Bench, Result
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.images_built import image_of
-from dev.kube import Kubectl, KubectlFailed, connect, tell
+from dev.kube import Kubectl, KubectlFailed, connect, report_problem
 from dev.misbehaving_image import ensure_misbehaving_image
 from dev.operator_install import DEPLOYMENT, images_in_use, install
 from dev.operator_objects import NAMESPACE
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         failed = _run(kubectl, names, cases, lanes=arguments.lanes, cap=arguments.cap, keep=arguments.keep)
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     except KeyboardInterrupt:
         print("\nstopped; `make bench-rollback ARGS=--clean` removes what is there", file=sys.stderr)
         return 130
@@ -91,7 +91,7 @@ def _run(
     try:
         usable = _install(kubectl, names, failed)
         image, prober_image = ensure_misbehaving_image(), image_of("api")
-        say("the database of the app: a MaraudersMap with the evaluation database")
+        print_line("the database of the app: a MaraudersMap with the evaluation database")
         database = ensure_database(kubectl, prober_image, peers.LABELS)
         benches = [
             Bench(kubectl, CONTENDERS[n], n, image, prober_image, database, peers.LABELS) for n in usable
@@ -100,7 +100,7 @@ def _run(
         report.write_page(report.keep(results), machine_in_words(kubectl, lanes))
     finally:
         if not keep:
-            say("removing the namespaces and the tools")
+            print_line("removing the namespaces and the tools")
             peers.remove(kubectl)
     return failed
 
@@ -119,7 +119,7 @@ def _install(kubectl: Kubectl, names: list[str], failed: list[str]) -> list[str]
             peers.install(kubectl, cast("peers.Name", needed))
         except (Problem, KubectlFailed) as problem:
             failed.append(f"{needed} cannot be measured: {problem}")
-            say(failed[-1])
+            print_line(failed[-1])
             missing.add(needed)
     return [n for n in names if CONTENDERS[n].needs not in missing]
 
@@ -147,12 +147,12 @@ def _measure(
                     result = bench.measure(case, _cap(bench, case, cap))
                 except (Problem, KubectlFailed) as problem:
                     failed.append(f"{bench.name} {case.name}: {problem}")
-                    say(failed[-1])
+                    print_line(failed[-1])
                     continue
                 results.append(result)
                 # Kept at once: a run that is stopped keeps what was measured.
                 report.keep([result])
-                say(f"{_line(result)} (case took {time.monotonic() - began:.0f} s)")
+                print_line(f"{_line(result)} (case took {time.monotonic() - began:.0f} s)")
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(lanes, len(benches)))]
     for thread in threads:

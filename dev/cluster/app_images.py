@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, STATE, cluster_name, digest, files_under, write_whole
 from dev.cluster.host.shell import run, succeeds
 from dev.cluster.images import base_images, inventory, sources
@@ -92,7 +92,7 @@ def build_image(image: AppImage, name: str, bases: base_images.BaseImages, *, co
 def _check_size(image: AppImage, name: str, *, trimmed: bool) -> None:
     limit = image.limit_trimmed if trimmed else image.limit_public
     size = int(run(["docker", "image", "inspect", "-f", "{{.Size}}", name])) / _MEGABYTE
-    say(f"{name}: {size:.1f} MB uncompressed (limit {limit} MB)")
+    print_line(f"{name}: {size:.1f} MB uncompressed (limit {limit} MB)")
     if size >= limit:
         raise Problem(f"{name} takes {size:.1f} MB, the limit is {limit} MB", f"docker history {name}")
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from dev.cluster import app_images
 from dev.cluster.host import go_tools
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.cluster.host.lock import machine_lock
 from dev.cluster.host.paths import STATE_BIN, cluster_name
 from dev.cluster.host.shell import run
@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
     commands.add_parser("down", help="remove the cluster; what is costly to make stays")
-    commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
-    commands.add_parser("doctor", help="say what this machine lacks; ends with 0 when nothing is missing")
-    commands.add_parser("announce-demo", help="say what `make demo` will do, and how long it takes")
+    commands.add_parser("status", help="report how it is; ends with 0 when it is ready")
+    commands.add_parser("doctor", help="report what this machine lacks; ends with 0 when nothing is missing")
+    commands.add_parser("announce-demo", help="announce what `make demo` will do, and how long it takes")
     commands.add_parser("node-image", help="build the node image")
     commands.add_parser("base-images", help="build the base images")
     commands.add_parser("helm", help="build Helm; its path")
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         case "base-images":
             daemon.ensure()
             if sources.public_images():
-                say("public base images are used: nothing to build")
+                print_line("public base images are used: nothing to build")
             else:
                 print(base_images.ensure_local())
         case "helm" | "actionlint" | "operator-verify" as tool:

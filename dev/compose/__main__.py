@@ -11,11 +11,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dev.cluster.host.console import Problem, say
+from dev.cluster.host.console import Problem, print_line
 from dev.compose import FOLDER, images, plugin, smoke
 from dev.compose.secret_files import make_secrets
 from dev.compose.stack import Stack
-from dev.kube import tell
+from dev.kube import report_problem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,26 +33,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return smoke.main(compose)
         if command == "down":
             Stack(compose, {}).down()
-            say("removed; the volumes and manifests/compose/secrets stay")
+            print_line("removed; the volumes and manifests/compose/secrets stay")
             return 0
         _up(compose)
     except Problem as problem:
-        return tell(problem)
+        return report_problem(problem)
     return 0
 
 
 def _up(compose: Sequence[str]) -> None:
     if made := make_secrets(FOLDER / "secrets"):
-        say(f"made in manifests/compose/secrets: {', '.join(made)}")
+        print_line(f"made in manifests/compose/secrets: {', '.join(made)}")
     variables = images.variables()
     Stack(compose, variables).up()
-    say("ready: https://localhost:8443/api/docs, with a certificate that no browser trusts")
+    print_line("ready: https://localhost:8443/api/docs, with a certificate that no browser trusts")
     if "COMPOSE_PROFILES" in variables:
-        say(
+        print_line(
             "Grafana: http://127.0.0.1:3000, as admin; the password is grafana_password in manifests/compose/secrets"
         )
     else:
-        say("without Grafana: its image cannot be pulled here, and Debian has none")
+        print_line("without Grafana: its image cannot be pulled here, and Debian has none")
 
 
 if __name__ == "__main__":

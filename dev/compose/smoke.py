@@ -21,7 +21,7 @@ import aiohttp
 
 from dev import end_to_end
 from dev.closed_load import Load, load, signed_in
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.shell import run, wait_until
 from dev.compose import images
 from dev.compose.secret_files import make_secrets
@@ -45,7 +45,7 @@ def main(compose: Sequence[str]) -> int:
             asyncio.run(_all(stack, trusted, Path(folder)))
         except (aiohttp.ClientError, end_to_end.Unexpected, TimeoutError) as error:
             raise Problem(f"{type(error).__name__}: {error}") from error
-    say(
+    print_line(
         "the service on one machine holds: users served over TLS, none failed while instances ended, data kept"
     )
     return 0
@@ -109,7 +109,7 @@ async def _loaded(trusted: ssl.SSLContext, name: str) -> AsyncIterator[Load]:
         before = await _incidents(http, await signed_in(http, f"{name}-before@hogwarts.edu"))
         async with load(http, f"{name}@hogwarts.edu") as counted:
             yield counted
-    say(
+    print_line(
         f"{counted.done} requests, {len(counted.failed)} failed, the slowest took {counted.slowest_seconds:.1f} s"
     )
     _holds(not counted.failed, f"no request fails: {counted.failed[:3]}")
@@ -229,4 +229,4 @@ def _holds(true: bool, what: str) -> None:
 async def _until(true: Callable[[], bool], what: str) -> None:
     """Look again until it is true, beside the load. Raises Problem when it stays false."""
     await asyncio.to_thread(wait_until, true, what, seconds=WAIT_SECONDS, every=1.0)
-    say(what)
+    print_line(what)

@@ -7,7 +7,7 @@ import sys
 
 from dev.cluster.host.console import Problem
 from dev.gateway import install
-from dev.kube import KubectlFailed, connect, tell
+from dev.kube import KubectlFailed, connect, report_problem
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     commands.add_parser(
         "remove", help="remove it and the CRDs that it brought; every HTTPRoute goes with them"
     )
-    commands.add_parser("status", help="say how it is; ends with 0 when it is ready")
+    commands.add_parser("status", help="report how it is; ends with 0 when it is ready")
     command = parser.parse_args().command
     try:
         kubectl = connect()
@@ -29,7 +29,7 @@ def main() -> int:
             case _:
                 return 0 if install.status(kubectl) else 1
     except (Problem, KubectlFailed) as problem:
-        return tell(problem)
+        return report_problem(problem)
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import DEV
 from dev.gateway import traefik
 from dev.kube import Kubectl, KubectlFailed
@@ -41,7 +41,7 @@ def install(kubectl: Kubectl) -> None:
         manifest = _MANIFESTS.read_text(encoding="utf-8").replace("IMAGE", image)
         kubectl("apply", "-f", "-", input=manifest)
         _wait(kubectl)
-    say(f"ready: {_address()} is the Gateway {NAMESPACE}/{GATEWAY}")
+    print_line(f"ready: {_address()} is the Gateway {NAMESPACE}/{GATEWAY}")
 
 
 def remove(kubectl: Kubectl) -> None:
@@ -63,15 +63,17 @@ def status(kubectl: Kubectl) -> bool:
     """Say how it is; whether it is ready."""
     deployment = kubectl.find("-n", NAMESPACE, "get", "deployment", _DEPLOYMENT)
     if deployment is None:
-        say("there is no Gateway here: make gateway")
+        print_line("there is no Gateway here: make gateway")
         return False
     gateway = kubectl.find("-n", NAMESPACE, "get", f"gateways.{_GROUP}", GATEWAY)
     pods = int(deployment["status"].get("readyReplicas", 0))
     programmed = is_programmed(gateway)
-    say(
+    print_line(
         f"Traefik: {pods} pod(s) ready, image {deployment['spec']['template']['spec']['containers'][0]['image']}"
     )
-    say(f"Gateway {NAMESPACE}/{GATEWAY}: {'programmed' if programmed else 'not programmed'}, at {_address()}")
+    print_line(
+        f"Gateway {NAMESPACE}/{GATEWAY}: {'programmed' if programmed else 'not programmed'}, at {_address()}"
+    )
     return pods > 0 and programmed
 
 
@@ -95,7 +97,7 @@ def ours(crd: dict[str, Any]) -> bool:
 def _install_crds(kubectl: Kubectl) -> None:
     there = [c for c in kubectl.json("get", "crd")["items"] if c["spec"]["group"] == _GROUP]
     if any(not ours(crd) for crd in there):
-        say(f"the CRDs of {_GROUP} were there before: using them as they are")
+        print_line(f"the CRDs of {_GROUP} were there before: using them as they are")
         return
     crds = [_labelled(path) for path in traefik.crds()]
     # Server-side: a CRD is larger than what a client-side apply may keep in its annotation.

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from dev.cluster.host import go_tools
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import DEV, MACHINE, MACHINE_BIN, cluster_name, digest
 from dev.cluster.host.shell import run
 from dev.cluster.images import inventory, sources
@@ -67,7 +67,7 @@ def image() -> str:
             run(["docker", "build", "-q", "-t", local, context], env={"DOCKER_BUILDKIT": "0"})
             inventory.prune(_REPOSITORY)
     size = int(run(["docker", "image", "inspect", "-f", "{{.Size}}", local])) / _MEGABYTE
-    say(f"{local}: {size:.1f} MB uncompressed")
+    print_line(f"{local}: {size:.1f} MB uncompressed")
     return _publish(local, tag, to_ours=bool(state["registry_push"]))
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from dev import install
 from dev.cluster import app_images
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.cluster.host.shell import run
-from dev.kube import tell
+from dev.kube import report_problem
 from dev.release import artefacts, checks
 
 PROGRAMS = ("api", "operator")
@@ -62,12 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stdin=message,
             )
     except Problem as problem:
-        return tell(problem)
+        return report_problem(problem)
     for line in (*files, *images):
         print(line)
-    say(f"{release.tag} is {release.commit[:12]}: dist/{release.version}")
+    print_line(f"{release.tag} is {release.commit[:12]}: dist/{release.version}")
     for command in _left(release, images, tagged=options.tag):
-        say(f"left to do: {command}")
+        print_line(f"left to do: {command}")
     return 0
 
 

@@ -50,7 +50,7 @@ def candidate(repository: Path, version: str) -> Candidate:
     if succeeds([*git, "rev-parse", "--verify", "--quiet", f"refs/tags/v{version}"]):
         raise Problem(
             f"the tag v{version} exists",
-            f"choose the next version; if nobody has it yet: git tag --delete v{version}",
+            f"choose the next version; if no one has it yet: git tag --delete v{version}",
         )
     changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
     if not (notes := section(changelog, version)):
@@ -68,7 +68,7 @@ def candidate(repository: Path, version: str) -> Candidate:
 
 
 def section(changelog: str, version: str) -> str:
-    """What a version's section says, without its heading; empty when there is none."""
+    """What a version's section contains, without its heading; empty when there is none."""
     found = re.search(
         rf"^## {re.escape(version)}(?: .*)?\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
     )

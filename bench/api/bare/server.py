@@ -13,7 +13,7 @@ HEADERS: dict[str, str] = json.loads(os.environ["HEADERS"])
 
 
 async def alive(_: web.Request) -> web.Response:
-    """What ours says."""
+    """What ours answers."""
     body = json.dumps({"status": "alive", "timestamp": datetime.now(UTC).isoformat()})
     return web.Response(text=body, content_type="application/json", headers=HEADERS)
 

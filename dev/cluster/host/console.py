@@ -16,15 +16,15 @@ class Problem(Exception):
         self.remedy = remedy
 
 
-def say(message: str) -> None:
+def print_line(message: str) -> None:
     """One line on standard error, after the seconds since the start of the command."""
     print(f"[{time.monotonic() - _START:6.1f}s] {message}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Announce a step, and say how long it took when it is done."""
-    say(f"{what} ...")
+    """Announce a step, and report how long it took when it is done."""
+    print_line(f"{what} ...")
     began = time.monotonic()
     yield
-    say(f"{what}: done in {time.monotonic() - began:.1f} s")
+    print_line(f"{what}: done in {time.monotonic() - began:.1f} s")

@@ -10,7 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.packages import need
 from dev.cluster.host.paths import DEV, MACHINE, MACHINE_BIN, digest, files_under, program
 from dev.cluster.host.shell import run
@@ -113,7 +113,7 @@ def _fetch_toolchain(machine_go: str, at: Path) -> str:
     system, machine = os.uname().sysname.lower(), os.uname().machine
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     module = f"golang.org/toolchain@v0.0.1-{_TOOLCHAIN}.{system}-{architecture}"
-    say(f"the machine's Go is older than {'.'.join(map(str, _MINIMUM_GO))}: getting {module}")
+    print_line(f"the machine's Go is older than {'.'.join(map(str, _MINIMUM_GO))}: getting {module}")
     environment = {"GOPATH": str(MACHINE / "go"), "GOFLAGS": "-modcacherw", "GO111MODULE": "on"}
     shown = run([machine_go, "mod", "download", "-json", module], env=environment, cwd=MACHINE)
     folder = Path(json.loads(shown)["Dir"])

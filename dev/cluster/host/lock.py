@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dev.cluster.host.console import say
+from dev.cluster.host.console import print_line
 from dev.cluster.host.paths import MACHINE
 
 
@@ -21,6 +21,6 @@ def machine_lock(of: str = "") -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another command of ours on this machine{of and f', which builds {of}'}")
+            print_line(f"waiting for another command of ours on this machine{of and f', which builds {of}'}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import program
 from dev.cluster.host.shell import run
 
@@ -31,7 +31,7 @@ def need(programs: Iterable[str], why: str) -> None:
         )
     if os.geteuid() != 0:
         raise Problem(f"{', '.join(missing)} missing ({why})", f"sudo {remedy.partition(': ')[2]}")
-    say(f"installing {', '.join(packages)} with apt: {', '.join(missing)} missing ({why})")
+    print_line(f"installing {', '.join(packages)} with apt: {', '.join(missing)} missing ({why})")
     # policy-rc.d is not touched: where services do start by themselves, a running dockerd is what we want.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]

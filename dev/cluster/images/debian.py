@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from dev.cluster.host.console import say, step
+from dev.cluster.host.console import print_line, step
 from dev.cluster.host.mounts import remove_tree
 from dev.cluster.host.packages import need
 from dev.cluster.host.paths import MACHINE, digest
@@ -36,7 +36,7 @@ def ensure() -> str:
         need(["debootstrap"], "no base image can be pulled here, so one is made from Debian packages")
         folder = archive.with_suffix(".partial")
         if folder.exists():
-            say(f"removing {folder}, half made by an earlier start")
+            print_line(f"removing {folder}, half made by an earlier start")
             remove_tree(folder)
         archive.parent.mkdir(parents=True, exist_ok=True)
         with step(f"debootstrap of Debian {SUITE} (about a minute)"):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from dev.cluster.host import go_tools
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import DEV, MACHINE, digest, files_under
 from dev.cluster.host.shell import run, succeeds
 from dev.cluster.images import debian, inventory
@@ -116,4 +116,4 @@ def _into_node(name: str, rootfs: str, nodebin: Path, pause: str, work: Path) ->
     ]
     run(["docker", "commit", *(f"--change={c}" for c in changes), container, name])
     run(["docker", "rm", "-f", "-v", container])
-    say(f"{name}: {int(run(['docker', 'image', 'inspect', '-f', '{{.Size}}', name])) // 10**6} MB")
+    print_line(f"{name}: {int(run(['docker', 'image', 'inspect', '-f', '{{.Size}}', name])) // 10**6} MB")

@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from dev.cluster.host.console import say
+from dev.cluster.host.console import print_line
 from dev.cluster.host.paths import MACHINE, write_whole
 from dev.cluster.host.shell import succeeds
 from dev.cluster.images.base_images import PUBLIC
@@ -38,7 +38,7 @@ def public_images() -> bool:
     can = succeeds(["docker", "image", "inspect", image]) or succeeds(
         ["docker", "pull", "-q", image], timeout=_PULL_SECONDS
     )
-    say(
+    print_line(
         "public images can be pulled"
         if can
         else f"{image} cannot be pulled here: images are built from packages"

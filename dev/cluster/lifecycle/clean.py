@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from dev.cluster.host.console import say, step
+from dev.cluster.host.console import print_line, step
 from dev.cluster.host.mounts import remove_tree, unmount_below
 from dev.cluster.host.paths import CHECKOUT, MACHINE, MACHINE_RUN, STATE, program
 from dev.cluster.host.shell import run, succeeds, wait_until
@@ -58,7 +58,7 @@ def clean_all() -> None:
                 remove_tree(folder)
         for name in _CACHES:
             shutil.rmtree(CHECKOUT / name, ignore_errors=True)
-    say(
+    print_line(
         "installed packages stay: apt-get purge docker.io debootstrap iptables, if this machine should lose them"
     )
 

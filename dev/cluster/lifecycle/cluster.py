@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from dev.cluster.host import go_tools
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import KUBECONFIG, STATE_BIN, SUMMARY, cluster_name, link, program, write_whole
 from dev.cluster.host.shell import run, succeeds
 from dev.cluster.images import base_images, node_image, sources
@@ -29,7 +29,7 @@ def up() -> None:
         registry.ensure(name, public=public, address=ranges.registry)
         edge.reject_services(name, ranges)
         images = _push_images(name, public=public)
-        say(f"cluster {name} is up already")
+        print_line(f"cluster {name} is up already")
     else:
         SUMMARY.unlink(missing_ok=True)
         remains.remove(name)
@@ -43,7 +43,7 @@ def down() -> None:
     """Remove the cluster of this checkout, its registry and its network. Costly things stay for the next time."""
     SUMMARY.unlink(missing_ok=True)
     if not daemon.reachable():
-        say("no Docker daemon answers: nothing runs")
+        print_line("no Docker daemon answers: nothing runs")
         KUBECONFIG.unlink(missing_ok=True)
         return
     name = cluster_name()
@@ -56,15 +56,15 @@ def status() -> int:
     named = named_kubeconfig()
     if named:
         answers = succeeds(["kubectl", "--kubeconfig", str(named), "get", "nodes", "--request-timeout=10s"])
-        say(f"the cluster of {named} {'answers' if answers else 'does not answer'}")
+        print_line(f"the cluster of {named} {'answers' if answers else 'does not answer'}")
         return 0 if answers else 1
     if not daemon.reachable():
-        say("no Docker daemon answers; `make cluster` starts what is needed")
+        print_line("no Docker daemon answers; `make cluster` starts what is needed")
         return 1
     name = cluster_name()
     kubectl = str(STATE_BIN / "kubectl")
     if not SUMMARY.exists() or not health.healthy(name, kubectl, creation.recorded_ranges(name)):
-        say(f"cluster {name} is not ready; `make cluster` brings it up")
+        print_line(f"cluster {name} is not ready; `make cluster` brings it up")
         return 1
     print(run([kubectl, "--kubeconfig", str(KUBECONFIG), "get", "nodes", "-o", "wide"]), end="")
     print(SUMMARY.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def _use_named(kubeconfig: Path) -> None:
         )
     remedy = "name a cluster that answers, or unset KUBECONFIG to get one of our own"
     run([kubectl, "--kubeconfig", str(kubeconfig), "get", "nodes", "--request-timeout=10s"], remedy=remedy)
-    say(f"using the cluster of {kubeconfig}")
+    print_line(f"using the cluster of {kubeconfig}")
     link(STATE_BIN / "kubectl", Path(kubectl))
     summary = {
         "name": None,
@@ -146,4 +146,4 @@ def _write_summary(name: str, tools: creation.Tools, images: dict[str, str]) -> 
         "redis_image": images["redis"],
     }
     write_whole(SUMMARY, json.dumps(summary, indent=2) + "\n")
-    say(f"ready: export KUBECONFIG={KUBECONFIG}")
+    print_line(f"ready: export KUBECONFIG={KUBECONFIG}")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.packages import need
 from dev.cluster.host.paths import MACHINE, MACHINE_BIN, MACHINE_RUN, program, write_whole
 from dev.cluster.host.shell import run, succeeds, wait_until
@@ -78,7 +78,7 @@ def stop() -> None:
         return
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: running_pid() is None, "the Docker daemon stopping", seconds=_STOP_SECONDS)
-    say(f"stopped our Docker daemon (pid {pid})")
+    print_line(f"stopped our Docker daemon (pid {pid})")
 
 
 def _clear_dead() -> None:

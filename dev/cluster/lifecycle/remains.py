@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from dev.cluster.host.console import say
+from dev.cluster.host.console import print_line
 from dev.cluster.host.paths import KUBECONFIG
 from dev.cluster.host.shell import run, succeeds
 from dev.cluster.network import edge, registry
@@ -33,7 +33,7 @@ def remove_others(own: str, *, daemon_was_dead: bool) -> None:
         name, checkout = network["Name"], Path(network["Labels"]["marauders.checkout"])
         if name == own or not (daemon_was_dead or not checkout.is_dir()):
             continue
-        say(f"removing cluster {name}, left by {checkout}")
+        print_line(f"removing cluster {name}, left by {checkout}")
         _remove_containers(name)
         for container in run(["docker", "ps", "-aq", "--filter", f"label=marauders.cluster={name}"]).split():
             run(["docker", "rm", "-f", "-v", container])

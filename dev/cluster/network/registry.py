@@ -5,7 +5,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dev.cluster.host.console import Problem, say, step
+from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import DEV, STATE, write_whole
 from dev.cluster.host.shell import run, succeeds, wait_until
 from dev.cluster.images import base_images, debian
@@ -44,7 +44,7 @@ def ensure(cluster: str, *, public: bool, address: str) -> None:
         try:
             heal(cluster)
         except Problem as problem:
-            say(f"making the image registry again: {problem}")
+            print_line(f"making the image registry again: {problem}")
         else:
             return
     with step("starting the image registry"):
@@ -93,14 +93,14 @@ def stop(cluster: str) -> None:
     image = run(["docker", "container", "inspect", "-f", "{{.Config.Image}}", container(cluster)]).strip()
     # Something must hold the name: without it the nodes would see an unknown host instead.
     _replace(cluster, image, "sleep", "infinity")
-    say("the registry is down; bring it back with registry-heal")
+    print_line("the registry is down; bring it back with registry-heal")
 
 
 def fail_with(cluster: str, status: int, *, python_image: str) -> None:
     """Fault: every request is answered with `status`, such as 503 or 403."""
     source = Path(faulty_registry.__file__).read_text(encoding="utf-8")
     _replace(cluster, python_image, "python3", "-c", source, str(status), str(REGISTRY_PORT))
-    say(f"the registry answers {status}; bring it back with registry-heal")
+    print_line(f"the registry answers {status}; bring it back with registry-heal")
 
 
 def _replace(cluster: str, image: str, program: str, *arguments: str) -> None:

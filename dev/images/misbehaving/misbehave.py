@@ -13,8 +13,8 @@ slow:MS            users' requests take MS milliseconds longer
 hangs:N            answers nothing any more after N users' requests, probes included
 locks              takes every table of the database for itself
 migrate-fails      the migrations end with exit code 1
-migrate-away       the migrations say that the database cannot be reached (exit code 75)
-migrate-changes    the migrations say that they changed the schema
+migrate-away       the migrations report that the database cannot be reached (exit code 75)
+migrate-changes    the migrations report that they changed the schema
 """
 
 import asyncio
@@ -96,7 +96,7 @@ def interfere(app: Any) -> None:
     """Put the fault in front of the API's own handlers, behind what measures them."""
     from aiohttp import web
 
-    state = {"users": 0, "doomed": False}
+    state = {"users": 0, "ending": False}
 
     @web.middleware
     async def fault(request: web.Request, handler: Any) -> Any:
@@ -116,9 +116,9 @@ def interfere(app: Any) -> None:
             "crash-ready" in wrong
             and request.path == "/health/ready"
             and answer.status == 200
-            and not state["doomed"]
+            and not state["ending"]
         ):
-            state["doomed"] = True
+            state["ending"] = True
             end_soon(wrong["crash-ready"])
         return answer
 

@@ -65,7 +65,7 @@ def test_what_was_asked_holds() -> None:
         (samples(1.0), {}, "query p95 nan"),
     ],
 )
-def test_what_is_missed_is_said(measured: Samples, buckets: dict[float, float], missed: str) -> None:
+def test_what_is_missed_is_reported(measured: Samples, buckets: dict[float, float], missed: str) -> None:
     assert missed in " ".join(judge(measured, buckets).missed)
 
 

@@ -55,12 +55,12 @@ def test_the_deployment_differs_in_who_names_the_namespaces(
     shipped = only(objects, "Deployment")
     [ours] = deployment["spec"]["template"]["spec"]["containers"]
     [theirs] = shipped["spec"]["template"]["spec"]["containers"]
-    told = {v["name"]: v for v in ours["env"]}
-    assert told.pop("WATCH_NAMESPACES") == {
+    variables = {v["name"]: v for v in ours["env"]}
+    assert variables.pop("WATCH_NAMESPACES") == {
         "name": "WATCH_NAMESPACES",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['olm.targetNamespaces']"}},
     }
-    assert told == {v["name"]: v for v in theirs["env"] if v["name"] != "WATCH_NAMESPACES"}
+    assert variables == {v["name"]: v for v in theirs["env"] if v["name"] != "WATCH_NAMESPACES"}
     assert {k: v for k, v in ours.items() if k != "env"} == {k: v for k, v in theirs.items() if k != "env"}
     assert (deployment["name"], deployment["label"]) == (NAME, shipped["metadata"]["labels"])
 
