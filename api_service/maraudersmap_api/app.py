@@ -67,7 +67,7 @@ def build(
 ) -> Service:
     """Wire the service. Connects to nothing: what is missing shows in readiness, and heals.
 
-    `tracing` None: as the settings say.
+    `tracing` None: as the settings ask.
     """
     metrics = Metrics()
     if tracing is None and settings.traces:

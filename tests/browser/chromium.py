@@ -110,7 +110,7 @@ async def browser_page() -> AsyncIterator[Page]:
 
 
 def _port(profile: Path) -> int | None:
-    """Where the browser listens, once it has said so."""
+    """Where the browser listens, once it has reported it."""
     file = profile / "DevToolsActivePort"
     lines = file.read_text().split() if file.exists() else []
     return int(lines[0]) if lines else None

@@ -35,7 +35,7 @@ class CommentService:
     async def add(
         self, incident_id: int, new: NewComment, *, actor: User, keeper: Keeper[Comment] | None = None
     ) -> Comment:
-        """Say something. Raises NotFound, Forbidden, Conflict when the incident is closed, Unavailable."""
+        """Write a comment. Raises NotFound, Forbidden, Conflict when the incident is closed, Unavailable."""
         keeper = keeper or NoKey()
         async with self._db.transaction() as tx:
             await keeper.begin(tx)

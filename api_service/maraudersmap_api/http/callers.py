@@ -63,7 +63,7 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
 
 
 def note_allowance(request: web.Request, allowance: Allowance) -> None:
-    """Say in the answer's headers what is left. Raises RateLimited when nothing is."""
+    """Report in the answer's headers what is left. Raises RateLimited when nothing is."""
     request.setdefault(EXTRA_HEADERS, {}).update(
         {
             "X-RateLimit-Limit": str(allowance.limit),

@@ -1,6 +1,6 @@
 """Reading what a client sent: the one place where its bytes become values, and where failing to read them is its fault.
 
-Headers, path, query and body are taken through here and nowhere else (a unit test looks). Parsers say themselves what
+Headers, path, query and body are taken through here and nowhere else (a unit test looks). Parsers state themselves what
 they refuse; `understand` (infra/parsing.py) is for what was not foreseen.
 
 A body is bounded in size and time, JSON and nothing else. What has arrived of all bodies together is bounded too: each

@@ -1,7 +1,7 @@
 """Accepting connections, and letting go of them without dropping a request.
 
 Going away, in this order: readiness turns 503 at once; new connections are served for `drain_seconds` more, because
-what routes traffic here needs that long to notice; every answer says `Connection: close`; then no more
+what routes traffic here needs that long to notice; every answer carries `Connection: close`; then no more
 connections are accepted and idle ones are closed; requests still running get up to IN_FLIGHT_SECONDS.
 aiohttp's own shutdown stops *reading* first, which cuts a request whose body is still arriving; so connections are
 let go here, one by one, as they become idle.

@@ -12,7 +12,7 @@ from maraudersmap_api.infra.tracing import Tracing
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 UNTRACED = EXEMPT | {"/ws"}
-"""Probes and scrapes say nothing; a socket's span would end with it, hours later."""
+"""Probes and scrapes are not traced; a socket's span would end with it, hours later."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _NONE = "0" * 32
 

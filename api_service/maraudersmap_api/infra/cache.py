@@ -112,7 +112,7 @@ class ReadCache:
         self._bumped_at = float("-inf")
         self._known: OrderedDict[int, None] = OrderedDict()  # changes that were announced
         self._loading: dict[str, tuple[float, asyncio.Task[Hit]]] = {}
-        self._owed: set[str] = set()  # what the next announcement will say
+        self._owed: set[str] = set()  # what the next announcement will carry
         self._waiters: list[asyncio.Future[None]] = []
         self._delivery: asyncio.Task[None] | None = None
         self._mute = False
@@ -232,7 +232,7 @@ class ReadCache:
         return Hit(value)
 
     def _trusted(self) -> bool:
-        """Is all that happened up to a moment ago known here? Announcements only say that something happened: what
+        """Is all that happened up to a moment ago known here? Announcements only carry that something happened: what
         they are about must have been read too."""
         read_at = self._history.read_at
         return read_at > self._bumped_at and self._clock() - read_at < TRUSTED_SECONDS

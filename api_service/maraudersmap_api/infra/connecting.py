@@ -15,7 +15,7 @@ from maraudersmap_api.settings import Pooler
 
 CONNECT_SECONDS = 2.5
 STATEMENT_MILLISECONDS = 2000
-"""What the server allows a statement: less than a request waits for it, so the server is the first to say no."""
+"""What the server allows a statement: less than a request waits for it, so the server is the first to give up."""
 
 LOCK_MILLISECONDS = 1000
 """How long a statement waits for a row that somebody else holds."""

@@ -5,7 +5,7 @@ the installation's prefix, and each message names the installation it belongs to
 
 Without REDIS_PREFIX the prefix is derived from where the database is: two installations have two databases. Channels
 then keep the names of the release before, which knows no prefix and runs beside this one during a rollout; messages of
-other installations are recognised by what they say of themselves, and dropped.
+other installations are recognised by the name they carry, and dropped.
 """
 
 import hashlib

@@ -34,7 +34,7 @@ async def listed(db: Executor, query: NotificationQuery, seen: Visibility) -> li
 
 
 async def find_all(db: Executor, ids: Sequence[int]) -> list[Notification]:
-    """Those of these that there are, with everything they say: judging their readers is the caller's business."""
+    """Those of these that there are, with their whole text: judging their readers is the caller's business."""
     rows = await db.fetch(f"SELECT {COLUMNS} FROM notifications n WHERE n.id = ANY($1::bigint[])", ids)  # noqa: S608
     return [notification(row) for row in rows]
 

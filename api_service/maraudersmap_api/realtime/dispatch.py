@@ -81,12 +81,12 @@ class Dispatcher:
             fresh = [event for event in batch if event.id not in self._delivered]
             try:
                 for portion in await self._portions(fresh):
-                    await self._tell(portion)
+                    await self._load_and_deliver(portion)
             except Exception as error:  # noqa: BLE001 - the task must live: without it nothing is delivered
                 log.error("Events were not delivered", extra={"context": {"error": error_context(error)}})
                 self.resync()
 
-    async def _tell(self, events: Sequence[Event]) -> None:
+    async def _load_and_deliver(self, events: Sequence[Event]) -> None:
         loaded = await self._patiently(lambda connection: repository.load(connection, events))
         if loaded is None:
             self.resync()
@@ -138,7 +138,7 @@ class Dispatcher:
         for socket in self._hub:
             socket.send(frame(ServerFrame.RESYNC, {}))
 
-    async def tell_room(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
+    async def send_to_room(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
         """Something passing, for those who are in a room and may view its incident now."""
         members = self._hub.room(incident_id)
         if not members:

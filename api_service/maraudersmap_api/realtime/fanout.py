@@ -55,7 +55,7 @@ class Fanout:
 
     def passing(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
         """Send a room something that is not stored. Never waits."""
-        self._spawn(self._dispatcher.tell_room(incident_id, kind, data), "room")
+        self._spawn(self._dispatcher.send_to_room(incident_id, kind, data), "room")
         self._queue({"room": incident_id, "type": kind.value, "data": data})
 
     @property
@@ -92,7 +92,7 @@ class Fanout:
                 self._dispatcher.offer([_event(values) for values in message["events"]])
             else:
                 kind = ServerFrame(message["type"])
-                self._spawn(self._dispatcher.tell_room(message["room"], kind, message["data"]), "room")
+                self._spawn(self._dispatcher.send_to_room(message["room"], kind, message["data"]), "room")
         except (ValueError, KeyError, TypeError) as error:  # of another release, or of somebody else
             log.warning("Message not understood", extra={"context": {"error": error_context(error)}})
 

@@ -41,7 +41,7 @@ class Presence:
         self._here = here
         self._clock = clock
         self._me = secrets.token_hex(8)
-        self._told: dict[str, set[UUID]] = {}
+        self._announced: dict[str, set[UUID]] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -55,7 +55,7 @@ class Presence:
         if self._task is None:
             return
         await end([self._task])
-        await self._tell({})
+        await self._announce({})
 
     def changed(self) -> None:
         """Somebody came or went."""
@@ -77,7 +77,7 @@ class Presence:
 
     async def _run(self) -> None:
         while True:
-            await self._tell(self._here())
+            await self._announce(self._here())
             try:
                 async with asyncio.timeout(REFRESH_SECONDS):
                     await self._changed.wait()
@@ -86,11 +86,11 @@ class Presence:
             await asyncio.sleep(SOON_SECONDS)  # a hundred clients that reconnect are announced at once
             self._changed.clear()
 
-    async def _tell(self, here: dict[str, set[UUID]]) -> None:
+    async def _announce(self, here: dict[str, set[UUID]]) -> None:
         if self._redis is None:
             return
         until, name = self._clock() + LIFETIME_SECONDS, self._redis.names.key
-        gone = {key: users - here.get(key, set()) for key, users in self._told.items()}
+        gone = {key: users - here.get(key, set()) for key, users in self._announced.items()}
 
         async def write(client: Any) -> None:
             pipeline = client.pipeline(transaction=False)
@@ -107,7 +107,7 @@ class Presence:
             await self._redis.call(write)
         except CacheAway:
             return  # the next round announces it all again; what is gone expires by itself
-        self._told = here
+        self._announced = here
 
     def _member(self, user: UUID) -> str:
         return f"{self._me}|{user}"

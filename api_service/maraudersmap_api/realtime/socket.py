@@ -160,7 +160,7 @@ class Socket:
 
 
 async def close(request: web.Request, ws: web.WebSocketResponse, ending: Ending) -> None:
-    """Say why, but do not wait long for a client that does not listen."""
+    """Report why, but do not wait long for a client that does not listen."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await ws.close(code=ending.code, message=ending.reason.encode())

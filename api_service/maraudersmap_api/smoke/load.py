@@ -14,7 +14,7 @@ from maraudersmap_api.smoke.probe import ANSWER_SECONDS, Seen, Side, Step
 PAIRS_AT_ONCE = 8
 ENOUGH_FAILURES = 4 * LOAD_FAILURES
 SPARE_REQUESTS = 20
-TELL_SECONDS = 5.0
+REPORT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ async def paired(
     *,
     per_second: float,
     seconds: float,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Load:
     """Send each step to both, `per_second` pairs a second, for `seconds`. Ends ANSWER_SECONDS * 2 later at the latest."""
     load = Load()
@@ -48,9 +48,9 @@ async def paired(
     number, reported = 0, began
     try:
         while (now := loop.time()) < began + seconds and load.stopped is None:
-            if now >= reported + TELL_SECONDS:
+            if now >= reported + REPORT_SECONDS:
                 reported = now
-                tell(f"load: {len(load.pairs)} pairs, {_failed(load)} answers of the candidate failed")
+                report(f"load: {len(load.pairs)} pairs, {_failed(load)} answers of the candidate failed")
             due = began + number / per_second
             if due > now:
                 await asyncio.sleep(min(due - now, began + seconds - now))

@@ -118,7 +118,7 @@ class _Run:
         if (problem := await _unreachable(candidate)) is not None:
             candidate.seen.append(Seen("liveness", None, REACH_SECONDS, problem))
             return await self._after_walk(candidate, walk_findings(candidate.seen), baseline)
-        _tell(f"{candidate.url} answers")
+        _print_line(f"{candidate.url} answers")
         incident, findings = await self._walk(candidate)
         if findings or baseline is None:
             return await self._after_walk(candidate, findings, baseline)
@@ -131,7 +131,7 @@ class _Run:
             async with asyncio.timeout(WALK_SECONDS):
                 if not (await sign_in(candidate, self._email, self._password)).failed:
                     await write_and_undo(candidate, self._undo)
-                    incident = await read_everything(candidate, _tell)
+                    incident = await read_everything(candidate, _print_line)
         except Hung:
             pass  # it shows in what was seen
         except TimeoutError:
@@ -151,7 +151,7 @@ class _Run:
             async with asyncio.timeout(WALK_SECONDS):
                 if not await self._let_in(baseline, candidate):
                     return "the baseline lets no one sign in"
-                await read_everything(baseline, _tell)
+                await read_everything(baseline, _print_line)
         except Hung:
             pass
         except TimeoutError:
@@ -174,7 +174,7 @@ class _Run:
             [step for step in reads(incident) if step.expects == 200],
             per_second=self._arguments.requests_per_second,
             seconds=self._arguments.seconds,
-            tell=_tell,
+            report=_print_line,
         )
         findings = load_findings(load.pairs)
         trouble = both_fail(load.pairs)
@@ -204,7 +204,7 @@ class _Run:
                 return (await visitors.admit(connection, self._email, hashed, operator)).id
 
         self._account = await self._with_database(admit)
-        _tell("the account for this run is there")
+        _print_line("the account for this run is there")
 
     async def _remove_left_over(self, connection: Any) -> None:
         before = datetime.now(UTC) - LEFT_OVER
@@ -229,7 +229,7 @@ class _Run:
                 await asyncio.sleep(max(0.0, self._withdrawn_at + DELIVERY_SECONDS - time.monotonic()))
             removed = await self._with_database(lambda connection: visitors.remove(connection, only=account))
         except Environment as away:
-            _tell(f"the account could not be removed, a later run or upkeep will: {away}")
+            _print_line(f"the account could not be removed, a later run or upkeep will: {away}")
         else:
             self._removed = removed == 1
 
@@ -300,5 +300,5 @@ def _figures(side: Side | None) -> dict[str, Any] | None:
     }
 
 
-def _tell(text: str) -> None:
+def _print_line(text: str) -> None:
     print(f"smoke: {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress, for people

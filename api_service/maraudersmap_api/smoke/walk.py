@@ -71,7 +71,7 @@ async def sign_in(side: Side, email: str, password: str) -> Seen:
     return seen
 
 
-async def read_everything(side: Side, tell: Callable[[str], None]) -> int | None:
+async def read_everything(side: Side, report: Callable[[str], None]) -> int | None:
     """All reads, ROUNDS times; returns an incident that could be read. Raises Hung."""
     for step in ANONYMOUS:
         await _ask(side, step)
@@ -81,7 +81,7 @@ async def read_everything(side: Side, tell: Callable[[str], None]) -> int | None
         for step in reads(incident):
             await _ask(side, step)
         failed = sum(seen.failed for seen in side.seen)
-        tell(f"{side.name}: round {number} of {ROUNDS}, {failed} of {len(side.seen)} answers failed")
+        report(f"{side.name}: round {number} of {ROUNDS}, {failed} of {len(side.seen)} answers failed")
     return incident
 
 

@@ -44,7 +44,7 @@ async def heard_by(clients: list[Client], api: Api, title: str) -> None:
     )
 
 
-async def test_what_a_process_stored_before_it_was_killed_is_told_by_the_others(
+async def test_what_a_process_stored_before_it_was_killed_is_delivered_by_the_others(
     database: str, own_redis: LocalRedis
 ) -> None:
     async with three(database, own_redis) as (pods, links, clients):
@@ -63,7 +63,7 @@ async def test_what_a_process_stored_before_it_was_killed_is_told_by_the_others(
 async def test_a_frozen_redis_delays_events_by_less_than_it_is_frozen(
     database: str, own_redis: LocalRedis
 ) -> None:
-    """All is told while nothing of Redis moves: so it does not matter for how long."""
+    """All is delivered while nothing of Redis moves: so it does not matter for how long."""
     async with three(database, own_redis) as (pods, _, clients):
         await asyncio.to_thread(own_redis.pause)
         try:

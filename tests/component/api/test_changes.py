@@ -192,7 +192,7 @@ async def test_resolve_takes_no_body_an_empty_object_and_nothing_else(api: Api) 
 
 
 async def test_the_database_refuses_what_the_code_forgot(api: Api) -> None:
-    """RESOLVED implies who and when, whoever writes."""
+    """RESOLVED implies who and when, no matter which code writes."""
     await api.person("harry")
     await api.report("harry")
 
@@ -200,7 +200,7 @@ async def test_the_database_refuses_what_the_code_forgot(api: Api) -> None:
         await api.sql("UPDATE incidents SET status = 'RESOLVED'")
 
 
-async def test_a_transaction_that_waits_too_long_is_told_to_come_back(api: Api) -> None:
+async def test_a_transaction_that_waits_too_long_is_asked_to_come_back(api: Api) -> None:
     """Somebody holds the row: 503 with Retry-After after the transaction's 5 s, and nothing is half-written."""
     await api.person("harry")
     made = await api.report("harry")

@@ -1,4 +1,4 @@
-"""Comments, and who is told of them."""
+"""Comments, and who is notified of them."""
 
 from tests.component.conftest import Api
 
@@ -10,7 +10,7 @@ async def _say(api: Api, number: int, user: str, content: str) -> dict[str, obje
     return body
 
 
-async def _told(api: Api, user: str) -> list[tuple[str, str]]:
+async def _notified(api: Api, user: str) -> list[tuple[str, str]]:
     found = (await api.call("GET", "/api/notifications", user=user)).body["data"]
     return [(n["type"], n["message"]) for n in found]
 
@@ -66,10 +66,10 @@ async def test_a_mention_notifies_whoever_may_see_the_incident(api: Api) -> None
     text = "Look, @percy and @Moody. Not you @ron.weasley! Nor @gone, nor x@harry, nor @nobody"
     await _say(api, number, "harry", text)
 
-    assert await _told(api, "percy") == [("MENTION", text)]
-    assert (await _told(api, "moody"))[0] == ("MENTION", text)
-    assert await _told(api, "ron.weasley") == [], "a student may not see DANGEROUS"
-    assert await _told(api, "harry") == [], "nobody is told of what they said themselves"
+    assert await _notified(api, "percy") == [("MENTION", text)]
+    assert (await _notified(api, "moody"))[0] == ("MENTION", text)
+    assert await _notified(api, "ron.weasley") == [], "a student may not see DANGEROUS"
+    assert await _notified(api, "harry") == [], "no one is notified of their own words"
 
 
 async def test_the_reporter_hears_of_comments_once(api: Api) -> None:
@@ -80,7 +80,10 @@ async def test_the_reporter_hears_of_comments_once(api: Api) -> None:
     await _say(api, number, "ron", "I saw it too")
     await _say(api, number, "ron", "did you, @harry?")
 
-    assert await _told(api, "harry") == [("MENTION", "did you, @harry?"), ("COMMENT_ADDED", "I saw it too")]
+    assert await _notified(api, "harry") == [
+        ("MENTION", "did you, @harry?"),
+        ("COMMENT_ADDED", "I saw it too"),
+    ]
 
 
 async def test_a_deleted_comment_is_quoted_nowhere(api: Api) -> None:
@@ -92,7 +95,7 @@ async def test_a_deleted_comment_is_quoted_nowhere(api: Api) -> None:
 
     await api.call("DELETE", f"/api/incidents/{number}/comments/{regretted}", user="ron")
 
-    assert await _told(api, "harry") == [("COMMENT_ADDED", "I like rats"), ("COMMENT_ADDED", "")]
+    assert await _notified(api, "harry") == [("COMMENT_ADDED", "I like rats"), ("COMMENT_ADDED", "")]
 
 
 async def test_a_wrong_comment_names_its_field(api: Api) -> None:

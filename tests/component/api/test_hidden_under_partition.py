@@ -107,5 +107,5 @@ async def test_who_cannot_announce_says_so(
             )
 
         await until(said)
-        said_so = [r for r in caplog.records if "Changes cannot be announced" in r.getMessage()]
-        assert len(said_so) == 1
+        reported = [r for r in caplog.records if "Changes cannot be announced" in r.getMessage()]
+        assert len(reported) == 1

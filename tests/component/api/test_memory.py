@@ -150,7 +150,7 @@ async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str)
         first = await connection.fetchval("SELECT min(id) FROM events")
         await connection.close()
 
-        async def told() -> int:
+        async def read() -> int:
             async with served.http.ws_connect("/ws", max_msg_size=MIB) as ws:
                 await ws.send_json({"type": "auth", "token": served.token, "since": first})
                 size = 0
@@ -159,7 +159,7 @@ async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str)
                         size += len(message.data.encode())
                 return size
 
-        sizes = await asyncio.gather(*(told() for _ in range(10)))
+        sizes = await asyncio.gather(*(read() for _ in range(10)))
 
         assert served.peak() < MOST
         assert max(sizes) < 9 * MIB

@@ -17,7 +17,7 @@ async def _list(api: Api, user: str, query: str = "") -> list[dict[str, object]]
     return data
 
 
-async def test_danger_reaches_every_active_auror_but_the_one_who_told(api: Api) -> None:
+async def test_danger_reaches_every_active_auror_but_the_one_who_reported_it(api: Api) -> None:
     for name, role in (
         ("harry", "STUDENT"),
         ("percy", "PREFECT"),
@@ -108,7 +108,7 @@ async def test_what_was_said_is_withheld_once_the_incident_is_hidden(api: Api) -
         assert after[0]["metadata"] == {}
 
 
-async def test_nothing_is_told_of_what_was_rolled_back(api: Api) -> None:
+async def test_nothing_is_reported_of_what_was_rolled_back(api: Api) -> None:
     await api.person("harry")
     await api.person("moody", "AUROR")
     await api.sql("ALTER TABLE notifications ADD CONSTRAINT never CHECK (false)")

@@ -162,7 +162,7 @@ async def test_more_than_can_be_read_means_reading_anew(database: str) -> None:
 
 
 async def test_an_event_that_only_a_newer_release_knows_stops_nothing(database: str) -> None:
-    """Two releases live side by side: it is a change for the cache, and told by the pods that can."""
+    """Two releases live side by side: it is a change for the cache, and announced by the pods that can."""
     async with reading(database) as (tail, listener, changes), writer(database) as one:
         await one.execute(
             "INSERT INTO events (type, incident_id, payload) VALUES ('incident:cursed', 7, '{}')"

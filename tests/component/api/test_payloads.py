@@ -72,15 +72,15 @@ async def test_in_bodies_it_is_stored_and_returned_as_it_came(api: Api, payload:
     comment = await api.call("POST", f"{path}/comments", user="moody", json={"content": f"@harry {payload}"})
     got = await api.call("GET", path, user="harry")
     history = await api.call("GET", f"{path}/history", user="harry")
-    told = await api.call("GET", "/api/notifications", user="harry")
+    notified = await api.call("GET", "/api/notifications", user="harry")
     exported = await api.call("GET", "/api/analytics/export.csv", user="moody")
 
     assert (got.body["title"], got.body["description"]) == (title.strip(), f"again {payload}".strip())
     assert comment.body["content"] == f"@harry {payload}".strip()
     assert patched.status == 200
-    assert told.body["data"][0]["message"] == f"@harry {payload}".strip()
+    assert notified.body["data"][0]["message"] == f"@harry {payload}".strip()
     assert json.dumps(f"again {payload}".strip()) in json.dumps(history.body)
-    for reply in (patched, comment, got, history, told):
+    for reply in (patched, comment, got, history, notified):
         assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
         assert reply.headers["Content-Security-Policy"] == "default-src 'self'"

@@ -282,7 +282,7 @@ async def test_without_redis_it_goes_on_and_says_that_it_cannot_announce(server:
         await until(said)
         await asyncio.to_thread(server.start)
         assert cache._delivery is not None
-        await cache._delivery  # nothing is owed: whoever did not hear reads it in the database
+        await cache._delivery  # nothing is owed: a process that did not hear reads it in the database
 
 
 async def test_installations_on_one_redis_neither_share_nor_hear_each_other(server: LocalRedis) -> None:

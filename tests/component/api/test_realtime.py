@@ -45,7 +45,7 @@ async def test_everybody_hears_exactly_of_what_they_may_view(api: Api) -> None:
             for severity in ("UNFORGIVABLE", "DANGEROUS", "SUSPICIOUS", "MISCHIEF")
         }
         for client, seen in ((student, 1), (prefect, 3), (auror, 4)):
-            # MISCHIEF was the last one, so what came before it and is not here was not told.
+            # MISCHIEF was the last one, so what came before it and is not here was not delivered.
             heard = [(await client.expect("incident:created"))["data"] for _ in range(seen)]
             assert heard == list(made.values())[-seen:]
         assert student.kept == []
@@ -89,13 +89,13 @@ async def test_who_may_view_it_no_longer_hears_only_that_it_is_gone(api: Api) ->
         await api.call("PATCH", f"/api/incidents/{number}", user="auror", json={"severity": "DANGEROUS"})
 
         removed = await student.expect("incident:removed")
-        told = await reporter.expect("incident:escalated")
+        escalated = await reporter.expect("incident:escalated")
         await student.send("typing:start", room=f"incident:{number}")
         refused = await student.expect("error")
 
     assert removed["data"] == {"id": number}
     assert "Boggart" not in json.dumps(student.kept)
-    assert told["data"]["severity"] == "DANGEROUS", "one's own stays visible"
+    assert escalated["data"]["severity"] == "DANGEROUS", "one's own stays visible"
     assert refused["data"]["code"] == "FORBIDDEN", "out of the room too"
 
 
@@ -157,7 +157,7 @@ async def test_rooms_presence_and_typing(api: Api) -> None:
     assert (await api.call("GET", "/api/presence/incidents/999999", user="student")).status == 404
 
 
-async def test_what_was_missed_is_told_again_from_ten_seconds_before(api: Api) -> None:
+async def test_what_was_missed_is_sent_again_from_ten_seconds_before(api: Api) -> None:
     await _people(api)
     for title in ("old", "known", "missed"):
         await api.report("student", title)

@@ -112,12 +112,12 @@ async def test_a_user_catches_up_on_so_many_bytes_and_then_reads_anew(
         client.kept.clear()
         return kinds
 
-    told: list[str] = []
+    received: list[str] = []
     async with connected(api, "harry") as one, connected(api, "harry") as other:
         for client in (one, other) * 10:
-            told += await caught_up(client)
-        assert 20 <= told.count("incident:created") <= 30
-        assert told[-5:] == ["resync"] * 5
+            received += await caught_up(client)
+        assert 20 <= received.count("incident:created") <= 30
+        assert received[-5:] == ["resync"] * 5
     async with connected(api, "ron", since=first) as somebody_else:
         assert (await somebody_else.receive())["type"] == "incident:created"
 

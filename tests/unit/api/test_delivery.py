@@ -1,4 +1,4 @@
-"""What an event becomes for each reader, as a table: what is told depends on now, not on when it was stored."""
+"""What an event becomes for each reader, as a table: what is sent depends on now, not on when it was stored."""
 
 import json
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def subject(severity: Severity, *, deleted: bool = False) -> Subject:
     return Subject(incident, deleted)
 
 
-def told(event: Event, loaded: Loaded, seen: Visibility) -> str:
+def sent(event: Event, loaded: Loaded, seen: Visibility) -> str:
     """The frame's type, or "-"."""
     text = Rendering(event, loaded).for_reader(seen)
     if text is None:
@@ -46,9 +46,9 @@ def told(event: Event, loaded: Loaded, seen: Visibility) -> str:
     ("kind", "payload", "now", "deleted", "student", "prefect", "auror", "owner"),
     [
         # kind              payload               severity now  deleted  student prefect auror owner
-        ("incident:created", {}, Severity.MISCHIEF, False, "told", "told", "told", "told"),
-        ("incident:created", {}, Severity.DANGEROUS, False, "-", "told", "told", "told"),
-        ("incident:created", {}, Severity.UNFORGIVABLE, False, "-", "-", "told", "told"),
+        ("incident:created", {}, Severity.MISCHIEF, False, "sent", "sent", "sent", "sent"),
+        ("incident:created", {}, Severity.DANGEROUS, False, "-", "sent", "sent", "sent"),
+        ("incident:created", {}, Severity.UNFORGIVABLE, False, "-", "-", "sent", "sent"),
         ("incident:created", {}, Severity.MISCHIEF, True, "-", "-", "-", "-"),
         (
             "incident:escalated",
@@ -56,11 +56,11 @@ def told(event: Event, loaded: Loaded, seen: Visibility) -> str:
             Severity.DANGEROUS,
             False,
             "removed",
-            "told",
-            "told",
-            "told",
+            "sent",
+            "sent",
+            "sent",
         ),
-        ("incident:escalated", {"severityBefore": 2}, Severity.DANGEROUS, False, "-", "told", "told", "told"),
+        ("incident:escalated", {"severityBefore": 2}, Severity.DANGEROUS, False, "-", "sent", "sent", "sent"),
         (
             "incident:escalated",
             {"severityBefore": 3},
@@ -68,21 +68,21 @@ def told(event: Event, loaded: Loaded, seen: Visibility) -> str:
             False,
             "-",
             "removed",
-            "told",
-            "told",
+            "sent",
+            "sent",
         ),
         ("incident:escalated", {"severityBefore": 1}, Severity.DANGEROUS, True, "-", "-", "-", "-"),
-        ("incident:updated", {"severityBefore": 4}, Severity.MISCHIEF, False, "told", "told", "told", "told"),
-        ("incident:resolved", {}, Severity.SUSPICIOUS, False, "-", "told", "told", "told"),
-        ("incident:deleted", {}, Severity.MISCHIEF, True, "told", "told", "told", "told"),
-        ("incident:deleted", {}, Severity.UNFORGIVABLE, True, "-", "-", "told", "told"),
-        ("comment:created", {"comment": 5}, Severity.DANGEROUS, False, "-", "told", "told", "told"),
+        ("incident:updated", {"severityBefore": 4}, Severity.MISCHIEF, False, "sent", "sent", "sent", "sent"),
+        ("incident:resolved", {}, Severity.SUSPICIOUS, False, "-", "sent", "sent", "sent"),
+        ("incident:deleted", {}, Severity.MISCHIEF, True, "sent", "sent", "sent", "sent"),
+        ("incident:deleted", {}, Severity.UNFORGIVABLE, True, "-", "-", "sent", "sent"),
+        ("comment:created", {"comment": 5}, Severity.DANGEROUS, False, "-", "sent", "sent", "sent"),
         ("comment:created", {"comment": 6}, Severity.MISCHIEF, False, "-", "-", "-", "-"),
         ("comment:created", {"comment": 5}, Severity.MISCHIEF, True, "-", "-", "-", "-"),
-        ("comment:deleted", {"comment": 6}, Severity.DANGEROUS, False, "-", "told", "told", "told"),
+        ("comment:deleted", {"comment": 6}, Severity.DANGEROUS, False, "-", "sent", "sent", "sent"),
     ],
 )
-def test_who_is_told_what(
+def test_who_is_sent_what(
     kind: str,
     payload: dict[str, int],
     now: Severity,
@@ -95,10 +95,10 @@ def test_who_is_told_what(
     event = Event(9, EventType(kind), 7, payload)
     comments = {5: Comment(5, 7, PERSON, "words", NOW, NOW)}  # 6 was deleted
     loaded = Loaded({7: subject(now, deleted=deleted)}, comments)
-    frames = {"told": kind, "removed": "incident:removed", "-": "-"}
+    frames = {"sent": kind, "removed": "incident:removed", "-": "-"}
 
     for seen, expected in ((STUDENT, student), (PREFECT, prefect), (AUROR, auror), (OWNER, owner)):
-        assert told(event, loaded, seen) == frames[expected]
+        assert sent(event, loaded, seen) == frames[expected]
 
 
 def test_a_notification_is_for_its_reader_and_withheld_when_hidden() -> None:
@@ -109,19 +109,19 @@ def test_a_notification_is_for_its_reader_and_withheld_when_hidden() -> None:
     visible = Loaded({7: subject(Severity.MISCHIEF)}, {}, {4: stored})
     hidden = Loaded({7: subject(Severity.DANGEROUS)}, {}, {4: stored})
 
-    assert told(event, visible, AUROR) == "-"
+    assert sent(event, visible, AUROR) == "-"
     assert "secret" in str(Rendering(event, visible).for_reader(STUDENT))
     withheld = str(Rendering(event, hidden).for_reader(STUDENT))
     assert WITHHELD in withheld
     assert "secret" not in withheld
-    assert told(event, Loaded({7: subject(Severity.MISCHIEF)}), STUDENT) == "-", "deleted by its reader"
+    assert sent(event, Loaded({7: subject(Severity.MISCHIEF)}), STUDENT) == "-", "deleted by its reader"
 
 
 @pytest.mark.parametrize("kind", EventType)
-def test_nothing_is_told_of_what_is_not_there(kind: EventType) -> None:
+def test_nothing_is_sent_of_what_is_not_there(kind: EventType) -> None:
     event = Event(9, kind, 7, {"comment": 5, "notification": 4}, user_id=AUROR.user_id)
 
-    assert told(event, Loaded(), AUROR) == "-"
+    assert sent(event, Loaded(), AUROR) == "-"
 
 
 def test_a_frame_is_rendered_once_for_all_who_get_the_same() -> None:

@@ -54,11 +54,11 @@ def test_portions_are_the_same_events_and_each_fits(
     assert [event for portion in made for event in portion] == events
     for portion in made:
         read = sum(weights.get(incident, 0) for incident in {event.incident_id for event in portion})
-        told = sum(
+        sent = sum(
             weights.get(event.incident_id, 0) for event in portion if event.type is EventType.INCIDENT_UPDATED
         )
         one_more = LIGHT_BYTES + 2 * max(weights.values(), default=0)
-        assert read + told <= PORTION_BYTES + one_more
+        assert read + sent <= PORTION_BYTES + one_more
 
 
 def test_ordinary_events_are_read_together() -> None:
