@@ -109,7 +109,7 @@ def test_a_candidate_without_traffic_cannot_be_judged() -> None:
     assert verdict == Inconclusive("the candidate has answered 48 of the 50 requests that a comparison takes")
 
 
-def test_without_a_control_group_nothing_is_said_unless_the_user_gave_limits() -> None:
+def test_without_a_control_group_nothing_is_judged_unless_the_user_gave_limits() -> None:
     bad = looks(NOTHING, answered(30, errors=20, took=3))
     assert evaluate(bad, POLICY) == Inconclusive(
         "stable has answered 0 of the 50 requests that a comparison takes"

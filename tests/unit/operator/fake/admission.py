@@ -115,8 +115,8 @@ def _charge(quota: Quota, request: Request, storage: Storage) -> None:
         if request.kind is POD and key.startswith(("requests.", "limits.")):
             names = [c["name"] for c in request.obj["spec"]["containers"] if _of(c, key) is None]
             if names:
-                told = f"failed quota: {quota.name}: must specify {key} for: {','.join(names)}"
-                raise forbidden(POD, request.name, told)
+                message = f"failed quota: {quota.name}: must specify {key} for: {','.join(names)}"
+                raise forbidden(POD, request.name, message)
         asked = _usage(key, request.kind, request.obj)
         if asked is None:
             continue
@@ -127,8 +127,10 @@ def _charge(quota: Quota, request: Request, storage: Storage) -> None:
             over.append((key, _text(asked), _text(Decimal(used)), hard))
     if over:
         parts = [",".join(f"{o[0]}={o[i]}" for o in over) for i in (1, 2, 3)]
-        told = f"exceeded quota: {quota.name}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
-        raise forbidden(request.kind, request.name, told)
+        message = (
+            f"exceeded quota: {quota.name}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
+        )
+        raise forbidden(request.kind, request.name, message)
 
 
 def _usage(key: str, kind: Kind, obj: Manifest) -> Decimal | None:

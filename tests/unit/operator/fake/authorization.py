@@ -83,8 +83,8 @@ class Rights:
         """The admission plug-in OwnerReferencesPermissionEnforcement, which some distributions switch on."""
         self.used[FINALIZERS] += 1
         if self.granted is not None and FINALIZERS not in self.granted:
-            told = "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: "
-            self._refuse(f'{resource(call.kind)} "{call.name}" is forbidden: {told}, <nil>')
+            message = "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: "
+            self._refuse(f'{resource(call.kind)} "{call.name}" is forbidden: {message}, <nil>')
 
     def _refuse(self, sentence: str) -> None:
         self.refused.append(sentence)

@@ -481,8 +481,8 @@ async def check_crds_are_replaced_with_their_version_only(on: Ground) -> None:
 
 # --- dry runs ---------------------------------------------------------------------------------------------------------
 async def check_dry_runs_keep_nothing(on: Ground) -> None:
-    told = await on.cluster.create(samples.service(on.namespace, "dry"), dry_run=True)
-    assert told["spec"]["sessionAffinity"] == "None"
+    made = await on.cluster.create(samples.service(on.namespace, "dry"), dry_run=True)
+    assert made["spec"]["sessionAffinity"] == "None"
     assert await on.cluster.get(SERVICE, on.namespace, "dry") is None
     first = await on.cluster.create(samples.service(on.namespace, "dry"))
     changed = await on.cluster.replace(_with(first, "spec", "sessionAffinity", "ClientIP"), dry_run=True)
@@ -540,14 +540,14 @@ async def check_another_type_drops_what_it_has_no_use_for(on: Ground) -> None:
 
 async def check_services_need_ports_of_different_names_and_numbers(on: Ground) -> None:
     http = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
-    for ports, told in (
+    for ports, message in (
         ([], "spec.ports: Required value"),
         ([http, http | {"port": 81}], "Duplicate value"),
         ([http, http | {"name": "other"}], "Duplicate value"),
     ):
         manifest = samples.service(on.namespace, "ports")
         manifest["spec"]["ports"] = ports
-        with pytest.raises(Refused, match=told) as caught:
+        with pytest.raises(Refused, match=message) as caught:
             await on.cluster.create(manifest)
         assert caught.value.status == 422
 
@@ -556,9 +556,9 @@ async def check_services_need_ports_of_different_names_and_numbers(on: Ground) -
 async def check_stored_forms(on: Ground) -> None:
     """The whole spec of every kind that the operator seals, as it is stored."""
     for manifest, stored in samples.stored_forms(on.namespace):
-        told = await on.cluster.create(manifest, dry_run=True)
+        made = await on.cluster.create(manifest, dry_run=True)
         found = copied(
-            {k: v for k, v in told.items() if k not in ("metadata", "status", "apiVersion", "kind")}
+            {k: v for k, v in made.items() if k not in ("metadata", "status", "apiVersion", "kind")}
         )
         for allocated in ("clusterIP", "clusterIPs"):
             found.get("spec", {}).pop(allocated, None)
@@ -568,10 +568,10 @@ async def check_stored_forms(on: Ground) -> None:
 
 
 async def check_secrets_are_stored_encoded(on: Ground) -> None:
-    told = await on.cluster.create(samples.secret(on.namespace, "encoded"))
-    assert told["data"] == {"a": "Yg=="}
-    assert "stringData" not in told
-    assert told["type"] == "Opaque"
+    made = await on.cluster.create(samples.secret(on.namespace, "encoded"))
+    assert made["data"] == {"a": "Yg=="}
+    assert "stringData" not in made
+    assert made["type"] == "Opaque"
 
 
 # --- immutable things -------------------------------------------------------------------------------------------------
@@ -677,16 +677,16 @@ async def check_pages_have_the_version_of_the_whole_list(on: Ground) -> None:
     assert "page" in {o["metadata"]["name"] for p in pages for o in p.items}
 
 
-async def check_watches_tell_what_happens(on: Ground) -> None:
+async def check_watches_deliver_what_happens(on: Ground) -> None:
     manifest = samples.config_map(on.namespace, "watched")
     manifest["metadata"]["labels"] = {"watch": "me"}
     first = await on.cluster.create(manifest)
     second = await on.cluster.merge(CONFIG_MAP, on.namespace, "watched", _annotation("a"))
     await on.cluster.delete(CONFIG_MAP, on.namespace, "watched", _uid(first))
-    told = await on.watched(CONFIG_MAP, "watch=me", _version(first) - 1)
-    assert [kind for kind, _ in told] == ["ADDED", "MODIFIED", "DELETED"]
-    assert [o for _, o in told[:2]] == [first, second]
-    gone = told[2][1]
+    events = await on.watched(CONFIG_MAP, "watch=me", _version(first) - 1)
+    assert [kind for kind, _ in events] == ["ADDED", "MODIFIED", "DELETED"]
+    assert [o for _, o in events[:2]] == [first, second]
+    gone = events[2][1]
     assert _version(gone) > _version(second)
     assert gone["metadata"]["annotations"] == second["metadata"]["annotations"]
 
@@ -701,20 +701,20 @@ async def check_a_lost_label_looks_like_a_deletion(on: Ground) -> None:
     again = await on.foreign.merge(
         CONFIG_MAP, on.namespace, "unlabelled", {"metadata": {"labels": {"watch": "blip"}}}
     )
-    told = await on.watched(CONFIG_MAP, "watch=blip", _version(first))
-    assert [kind for kind, _ in told] == ["DELETED", "ADDED"]
-    assert told[0][1]["metadata"]["labels"] == {"watch": "blip"}
-    assert _version(told[0][1]) == _version(without)
-    assert "deletionTimestamp" not in told[0][1]["metadata"]
-    assert told[1][1] == again
+    events = await on.watched(CONFIG_MAP, "watch=blip", _version(first))
+    assert [kind for kind, _ in events] == ["DELETED", "ADDED"]
+    assert events[0][1]["metadata"]["labels"] == {"watch": "blip"}
+    assert _version(events[0][1]) == _version(without)
+    assert "deletionTimestamp" not in events[0][1]["metadata"]
+    assert events[1][1] == again
 
 
-async def check_a_write_without_change_is_not_told(on: Ground) -> None:
+async def check_a_write_without_change_is_not_delivered(on: Ground) -> None:
     first = await on.cluster.create(samples.config_map(on.namespace, "silent"))
     await on.cluster.replace(first)
     await on.foreign.merge(CONFIG_MAP, on.namespace, "silent", {"data": {"a": "b"}})
-    told = await on.watched(CONFIG_MAP, "", _version(first))
-    assert [o for _, o in told if o["metadata"]["name"] == "silent"] == []
+    events = await on.watched(CONFIG_MAP, "", _version(first))
+    assert [o for _, o in events if o["metadata"]["name"] == "silent"] == []
 
 
 # --- owners -----------------------------------------------------------------------------------------------------------
@@ -789,10 +789,10 @@ async def check_deployments_make_pods_through_replica_sets(on: Ground) -> None:
     [replica_set] = (await on.cluster.list(REPLICA_SET, on.namespace, "app=chain")).items
     assert _controller(replica_set)["uid"] == _uid(deployment)
     assert _controller(pod)["uid"] == _uid(replica_set)
-    told = pod["metadata"]["labels"]["pod-template-hash"]
-    assert replica_set["metadata"]["name"] == f"chain-{told}"
-    assert replica_set["spec"]["selector"]["matchLabels"] == {"app": "chain", "pod-template-hash": told}
-    assert pod["metadata"]["name"].startswith(f"chain-{told}-")
+    hashed = pod["metadata"]["labels"]["pod-template-hash"]
+    assert replica_set["metadata"]["name"] == f"chain-{hashed}"
+    assert replica_set["spec"]["selector"]["matchLabels"] == {"app": "chain", "pod-template-hash": hashed}
+    assert pod["metadata"]["name"].startswith(f"chain-{hashed}-")
     await _scale(on, "chain", 0)
     await _pods(on, "chain", 0)
 

@@ -96,8 +96,8 @@ def _walk(value: Any, name: str, path: Path, found: dict[Path, Any], custom: boo
             found[*path, f"v:{json.dumps(item)}"] = True
     elif isinstance(value, list) and value and not custom and (keys := _keys_of(name, value)):
         for item in value:
-            told = json.dumps({k: item.get(k) for k in sorted(keys)}, separators=(",", ":"))
-            here = (*path, f"k:{told}")
+            keys_as_json = json.dumps({k: item.get(k) for k in sorted(keys)}, separators=(",", ":"))
+            here = (*path, f"k:{keys_as_json}")
             found[*here, "."] = True
             for key, part in item.items():
                 _walk(part, key, (*here, f"f:{key}"), found, custom)

@@ -200,7 +200,7 @@ class Operator:
         self._clock = loop.clock
 
     async def work(self) -> int:
-        """Take what the watches tell, and run every pass that is due."""
+        """Take what the watches deliver, and run every pass that is due."""
         done = 0
         if self._clock() >= self.audit_due:
             try:

@@ -30,7 +30,7 @@ from .storage import Change
 Manifest = dict[str, Any]
 # Back within this of need; one tick more than the promise, for a moment is seen only when it is over.
 RESTORED = timedelta(seconds=4)
-# What a lagging watch may not have told yet.
+# What a lagging watch may not have delivered yet.
 UNSEEN = timedelta(seconds=8)
 SEEN = timedelta(seconds=2)
 CALM = timedelta(seconds=8)
@@ -45,7 +45,7 @@ class Broken(AssertionError):
 
 
 class Invariants:
-    """Watches one loop. `disturbed` is told of everything that excuses slowness; `hurt` are revisions whose pods were made to
+    """Watches one loop. `disturbed` is called for all that excuses slowness; `hurt` are revisions whose pods were made to
     fail although their image is good."""
 
     def __init__(self, loop: Loop) -> None:
@@ -84,7 +84,7 @@ class Invariants:
             return
         elsewhere = any(is_ready(p) and _pod_revision(p) != revision for p in self.loop.pods())
         if not elsewhere:
-            return  # nobody answers anywhere: traffic waits where somebody is to come first
+            return  # no pod answers anywhere: traffic waits where one is to come first
         self._note_ready()  # time passes within a pass too, while an answer is slow
         seen = self._ready_at.get(revision)
         watches = [w for o in self.loop.operators for w in o.watches.of.values()]
@@ -199,11 +199,11 @@ class Invariants:
         self.hurt &= {*self.loop.deployments(), (self.loop.candidate or {}).get("revision", "")}
         self._restored()
         now = self.loop.clock.now
-        told = dict(self._disagreements()) if self._is_calm() else {}
-        self._disagree_since = {what: self._disagree_since.get(what, now) for what in told}
+        disagreements = dict(self._disagreements()) if self._is_calm() else {}
+        self._disagree_since = {what: self._disagree_since.get(what, now) for what in disagreements}
         for what, since in self._disagree_since.items():
             if now - since > SETTLED:
-                raise Broken(f"{what}: {told[what]}; {self.loop.described()}")
+                raise Broken(f"{what}: {disagreements[what]}; {self.loop.described()}")
 
     def _note_ready(self) -> None:
         for pod in self.loop.all(POD):
@@ -215,7 +215,7 @@ class Invariants:
         return now - self._calm_since > CALM and now > self.excused_until
 
     def _contested(self) -> bool:
-        """Somebody keeps putting a child back, and the status says so: repairs become rarer."""
+        """Someone keeps putting a child back, and the status says so: repairs become rarer."""
         return self.loop.condition("Contested").get("status") == "True"
 
     def _restored(self) -> None:
@@ -236,7 +236,7 @@ class Invariants:
         elif now - self._needed_since > RESTORED:
             since = (now - self._needed_since).total_seconds()
             raise Broken(
-                f"11: nobody has answered for {since:.0f} s beside ready stable pods; {loop.described()}"
+                f"11: no pod has answered for {since:.0f} s beside ready stable pods; {loop.described()}"
             )
 
     def _disagreements(self) -> Iterator[tuple[str, str]]:

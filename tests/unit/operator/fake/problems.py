@@ -55,8 +55,8 @@ def wrong_version(kind: Kind, name: str, asked: str, stored: str) -> Problem:
 
 
 def invalid(kind: Kind, name: str, *details: str) -> Problem:
-    told = details[0] if len(details) == 1 else f"[{', '.join(details)}]"
-    return Problem(422, f'{type_name(kind)} "{name}" is invalid: {told}')
+    causes = details[0] if len(details) == 1 else f"[{', '.join(details)}]"
+    return Problem(422, f'{type_name(kind)} "{name}" is invalid: {causes}')
 
 
 def forbidden(kind: Kind, name: str, why: str) -> Problem:

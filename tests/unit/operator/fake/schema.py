@@ -123,8 +123,8 @@ def _problems(schema: Manifest, value: Any, path: str) -> list[str]:
         return [f'{path}: Invalid value: "{value}": {path} in body must be of type integer,string: "number"']
     wrong_bool = isinstance(value, bool) and kind in ("integer", "number")
     if kind in _TYPES and (not isinstance(value, _TYPES[kind]) or wrong_bool):
-        told = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
-        was = told.get(type(value), "null")
+        types = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+        was = types.get(type(value), "null")
         return [f'{path}: Invalid value: "{was}": {path} in body must be of type {kind}: "{was}"']
     found: list[str] = []
     if isinstance(value, dict):

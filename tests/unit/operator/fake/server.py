@@ -161,8 +161,8 @@ class ApiServer:
         meta = given["metadata"]
         stored = self._stored(kind, meta.get("namespace"), meta["name"])
         if kind in _VERSION_NEEDED and not meta.get("resourceVersion"):
-            told = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
-            raise problems.invalid(kind, meta["name"], told)
+            message = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+            raise problems.invalid(kind, meta["name"], message)
         return self._update(stored, copied(given), manager, subresource, dry_run, written)
 
     def patch(
@@ -234,7 +234,7 @@ class ApiServer:
         if stored is None:
             self.create(kind, given, manager=manager)
             stored = self._stored(kind, meta["namespace"], meta["name"])
-            # One write for whoever watches: the entry is of another kind from the start.
+            # One write for all who watch: the entry is of another kind from the start.
             stored.own((Entry(*who, time=self.clock.stamp(), paths=frozenset(wanted)),))
             return stored.read()
         self._check_fence(stored, str(meta.get("uid") or ""), str(meta.get("resourceVersion") or ""))
@@ -438,8 +438,8 @@ class ApiServer:
         if state is None:
             raise Problem(404, f'namespaces "{namespace}" not found')
         if state == "Terminating":
-            told = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise problems.forbidden(kind, name, told)
+            message = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise problems.forbidden(kind, name, message)
 
 
 def _keep_other_half(kind: Kind, obj: Manifest, old: Manifest, subresource: str) -> None:

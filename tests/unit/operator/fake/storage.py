@@ -43,7 +43,7 @@ class Stored:
         self.entries, self._text = entries, b""
 
     def read(self, version: int | None = None) -> Manifest:
-        """A copy as a client gets it. `version`: as a watch tells it, with the version of its deletion."""
+        """A copy as a client gets it. `version`: as a watch delivers it, with the version of its deletion."""
         if not self._text:
             api_version = self.kind.api_version
             entries = [e.rendered(api_version) for e in self.entries]

@@ -74,7 +74,7 @@ NEEDED = (None, SERVICE, DEPLOYMENT, POD, MARAUDERSMAP)
 GATEWAY = {"parentRefs": [{"name": "gate"}]}
 
 
-class Teller:
+class Player:
     """Carries events out on a loop of its own."""
 
     def __init__(self, loop: Loop, invariants: Invariants) -> None:
@@ -348,7 +348,7 @@ def _is_lost(storage: Storage, obj: Stored) -> bool:
 
 
 @dataclass(slots=True)
-class Told:
+class Outcome:
     """How a story went."""
 
     steps: int = 0
@@ -361,22 +361,22 @@ def invent(seed: int, length: int) -> list[Event]:
     """A story: (event, number), the empty event being time that passes."""
     dice = random.Random(seed)  # noqa: S311 (the same stories each time)
     loop = Loop()
-    teller = Teller(loop, Invariants(loop))
-    names = [n for n, (weight, _) in teller.events.items() for _ in range(weight)]
+    player = Player(loop, Invariants(loop))
+    names = [n for n, (weight, _) in player.events.items() for _ in range(weight)]
     names += [""] * len(names)
     return [(dice.choice(names), dice.randrange(2**31)) for _ in range(length)]
 
 
-async def tell(story: Sequence[Event], *, end: bool = True) -> Told:
+async def play(story: Sequence[Event], *, end: bool = True) -> Outcome:
     """Play a story; what broke, if anything did."""
-    told = Told(events=Counter())
+    outcome = Outcome(events=Counter())
     async with Loop() as loop:
         invariants = Invariants(loop)
-        teller = Teller(loop, invariants)
+        player = Player(loop, invariants)
         owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
         loop.server.create(CONFIG_MAP, owl, manager="kubectl")
         loop.server.served.add(HTTP_ROUTE)
-        loop.every_tick.append(lambda: _count(told))
+        loop.every_tick.append(lambda: _count(outcome))
         try:
             await loop.create(
                 config={"configMapRefs": [{"name": "owl"}]},
@@ -385,18 +385,18 @@ async def tell(story: Sequence[Event], *, end: bool = True) -> Told:
             for name, number in story:
                 if name:
                     dice = random.Random(number)  # noqa: S311
-                    assert told.events is not None
-                    told.events[name] += 1
+                    assert outcome.events is not None
+                    outcome.events[name] += 1
                     try:
-                        teller.events[name][1](dice)
+                        player.events[name][1](dice)
                     except Problem:
-                        told.events[f"{name} (refused)"] += 1
+                        outcome.events[f"{name} (refused)"] += 1
                     for _ in range(dice.choice([0, 1, 1, 3])):
                         await loop.survive()
                 else:
                     await loop.survive()
             if end:
-                await _end(teller)
+                await _end(player)
         except (
             Broken,
             AssertionError,
@@ -406,38 +406,38 @@ async def tell(story: Sequence[Event], *, end: bool = True) -> Told:
             ValueError,
             ClusterError,
         ) as error:
-            told.broken = f"{type(error).__name__}: {error}"
-        told.faults = sum(loop.faults.injected.values())
-    return told
+            outcome.broken = f"{type(error).__name__}: {error}"
+        outcome.faults = sum(loop.faults.injected.values())
+    return outcome
 
 
-def play(number: int, length: int) -> Told:
+def play_numbered(number: int, length: int) -> Outcome:
     """The story of that number, in an event loop of its own."""
-    return asyncio.run(tell(invent(number, length)))
+    return asyncio.run(play(invent(number, length)))
 
 
-async def _end(teller: Teller) -> None:
+async def _end(player: Player) -> None:
     try:
-        await teller.calm_down()
+        await player.calm_down()
     except Killed:
-        teller.loop.restart()
-        await teller.calm_down()
+        player.loop.restart()
+        await player.calm_down()
 
 
-def _count(told: Told) -> None:
-    told.steps += 1
+def _count(outcome: Outcome) -> None:
+    outcome.steps += 1
 
 
 async def shortened(story: list[Event], tries: int = 60) -> tuple[list[Event], str]:
     """A shorter story that breaks as well, and how."""
-    best, broken = story, (await tell(story)).broken
+    best, broken = story, (await play(story)).broken
     size = max(len(best) // 2, 1)
     while tries > 0:
         start = 0
         while start < len(best) and tries > 0:
             shorter = best[:start] + best[start + size :]
             tries -= 1
-            if found := (await tell(shorter)).broken:
+            if found := (await play(shorter)).broken:
                 best, broken = shorter, found
             else:
                 start += size
@@ -475,4 +475,4 @@ def _mutate(value: Any, dice: random.Random) -> None:
         return
 
 
-__all__ = ["API", "EVENT", "NAME", "NODE", "Call", "invent", "play", "shortened", "tell"]
+__all__ = ["API", "EVENT", "NAME", "NODE", "Call", "invent", "play", "play_numbered", "shortened"]

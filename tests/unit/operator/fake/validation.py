@@ -93,8 +93,8 @@ def _selector(spec: Manifest) -> list[str]:
     wanted = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
     if any(labels.get(k) != v for k, v in wanted.items()):
-        told = "`selector` does not match template `labels`"
-        return [f"spec.template.metadata.labels: Invalid value: {_go(labels)}: {told}"]
+        message = "`selector` does not match template `labels`"
+        return [f"spec.template.metadata.labels: Invalid value: {_go(labels)}: {message}"]
     return []
 
 

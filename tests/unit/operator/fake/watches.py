@@ -30,7 +30,7 @@ class Event:
 
 
 class Watch:
-    """One kind. `lag`: seconds until a change is told. `frozen`: nothing is told. `cut`: the connection is gone."""
+    """One kind. `lag`: seconds until a change is delivered. `frozen`: nothing is. `cut`: the connection is gone."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class Watch:
                 for s in self._server.storage.all(self.kind, self._namespace)
                 if self._selected(s)
             ]
-        told = []
+        events = []
         horizon = self._server.clock.now - timedelta(seconds=self.lag)
         for change in self._server.storage.changes(self.kind, self.position):
             if change.at > horizon:
                 break
             self.position = change.version
             if self._namespace in (None, change.namespace) and (event := self._event(change)):
-                told.append(event)
-        return told
+                events.append(event)
+        return events
 
     def _allowed(self, rights: Rights) -> bool:
         """kopf logs a refusal as an error and tries again."""

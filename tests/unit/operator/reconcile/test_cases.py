@@ -93,10 +93,10 @@ async def test_o1_a_refused_ingress_holds_no_good_revision_up() -> None:
         # then
         await loop.until(lambda: loop.stable not in ("", before), 180)
         await loop.until(lambda: not loop.candidate, 120)
-        told = loop.condition("ChildrenApplied")
-        assert told["status"] == "False"
-        assert "Ingress" in told["message"]
-        assert "exceeded quota" in told["message"]
+        applied = loop.condition("ChildrenApplied")
+        assert applied["status"] == "False"
+        assert "Ingress" in applied["message"]
+        assert "exceeded quota" in applied["message"]
         # and when it may be made
         loop.server.admission.quotas.clear()
         await loop.until(lambda: loop.phase == "Ready" and loop.find(INGRESS, API) is not None, 180)
@@ -283,7 +283,7 @@ async def test_o10_another_pull_secret_exchanges_no_pod() -> None:
         assert loop.phase == "Ready"
 
 
-# --- O12: Ready is said of what is there ------------------------------------------------------------------------------
+# --- O12: Ready speaks of what is there ------------------------------------------------------------------------------
 async def test_o12_a_wrong_password_shows_and_costs_no_working_pod() -> None:
     async with Loop() as loop:
         # given
@@ -393,7 +393,7 @@ async def test_o18_a_former_leader_undoes_nothing() -> None:
         loop.restart()
         await loop.until(lambda: loop.phase == "RolledBack", 60)
         ledger, stable = loop.rejected, loop.stable
-        # when: the former one goes on from what it knew, and nobody has told it to stop
+        # when: the former one goes on from what it knew, and nothing has made it stop
         loop.operators.insert(0, asleep)
         await loop.run(120)
         # then

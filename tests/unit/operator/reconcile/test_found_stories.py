@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operator.fake.story import Event, tell
+from tests.unit.operator.fake.story import Event, play
 
 FOUND: dict[str, list[Event]] = {
     "a migrations Job that may not be made was another attempt in each pass": [
@@ -19,4 +19,4 @@ FOUND: dict[str, list[Event]] = {
 
 @pytest.mark.parametrize("what", FOUND)
 async def test_a_story_that_broke_an_invariant_once(what: str) -> None:
-    assert (await tell(FOUND[what])).broken == ""
+    assert (await play(FOUND[what])).broken == ""

@@ -64,7 +64,7 @@ def test_what_no_gateway_has_ever_taken_up_leads_nobody_anywhere() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
-def test_a_refusal_is_told_in_the_gateways_words(kind: str) -> None:
+def test_a_refusal_is_reported_in_the_gateways_words(kind: str) -> None:
     facts = route_facts(route(parent(3, **{kind: "False"})), OWNER, spec())
     assert (facts.accepted, facts.reason) == (False, "Word")
     assert facts.message == "the Gateway gateways/edge does not serve the route: Word: words"
@@ -100,7 +100,7 @@ class Routes:
         self.deleted.append(name)
 
 
-def test_without_the_kind_it_is_said_how_to_get_it() -> None:
+def test_without_the_kind_it_is_reported_how_to_get_it() -> None:
     facts = asyncio.run(read_route(cast("Cluster", Routes(None)), Store(), OWNER, spec()))
     assert facts == NOT_SERVED
     asyncio.run(remove_route(cast("Cluster", Routes(None)), Store(), OWNER))

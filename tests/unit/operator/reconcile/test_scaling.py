@@ -60,7 +60,7 @@ async def test_the_order_in_which_autoscalers_are_listed_is_no_news() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected", "words"),
+    ("reported", "expected", "words"),
     [
         (WELL, Reason.FOLLOWS_LOAD, ""),
         (but(ACTIVE, "False", "FailedGetResourceMetric", NO_METRICS), Reason.NO_POD_METRICS, NO_METRICS),
@@ -73,9 +73,11 @@ async def test_the_order_in_which_autoscalers_are_listed_is_no_news() -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, Reason) else "",
 )
-async def test_each_trouble_has_its_reason(told: list[dict[str, str]], expected: Reason, words: str) -> None:
+async def test_each_trouble_has_its_reason(
+    reported: list[dict[str, str]], expected: Reason, words: str
+) -> None:
     async with Loop() as loop:
-        loop.controllers.autoscaler.conditions[HPA] = told
+        loop.controllers.autoscaler.conditions[HPA] = reported
         await loop.create(autoscaling=ON)
         await loop.until(lambda: bool(loop.condition("ScalingActive")), 10)
         condition = loop.condition("ScalingActive")

@@ -1,4 +1,4 @@
-"""One phase and one message, whoever reports last."""
+"""One phase and one message, in whatever order they are reported."""
 
 from __future__ import annotations
 

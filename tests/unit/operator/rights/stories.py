@@ -1,6 +1,6 @@
 """Stories that together make every kind of call the operator ever makes: what they use is what its roles must grant.
 
-Each is short, because each is told once for every right that it is the first to use, without that right. Their waits are
+Each is short, because each is played once for every right that it is the first to use, without that right. Their waits are
 limits: a story that lacks a right may end in an AssertionError.
 """
 

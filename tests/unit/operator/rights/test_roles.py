@@ -47,7 +47,7 @@ GRANTED = _granted("role.yaml")
 LEASES = _granted("role-leader-election.yaml")
 
 
-async def _tell(story: Story, rights: Rights, namespaces: tuple[str, ...] = ()) -> None:
+async def _run(story: Story, rights: Rights, namespaces: tuple[str, ...] = ()) -> None:
     async with Loop(rights=rights, namespaces=namespaces) as loop:
         await story(loop)
 
@@ -58,7 +58,7 @@ def _used(namespaces: tuple[str, ...] = ()) -> dict[Right, Story]:
     found: dict[Right, Story] = {}
     for story in STORIES:
         rights = Rights(GRANTED)
-        play(lambda story=story, rights=rights: _tell(story, rights, namespaces))  # type: ignore[misc]
+        play(lambda story=story, rights=rights: _run(story, rights, namespaces))  # type: ignore[misc]
         for right in rights.used:
             found.setdefault(right, story)
     return found
@@ -76,7 +76,7 @@ def test_the_namespaced_install_has_the_same_rules_and_uses_all_but_nodes() -> N
     assert "/rules" not in str(changed)
     rights = Rights(GRANTED - {NODES})
     for story in STORIES[:1]:
-        play(lambda story=story: _tell(story, rights, (NAMESPACE,)))  # type: ignore[misc]
+        play(lambda story=story: _run(story, rights, (NAMESPACE,)))  # type: ignore[misc]
     assert rights.refused == [s for s in rights.refused if 'cannot get resource "nodes"' in s]
 
 
@@ -104,7 +104,7 @@ def test_a_right_that_is_missing_shows(right: Right) -> None:
     if right == FINALIZERS:
         words = "cannot set blockOwnerDeletion"
     shown = [*map(str, logs), *statuses, *map(str, ended)]
-    assert any(words in text for text in shown), "nobody learns of it"
+    assert any(words in text for text in shown), "it is reported nowhere"
 
 
 # --- the leader election's calls --------------------------------------------------------------------------------------

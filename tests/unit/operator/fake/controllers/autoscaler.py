@@ -45,6 +45,6 @@ class Autoscaler(Controller):
             self.server.scale(
                 DEPLOYMENT, meta["namespace"], target.body["metadata"]["name"], size, manager=self.manager
             )
-        told = self.conditions.get(meta["name"])
+        conditions = self.conditions.get(meta["name"])
         status = {"currentReplicas": now, "desiredReplicas": size, "currentMetrics": None}
-        self.set_status(scaler, status | ({"conditions": told} if told else {}))
+        self.set_status(scaler, status | ({"conditions": conditions} if conditions else {}))

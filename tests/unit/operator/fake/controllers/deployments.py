@@ -52,15 +52,15 @@ class Deployments(Controller):
         meta, spec = deployment.body["metadata"], deployment.body["spec"]
         template = copied(spec["template"])
         collisions = int((deployment.body.get("status") or {}).get("collisionCount", 0))
-        told = digest([template, collisions] if collisions else template)
-        template["metadata"]["labels"][HASH] = told
-        selector = {"matchLabels": spec["selector"]["matchLabels"] | {HASH: told}}
+        hashed = digest([template, collisions] if collisions else template)
+        template["metadata"]["labels"][HASH] = hashed
+        selector = {"matchLabels": spec["selector"]["matchLabels"] | {HASH: hashed}}
         revision = str(1 + max((int(_revision(s.body)) for s in sets), default=0))
         wanted: Manifest = {
             "apiVersion": "apps/v1",
             "kind": "ReplicaSet",
             "metadata": {
-                "name": f"{meta['name']}-{told}",
+                "name": f"{meta['name']}-{hashed}",
                 "namespace": meta["namespace"],
                 "labels": dict(template["metadata"]["labels"]),
                 "annotations": {REVISION: revision},
@@ -225,10 +225,10 @@ def _owned(replica_set: Stored, deployment: Stored) -> bool:
 
 def _available(yes: bool) -> Manifest:
     if yes:
-        reason, told = "MinimumReplicasAvailable", "Deployment has minimum availability."
+        reason, message = "MinimumReplicasAvailable", "Deployment has minimum availability."
     else:
-        reason, told = "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
-    return {"type": "Available", "status": "True" if yes else "False", "reason": reason, "message": told}
+        reason, message = "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
+    return {"type": "Available", "status": "True" if yes else "False", "reason": reason, "message": message}
 
 
 def _created(pod: Stored) -> float:

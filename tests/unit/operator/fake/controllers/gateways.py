@@ -27,10 +27,10 @@ class Gateways(Controller):
 
     def _parents(self, route: Stored) -> list[Manifest]:
         meta, now = route.body["metadata"], self.server.clock.stamp()
-        told = {"status": "True", "observedGeneration": meta["generation"], "message": ""}
+        common = {"status": "True", "observedGeneration": meta["generation"], "message": ""}
         wanted: list[Manifest] = [
-            {"type": "Accepted", "reason": "Accepted", **told},
-            {"type": "ResolvedRefs", "reason": "ResolvedRefs", **told},
+            {"type": "Accepted", "reason": "Accepted", **common},
+            {"type": "ResolvedRefs", "reason": "ResolvedRefs", **common},
         ]
         known = (route.body.get("status") or {}).get("parents") or [{}]
         parents = [

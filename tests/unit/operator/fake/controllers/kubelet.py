@@ -112,9 +112,9 @@ class Kubelet(Controller):
             life = Life(moment(meta["creationTimestamp"]), now + timedelta(seconds=START_SECONDS))
             self._lives[pod.uid] = life
         if not spec.get("nodeName"):
-            if told := self.unschedulable(pod.body):
+            if message := self.unschedulable(pod.body):
                 wanted = [
-                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
                 ]
                 conditions = with_conditions(pod.body, wanted, stamp(now))
                 self.set_status(pod, {"phase": "Pending", "conditions": conditions})
@@ -153,10 +153,10 @@ class Kubelet(Controller):
         wrong = _misbehaviour(container)
         if life.started_at is None and life.ended_at is None:
             if now < life.starts_at:
-                self._tell(pod, life, {"waiting": {"reason": "ContainerCreating"}}, ready=False)
+                self._report(pod, life, {"waiting": {"reason": "ContainerCreating"}}, ready=False)
                 return
             if waiting := self._cannot_start(pod, container, wrong, life, now):
-                self._tell(pod, life, {"waiting": waiting}, ready=False)
+                self._report(pod, life, {"waiting": waiting}, ready=False)
                 return
             life.started_at = now
         if life.started_at is not None:
@@ -164,12 +164,12 @@ class Kubelet(Controller):
             if end is None:
                 ready = self._ready(pod, container, wrong, life, now)
                 life.was_ready = life.was_ready or ready
-                self._tell(pod, life, {"running": {"startedAt": stamp(life.started_at)}}, ready=ready)
+                self._report(pod, life, {"running": {"startedAt": stamp(life.started_at)}}, ready=ready)
                 return
             life.last, life.ended_at, life.started_at = end, now, None
             if pod.body["spec"]["restartPolicy"] == "Never":
                 phase = "Succeeded" if end["exitCode"] == 0 else "Failed"
-                self._tell(pod, life, {"terminated": end}, ready=False, phase=phase)
+                self._report(pod, life, {"terminated": end}, ready=False, phase=phase)
                 return
         self._wait_for_restart(pod, life, now)
 
@@ -180,12 +180,14 @@ class Kubelet(Controller):
         if now >= life.ended_at + timedelta(seconds=pause + 1):
             life.restarts += 1
             life.started_at, life.ended_at, life.was_ready = now, None, False
-            self._tell(pod, life, {"running": {"startedAt": stamp(now)}}, ready=False)
+            self._report(pod, life, {"running": {"startedAt": stamp(now)}}, ready=False)
         elif pause and now > life.ended_at:
-            told = f"back-off {pause:.0f}s restarting failed container"
-            self._tell(pod, life, {"waiting": {"reason": "CrashLoopBackOff", "message": told}}, ready=False)
+            message = f"back-off {pause:.0f}s restarting failed container"
+            self._report(
+                pod, life, {"waiting": {"reason": "CrashLoopBackOff", "message": message}}, ready=False
+            )
         else:
-            self._tell(pod, life, {"terminated": life.last}, ready=False)
+            self._report(pod, life, {"terminated": life.last}, ready=False)
 
     def _cannot_start(
         self, pod: Stored, container: Manifest, wrong: dict[str, float], life: Life, now: datetime
@@ -200,8 +202,8 @@ class Kubelet(Controller):
         if failed:
             life.pulls += 1
             reason = "ErrImagePull" if life.pulls % 3 == 1 else "ImagePullBackOff"
-            told = f'Back-off pulling image "{image}": ErrImagePull: {failed}'
-            return {"reason": reason, "message": failed if reason == "ErrImagePull" else told}
+            back_off = f'Back-off pulling image "{image}": ErrImagePull: {failed}'
+            return {"reason": reason, "message": failed if reason == "ErrImagePull" else back_off}
         if missing := self._missing(pod, container):
             return {"reason": "CreateContainerConfigError", "message": missing}
         return None
@@ -269,11 +271,11 @@ class Kubelet(Controller):
         delay += float((container.get("readinessProbe") or {}).get("initialDelaySeconds", 0))
         return (now - life.started_at).total_seconds() >= delay
 
-    def _tell(self, pod: Stored, life: Life, state: Manifest, *, ready: bool, phase: str = "") -> None:
+    def _report(self, pod: Stored, life: Life, state: Manifest, *, ready: bool, phase: str = "") -> None:
         container = pod.body["spec"]["containers"][0]
         others = pod.body["spec"]["containers"][1:]
         running = "running" in state or life.restarts > 0 or life.last is not None
-        told = {
+        container = {
             "name": container["name"],
             "image": container["image"],
             "ready": ready,
@@ -301,7 +303,7 @@ class Kubelet(Controller):
         status = {
             "phase": phase or ("Running" if running else "Pending"),
             "conditions": with_conditions(pod.body, wanted, self.server.clock.stamp()),
-            "containerStatuses": [told, *sidecars],
+            "containerStatuses": [container, *sidecars],
         }
         if running:
             status["podIP"] = f"10.1.{int(pod.uid[-6:]) // 250 % 250}.{int(pod.uid[-6:]) % 250 + 1}"

@@ -55,8 +55,8 @@ class StatefulSets(Controller):
     def _record(self, wanted: Stored) -> str:
         """Its history, which carries the labels of its pods and so ours."""
         meta, template = wanted.body["metadata"], wanted.body["spec"]["template"]
-        told = digest(template)
-        name = f"{meta['name']}-{told}"
+        hashed = digest(template)
+        name = f"{meta['name']}-{hashed}"
         known = self.owned(wanted, CONTROLLER_REVISION)
         if self.server.storage.get(CONTROLLER_REVISION, meta["namespace"], name) is None:
             record = {
@@ -65,7 +65,7 @@ class StatefulSets(Controller):
                 "metadata": {
                     "name": name,
                     "namespace": meta["namespace"],
-                    "labels": template["metadata"]["labels"] | {"controller.kubernetes.io/hash": told},
+                    "labels": template["metadata"]["labels"] | {"controller.kubernetes.io/hash": hashed},
                     "ownerReferences": [reference(wanted)],
                 },
                 "revision": len(known) + 1,
@@ -116,16 +116,20 @@ class Jobs(Controller):
         status: Manifest = {"startTime": started, "uncountedTerminatedPods": {}}
         wanted: list[Manifest] = []
         if "Succeeded" in phases:
-            told = "Reached expected number of succeeded pods"
-            wanted = [{"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": told}]
+            message = "Reached expected number of succeeded pods"
+            wanted = [
+                {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": message}
+            ]
             status |= {"succeeded": 1, "completionTime": self.server.clock.stamp()}
         elif "Failed" in phases:
-            told = "Job has reached the specified backoff limit"
-            wanted = [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": told}]
+            message = "Job has reached the specified backoff limit"
+            wanted = [
+                {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": message}
+            ]
             status |= {"failed": 1}
         elif late:
-            told = "Job was active longer than specified deadline"
-            wanted = [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": told}]
+            message = "Job was active longer than specified deadline"
+            wanted = [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": message}]
             for pod in pods:
                 self.delete(pod)
         else:

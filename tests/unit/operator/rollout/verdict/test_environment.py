@@ -119,7 +119,7 @@ def test_lost_node_is_not_held_against_anybody() -> None:
     assert world.serving == world.revision(NEXT)
 
 
-def test_oom_kills_are_told_by_name() -> None:
+def test_oom_kills_are_reported_by_name() -> None:
     """Counted as any other end."""
     behaviour = Behaviour(ready_after=1, dies_after=3, terminations_reason="OOMKilled")
     world = ready_world().behave(BAD, behaviour).edit(image=BAD).run(25)
