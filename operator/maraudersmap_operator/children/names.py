@@ -1,4 +1,4 @@
-"""Names of children: each has one function here, and nobody builds one elsewhere.
+"""Names of children: each has one function here, and none is built elsewhere.
 
 `name` is the resource's, at most 40 characters; `revision` is a hash of 8. The longest, a migrations Job, then
 leaves room for an attempt of 4 digits within the 63 characters of a label value.

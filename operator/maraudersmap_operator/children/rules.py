@@ -14,7 +14,7 @@ from maraudersmap_operator.children.alerts import Alert, operator_alerts, rollou
 from maraudersmap_operator.children.objectives import ALL, Objectives, Scope
 from maraudersmap_operator.children.owner import Manifest
 
-# A path of this repository, which is no address: where it can be read is for the installer to say.
+# A path of this repository, which is no address: where it can be read is for the installer to state.
 RUNBOOK = "docs/incident-playbook.md"
 ALERT_LABELS: Mapping[str, str] = {"team": "marauders-map"}
 

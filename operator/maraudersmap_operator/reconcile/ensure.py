@@ -296,7 +296,7 @@ class Ensurer:
         self._known.sealed[obj["metadata"]["uid"]] = (digest, digest_of(sealed_part(kind, obj, manifest)))
 
     def _confirm(self, kind: Kind, obj: Manifest) -> None:
-        """Into the store, but for what nobody would take out again."""
+        """Into the store, but for what nothing would take out again."""
         if kind not in UNWATCHED:
             self._store.confirm(kind, obj)
 

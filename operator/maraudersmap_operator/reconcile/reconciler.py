@@ -41,7 +41,7 @@ from .sight import fingerprint, in_time
 # Nothing watches routes.
 ROUTE_POLL = timedelta(seconds=60)
 ROUTE_SOON = timedelta(seconds=5)
-# Everything is looked at again after this long, whatever the watches say.
+# Everything is looked at again after this long, whatever the watches deliver.
 RESYNC = timedelta(minutes=10)
 # An object that no watch shows is looked at again after this long.
 UNSEEN_RETRY = timedelta(seconds=5)
@@ -259,7 +259,7 @@ class Reconciler:
         return _next_look(between, now)
 
     async def _references_changed(self, one_pass: Pass, between: Between) -> bool:
-        """They say something else than what was decided on."""
+        """They ask for something else than what was decided on."""
         resource, now = one_pass.resource, self._clock()
         if without_references(resource.spec) or not between.references_due(wish_of(resource), now):
             return False
@@ -316,7 +316,7 @@ def wish_of(resource: MaraudersMap) -> int:
 
 
 def _known_references(resource: MaraudersMap, between: Between) -> References:
-    """As they were read last; what they say may start something new, and can wait until what runs is safe."""
+    """As they were read last; what they contain may start something new, and can wait until what runs is safe."""
     if without_references(resource.spec):
         return NOTHING_TO_READ
     if between.references is None or between.references_of != wish_of(resource):

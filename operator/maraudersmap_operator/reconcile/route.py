@@ -74,7 +74,7 @@ async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | N
 
 
 def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteFacts:
-    """What the Gateways say of the route, and the weight that they are asked for."""
+    """What the Gateways report of the route, and the weight that they are asked for."""
     asked = {(w.namespace or owner.namespace, w.name, w.section_name) for w in _wanted(spec)}
     # Entries of Gateways that an earlier spec named may stay for ever.
     parents = [p for p in (route.get("status") or {}).get("parents") or () if _asked(p, owner) in asked]

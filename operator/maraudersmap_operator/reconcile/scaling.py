@@ -37,11 +37,11 @@ def with_scaling(
     """The status with ScalingActive. `autoscaler`: as it was last seen; without a word from it there is no condition."""
     if not spec.autoscaling.enabled or autoscaler is None:
         return status
-    told = {c["type"]: c for c in (autoscaler.get("status") or {}).get("conditions") or ()}
-    if not told:
+    known = {c["type"]: c for c in (autoscaler.get("status") or {}).get("conditions") or ()}
+    if not known:
         return status
     active, able, limited = (
-        told.get(kind, {}) for kind in ("ScalingActive", "AbleToScale", "ScalingLimited")
+        known.get(kind, {}) for kind in ("ScalingActive", "AbleToScale", "ScalingLimited")
     )
     reason, message = Reason.FOLLOWS_LOAD, ""
     if _is(active, "False", AMBIGUOUS) or _is(able, "False", AMBIGUOUS):

@@ -48,7 +48,7 @@ _KEPT: Final = (
     "pattern",
     "required",
 )
-# Keywords that are rendered below, or that say nothing to the API server.
+# Keywords that are rendered below, or that mean nothing to the API server.
 _HANDLED: Final = frozenset(
     {"$ref", "$defs", "title", "properties", "additionalProperties", "items", "anyOf", "allOf", "const"}
     | {"minItems", "maxItems", "minProperties", "maxProperties", "exclusiveMinimum", "exclusiveMaximum"}

@@ -1,7 +1,7 @@
 """The base of what a user writes: frozen, camelCase outside, unknown fields refused, rules stated once.
 
 A cross-field rule is one `Rule`: the Python predicate guards `parse`, the CEL expression guards `kubectl
-apply`, and both say the same sentence. A rule without predicate compares with the old object, which only the
+apply`, and both give the same sentence. A rule without predicate compares with the old object, which only the
 API server has.
 """
 

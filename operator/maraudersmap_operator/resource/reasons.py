@@ -60,7 +60,7 @@ class Reason(StrEnum):
     STABLE_NOT_READY = "StableNotReady"
     NO_WAY_BACK = "NoWayBack"
     IRREVERSIBLE_MIGRATION = "IrreversibleMigration"
-    # Phases, where nothing says more.
+    # Phases, where nothing more exact is known.
     PENDING = "Pending"
     DEPLOYING = "Deploying"
     ROLLING_OUT = "RollingOut"

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-# kopf says at INFO what it does with each event; here the operator reports that itself.
+# kopf logs at INFO what it does with each event; here the operator reports that itself.
 NOISY = ("kopf", "kopf.objects", "kopf._core", "aiohttp.access", "asyncio")
 
 
