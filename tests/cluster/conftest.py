@@ -136,7 +136,7 @@ def plain(kubectl: Kubectl, good_image: str) -> Iterator[Scenario]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """After a failure, tell what the cluster looked like."""
+    """After a failure, report what the cluster looked like."""
     report = yield
     if not report.failed or not isinstance(item, pytest.Function):
         return report

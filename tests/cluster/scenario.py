@@ -194,8 +194,8 @@ class Scenario:
             if time.monotonic() > deadline:
                 resource = self.kubectl.find("-n", self.namespace, "get", "maraudersmap", NAME) or {}
                 status = resource.get("status") or {}
-                told = f"phase {status.get('phase')}: {status.get('message')}"
-                raise AssertionError(f"{what}: not within {seconds:.0f} s; {told}")
+                last = f"phase {status.get('phase')}: {status.get('message')}"
+                raise AssertionError(f"{what}: not within {seconds:.0f} s; {last}")
             time.sleep(POLL_SECONDS)
         return found
 

@@ -1,4 +1,4 @@
-"""What a resource needs and does not get is told in a condition that says what to do, and heals by itself."""
+"""What a resource needs and does not get is reported in a condition that says what to do, and heals by itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.cluster.scenario import NAME, Scenario, merged, small_spec
 def _message(scenario: Scenario, *words: str) -> str:
     """The message of the Ready condition, once it names all of this."""
 
-    def told() -> str | None:
+    def reported() -> str | None:
         status, _, message = scenario.condition("Ready")
         return message if status == "False" and all(w in message for w in words) else None
 
-    return scenario.until(told, f"Ready=False that names {', '.join(words)}", budgets.NOTICED)
+    return scenario.until(reported, f"Ready=False that names {', '.join(words)}", budgets.NOTICED)
 
 
 def test_a_missing_secret_is_named_and_heals(scenario: Scenario) -> None:
@@ -37,7 +37,7 @@ def test_a_missing_secret_is_named_and_heals(scenario: Scenario) -> None:
     scenario.until_phase("Ready", budgets.READY)
 
 
-def test_a_namespace_without_room_is_told(scenario: Scenario) -> None:
+def test_a_namespace_without_room_is_reported(scenario: Scenario) -> None:
     # given
     scenario.do("create", "quota", "no-room", "--hard=pods=0")
     # when

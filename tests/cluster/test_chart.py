@@ -37,7 +37,7 @@ class Helm:
         return done.stdout
 
     def refuses(self, *args: str) -> str:
-        """What is said to values that are wrong."""
+        """The answer to values that are wrong."""
         with pytest.raises(AssertionError) as refused:
             self("template", "marauders", str(CHART), *args)
         return str(refused.value)

@@ -65,7 +65,7 @@ def editor(small: Scenario, tmp_path_factory: pytest.TempPathFactory) -> User:
     return user(small, "editor", "--clusterrole=edit", tmp_path_factory.mktemp("editor"))
 
 
-def test_a_rollback_is_told_explained_and_tried_again(small: Scenario, editor: User) -> None:
+def test_a_rollback_is_reported_explained_and_tried_again(small: Scenario, editor: User) -> None:
     # given
     small.is_ready()
     assert "2 of 2 pods ready" in editor("status", NAME)
@@ -74,10 +74,10 @@ def test_a_rollback_is_told_explained_and_tried_again(small: Scenario, editor: U
     small.edit(image=bad)
     # then watching ends with it
     assert "RolledBack" in editor("status", NAME, "--for=rolled-back", "--timeout", SECONDS)
-    # and it is told why, what differs, and what happened
-    told = editor("explain", NAME)
-    assert "ImageNotFound: the registry answers that this image or tag does not exist" in told
-    assert f"kubectl marauders retry {NAME} -n {small.namespace}" in told
+    # and it is shown why, what differs, and what happened
+    printed = editor("explain", NAME)
+    assert "ImageNotFound: the registry answers that this image or tag does not exist" in printed
+    assert f"kubectl marauders retry {NAME} -n {small.namespace}" in printed
     difference = editor.json("diff", NAME)["changes"]
     assert difference == [
         {"path": "spec.containers[api].image", "old": json.dumps(small.good), "new": json.dumps(bad)}
@@ -162,9 +162,9 @@ def test_with_little_rights_it_shows_what_it_may_and_changes_nothing(small: Scen
     small.kubectl.apply(role, namespace=small.namespace)
     reader = user(small, "reader", "--role=reader", tmp_path)
     # then
-    told = reader("status", NAME)
-    assert "pods unknown" in told
-    assert "note: pods are left out: you may not list them" in told
+    printed = reader("status", NAME)
+    assert "pods unknown" in printed
+    assert "note: pods are left out: you may not list them" in printed
     assert "Ready" in reader("explain", NAME)
     assert "you may not do in this namespace" in reader("diff", NAME, code=1)
     assert "the API server refuses" in reader("pause", NAME, code=1)

@@ -33,9 +33,9 @@ def test_a_bad_image_ends_the_deployment_with_the_cause_and_the_evidence(
     # then
     status = scenario.status()
     assert status["phase"] == "RolledBack"
-    told = summary.read_text()
-    assert f"`{bad}` was not deployed" in told
-    assert status["message"] in told
+    report = summary.read_text()
+    assert f"`{bad}` was not deployed" in report
+    assert status["message"] in report
     # and the evidence is what the kubelet said
-    assert "ImageNotFound" in told
+    assert "ImageNotFound" in report
     assert status["stable"]["image"] == scenario.good

@@ -138,15 +138,15 @@ def test_a_rollout_is_not_noticed_through_the_edge_and_sockets_end_in_order(
             status = home.until_phase("Ready", budgets.PROMOTED)
             home.until_true(lambda: not home.pods(before), "no pod of the old revision", budgets.GONE)
             # then
-            told = listening.result(timeout=budgets.GONE)
+            heard = listening.result(timeout=budgets.GONE)
         counts = prober.read()
     finally:
         prober.stop()
     assert status["stable"]["revision"] != before
     assert counts.failed == 0, counts.failures
     # the socket brought events before and after, and its end was announced
-    assert [line.get("turn") for line in told] == ["first", "second", None]
-    assert told[-1] == {"closed": GOING_AWAY}
+    assert [line.get("turn") for line in heard] == ["first", "second", None]
+    assert heard[-1] == {"closed": GOING_AWAY}
 
 
 def _is_online(prober: Prober) -> bool:

@@ -55,8 +55,8 @@ class RealGround:
         await self._do("apply", "-f", "-", input=json.dumps(wanted))
 
         async def in_force() -> bool:
-            told = await self._do("get", "resourcequota", name, "-o", "json")
-            return (json.loads(told).get("status") or {}).get("hard") == hard
+            quota = await self._do("get", "resourcequota", name, "-o", "json")
+            return (json.loads(quota).get("status") or {}).get("hard") == hard
 
         await self.until(in_force, f"quota {name}")
 

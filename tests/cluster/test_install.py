@@ -1,4 +1,4 @@
-"""Installing and uninstalling, on a control plane of the test's own: it has no nodes, so nobody waits for pods."""
+"""Installing and uninstalling, on a control plane of the test's own: it has no nodes, so nothing waits for pods."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_installing_again_changes_nothing(run: Kubectl, capsys: pytest.CaptureFi
     assert "0 made, 0 changed, 13 were as wanted" in capsys.readouterr().err
     # and with another image
     assert main(["install", "--image", f"{IMAGE}4"]) == 0
-    told = capsys.readouterr().err
-    assert "changed: Deployment marauders-system/marauders-operator" in told
-    assert "0 made, 1 changed, 12 were as wanted" in told
+    printed = capsys.readouterr().err
+    assert "changed: Deployment marauders-system/marauders-operator" in printed
+    assert "0 made, 1 changed, 12 were as wanted" in printed
 
 
 @pytest.mark.extended

@@ -41,12 +41,12 @@ def test_a_registry_that_is_down_is_waited_for(
         # when
         small.edit(image=unpulled_image)
 
-        # then it is tried, told and not rejected
-        def told() -> Object | None:
+        # then it is tried, reported and not rejected
+        def reported() -> Object | None:
             status = small.status()
             return status if "pull" in str(status.get("message", "")).lower() else None
 
-        status = small.until(told, "a message that the image cannot be pulled", budgets.NOTICED)
+        status = small.until(reported, "a message that the image cannot be pulled", budgets.NOTICED)
         assert status["serving"] == stable
         assert not [r for r in status["rejected"] if r["image"] == unpulled_image]
         # and when the registry is back

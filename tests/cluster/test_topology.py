@@ -88,13 +88,13 @@ def test_the_probes_have_their_paths_and_times(ready: Scenario, revision: str) -
     deployment = _one(ready, "deployment", f"{NAME}-api-{revision}")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
 
-    def told(kind: str) -> tuple[str, int, int]:
+    def settings(kind: str) -> tuple[str, int, int]:
         probe = container[kind]
         return probe["httpGet"]["path"], probe.get("initialDelaySeconds", 0), probe["periodSeconds"]
 
-    assert told("livenessProbe") == ("/health/live", 10, 30)
-    assert told("readinessProbe") == ("/health/ready", 5, 10)
-    assert told("startupProbe") == ("/health/live", 0, 1)
+    assert settings("livenessProbe") == ("/health/live", 10, 30)
+    assert settings("readinessProbe") == ("/health/ready", 5, 10)
+    assert settings("startupProbe") == ("/health/live", 0, 1)
     assert container["startupProbe"]["failureThreshold"] >= 300
 
 

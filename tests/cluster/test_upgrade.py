@@ -50,7 +50,7 @@ def first_release() -> str:
 
 @pytest.fixture(scope="module")
 def definition(kubectl: Kubectl) -> None:
-    """The definition of this release is there. Whoever shares the cluster may have a newer one: that is left."""
+    """The definition of this release is there. Someone who shares the cluster may have a newer one: that is left."""
     if kubectl.find("get", "crd", CRD) is None:
         kubectl("apply", "--server-side", "-k", str(CHECKOUT / "crds"))
         await_established(kubectl, CRD)

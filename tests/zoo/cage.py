@@ -132,7 +132,7 @@ def _stable(status: Object) -> str:
 class Cage(Scenario):
     """The resource of one strategy. Each trial begins and ends with its stable revision Ready."""
 
-    strategy: str = ""  # as the table tells it
+    strategy: str = ""  # as the table shows it
     target: str = ""  # host that the prober asks; empty: the Service
     rows: list[Row] = field(default_factory=list)
     ledger: list[Object] = field(default_factory=list)

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Seconds count from the edit; None where there is nothing to tell."""
+    """Seconds count from the edit; None where there is nothing to report."""
 
     strategy: str
     case: str

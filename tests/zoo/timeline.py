@@ -1,4 +1,4 @@
-"""What a MaraudersMap's status said, and when: every version of it, as a watch brings it."""
+"""What a MaraudersMap's status was, and when: every version of it, as a watch brings it."""
 
 from __future__ import annotations
 
