@@ -12,6 +12,7 @@ FOLDERS = "api_service|operator|crds|manifests|tests|dev|bench|docs|requirements
 SOURCES = ("*.py", "*.md", "*.yaml", "*.toml", "*.go", "Makefile", "*.mk", "Dockerfile*")
 
 A_FILE = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*-]*[\w*])|(?<![\w/.-])([\w-]+\.md)\b")
+A_SOURCE = re.compile(r"`((?:[\w-]+/)*[\w-]+\.(?:py|go|sh|sql|lua))`")
 A_TARGET = re.compile(r"(?:`|\$ )make ([a-z][a-z0-9-]*)")
 A_LINK = re.compile(r"\]\(([^)\s]+)\)")
 FOREIGN = {"node_modules", ".venv", "__pycache__"}
@@ -45,6 +46,17 @@ def _exists(file: Path, name: str) -> bool:
 
 def test_files_that_are_named_exist() -> None:
     assert [line for file in _files() for line in _missing(file)] == []
+
+
+def test_sources_that_are_named_by_the_end_of_their_path_exist() -> None:
+    """As `rollout/decide.py` is in docs/architecture.md: wherever such a folder stands."""
+    paths = [f"/{f.relative_to(ROOT)}" for folder in FOLDERS.split("|") for f in (ROOT / folder).rglob("*.*")]
+    assert [
+        f"{file.relative_to(ROOT)} names {name}"
+        for file in _files()
+        for name in dict.fromkeys(A_SOURCE.findall(file.read_text(errors="replace")))
+        if not any(path.endswith(f"/{name}") for path in paths)
+    ] == []
 
 
 def test_make_targets_that_are_named_exist() -> None:
