@@ -146,7 +146,7 @@ def _idle(plane: Plane, operator: Operator, seconds: float, row) -> None:  # typ
     row("writes in that time", seen.counted(seen.writes))
     row("reads in that time", seen.counted(seen.reads))
     for write in seen.writes[:SHOWN]:
-        say(write.described())
+        print_line(write.described())
 
 
 def _edits(plane: Plane, count: int, row) -> None:  # type: ignore[no-untyped-def]
@@ -156,7 +156,7 @@ def _edits(plane: Plane, count: int, row) -> None:  # type: ignore[no-untyped-de
     for number in range(edits):
         took.append(fleet.edit(plane, number * step, "marauders-map-api:0.2.0"))
         if took[-1] > SLOW_SECONDS:
-            say(f"edit of map-{number * step}, until {datetime.now(UTC):%H:%M:%S}: {took[-1]:.1f} s")
+            print_line(f"edit of map-{number * step}, until {datetime.now(UTC):%H:%M:%S}: {took[-1]:.1f} s")
     took.sort()
     row(
         f"edit to candidate in the status, {edits} edits",
