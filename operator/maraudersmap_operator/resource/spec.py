@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from maraudersmap_operator.resource.data import Cache, Database
-from maraudersmap_operator.resource.model import LocalRef, Model, Rule, SecretSource
+from maraudersmap_operator.resource.model import LocalRef, Model, Rule, SecretSource, not_filled_in
 from maraudersmap_operator.resource.monitoring import Monitoring
 from maraudersmap_operator.resource.policy import (
     MAX_SHARE_BY_PODS,
@@ -71,7 +71,9 @@ class MaraudersMapSpec(Model):
         default=NetworkPolicy(), description="Who may open connections to the pods."
     )
     monitoring: Monitoring = Field(
-        default=Monitoring(), description="What the Prometheus operator and Grafana are given of the service."
+        default=Monitoring(),
+        description="What the Prometheus operator and Grafana are given of the service.",
+        json_schema_extra=not_filled_in,
     )
     pod_template: PodTemplate = Field(default=PodTemplate(), description="What else the API's pods carry.")
     suspend: bool = Field(default=False, description="On: no API pods run; data, Services and Secrets stay.")

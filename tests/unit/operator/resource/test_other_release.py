@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from tests.unit.operator.fake import schema
 from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop
 from tests.unit.operator.fake.patches import copied
@@ -139,3 +140,27 @@ async def test_a_visit_of_the_first_release_in_the_middle_of_a_rollout_forgets_n
         assert all(counted[r["pod"]] >= r["count"] for r in at(before, "memory.failures.terminations"))
         await loop.until(lambda: bool(loop.rejected), 120)
         assert loop.rejected[0]["reason"] == "CrashLoop"
+
+
+def new_fields(now: dict[str, Any], then: dict[str, Any], path: str = "spec") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Those of `now` that `then` has no place for, by path."""
+    known = then.get("properties") or {}
+    for name, field in (now.get("properties") or {}).items():
+        if name in known:
+            yield from new_fields(field, known[name], f"{path}.{name}")
+        else:
+            yield f"{path}.{name}", field
+    if "items" in now and "items" in then:
+        yield from new_fields(now["items"], then["items"], f"{path}[]")
+
+
+def test_no_field_that_the_first_release_does_not_know_is_filled_in() -> None:
+    """Its operator refuses what it does not know: an older one beside this definition must not meet it unasked."""
+    now = yaml.safe_load(schema.CRD.read_text(encoding="utf-8"))
+    then = yaml.safe_load(schema.FIRST_RELEASE.read_text(encoding="utf-8"))
+    specs = [
+        d["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] for d in (now, then)
+    ]
+    found = dict(new_fields(*specs))
+    assert found
+    assert [path for path, field in found.items() if "default" in field] == []
