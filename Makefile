@@ -150,10 +150,11 @@ zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into 
 # The cluster's tests mostly wait, so they run beside the others; those give way to them, for the time limits of a real
 # cluster are real. What has to be installed is there before: two at once would fight over the package manager's lock.
 OTHERS := test-unit test-component test-monitoring test-browser
+# Not $(MAKE) in the recipe itself: make --dry-run would run it.
+BESIDE := $(MAKE) --no-print-directory
 .PHONY: test
 test: lint pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## everything: lint, and then the cluster's tests beside all others
-	@$(PY) -m dev.side_by_side cluster='$(MAKE) --no-print-directory test-cluster' \
-	  others='nice -n 10 $(MAKE) --no-print-directory $(OTHERS)'
+	@$(PY) -m dev.side_by_side cluster='$(BESIDE) test-cluster' others='nice -n 10 $(BESIDE) $(OTHERS)'
 
 STEPS ?= 100000
 .PHONY: property-long

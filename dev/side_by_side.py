@@ -1,4 +1,4 @@
-"""Run commands at the same time, and say how each of them ended: `python -m dev.side_by_side NAME='command' ...`
+"""Run commands at the same time, and report how each of them ended: `python -m dev.side_by_side NAME='command' ...`
 
 Every line of output is shown as it comes, with the name in front, and the last lines of what failed once more at the end.
 One that fails does not end the others. Ctrl-C ends all of them, and what they have started. Exit code: 0 when all succeeded,
@@ -7,6 +7,7 @@ One that fails does not end the others. Ctrl-C ends all of them, and what they h
 
 from __future__ import annotations
 
+import argparse
 import os
 import selectors
 import signal
@@ -60,12 +61,9 @@ class Asked:
 
 
 def main(arguments: Sequence[str]) -> int:
-    named = [argument.partition("=") for argument in arguments]
-    if not named or not all(name and command for name, _, command in named):
-        print(__doc__, file=sys.stderr)
-        return 2
+    named = _parsed(arguments)
     with _asked() as asked:
-        running = [_start(name, command) for name, _, command in named]
+        running = [_start(name, command) for name, command in named]
         width = max(len(c.name) for c in running)
         _follow(running, asked, width)
     for command in running:
@@ -74,11 +72,28 @@ def main(arguments: Sequence[str]) -> int:
     print()
     for command in running:
         code = command.process.returncode
-        told = "passed" if code == 0 else f"FAILED ({code})"
-        print(f"{command.name:{width}} {told} after {command.seconds:.0f} s")
+        outcome = "passed" if code == 0 else f"FAILED ({code})"
+        print(f"{command.name:{width}} {outcome} after {command.seconds:.0f} s")
     if asked.times:
         return 130
     return int(any(c.process.returncode for c in running))
+
+
+def _parsed(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and commands. Ends the program with 2 when they are not understood."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.side_by_side",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "commands", nargs="+", metavar="NAME=COMMAND", help="a line for the shell, and its name"
+    )
+    named = [argument.partition("=") for argument in parser.parse_args(arguments).commands]
+    for name, _, command in named:
+        if not name or not command:
+            parser.error(f"{name or command!r} is no NAME=COMMAND")
+    return [(name, command) for name, _, command in named]
 
 
 def _start(name: str, command: str) -> Command:
@@ -128,9 +143,9 @@ def _signal(running: Sequence[Command], number: signal.Signals) -> None:
 
 
 def _show(command: Command, line: str, width: int) -> None:
-    told = f"{command.name:{width}} | {line}".rstrip()
-    command.last.append(told)
-    print(told, flush=True)
+    shown = f"{command.name:{width}} | {line}".rstrip()
+    command.last.append(shown)
+    print(shown, flush=True)
 
 
 @contextmanager

@@ -142,7 +142,9 @@ async def test_a_visit_of_the_first_release_in_the_middle_of_a_rollout_forgets_n
         assert loop.rejected[0]["reason"] == "CrashLoop"
 
 
-def new_fields(now: dict[str, Any], then: dict[str, Any], path: str = "spec") -> Iterator[tuple[str, dict[str, Any]]]:
+def new_fields(
+    now: dict[str, Any], then: dict[str, Any], path: str = "spec"
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Those of `now` that `then` has no place for, by path."""
     known = then.get("properties") or {}
     for name, field in (now.get("properties") or {}).items():
@@ -158,9 +160,7 @@ def test_no_field_that_the_first_release_does_not_know_is_filled_in() -> None:
     """Its operator refuses what it does not know: an older one beside this definition must not meet it unasked."""
     now = yaml.safe_load(schema.CRD.read_text(encoding="utf-8"))
     then = yaml.safe_load(schema.FIRST_RELEASE.read_text(encoding="utf-8"))
-    specs = [
-        d["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] for d in (now, then)
-    ]
+    specs = [d["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] for d in (now, then)]
     found = dict(new_fields(*specs))
     assert found
     assert [path for path, field in found.items() if "default" in field] == []
