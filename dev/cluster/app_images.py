@@ -63,7 +63,7 @@ def local(which: str) -> str:
     if not inventory.exists(name):
         with step(f"building {name}"):
             build_image(image, name, bases, context=CHECKOUT)
-            inventory.prune(image.repository)
+            inventory.prune(name)
     _check_size(image, name, trimmed=bases.trimmed)
     return name
 

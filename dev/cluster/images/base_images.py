@@ -75,6 +75,6 @@ def build_local(
                 f"{context}/{dockerfile}",
             ]
             run([*command, *options, context], env={"DOCKER_BUILDKIT": "0"})
-        inventory.prune(f"marauders-{name}")
+        inventory.prune(reference)
     run(["docker", "tag", reference, f"marauders-{name}:local"])
     return reference

@@ -53,7 +53,7 @@ def ensure() -> str:
             remove_tree(folder)
     with step(f"importing {name}"):
         run(["docker", "import", str(archive), name])
-        inventory.prune("marauders-debian")
+        inventory.prune(name)
     return name
 
 

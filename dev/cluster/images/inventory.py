@@ -11,14 +11,19 @@ def exists(reference: str) -> bool:
     return succeeds(["docker", "image", "inspect", reference])
 
 
-def replaced(listed: list[str], keep: int = _KEEP) -> list[str]:
-    """Of the references of one repository, newest first, those to throw away; `:local` is only another name."""
-    ours = [r for r in listed if not r.endswith((":local", ":<none>"))]
-    return ours[keep:]
+def replaced(listed: list[str], built: str, keep: int = _KEEP) -> list[str]:
+    """Of the references of one repository, newest first, those to throw away; `:local` is only another name.
+
+    Never what has just been `built`: from layers that Docker still had it is as old as they are.
+    """
+    others = [r for r in listed if not r.endswith((":local", ":<none>")) and r != built]
+    return others[keep - 1 :]
 
 
-def prune(repository: str) -> None:
-    """Throw away older images of the repository. Docker refuses while a container uses one, which is right."""
+def prune(built: str) -> None:
+    """Throw away older images of the repository of what was built. Docker refuses while a container uses one, which is
+    right."""
+    repository = built.rpartition(":")[0] or built
     listed = run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository]).split()
-    for reference in replaced(listed):
+    for reference in replaced(listed, built):
         succeeds(["docker", "rmi", reference])

@@ -44,8 +44,8 @@ def ensure() -> str:
             _build(rootfs, Path(context), "Dockerfile.rootfs", f"DEBIAN={base}", "--network=host")
     with step(f"building {name}"), tempfile.TemporaryDirectory(dir=MACHINE) as work:
         _assemble(name, rootfs, binaries, Path(work))
-        inventory.prune("marauders-node")
-        inventory.prune("marauders-node-rootfs")
+        inventory.prune(name)
+        inventory.prune(rootfs)
     return name
 
 
