@@ -910,6 +910,31 @@ async def check_a_service_that_is_held_in_its_deletion_is_followed(on: Ground) -
     await on.until(lambda: _gone(on, SERVICE, "held"), "the Service is gone")
 
 
+async def check_slices_of_an_earlier_service_go(on: Ground) -> None:
+    """One that was deleted with `--cascade=orphan` leaves its EndpointSlices, under the name that the next one has. (Only one
+    without endpoints stays, where the next has none either, and the same labels.)"""
+    await on.cluster.create(samples.service(on.namespace, "again"))
+    label = "kubernetes.io/service-name=again"
+
+    async def owners() -> list[str]:
+        found = (await on.cluster.list(ENDPOINT_SLICE, on.namespace, label)).items
+        return [_controller(s).get("uid", "") if "ownerReferences" in s["metadata"] else "" for s in found]
+
+    async def there() -> bool:
+        return bool(await owners())
+
+    await on.until(there, "there is an EndpointSlice")
+    await on.orphan(SERVICE, "again")
+    manifest = samples.service(on.namespace, "again")
+    manifest["metadata"]["labels"] = {"life": "second"}
+    service = await on.cluster.create(manifest)
+
+    async def of_this_one() -> bool:
+        return await owners() == [_uid(service)]
+
+    await on.until(of_this_one, "only its own EndpointSlice is left")
+
+
 async def check_jobs_end_at_their_deadline(on: Ground) -> None:
     manifest = samples.job(on.namespace, "late-job")
     manifest["spec"]["activeDeadlineSeconds"] = 1

@@ -14,6 +14,9 @@ FOUND: dict[str, list[Event]] = {
         ("good", 1871632773), ("", 836262670), ("", 1289756164), ("", 929784879), ("allow", 1123218146), ("", 2120673678),
         ("", 2060119834), ("", 27427167), ("", 1819981057), ("orphan", 1507929412), ("", 1390505311),
     ],
+    "slices that an orphaned Service has left behind named pods for ever": [
+        ("orphan", 1488772509), ("spec", 1594453126),
+    ],
 }  # fmt: skip
 
 

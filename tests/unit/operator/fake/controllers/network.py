@@ -7,6 +7,7 @@ from typing import Any
 from maraudersmap_operator.cluster.kinds import ENDPOINT_SLICE, POD, SERVICE
 
 from ..selectors import labels_of, selects
+from ..server import controller_uid
 from ..storage import Stored
 from .base import Controller, digest, is_ready, reference
 
@@ -18,7 +19,16 @@ class EndpointSlices(Controller):
     def sync(self) -> None:
         for service in self.server.storage.all(SERVICE):
             if service.body["spec"].get("selector"):
+                self._remove_strange(service)
                 self._slice(service)
+
+    def _remove_strange(self, service: Stored) -> None:
+        """Slices of an earlier Service of that name, which has left them behind as orphans."""
+        meta = service.body["metadata"]
+        for stored in self.server.storage.all(ENDPOINT_SLICE, meta["namespace"]):
+            named = labels_of(stored.body).get(NAME_LABEL) == meta["name"]
+            if named and controller_uid(stored.body) != service.uid:
+                self.server.delete(ENDPOINT_SLICE, meta["namespace"], stored.body["metadata"]["name"])
 
     def _slice(self, service: Stored) -> None:
         meta, spec = service.body["metadata"], service.body["spec"]
