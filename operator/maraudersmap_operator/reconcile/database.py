@@ -8,17 +8,20 @@ from copy import deepcopy
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, STATEFUL_SET
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import Need
+from maraudersmap_operator.telemetry import logger
 
 from .cluster_events import latest_warning
 from .labels import component_of
 from .pods import pod_facts
 
 LABEL_HASH = "controller-revision-hash"
+LABEL_POD_NAME = "statefulset.kubernetes.io/pod-name"
 
 
 def with_running_images(store: Store, key: Key, manifest: Manifest) -> Manifest:
@@ -57,12 +60,15 @@ def _has_run(store: Store, key: Key, live: Manifest) -> bool:
 
 async def heal_database(cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec) -> None:
     """Delete a database pod that never came up and is of an older template: its StatefulSet waits for it to get ready before
-    it would replace it (kubernetes#67250). Raises ClusterError."""
+    it would replace it (kubernetes#67250); and one that it has let go. Raises ClusterError."""
     if spec.database.evaluation is None:
         return
     key = Key(owner.namespace, owner.name)
     stateful_set = store.find(key, STATEFUL_SET, children.names.postgres(owner.name))
     status = (stateful_set or {}).get("status") or {}
+    if stateful_set is not None and status and not status.get("replicas"):
+        await _make_room(cluster, store, stateful_set)
+        return
     newest = status.get("updateRevision")
     if not newest or status.get("currentRevision") == newest or status.get("readyReplicas"):
         return
@@ -75,6 +81,24 @@ async def heal_database(cluster: Cluster, store: Store, owner: Owner, spec: Mara
             meta = pod["metadata"]
             await cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
             store.leave(meta["uid"])
+
+
+async def _make_room(cluster: Cluster, store: Store, stateful_set: Manifest) -> None:
+    """Delete the pod that bears the name of the one that is to be made, and belongs to no one: someone has taken a label off
+    it, so the StatefulSet has let it go and would wait for ever. No request reaches it as it is. Raises ClusterError."""
+    meta = stateful_set["metadata"]
+    name = f"{meta['name']}-0"
+    pod = await cluster.get(POD, meta["namespace"], name)
+    if pod is None or controller_of(pod) is not None or "deletionTimestamp" in pod["metadata"]:
+        return
+    labels = pod["metadata"].get("labels") or {}
+    if labels.get(LABEL_POD_NAME) != name:
+        return  # it was never one of the StatefulSet's
+    if all(labels.get(k) == v for k, v in stateful_set["spec"]["selector"]["matchLabels"].items()):
+        return  # an orphan: the StatefulSet is about to adopt it
+    logger().warning("released database pod deleted: it has lost a label of its StatefulSet", pod=name)
+    await cluster.delete(POD, meta["namespace"], name, pod["metadata"]["uid"])
+    store.leave(pod["metadata"]["uid"])
 
 
 async def database_warning(

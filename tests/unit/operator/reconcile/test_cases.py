@@ -527,3 +527,26 @@ async def test_a_deleted_child_of_a_quiet_resource_with_references_comes_back(ki
         loop.server.delete(kind, NAMESPACE, API)
         # then
         await loop.until(lambda: loop.find(kind, API) is not None, PUT_RIGHT)
+
+
+@pytest.mark.parametrize("value", [None, "other"])
+async def test_o23_a_database_pod_that_its_stateful_set_has_let_go_makes_room(value: str | None) -> None:
+    async with well() as loop:
+        # when
+        labels = {"metadata": {"labels": {"app.kubernetes.io/component": value}}}
+        loop.server.merge(POD, NAMESPACE, f"{POSTGRES}-0", labels, manager="kubectl-label")
+        # then
+        await loop.until(lambda: loop.condition("DatabaseReady")["status"] == "False", 30)
+        await loop.until(lambda: loop.condition("DatabaseReady")["status"] == "True", 120)
+        assert loop.get(POD, f"{POSTGRES}-0")["metadata"]["ownerReferences"]
+
+
+async def test_o23_a_database_pod_that_is_about_to_be_adopted_stays() -> None:
+    async with well() as loop:
+        # given
+        before = loop.get(POD, f"{POSTGRES}-0")["metadata"]["uid"]
+        # when
+        loop.server.delete(STATEFUL_SET, NAMESPACE, POSTGRES, orphan=True)
+        await loop.run(60)
+        # then
+        assert loop.get(POD, f"{POSTGRES}-0")["metadata"]["uid"] == before

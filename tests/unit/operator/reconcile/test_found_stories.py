@@ -17,6 +17,7 @@ FOUND: dict[str, list[Event]] = {
     "slices that an orphaned Service has left behind named pods for ever": [
         ("orphan", 1488772509), ("spec", 1594453126),
     ],
+    "a database pod that had lost a label was in the way of its successor": [("labels", 1818497153)],
 }  # fmt: skip
 
 
