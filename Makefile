@@ -147,13 +147,16 @@ test-extended: venv cluster images helm operator-verify ## what takes too long f
 zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]
 	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
 
-# The cluster's tests mostly wait, so they run beside the others; those give way to them, for the time limits of a real
-# cluster are real. What has to be installed is there before: two at once would fight over the package manager's lock.
 OTHERS := test-unit test-component test-monitoring test-browser
+.PHONY: test
+test: lint $(OTHERS) test-cluster ## everything, one after the other: what the pipeline runs
+
+# The cluster's tests mostly wait, so they can run beside the others; those give way to them, for the time limits of a real
+# cluster are real. What has to be installed is there before: two at once would fight over the package manager's lock.
 # Not $(MAKE) in the recipe itself: make --dry-run would run it.
 BESIDE := $(MAKE) --no-print-directory
-.PHONY: test
-test: lint pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## everything: lint, and then the cluster's tests beside all others
+.PHONY: test-beside
+test-beside: lint pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## the same, with the cluster's tests beside all others: for a quiet machine
 	@$(PY) -m dev.side_by_side cluster='$(BESIDE) test-cluster' others='nice -n 10 $(BESIDE) $(OTHERS)'
 
 STEPS ?= 100000

@@ -10,6 +10,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 # kopf logs at INFO what it does with each event; here the operator reports that itself.
+CLOSED = "Connector is closed"
 NOISY = ("kopf", "kopf.objects", "kopf._core", "aiohttp.access", "asyncio")
 
 
@@ -40,11 +41,18 @@ def configure_logs(level: str) -> None:
             ],
         )
     )
+    handler.addFilter(_is_news)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.INFO)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that kopf's requests fail while the process ends: its connections are closed under them, and it calls that an
+    error and plans to try again."""
+    return not (record.name.startswith("kopf") and CLOSED in record.getMessage())
 
 
 def logger() -> structlog.stdlib.BoundLogger:

@@ -100,3 +100,15 @@ async def test_what_refuses_a_secret_does_not_quote_it(status: int, message: str
     error = await refused({"kind": "Status", "message": message}, status, manifest("Secret"))
     assert VALUE not in error.message
     assert said in error.message
+
+
+def test_requests_that_kopf_loses_at_the_end_are_no_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info")
+    kopf = logging.getLogger("kopf._core.reactor.observation")
+    kopf.error(
+        "Request attempt #1/9 failed; will retry: GET /api -> ClientConnectionError('Connector is closed.')"
+    )
+    kopf.error("Request attempt #1/9 failed; will retry: GET /api -> ClientConnectionError('refused')")
+    text = written(capsys)
+    assert "refused" in text
+    assert "Connector" not in text
