@@ -41,7 +41,7 @@ def address() -> Iterator[str]:
                 yield f"http://127.0.0.1:{port}"
             finally:
                 api.send_signal(signal.SIGINT)
-                # Reads on: whoever writes into a full pipe never ends.
+                # Reads on: a program that writes into a full pipe never ends.
                 api.communicate(timeout=END_SECONDS)
 
 
