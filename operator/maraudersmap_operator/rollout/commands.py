@@ -208,8 +208,7 @@ def _retry(context: Context, target: TargetRevision) -> None:
 
 def _was_over(context: Context, revision: str) -> bool:
     """The status is lost, and traffic is elsewhere: it was acted upon once, and the spec has moved on since."""
-    lost = context.status.phase is None and context.serving != Nowhere()
-    return lost and not reaches(context.serving, revision)
+    return context.status_lost and context.serving != Nowhere() and not reaches(context.serving, revision)
 
 
 def _rollback_to(context: Context, target: TargetRevision, revision: str) -> None:

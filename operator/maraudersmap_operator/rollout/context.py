@@ -60,6 +60,15 @@ class Context:
         self.learned = self.status
 
     @property
+    def status_lost(self) -> bool:
+        """It remembers nothing, not even a first rollout that ended. What a newer operator has written is not lost, only not
+        read; and a phase alone is no memory: it is written while the target is unknown as well."""
+        status = self.status
+        unread = self.observed.unremembered and self.observed.unremembered_reason is Reason.STATUS_NEWER
+        known = status.stable or status.candidate or status.history or status.rejected or status.hold
+        return not known and not unread
+
+    @property
     def still(self) -> bool:
         """Nothing goes forward: someone has paused the rollout, or there is only the way back."""
         return (self.spec.rollout.paused and not self.emergency) or self.only_back

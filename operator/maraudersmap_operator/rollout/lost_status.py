@@ -19,10 +19,9 @@ from .traffic_target import Only, Shared, reaches
 
 
 def take_up_what_serves(context: Context, target: TargetRevision) -> None:
-    """Name the stable revision, and the candidate that has traffic, by what runs. Nothing to do on a status that was written
-    before, or where no recorded revision serves."""
-    status = context.status
-    if status.phase is not None or status.stable or status.candidate:
+    """Name the stable revision, and the candidate that has traffic, by what runs. Nothing to do on a status that remembers
+    something, or where no recorded revision serves."""
+    if not context.status_lost:
         return
     stable = _stable(context, target)
     if stable is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operator.fake.harness import Loop, copied
+from tests.unit.operator.fake.harness import NAMESPACE, Loop, copied
 from tests.unit.operator.fake.invariants import Invariants
 
-from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MARAUDERSMAP
 
 STRATEGIES = ("BlueGreen", "Canary", "Rolling")
 
@@ -155,3 +155,26 @@ async def test_an_undo_that_holds_goes_on_holding() -> None:
         await loop.run(180)
         # then
         assert loop.stable == loop.selected == first
+
+
+async def test_it_is_taken_up_once_what_the_spec_asks_for_is_known() -> None:
+    """The ConfigMap that makes the target is away when the operator starts: a phase is stored meanwhile."""
+    async with Loop() as loop:
+        # given
+        owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
+        loop.server.create(CONFIG_MAP, owl, manager="kubectl")
+        await loop.create(config={"configMapRefs": [{"name": "owl"}]})
+        always_answered(loop)
+        stable = loop.stable
+        loop.bad("crash")
+        await loop.until(lambda: loop.candidate.get("step") == "Witnesses", 60)
+        # when
+        loop.restart()
+        loop.server.delete(CONFIG_MAP, NAMESPACE, "owl")
+        lose_status(loop)
+        await loop.run(20)
+        assert loop.status.get("phase")
+        loop.server.create(CONFIG_MAP, owl, manager="kubectl")
+        # then
+        await loop.until(lambda: bool(loop.rejected) and not loop.candidate, 300)
+        assert loop.stable == loop.selected == stable
