@@ -57,8 +57,10 @@ def test_an_interrupt_ends_what_the_commands_have_started(tmp_path: Path, number
     """The shell's child is ended as well, and has time to put things away."""
     child = (
         "import pathlib, sys, time\n"
-        "print('up', flush=True)\n"
-        "try: time.sleep(60)\n"
+        "try:\n"
+        # Inside: the interrupt may come as soon as the line is read.
+        "    print('up', flush=True)\n"
+        "    time.sleep(60)\n"
         "except KeyboardInterrupt: pathlib.Path(sys.argv[1]).write_text('put away')\n"
     )
     program = tmp_path / "child.py"
