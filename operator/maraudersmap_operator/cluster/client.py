@@ -102,7 +102,14 @@ class Cluster(Protocol):
     async def apply_status(
         self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
     ) -> Manifest:
-        """Replace our part of a MaraudersMap's status. Raises Conflict when UID or version are not the stored ones."""
+        """Replace our part of a MaraudersMap's status. Raises Conflict when UID or version are not the stored ones.
+
+        What another field manager has written as well stays in it, although it is not given any more."""
+
+    async def replace_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
+        """Replace all of a MaraudersMap's status, whoever has written it. Raises Conflict as `apply_status` does."""
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
@@ -254,6 +261,17 @@ class KubernetesCluster:
         }
         return await self._apply(MARAUDERSMAP.path(namespace, name, "status"), body)
 
+    async def replace_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
+        return await self._request(
+            "PATCH",
+            MARAUDERSMAP.path(namespace, name, "status"),
+            body=status_replacement(uid, status, version),
+            content_type="application/json-patch+json",
+            field_manager=FIELD_MANAGER,
+        )
+
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
     ) -> None:
@@ -323,6 +341,15 @@ class KubernetesCluster:
             raise
         finally:
             self._observe(method, status)
+
+
+def status_replacement(uid: str, status: Manifest, version: str) -> Operations:
+    """A JSON patch. UID and version are set instead of tested: a mismatch is a Conflict then, as for any update."""
+    return [
+        {"op": "add", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/metadata/resourceVersion", "value": version},
+        {"op": "add", "path": "/status", "value": status},
+    ]
 
 
 def _dry(dry_run: bool) -> Query:

@@ -3,6 +3,10 @@
 It is written with the version that it was computed from. When only the spec or the metadata have moved meanwhile, what was
 learned is stored all the same; when someone else has written the status, the pass is abandoned and decides again. Written is
 what the custom resource definition in the cluster has a place for, and with it what a newer operator has stored.
+
+Someone else may have written the status as well: an edit by hand, a backup that was restored. A server-side apply leaves what
+has another owner too, so a candidate that has ended would stay, or stay in part, which the API server refuses for ever. The
+status is the operator's alone: then it is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from maraudersmap_operator.resource.other_release import carried, dump, read_sta
 from .definition import Definition
 
 TRIES = 3
+# What is left of a part that someone else has written too may lack what it requires.
+INVALID = 422
 # A refusal names some of what has no place, the next one more.
 REFUSALS = 50
 
@@ -62,7 +68,7 @@ class StatusWriter:
         answers."""
         wanted = carried(self._stored, dump(status))
         sent = self._definition.fit(wanted, self._stored)
-        if dump(read_status(sent)[0]) == dump(read_status(self._stored)[0]):
+        if _understood(sent) == _understood(self._stored):
             return False
         conflicts = refusals = 0
         while conflicts < TRIES:
@@ -80,8 +86,13 @@ class StatusWriter:
                 continue
             except ClusterError as error:
                 refusals += 1
-                if refusals > REFUSALS or not await self._definition.refused(error, self._now):
+                if refusals > REFUSALS:
                     raise
+                if not await self._definition.refused(error, self._now):
+                    if error.status != INVALID:
+                        raise
+                    await self._replace(sent)
+                    return True
                 if not self._knew:
                     # What this pass has decided rests on a memory that there is none of.
                     raise DefinitionOlder(error.message, error.status) from error
@@ -89,8 +100,17 @@ class StatusWriter:
                 continue
             self._note(written)
             self._definition.dropped(dropped(sent, self._stored))
+            if any(dropped(_understood(self._stored), _understood(sent))):
+                await self._replace(sent)
             return True
         raise StatusMoved("the resource changes too often to store its status", 409)
+
+    async def _replace(self, sent: Manifest) -> None:
+        """With what others have written taken out."""
+        written = await self._cluster.replace_status(
+            self._key.namespace, self._key.name, self._uid, sent, version=self._version
+        )
+        self._note(written)
 
     async def _look_again(self) -> None:
         """Go on from the newest version if the status in it is the one that this pass began with."""
@@ -107,3 +127,8 @@ class StatusWriter:
         self._store.confirm(MARAUDERSMAP, written)
         self._version = str(written["metadata"]["resourceVersion"])
         self._stored = written.get("status") or {}
+
+
+def _understood(status: Manifest) -> Manifest:
+    """What this release reads in it, with its defaults."""
+    return dump(read_status(status)[0])

@@ -27,7 +27,7 @@ _VERBS = {
     "replace": "update",
     "delete": "delete",
 }
-_SUBRESOURCES = {"logs": "log", "scale": "scale", "apply_status": "status"}
+_SUBRESOURCES = {"logs": "log", "scale": "scale", "apply_status": "status", "replace_status": "status"}
 
 
 class Right(NamedTuple):

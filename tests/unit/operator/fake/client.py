@@ -14,6 +14,7 @@ from maraudersmap_operator.cluster.client import (
     LOG_BYTES,
     Listing,
     Operations,
+    status_replacement,
     version_of,
 )
 from maraudersmap_operator.cluster.errors import (
@@ -183,6 +184,15 @@ class FakeCluster:
     ) -> Manifest:
         async with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
             return self.server.apply_status(namespace, name, status, manager=self.manager, version=version)
+
+    async def replace_status(
+        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
+    ) -> Manifest:
+        async with self._call(Call("replace_status", MARAUDERSMAP, namespace, name)):
+            operations = status_replacement(uid, status, version)
+            return self.server.patch(
+                MARAUDERSMAP, namespace, name, operations, manager=self.manager, subresource="status"
+            )
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None

@@ -438,6 +438,32 @@ async def check_a_part_goes_with_the_defaults_that_nobody_owns(on: Ground) -> No
     assert "candidate" not in two["status"]
 
 
+async def check_what_someone_else_wrote_too_outlives_an_apply(on: Ground) -> None:
+    """Of a part that is given no more, what another manager has written stays, without what the part needs."""
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "co-owned"))
+    one = await _apply_status(on, first, {"phase": "Pending", "candidate": CANDIDATE})
+    other = {
+        **one["status"],
+        "candidate": {**one["status"]["candidate"], "image": "registry.example/other:1"},
+    }
+    two = await _replace_status(on, on.foreign, one, other)
+    with pytest.raises(Refused, match="Required value") as caught:
+        await _apply_status(on, two, {"phase": "Pending"})
+    assert caught.value.status == 422
+    three = await _replace_status(on, on.cluster, two, {"phase": "Pending"})
+    assert "candidate" not in three["status"]
+    four = await _apply_status(on, three, {"phase": "Pending", "message": "again"})
+    assert "candidate" not in four["status"]
+
+
+async def check_a_replaced_status_is_fenced(on: Ground) -> None:
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "fenced-status"))
+    for part, value in (("uid", GHOST), ("resourceVersion", "1")):
+        stale = {"metadata": {**first["metadata"], part: value}}
+        with pytest.raises(Conflict):
+            await _replace_status(on, on.cluster, stale, {"phase": "Pending"})
+
+
 async def check_a_template_without_what_containers_need_is_refused(on: Ground) -> None:
     stored = await on.cluster.create(samples.deployment(on.namespace, "bare"))
     del stored["metadata"]["resourceVersion"]  # its controller may write meanwhile
@@ -1095,5 +1121,12 @@ async def _settled(on: Ground, kind: Kind, name: str) -> Manifest:
 async def _apply_status(on: Ground, seen: Manifest, status: Manifest) -> Manifest:
     meta = seen["metadata"]
     return await on.cluster.apply_status(
+        on.namespace, meta["name"], meta["uid"], status, version=meta["resourceVersion"]
+    )
+
+
+async def _replace_status(on: Ground, cluster: Cluster, seen: Manifest, status: Manifest) -> Manifest:
+    meta = seen["metadata"]
+    return await cluster.replace_status(
         on.namespace, meta["name"], meta["uid"], status, version=meta["resourceVersion"]
     )

@@ -166,10 +166,17 @@ class ApiServer:
         return self._update(stored, copied(given), manager, subresource, dry_run, written)
 
     def patch(
-        self, kind: Kind, namespace: str | None, name: str, operations: list[Manifest], *, manager: str
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        operations: list[Manifest],
+        *,
+        manager: str,
+        subresource: str = "",
     ) -> Manifest:
         stored = self._stored(kind, namespace, name)
-        return self._update(stored, patched(stored.read(), operations), manager, "", False)
+        return self._update(stored, patched(stored.read(), operations), manager, subresource, False)
 
     def merge(
         self,
