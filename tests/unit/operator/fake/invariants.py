@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from maraudersmap_operator.cluster.kinds import (
     DEPLOYMENT,
     MARAUDERSMAP,
     POD,
+    REPLICA_SET,
     SERVICE,
 )
 from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED
@@ -25,6 +27,7 @@ from .admission import Request, Rule
 from .controllers.base import is_ready
 from .harness import API, NAMESPACE, Loop
 from .patches import text_of
+from .server import controller_uid
 from .storage import Change
 
 Manifest = dict[str, Any]
@@ -57,6 +60,7 @@ class Invariants:
         self._selected = ""
         self._needed_since: datetime | None = None
         self._known: Manifest = {}
+        self._foreign = False
         self._disagree_since: dict[str, datetime] = {}
         loop.server.admission.rules.append(Rule(self._see))
         loop.server.storage.listeners.append(self._stored)
@@ -67,6 +71,15 @@ class Invariants:
         now = self.loop.clock.now
         self._calm_since = now
         self.excused_until = max(self.excused_until, now + timedelta(seconds=excuse_seconds))
+
+    @contextmanager
+    def foreign_status(self) -> Iterator[None]:
+        """While someone else writes the status: what they take out of it is not forgotten by the operator."""
+        self._foreign = True
+        try:
+            yield
+        finally:
+            self._foreign = False
 
     # --- each write of the operator -----------------------------------------------------------------------------------
     def _see(self, request: Request) -> bool:
@@ -103,7 +116,7 @@ class Invariants:
             request.subresource == "scale" and request.obj["spec"]["replicas"] == 0
         )
         if gone and not suspended:
-            self._takes_away(revision, request.verb)
+            self._takes_away(revision, request)
         if request.subresource == "scale":
             self._scales(revision, suspended)
 
@@ -124,14 +137,21 @@ class Invariants:
         if revision in rejected and revision not in current and not asked:
             raise Broken(f"3: {revision} was rejected and is rolled out again; {self.loop.described()}")
 
-    def _takes_away(self, revision: str, verb: str) -> None:
+    def _takes_away(self, revision: str, request: Request) -> None:
         """2 and 4: traffic leaves a revision before its pods do, and someone else answers."""
         if self.loop.selected == revision and self.loop.stable not in ("", revision):
-            raise Broken(f"4: {verb} of {revision}, to which traffic points; {self.loop.described()}")
-        pods = {p["metadata"]["name"] for p in self.loop.all(POD) if _pod_revision(p) == revision}
+            raise Broken(f"4: {request.verb} of {revision}, to which traffic points; {self.loop.described()}")
+        pods = self._pods_of(request.name)
         answering = self.loop.endpoints()
         if answering and not answering - pods:
-            raise Broken(f"2: {verb} of {revision} leaves no ready endpoint; {self.loop.described()}")
+            raise Broken(f"2: {request.verb} of {revision} leaves no ready endpoint; {self.loop.described()}")
+
+    def _pods_of(self, deployment: str) -> set[str]:
+        """Those that go with it. Pods with its labels stay, where it has let go of their relabelled ReplicaSet."""
+        found = self.loop.server.storage.get(DEPLOYMENT, NAMESPACE, deployment)
+        uid = found.uid if found else "none"
+        sets = {r["metadata"]["uid"] for r in self.loop.all(REPLICA_SET) if controller_uid(r) == uid}
+        return {p["metadata"]["name"] for p in self.loop.all(POD) if controller_uid(p) in sets}
 
     def _scales(self, revision: str, suspended: bool) -> None:
         """7: replicas under an autoscaler are written only to pre-scale, to retire, to suspend or to resume."""
@@ -149,7 +169,8 @@ class Invariants:
         if change.after is None or change.after.kind is not MARAUDERSMAP:
             return
         before, self._known = self._known, change.after.body.get("status") or {}
-        self._remembers(before, self._known)
+        if not self._foreign:
+            self._remembers(before, self._known)
         size = len(text_of(self._known))
         if size > MOST_STATUS_BYTES:
             raise Broken(f"8: the status has {size} bytes")

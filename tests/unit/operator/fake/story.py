@@ -28,6 +28,7 @@ from maraudersmap_operator.cluster.kinds import (
     INGRESS,
     JOB,
     MARAUDERSMAP,
+    MONITORING,
     NETWORK_POLICY,
     NODE,
     POD,
@@ -43,6 +44,7 @@ from . import schema
 from .faults import Call, Effect
 from .harness import API, NAME, NAMESPACE, Killed, Loop
 from .invariants import Broken, Invariants
+from .patches import copied
 from .problems import Problem
 from .storage import Storage, Stored
 
@@ -72,6 +74,9 @@ REPAIR = 8
 # Protection needs these; a fault on anything else excuses nothing but the time that an answer takes.
 NEEDED = (None, SERVICE, DEPLOYMENT, POD, MARAUDERSMAP)
 GATEWAY = {"parentRefs": [{"name": "gate"}]}
+HOLD = "hogwarts.example/hold"
+# So many ticks between two copies of the status that a backup keeps.
+BACKUP_TICKS = 20
 
 
 class Player:
@@ -80,6 +85,10 @@ class Player:
     def __init__(self, loop: Loop, invariants: Invariants) -> None:
         self.loop = loop
         self.invariants = invariants
+        self._backups: list[Manifest] = []
+        self._taken_out: dict[str, Manifest] = {}
+        loop.every_tick.append(self._back_up)
+        self._ticks = 0
         self.events: dict[str, tuple[int, Callable[[random.Random], None]]] = {
             "good": (4, self._good),
             "bad": (5, self._bad),
@@ -89,6 +98,13 @@ class Player:
             "delete-child": (4, self._delete_child),
             "labels": (3, self._labels),
             "orphan": (1, self._orphan),
+            "disown": (1, self._disown),
+            "hold": (2, self._hold),
+            "scale": (1, self._scale),
+            "secret": (1, self._secret),
+            "status": (2, self._status),
+            "inject": (2, self._inject),
+            "monitoring": (1, self._monitoring),
             "refuse": (3, self._refuse),
             "allow": (4, self._allow),
             "fault": (4, self._fault),
@@ -126,6 +142,10 @@ class Player:
                 {"rollout": {"bakeSeconds": dice.choice([5, 30])}},
                 {"networkPolicy": {"enabled": dice.random() < 0.5}},
                 {"cache": {"disabled": True}},
+                {"suspend": True},
+                {"suspend": False},
+                {"suspend": False},
+                {"monitoring": {"enabled": dice.random() < 0.5}},
             ]
         )
         self.loop.edit(**change)
@@ -190,6 +210,91 @@ class Player:
         self.invariants.disturbed(REPAIR)
         self._hurts(found[1])
 
+    def _disown(self, dice: random.Random) -> None:
+        """Without its owner, or with another one that does not control it."""
+        if (found := self._child(dice, (*CHILDREN, SECRET))) is None:
+            return
+        kind, name = found
+        if kind in (POD, REPLICA_SET, ENDPOINT_SLICE):
+            return
+        other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owl", "uid": "0-0-owl"}
+        owners = dice.choice([[], [other]])
+
+        def change(obj: Manifest) -> None:
+            obj["metadata"]["ownerReferences"] = owners
+
+        self.loop.server.edit(kind, NAMESPACE, name, change)
+        self.invariants.disturbed(REPAIR)
+        self._hurts(name)
+
+    def _hold(self, dice: random.Random) -> None:
+        """A finalizer of someone's, and the object's deletion: it stays, on its way out, until someone lets it go."""
+        if (found := self._child(dice)) is None:
+            return
+        kind, name = found
+
+        def change(obj: Manifest) -> None:
+            obj["metadata"]["finalizers"] = [HOLD]
+
+        self.loop.server.edit(kind, NAMESPACE, name, change)
+        if dice.random() < 0.7:
+            self.loop.server.delete(kind, NAMESPACE, name)
+        self.invariants.disturbed(REPAIR)
+        self._hurts(name)
+
+    def _let_go(self) -> None:
+        def change(obj: Manifest) -> None:
+            obj["metadata"].pop("finalizers")
+
+        for stored in list(self.loop.server.storage.every()):
+            if HOLD in (stored.body["metadata"].get("finalizers") or ()):
+                self.loop.server.edit(stored.kind, NAMESPACE, stored.body["metadata"]["name"], change)
+
+    def _scale(self, dice: random.Random) -> None:
+        if (found := self._child(dice, (DEPLOYMENT,))) is None:
+            return
+        self.loop.server.scale(DEPLOYMENT, NAMESPACE, found[1], dice.randrange(5), manager="kubectl")
+        self.invariants.disturbed(REPAIR)
+        self._hurts(found[1])
+
+    def _secret(self, dice: random.Random) -> None:
+        """One of ours: changed, or deleted. What is in it is no revision's doing."""
+        if (found := self._child(dice, (SECRET,))) is None:
+            return
+        if dice.random() < 0.5:
+            self.loop.server.delete(SECRET, NAMESPACE, found[1])
+        else:
+            self._taken_out.setdefault(found[1], self.loop.get(SECRET, found[1])["data"])
+            self.loop.server.edit(SECRET, NAMESPACE, found[1], lambda obj: _mutate(obj["data"], dice))
+        self.invariants.disturbed(REPAIR)
+        self.invariants.hurt |= self.loop.revisions()
+
+    def _put_back(self) -> None:
+        """What was in them. No one else can: a database keeps the password that it was made with."""
+        for name, data in self._taken_out.items():
+            if self.loop.server.storage.get(SECRET, NAMESPACE, name) is not None:
+                self.loop.server.merge(SECRET, NAMESPACE, name, {"data": data}, manager="kubectl")
+        self._taken_out.clear()
+
+    def _back_up(self) -> None:
+        self._ticks += 1
+        if self._ticks % BACKUP_TICKS == 0 and self.loop.has_resource:
+            self._backups.append(copied(self.loop.status))
+
+    def _status(self, dice: random.Random) -> None:
+        """Emptied, restored as it was some time ago, or edited by hand."""
+        which = dice.randrange(3)
+        status = {} if which == 0 else copied(self.loop.status)
+        if which == 1 and self._backups:
+            status = copied(dice.choice(self._backups))
+        elif which == 2:
+            _mutate(status, dice)
+        # What is written there is no evidence of the operator's.
+        self.invariants.hurt |= self.loop.revisions()
+        with self.invariants.foreign_status():
+            self.loop.server.write_status(MARAUDERSMAP, NAMESPACE, NAME, status, manager="kubectl-edit")
+        self.invariants.disturbed(20)
+
     # --- clusters and networks ----------------------------------------------------------------------------------------
     def _refuse(self, dice: random.Random) -> None:
         admission = self.loop.server.admission
@@ -206,10 +311,38 @@ class Player:
         else:
             admission.quota(NAMESPACE, **{"count/ingresses.networking.k8s.io": "0"})
 
+    def _inject(self, dice: random.Random) -> None:
+        """A mutating webhook: it adds to what is written, or puts its own in the place of ours."""
+        kind = dice.choice([DEPLOYMENT, POD, SERVICE, NETWORK_POLICY, INGRESS, JOB, STATEFUL_SET, AUTOSCALER])
+        which = dice.randrange(4)
+
+        def change(obj: Manifest) -> None:
+            meta, spec = obj["metadata"], obj["spec"]
+            if which == 0:
+                meta.setdefault("labels", {})["mesh"] = "on"
+            elif which == 1:
+                meta.setdefault("annotations", {})["mesh.example/injected"] = "yes"
+            elif which == 2 and "template" in spec:
+                spec["template"]["metadata"].setdefault("annotations", {})["mesh.example/injected"] = "yes"
+            elif which == 3 and "template" in spec:
+                spec["template"]["spec"]["priorityClassName"] = "house-elf"
+
+        self.loop.server.admission.mutate(lambda r: r.kind is kind and r.verb != "delete", change)
+        self.invariants.disturbed(REPAIR)
+
+    def _monitoring(self, dice: random.Random) -> None:
+        """Definitions of another operator's, which come and go."""
+        for kind in MONITORING:
+            if kind in self.loop.server.served:
+                self.loop.server.withdraw(kind)
+            else:
+                self.loop.server.served.add(kind)
+        self.invariants.disturbed(0)
+
     def _allow(self, dice: random.Random) -> None:
         admission = self.loop.server.admission
         admission.quotas.clear()
-        admission.rules[:] = [r for r in admission.rules if not r.message]
+        admission.rules[:] = [r for r in admission.rules if not r.message and r.change is None]
 
     def _fault(self, dice: random.Random) -> None:
         effect = dice.choice(list(Effect))
@@ -237,6 +370,8 @@ class Player:
         kubelet.unready.clear()
         kubelet.broken.clear()
         kubelet.hanging.clear()
+        self._let_go()
+        self._put_back()
         self.invariants.disturbed(20)
 
     def _reference(self, dice: random.Random) -> None:
@@ -313,7 +448,7 @@ class Player:
         self.loop.operators[:-1] = []
         if self.loop.server.storage.get(CONFIG_MAP, NAMESPACE, "owl") is None:
             self._reference(_fixed())
-        self.loop.edit(rollout={"paused": False})
+        self.loop.edit(rollout={"paused": False}, suspend=False)
         # Another spec: an end of every pin, and of every verb that has waited for the one before.
         self.loop.good()
         self.invariants.disturbed(60)
