@@ -43,6 +43,8 @@ requirements: ## pin every dependency with hashes (needs uv in the environment) 
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/api-otel.txt
 	@$(VENV)/bin/uv pip compile $(if $(UPGRADE),--upgrade) pyproject.toml --extra api --extra otel --extra operator --extra dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/dev.txt
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra cli --constraint requirements/dev.txt --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements/cli.txt
 
 .PHONY: crds
 crds: venv ## generate crds/ and the tables of docs/resource.md from the pydantic models
@@ -139,7 +141,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images helm operator-verify ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
+test-extended: venv cluster images helm operator-verify judges krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
 	@$(PY) -m pytest tests/cluster -m extended
 	@$(PY) -m dev.compose smoke
 
@@ -308,8 +310,8 @@ install-yaml: venv ## the same as one file, dist/install.yaml [VERSION=... OPERA
 	@$(PY) -m dev.install yaml --version $(VERSION) --to dist/install.yaml $(INSTALL_FLAGS)
 
 .PHONY: release
-release: venv .cache/sbom ## everything of a release in dist/VERSION, nothing published: VERSION=0.2.0 [REGISTRY=... IMAGES=no TAG=yes]
-	@$(PY) -m dev.release $(VERSION) --registry $(REGISTRY) $(if $(filter no,$(IMAGES)),--without-images) $(if $(TAG),--tag)
+release: venv .cache/sbom ## everything of a release in dist/VERSION, nothing published: VERSION=0.2.0 [REGISTRY=... URL=https://... IMAGES=no TAG=yes]
+	@$(PY) -m dev.release $(VERSION) --registry $(REGISTRY) $(if $(URL),--url $(URL)) $(if $(filter no,$(IMAGES)),--without-images) $(if $(TAG),--tag)
 
 .PHONY: olm-bundle
 olm-bundle: venv ## the operator for the Operator Lifecycle Manager, in dist/olm [VERSION=... OPERATOR_IMAGE=...]

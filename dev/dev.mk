@@ -38,6 +38,14 @@ helm: python3 ## build Helm, once per machine (minutes the first time): what tri
 operator-verify: python3 ## build what judges the bundle for OLM, once per machine (minutes the first time)
 	@$(CLUSTER) operator-verify
 
+.PHONY: krew
+krew: python3 ## build krew and what judges a manifest for it, once per machine (a minute the first time)
+	@$(CLUSTER) krew
+
+.PHONY: judges
+judges: python3 ## build what judges as Argo CD, kstatus and Flux do, once per machine (20 minutes the first time)
+	@$(CLUSTER) judges
+
 .PHONY: images
 images: cluster ## build the API's and the operator's image and push them to the local registry
 	@$(CLUSTER) build api operator

@@ -19,7 +19,7 @@ _WITHOUT_LOCK = {
     "status", "doctor", "announce-demo", "load", "push", "registry-stop", "registry-fail", "registry-heal",
 }  # fmt: skip
 # Their builds take minutes and concern no cluster: each has a lock of its own.
-_TOOLS = {"helm", "actionlint", "operator-verify"}
+_TOOLS = {"helm", "actionlint", "judges", "krew", "operator-verify"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("helm", help="build Helm; its path")
     commands.add_parser("actionlint", help="build actionlint; its path")
     commands.add_parser("operator-verify", help="build what judges a bundle for OLM; its path")
+    commands.add_parser("krew", help="build krew and what judges a manifest for it; their paths")
+    commands.add_parser("judges", help="build what judges as Argo CD and Flux do; their paths")
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
@@ -98,6 +100,12 @@ def _run(options: argparse.Namespace) -> int:
                 print(base_images.ensure_local())
         case "helm" | "actionlint" | "operator-verify" as tool:
             print(go_tools.published(tool))
+        case "krew":
+            for name in ("krew", "validate-krew-manifest"):
+                print(go_tools.published(name))
+        case "judges":
+            for name in ("flux", "argo"):
+                print(go_tools.judge(name))
         case "build":
             for image in options.image:
                 print(app_images.build(image, options.tag))

@@ -1,5 +1,5 @@
 """Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint,
-operator-verify.
+operator-verify, and the judges of dev/judges.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -27,6 +27,8 @@ _PUBLISHED = {
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "operator-verify": "github.com/operator-framework/api/cmd/operator-verify@v0.31.0",
+    "krew": "sigs.k8s.io/krew/cmd/krew@v0.4.3",
+    "validate-krew-manifest": "sigs.k8s.io/krew/cmd/validate-krew-manifest@v0.4.3",
 }
 _LOGS = MACHINE / "logs"
 
@@ -59,6 +61,21 @@ def own(name: str) -> Path:
             partial.parent.mkdir(parents=True, exist_ok=True)
             build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(partial)]
             run([*build, f"./{name}"], cwd=_MODULE, env=go_environment(), log=_LOGS / f"{name}.log")
+            partial.replace(path)
+    return path
+
+
+def judge(name: str) -> Path:
+    """The full path of `argo` or `flux`, which judge as Argo CD and Flux do; built when dev/judges/go changed."""
+    module = DEV / "judges" / "go"
+    path = MACHINE_BIN / digest(*_go_inputs(), files=files_under(module)) / name
+    if not path.exists():
+        with step(f"building dev/judges/go/{name} (10 minutes when nothing is cached)"):
+            partial = path.with_suffix(".tmp")
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(partial)]
+            # They want a newer Go than the cluster's programs: their go.mod names it, and Go gets it as a module.
+            run([*build, f"./{name}"], cwd=module, env=go_environment(), log=_LOGS / f"judge-{name}.log")
             partial.replace(path)
     return path
 
