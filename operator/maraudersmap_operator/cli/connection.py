@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -95,17 +98,37 @@ async def connect(
         # The library also warns on standard error of a missing file; the exception is enough.
         logging.getLogger("kubernetes").addHandler(logging.NullHandler())
         configuration = Configuration()
+        files = _files(kubeconfig)
         await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig, context=context, client_configuration=configuration
+            config_file=files, context=context, client_configuration=configuration
         )
-        api, default = ApiClient(configuration), _context_namespace(kubeconfig, context)
+        api, default = ApiClient(configuration), _context_namespace(files, context)
     try:
         yield Session(UserCluster(api), namespace or default)
     finally:
         await api.close()  # type: ignore[no-untyped-call]
 
 
-def _context_namespace(kubeconfig: str | None, context: str | None) -> str:
+def _files(kubeconfig: str | None) -> str:
+    """The file or files to read, as in $KUBECONFIG. Raises ConfigException that names the one that cannot be.
+
+    The library has no word for a file that is missing, and lets its parser's own errors out.
+    """
+    names = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    there = [f for name in names.split(os.pathsep) if name and (f := Path(name).expanduser()).exists()]
+    if not there:
+        raise config.ConfigException(f"{names} does not exist")
+    for file in there:
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise config.ConfigException(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise config.ConfigException(f"{file} is no kubeconfig")
+    return names
+
+
+def _context_namespace(kubeconfig: str, context: str | None) -> str:
     contexts, active = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
     chosen = next((c for c in contexts if c["name"] == context), None) if context else active
     return str(((chosen or {}).get("context") or {}).get("namespace") or "default")

@@ -62,7 +62,34 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 def test_no_cluster_is_an_error_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--kubeconfig", str(tmp_path / "none")]) == 1
-    assert "no cluster: set KUBECONFIG" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "no cluster: set KUBECONFIG" in printed
+    assert f"{tmp_path / 'none'} does not exist" in printed
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"all:\n\techo no YAML\n", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"a sentence", "is no kubeconfig"),
+        (b"", "is no kubeconfig"),
+    ],
+)
+def test_a_file_that_is_no_kubeconfig_is_named(
+    content: bytes,
+    what: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(content)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{wrong}")
+    assert main(["status"]) == 1
+    printed = capsys.readouterr().err
+    assert f"{wrong} {what}" in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_output_into_a_pipe_has_no_colours_and_json_has_the_names_of_the_api() -> None:
