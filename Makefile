@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PACKAGES := operator api_service
 PORT ?= 4001
+# A target that cannot do without a variable says so before it does anything: $(call needs,NAME,an example).
+needs = $(if $($(1)),,$(error $(1) is missing, such as: make $@ $(2)))
 
 include dev/dev.mk
 
@@ -27,6 +29,7 @@ python3: # a fresh Debian has none; everything below needs one
 
 $(VENV_STAMP): | python3
 	@rm -f $(VENV)/.stamp-*
+	@echo "installing the Python environment into $(VENV) (a minute, the first time)" >&2
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
@@ -245,15 +248,16 @@ compose-smoke: venv ## the same beside it, tried: TLS, WebSockets, an instance k
 # --- delivering it: what .github/workflows call, on any machine -------------------------------------------------------
 .PHONY: deploy
 deploy: venv ## an image to one place, and the operator's verdict: OVERLAY=staging IMAGE=... [CONTEXT=... TIMEOUT=1800]
+	@$(call needs,OVERLAY,OVERLAY=staging IMAGE=...)$(call needs,IMAGE,OVERLAY=$(OVERLAY) IMAGE=registry.example/marauders-map-api:0.1.0)
 	@$(PY) -m dev.deploy $(OVERLAY) --image $(IMAGE) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 .PHONY: smoke
 smoke: venv ## a deployed service from outside, reading only: URL=https://...
-	@$(PY) -m dev.end_to_end --only-read $(URL)
+	@$(call needs,URL,URL=https://...)$(PY) -m dev.end_to_end --only-read $(URL)
 
 .PHONY: end-to-end
 end-to-end: venv ## the same, and one user's way through it; what it reports stays: URL=https://...
-	@$(PY) -m dev.end_to_end $(URL)
+	@$(call needs,URL,URL=https://...)$(PY) -m dev.end_to_end $(URL)
 
 .cache/e2e: requirements/e2e.txt | venv
 	@rm -rf $@ && $(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $<
@@ -266,7 +270,8 @@ comma := ,
 REGISTRY ?= localhost
 PLATFORMS ?= linux/amd64
 .PHONY: release-images
-release-images: # docker buildx is needed [REGISTRY=... VERSION=... PLATFORMS=linux/amd64,linux/arm64 PUSH=yes]
+release-images: ## both images, for one or more architectures (needs docker buildx) [REGISTRY=... VERSION=... PLATFORMS=linux/amd64,linux/arm64 PUSH=yes]
+	@docker buildx version >/dev/null 2>&1 || { echo "docker buildx is missing: install it, or use 'make release', which does without" >&2; exit 1; }
 	@for program in api operator; do SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  docker buildx build --platform $(PLATFORMS) -f Dockerfile.$$program -t $(REGISTRY)/marauders-map-$$program:$(VERSION) \
 	    $(if $(PUSH),--output type=registry$(comma)rewrite-timestamp=true --provenance=mode=max --sbom=true,--load) .; done

@@ -14,6 +14,7 @@ import ssl
 import sys
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -98,6 +99,16 @@ async def check(url: str, *, only_read: bool, trusted: ssl.SSLContext | None = N
             await journey(http)
 
 
+def address(text: str) -> str:
+    """The address of a service, without a slash at the end. Raises argparse.ArgumentTypeError when it is none."""
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address such as https://staging.marauders-map.hogwarts.edu"
+        )
+    return text.rstrip("/")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check and report what was found; the exit code."""
     parser = argparse.ArgumentParser(
@@ -105,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("url", help="such as https://staging.marauders-map.hogwarts.edu")
+    parser.add_argument("url", type=address, help="such as https://staging.marauders-map.hogwarts.edu")
     parser.add_argument("--only-read", action="store_true", help="change nothing")
     options = parser.parse_args(arguments)
     try:

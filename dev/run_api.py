@@ -25,7 +25,7 @@ READY_SECONDS = 30.0
 def main() -> int:
     """Start everything, wait, stop everything; returns the API's exit code."""
     parser = argparse.ArgumentParser(prog="make run-api", description=__doc__)
-    parser.add_argument("--port", type=int, default=4001)
+    parser.add_argument("--port", type=_port, default=4001)
     parser.add_argument("--keep", action="store_true", help="go on with the database of the last run")
     parser.add_argument(
         "--state", type=Path, default=STATE, help="folder of the database (default: %(default)s)"
@@ -75,6 +75,13 @@ def main() -> int:
             if api.poll() is None:
                 api.terminate()
             api.wait(timeout=30)
+
+
+def _port(text: str) -> int:
+    """Known to be possible before anything is started."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"PORT={text!r} is not from 1 to 65535")
+    return int(text)
 
 
 def _ready(api: "subprocess.Popen[bytes]", port: int) -> bool:

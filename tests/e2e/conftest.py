@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 
 import pytest
+from dev.end_to_end import address as checked
 from playwright.sync_api import Browser, sync_playwright
 from tests.component.api.test_process import free_port
 from tests.e2e.visit import ROOT, Visits, chromium
@@ -21,12 +23,20 @@ from tests.e2e.visit import ROOT, Visits, chromium
 END_SECONDS = 60
 
 
+def pytest_configure() -> None:
+    """A wrong E2E_URL is one sentence, not a failure of each test."""
+    if given := os.environ.get("E2E_URL"):
+        try:
+            checked(given)
+        except ArgumentTypeError as error:
+            pytest.exit(f"URL: {error}", returncode=2)
+
+
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Such as https://staging.marauders-map.hogwarts.edu, without a slash at the end."""
-    given = os.environ.get("E2E_URL", "").rstrip("/")
-    if given:
-        yield given
+    if given := os.environ.get("E2E_URL"):
+        yield given.rstrip("/")
         return
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="marauders-e2e-") as state:
