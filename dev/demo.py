@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dev.cluster.host.console import Problem, print_line, step
@@ -214,11 +215,13 @@ def _expect(status: int, wanted: int, body: Any) -> None:
 
 
 def _how_to_go_on(kubectl: Kubectl, image: str) -> str:
+    programs = f"{CHECKOUT / '.venv' / 'bin'}:{Path(kubectl.program).parent}"
     return f"""
 Go on by hand:
-  export KUBECONFIG={kubectl.kubeconfig}
+  export KUBECONFIG={kubectl.kubeconfig} PATH={programs}:$PATH   # kubectl, and its plugin kubectl-marauders
   kubectl -n {NAMESPACE} get mm,pods -w
   kubectl -n {NAMESPACE} describe mm {NAME}
+  kubectl marauders explain {NAME} -n {NAMESPACE}   # why it is as it is, and what to do
   kubectl -n {NAMESPACE} patch mm {NAME} --type=merge -p '{{"spec":{{"config":{{"logLevel":"debug"}}}}}}'   # a good revision
   kubectl -n {NAMESPACE} patch mm {NAME} --type=merge -p '{{"spec":{{"image":"{image}-not"}}}}'   # a bad one
   kubectl -n {NAMESPACE} port-forward service/{NAME}-api 8080:80   # then http://127.0.0.1:8080/health/ready

@@ -13,7 +13,7 @@ from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 
-from dev.cluster.host.paths import MACHINE, MACHINE_BIN, SUMMARY, program
+from dev.cluster.host.paths import CHECKOUT, MACHINE, MACHINE_BIN, SUMMARY, program
 from dev.cluster.images.sources import recorded_answer
 from dev.cluster.lifecycle import daemon
 from dev.cluster.lifecycle.cluster import named_kubeconfig
@@ -179,8 +179,8 @@ def report() -> int:
     return 1 if lacking else 0
 
 
-def demo_plan(machine: Machine, *, cluster_up: bool) -> str:
-    """What `make demo` is about to do, and how long it takes. Pure."""
+def demo_plan(machine: Machine, *, cluster_up: bool, environment: bool = True) -> str:
+    """What `make demo` is about to do, and how long it takes. Pure. `environment`: whether Python's is there already."""
     if machine.kubeconfig is not None:
         where, time = f"the cluster of {machine.kubeconfig}", "3 to 5 minutes"
     elif cluster_up:
@@ -189,8 +189,9 @@ def demo_plan(machine: Machine, *, cluster_up: bool) -> str:
         where, time = "a new kind cluster (half a minute)", "3 to 5 minutes"
     else:
         where, time = "a new kind cluster, after its images have been pulled or made", "up to 20 minutes"
+    first = "" if environment else "the Python environment of this checkout (a minute); "
     return (
-        f"make demo: {where}; the images of API and operator; the operator; one MaraudersMap; two bad "
+        f"make demo: {first}{where}; the images of API and operator; the operator; one MaraudersMap; two bad "
         f"revisions, each rolled back while a prober counts failed requests. {time[0].upper()}{time[1:]} on a quiet machine "
         "with two processors."
     )
@@ -198,7 +199,9 @@ def demo_plan(machine: Machine, *, cluster_up: bool) -> str:
 
 def announce_demo() -> None:
     """Say so, for this machine."""
-    print(demo_plan(look(), cluster_up=_summary_names_a_cluster()), file=sys.stderr, flush=True)
+    environment = (CHECKOUT / ".venv" / "bin" / "python").exists()
+    plan = demo_plan(look(), cluster_up=_summary_names_a_cluster(), environment=environment)
+    print(plan, file=sys.stderr, flush=True)
 
 
 def _summary_names_a_cluster() -> bool:

@@ -90,3 +90,5 @@ def test_the_demo_announces_where_and_how_long_without_asking_docker() -> None:
     assert "a new kind cluster (half a minute)" in demo_plan(machine, cluster_up=False)
     assert "Up to 20 minutes" in demo_plan(replace(machine, public_images=None), cluster_up=False)
     assert "/kube" in demo_plan(replace(machine, kubeconfig=Path("/kube")), cluster_up=False)
+    assert "Python" not in demo_plan(machine, cluster_up=False)
+    assert "Python environment" in demo_plan(machine, cluster_up=False, environment=False)
