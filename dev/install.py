@@ -19,8 +19,10 @@ import yaml
 
 from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, STATE_BIN, SUMMARY, program, write_whole
+from dev.cluster.lifecycle.cluster import named_kubeconfig
+from dev.images_built import image_of
 from dev.kube import Kubectl, KubectlFailed, report_problem, state_folder, summary
-from dev.operator_install import apply, await_leader, images_in_use
+from dev.operator_install import APPLY, apply, await_leader
 from dev.operator_objects import CRD, IMAGE, NAME, NAMESPACE, Object, as_yaml, described, key, rendered
 
 # What outlives the operator unless it is asked for: with the definition go all MaraudersMaps, and what runs for them.
@@ -115,14 +117,18 @@ def wanted(kubectl: Kubectl, options: argparse.Namespace) -> list[Object]:
     """What is to be there. Raises Problem when the image is not known, or a namespace is not there."""
     env = _env(options)
     image = options.image
-    if not image:
-        if os.environ.get("KUBECONFIG") or not SUMMARY.exists():
-            raise Problem(
-                "which image is the operator's?", "make install OPERATOR_IMAGE=registry.example.org/...:TAG"
-            )
-        images = images_in_use()
-        image = images.operator
-        env = {"EVALUATION_POSTGRES_IMAGE": images.postgres, "EVALUATION_REDIS_IMAGE": images.redis} | env
+    if SUMMARY.exists() and named_kubeconfig() is None:
+        # The checkout's own cluster, where public images need not be there: whatever the operator's image is.
+        state = summary()
+        own = {
+            "EVALUATION_POSTGRES_IMAGE": state["postgres_image"],
+            "EVALUATION_REDIS_IMAGE": state["redis_image"],
+        }
+        image, env = image or image_of("operator"), own | env
+    elif not image:
+        raise Problem(
+            "which image is the operator's?", "make install OPERATOR_IMAGE=registry.example.org/...:TAG"
+        )
     missing = [n for n in options.namespaces if kubectl.find("get", "namespace", n) is None]
     if missing:
         raise Problem(f"there is no namespace {missing[0]}", f"kubectl create namespace {missing[0]}")
@@ -135,9 +141,14 @@ def install(kubectl: Kubectl, options: argparse.Namespace) -> None:
     before = _found(kubectl, objects)
     fresh = [o for o in objects if key(o) not in before]
     stale = [o for o in _rights(kubectl) if key(o) not in {key(o) for o in objects}]
+    changing = _changing(kubectl, [o for o in objects if key(o) in before])
     where = ", ".join(options.namespaces) or "every namespace"
-    print_line(f"the operator for {where}: {len(fresh)} objects to make, {len(before)} to keep as wanted")
+    print_line(
+        f"the operator for {where}: {len(fresh)} objects to make, {len(changing)} to change, "
+        f"{len(before) - len(changing)} as wanted"
+    )
     _list("makes", fresh)
+    _list("changes", changing)
     _list("removes, left by an earlier installation", stale)
     if options.dry_run:
         return
@@ -209,6 +220,26 @@ def _found(kubectl: Kubectl, objects: Sequence[Object]) -> dict[tuple[str, str, 
     listed = json.loads(text) if text.strip() else {"items": []}
     return {
         key(o): o["metadata"].get("generation", o["metadata"]["resourceVersion"]) for o in listed["items"]
+    }
+
+
+def _changing(kubectl: Kubectl, objects: Sequence[Object]) -> list[Object]:
+    """Those of these, which exist, that would not stay as they are, by the API server's own judgement."""
+    if not objects:
+        return []
+    given = yaml.safe_dump_all(objects)
+    now = _contents(kubectl("get", "-o", "json", "-f", "-", input=given))
+    then = _contents(kubectl(*APPLY, "--dry-run=server", "-o", "json", "-f", "-", input=given))
+    return [o for o in objects if now[key(o)] != then[key(o)]]
+
+
+def _contents(text: str) -> dict[tuple[str, str, str], Object]:
+    """Of one object or a list in JSON, without what the API server counts."""
+    read = json.loads(text)
+    counted = ("managedFields", "resourceVersion", "generation")
+    return {
+        key(o): o | {"metadata": {k: v for k, v in o["metadata"].items() if k not in counted}}
+        for o in (read["items"] if read["kind"] == "List" else [read])
     }
 
 

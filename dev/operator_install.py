@@ -18,6 +18,8 @@ from dev.operator_objects import CRD, NAME, NAMESPACE, Object, rendered
 DEPLOYMENT = NAME
 LEASE = "maraudersmap-operator"
 SELECTOR = ("-l", "app.kubernetes.io/name=maraudersmap-operator")
+# Server-side: the CRD is larger than what a client-side apply may keep in its annotation.
+APPLY = ("apply", "--server-side", "--force-conflicts")
 ROLLOUT_SECONDS = 90
 LEADER_SECONDS = 60.0
 
@@ -48,8 +50,7 @@ def install(kubectl: Kubectl, images: OperatorImages) -> None:
 
 def apply(kubectl: Kubectl, objects: Sequence[Object]) -> None:
     """All of them, and the definition is served."""
-    # Server-side: the CRD is larger than what a client-side apply may keep in its annotation.
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=yaml.safe_dump_all(objects))
+    kubectl(*APPLY, "-f", "-", input=yaml.safe_dump_all(objects))
     await_established(kubectl, CRD)
 
 

@@ -53,7 +53,11 @@ def test_installing_again_changes_nothing(run: Kubectl, capsys: pytest.CaptureFi
     # and again
     assert main(["install", "--image", IMAGE]) == 0
     assert "0 made, 0 changed, 13 were as wanted" in capsys.readouterr().err
-    # and with another image
+    # and with another image, which is announced before it is done
+    assert main(["install", "--image", f"{IMAGE}4", "--dry-run"]) == 0
+    printed = capsys.readouterr().err
+    assert "0 objects to make, 1 to change, 12 as wanted" in printed
+    assert "changes: Deployment marauders-system/marauders-operator" in printed
     assert main(["install", "--image", f"{IMAGE}4"]) == 0
     printed = capsys.readouterr().err
     assert "changed: Deployment marauders-system/marauders-operator" in printed
