@@ -7,6 +7,7 @@ from __future__ import annotations
 
 DEPLOYED = ("tests/cluster/test_deploy.py", "from dev.deploy import main")
 READY = ("tests/cluster/test_topology.py", '"--for=condition=Ready"')
+RESTORED = ("tests/cluster/test_restore.py", "for command in commands():")
 
 # What a command looks like -> the test that runs it, and what shows there that it does.
 RUN_BY = {
@@ -21,6 +22,8 @@ RUN_BY = {
         'annotate("hogwarts.edu/retry"',
     ),
     r"kubectl .*wait --for=condition=Ready mm/": READY,
+    r"kubectl -n \$NS wait --for=delete pod": RESTORED,
+    r"kubectl -n \$NS create secret generic marauders-map-database": RESTORED,
     r".* patch mm marauders-map --type=merge -p '\{\"spec\":\{\"suspend\":true\}\}'": (
         "tests/cluster/test_suspend.py",
         "small.edit(suspend=True)",
@@ -70,6 +73,7 @@ NOT_RUN = {
     r"make demo|KUBECONFIG=\S+ MARAUDERS_REGISTRY=\S+ make demo": "needs a cluster; tests/cluster has each of its steps",
     r"make compose-(up|smoke|down)": "`make test-extended` runs compose-smoke: it needs Docker",
     r"make bench-(fleet|rollback)": "measurements of minutes to an hour, not tests",
+    r"make cluster$|python3 -m dev\.cluster build api operator --tag": "brings up, and fills, what tests/cluster runs on",
     r"docker (build|push) ": "needs Docker and a registry; `make images` builds the same Dockerfiles",
     r"pip install 'maraudersmap\[cli\]'": "installs into this very environment; its dependencies are those of pyproject.toml",
     r"export KUBECONFIG=": "sets variables of one's own shell",
