@@ -18,7 +18,9 @@ from tests.component.conftest import Api, readiness, running_api
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 
 HEADING = "## Back up and restore"
-SUSPEND, RESUME, WAIT = ('"suspend":true', '"suspend":false', "--for=condition=Ready")
+# What the cluster's tests do, in this order, around the one command that is typed here (tests/cluster/test_restore.py).
+SUSPEND, GONE, POINT = '"suspend":true', "--for=delete pod", "create secret generic marauders-map-database"
+RESUME, WAIT = '"suspend":false', "--for=condition=Ready"
 
 
 def blocks() -> list[list[str]]:
@@ -110,8 +112,9 @@ async def test_what_was_backed_up_is_restored_and_served(terminal: Terminal) -> 
     await terminal(restore)
     counted = int((await terminal(count)).splitlines()[2])
     assert len(first) <= counted <= len(first) + len(meanwhile)
-    suspended, restore, resumed, waited = RESTORE
-    assert (SUSPEND in suspended, RESUME in resumed, WAIT in waited) == (True, True, True)
+    suspended, gone, restore, pointed, resumed, waited = RESTORE
+    assert (SUSPEND in suspended, GONE in gone, POINT in pointed) == (True, True, True)
+    assert (RESUME in resumed, WAIT in waited) == (True, True)
     await terminal(restore)
     # What the operator does once it is resumed: the migrations' Job, then pods.
     await migrate(terminal.variables["NEW_URL"], shipped_migrations())
