@@ -40,8 +40,8 @@ def test_what_was_backed_up_is_restored_as_the_runbook_has_it(scenario: Scenario
         for command in commands():
             typed(scenario, command, variables)
         # then
-        status = scenario.status()
-        assert (status["phase"], status["stable"]["revision"]) == ("Ready", stable)
+        shown = scenario.status()
+        assert (shown["phase"], shown["stable"]["revision"]) == ("Ready", stable)
         assert databases_in_use(scenario, old) == {"restored"}
         status, listed = prober.call("GET", "/api/incidents?search=dump")
         assert (status, [found["id"] for found in listed["data"]]) == (200, [created["id"]])
