@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "operator" / "maraudersmap_operator"
 ENGINE = "tests/unit/operator/rollout/test_invariants.py"
 LOOP = "tests/unit/operator/reconcile/test_loop_stories.py"
+FALLS = "tests/unit/operator/rollout/verdict/test_one_by_one.py"
 # Most mutants are noticed by the first few stories of the property test; the others are looked for in many more.
 FEW = 20
 
@@ -260,6 +261,24 @@ MUTANTS = (
         "    return timedelta(0)",
         test=LOOP,
         story="nobody_watched",
+    ),
+    Mutant(
+        13,
+        "pods that were killed from outside count as ended by themselves",
+        "rollout/verdict/pod_history.py",
+        "    return bool(worked) and end.exit_code not in (0, *KILLED)",
+        "    return bool(worked)",
+        test=FALLS,
+        story="no_evidence",
+    ),
+    Mutant(
+        13,
+        "one short outage that ends two pods counts as two causes",
+        "rollout/verdict/pod_history.py",
+        "late - early >= FRESH_ATTEMPT",
+        "late > early",
+        test=FALLS,
+        story="two_moments",
     ),
     Mutant(
         14,

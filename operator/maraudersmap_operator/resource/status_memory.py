@@ -60,7 +60,8 @@ class Failures(StatusModel):
     first_failure_at: Time | None = Field(default=None, description="When that container ended.")
     late_failure: bool = Field(
         default=False,
-        description="A later attempt, begun 8 s or more after that one began, has failed as well.",
+        description="A later attempt, begun 8 s or more after that one began, has failed as well; or two pods that had "
+        "worked have ended by themselves, 8 s or more apart.",
     )
     terminations: tuple[TerminationRecord, ...] = Field(
         default=(), max_length=MAX_TERMINATION_RECORDS, description="Container terminations per pod."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import permutations
 
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_memory import (
@@ -13,8 +14,9 @@ from maraudersmap_operator.resource.status_memory import (
     TerminationRecord,
 )
 
-from ..facts import MigrationFacts, PodFacts, RevisionFacts
+from ..facts import MigrationFacts, PodFacts, RevisionFacts, Termination
 from .control_group import disturbance
+from .migration_failure import KILLED
 from .pod_failures import Trouble, pod_trouble, why_waiting
 
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
@@ -23,6 +25,8 @@ FRESH_ATTEMPT = timedelta(seconds=8)
 # A pod takes longer than this from its creation to its first attempt, so the attempt is not too early. With 1.5 s it and its
 # restart both were, once: Kubernetes' times are whole seconds, and the third attempt comes 10 s later.
 FRESH_LEAD = timedelta(milliseconds=500)
+# What ended sooner after its start may have lacked something then. What had run for longer met something when it ended.
+LONG_RUN = 2 * FRESH_ATTEMPT
 TERMINATION_WINDOW = timedelta(minutes=10)
 
 Changes = dict[str, object]
@@ -65,8 +69,9 @@ def _follow_failures(known: Failures, pods: Sequence[PodFacts], now: datetime) -
     if (began is None or failed is None) and (first := _first_failure(pods, now)):
         began, failed = first
         changes |= {"first_attempt_at": began, "first_failure_at": failed}
-    if began and failed and not known.late_failure and _failed_late(pods, second_look(began, failed)):
-        changes["late_failure"] = True
+    if began and failed and not known.late_failure:
+        again = _failed_late(pods, second_look(began, failed)) or _fell_one_by_one(pods)
+        changes |= {"late_failure": True} if again else {}
     return changes
 
 
@@ -109,11 +114,8 @@ def _count_terminations(
 
 
 def second_look(began: datetime, failed: datetime) -> datetime:
-    """From when on an attempt counts as a second look at what the first one (from, to) has shown.
-
-    What ended soon after its start may have lacked something then. What had run for longer met something when it ended.
-    """
-    cause = began if failed - began <= 2 * FRESH_ATTEMPT else failed
+    """From when on an attempt counts as a second look at what the first one (from, to) has shown."""
+    cause = began if failed - began <= LONG_RUN else failed
     return max(cause + FRESH_ATTEMPT, failed)
 
 
@@ -143,3 +145,21 @@ def _failed_late(pods: Iterable[PodFacts], since: datetime) -> bool:
             if began and began >= since:
                 return True
     return False
+
+
+def _fell_one_by_one(pods: Iterable[PodFacts]) -> bool:
+    """Two pods that had worked have ended by themselves, at moments that no short outage explains. The later one is as good
+    as a second attempt of the first: in a bake that is over before any pod ends twice, there is no other."""
+    falls = [
+        (min(own), max(own))
+        for pod in pods
+        if (own := [end.finished_at for end in pod.last_terminations if end.finished_at and _fell(end)])
+    ]
+    return any(late - early >= FRESH_ATTEMPT for (early, _), (_, late) in permutations(falls, 2))
+
+
+def _fell(end: Termination) -> bool:
+    """A server that worked and left by itself. Killed from outside is none: by a full node, a probe, somebody's hand; whose
+    memory had run out, 137 does not show."""
+    worked = end.started_at and end.finished_at and end.finished_at - end.started_at > LONG_RUN
+    return bool(worked) and end.exit_code not in (0, *KILLED)

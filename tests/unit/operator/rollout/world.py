@@ -71,6 +71,8 @@ class Behaviour:
     pull_denied: bool = False
     no_room: bool = False  # no node has what the migrations' pod asks for
     unready_from: float | None = None  # seconds after START from which its pods are unready: a shared cause
+    one_falls_every: float | None = None  # one of its pods that has not ended yet does, every so many seconds
+    exit_code: int = 1
     terminations_reason: str = "Error"
     errors_percent: int = 0  # of users' requests
     slow: bool = False  # five times as slow
@@ -426,17 +428,26 @@ class World:
         if pod.down_until and self.now >= pod.down_until:
             pod.started, pod.down_until = pod.down_until, None
             pod.restarts += 1
+        first = self._first_pod[self.image(pod.revision)]
+        if behaviour.one_falls_every and not (pod.ends or pod.down_until):
+            fallen = sum(len(p.ends) for p in self.pods if p.revision == pod.revision)
+            if self.now >= first + timedelta(seconds=behaviour.one_falls_every) * (fallen + 1):
+                self._end(pod, self.now)
         if behaviour.dies_after is None or pod.down_until or behaviour.image_missing:
             return
-        first = self._first_pod[self.image(pod.revision)]
         lasting = behaviour.dies_until is not None and pod.started >= first + timedelta(
             seconds=behaviour.dies_until
         )
         died = pod.started + timedelta(seconds=behaviour.dies_after)
         if not lasting and self.now >= died:
-            pod.ends.append(Termination(1, behaviour.terminations_reason, "boom", pod.started, died))
-            wait = BACKOFFS[min(pod.restarts, len(BACKOFFS) - 1)]
-            pod.down_until = self.now + timedelta(seconds=wait)
+            self._end(pod, died)
+
+    def _end(self, pod: Pod, died: datetime) -> None:
+        behaviour = self._behaviour(pod.revision)
+        reason = behaviour.terminations_reason
+        pod.ends.append(Termination(behaviour.exit_code, reason, "boom", pod.started, died))
+        wait = BACKOFFS[min(pod.restarts, len(BACKOFFS) - 1)]
+        pod.down_until = self.now + timedelta(seconds=wait)
 
     def _ready(self, pod: Pod) -> bool:
         behaviour = self._behaviour(pod.revision)
