@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
+from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
@@ -22,9 +23,9 @@ from .leaning import redis_read
 from .monitoring import Made, ensure_monitoring
 from .prune import prune
 from .references import References
-from .route import remove_route
 from .served import Served
 from .settings import Settings
+from .unwanted import remove_unseen
 
 
 class Converger:
@@ -72,7 +73,7 @@ class Converger:
 
     async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
         """Everything around the revisions, and the end of what is no longer wanted."""
-        resource, spec, status = self._resource, self._resource.spec, decision.status
+        spec, status = self._resource.spec, decision.status
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
         for revision in sorted(in_use & set(hands.deployed())):
             try:
@@ -90,8 +91,10 @@ class Converger:
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        await self._remove_route()
         self.monitoring = await ensure_monitoring(
             self._cluster,
+            self._store,
             self._ensurer,
             self._fates,
             self._known,
@@ -101,8 +104,6 @@ class Converger:
             self._settings.runbook_url,
         )
         await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
-        if spec.gateway is None and resource.status.observed_generation != resource.generation:
-            await self._guarded(remove_route(self._cluster, self._store, self._owner))
         await prune(
             self._cluster,
             self._store,
@@ -112,6 +113,23 @@ class Converger:
             spec.rollout.revision_history_limit,
             config_maps_known=references.complete,
             go_on=self._go_on,
+        )
+
+    async def _remove_route(self) -> None:
+        """Of a spec that asks for none, or no longer does."""
+        name = children.names.http_route(self._owner.name)
+        if self._resource.spec.gateway is not None:
+            self._known.absent.discard((HTTP_ROUTE.kind, name))
+            return
+        await remove_unseen(
+            self._cluster,
+            self._store,
+            self._fates,
+            self._known,
+            self._owner,
+            HTTP_ROUTE,
+            name,
+            self._ensurer.now,
         )
 
     async def _secrets(self, redis: Collection[str]) -> bool:

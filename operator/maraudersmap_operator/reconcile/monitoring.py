@@ -12,18 +12,17 @@ from datetime import datetime
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Kind, Manifest, NotLeading, kind_of
-from maraudersmap_operator.cluster.identity import controller_of
+from maraudersmap_operator.cluster import Cluster, Kind, Manifest, Store, kind_of
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MONITORING, POD_MONITOR, PROMETHEUS_RULE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
-from maraudersmap_operator.telemetry import logger
 
 from .condition import put
 from .ensure import Ensurer, Known
-from .fates import Fate, Fates, state_of
+from .fates import Fate, Fates
 from .served import Served
+from .unwanted import remove_unseen
 
 NAMES = {
     POD_MONITOR: children.names.pod_monitor,
@@ -48,6 +47,7 @@ class Made:
 
 async def ensure_monitoring(
     cluster: Cluster,
+    store: Store,
     ensurer: Ensurer,
     fates: Fates,
     known: Known,
@@ -77,7 +77,9 @@ async def ensure_monitoring(
             served.lost(kind_of(manifest))
     for kind in sorted(served.kinds, key=lambda k: k.kind):
         if kind not in {kind_of(manifest) for manifest in wanted}:
-            failed += await _remove(cluster, ensurer, fates, known, owner, kind)
+            name = NAMES[kind](owner.name)
+            gone = await remove_unseen(cluster, store, fates, known, owner, kind, name, ensurer.now)
+            failed += [gone] if gone is not None else []
     return Made(tuple(made), tuple(failed))
 
 
@@ -89,34 +91,6 @@ def _wanted(owner: Owner, spec: MaraudersMapSpec, served: frozenset[Kind], runbo
         children.dashboard(owner, spec) if served else None,
     ]
     return [manifest for manifest in found if manifest is not None]
-
-
-async def _remove(
-    cluster: Cluster, ensurer: Ensurer, fates: Fates, known: Known, owner: Owner, kind: Kind
-) -> list[Fate]:
-    """Once deleted or found absent, it is not asked for again."""
-    name = NAMES[kind](owner.name)
-    known.forget(kind.kind, name)
-    if (kind.kind, name) in known.absent:
-        return []
-    if fates.waits(kind.kind, name, "unwanted", ensurer.now):
-        fate = fates.of(kind.kind, name)
-        return [fate] if fate is not None else []
-    try:
-        live = await cluster.get(kind, owner.namespace, name)
-        controller = controller_of(live) if live is not None else None
-        if live is not None and controller is not None and controller["uid"] == owner.uid:
-            await cluster.delete(kind, owner.namespace, name, live["metadata"]["uid"])
-    except NotLeading:
-        raise
-    except ClusterError as error:
-        logger().warning("not pruned", child=f"{kind.kind} {name}", error=error.message)
-        message = f"it is no longer wanted, and could not be removed: {error.message}"
-        fate = Fate(kind.kind, name, state_of(error), message)
-        fates.note(fate, "unwanted", ensurer.now)
-        return [fate]
-    known.absent.add((kind.kind, name))
-    return []
 
 
 def with_monitoring(

@@ -46,17 +46,6 @@ async def read_route(
     return route_facts(route, owner, spec)
 
 
-async def remove_route(cluster: Cluster, store: Store, owner: Owner) -> None:
-    """Delete what an earlier spec asked for."""
-    try:
-        route = await _refresh(cluster, store, owner)
-    except NotFound:
-        return
-    if route is not None:
-        await cluster.delete(HTTP_ROUTE, owner.namespace, route["metadata"]["name"], route["metadata"]["uid"])
-        store.remove(route["metadata"]["uid"])
-
-
 async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | None:
     """The route as it is now, in the store as well. Raises NotFound when the cluster does not know the kind.
 

@@ -11,7 +11,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, NotFound, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
-from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, remove_route, route_facts
+from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, route_facts
 from maraudersmap_operator.resource import MaraudersMapSpec, parse
 
 OWNER = Owner("map", "demo", "uid-1")
@@ -89,21 +89,16 @@ class Routes:
 
     def __init__(self, items: list[dict[str, Any]] | None) -> None:
         self.items = items
-        self.deleted: list[str] = []
 
     async def list(self, kind: Kind, namespace: str, selector: str) -> Listing:
         if self.items is None:
             raise NotFound("the server could not find the requested resource", 404)
         return Listing(tuple(self.items), 9)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        self.deleted.append(name)
-
 
 def test_without_the_kind_it_is_reported_how_to_get_it() -> None:
     facts = asyncio.run(read_route(cast("Cluster", Routes(None)), Store(), OWNER, spec()))
     assert facts == NOT_SERVED
-    asyncio.run(remove_route(cast("Cluster", Routes(None)), Store(), OWNER))
 
 
 def test_a_route_deleted_by_somebody_is_forgotten() -> None:
@@ -116,9 +111,3 @@ def test_a_route_deleted_by_somebody_is_forgotten() -> None:
     assert facts is not None
     assert facts.reason == "NotCreated"
     assert len(store) == 1
-
-
-def test_what_an_earlier_spec_asked_for_is_deleted() -> None:
-    cluster = Routes([route(parent())])
-    asyncio.run(remove_route(cast("Cluster", cluster), store_with_the_resource(), OWNER))
-    assert cluster.deleted == ["map-api"]
