@@ -327,6 +327,12 @@ def obstacle_to(live: Manifest, owner: Owner, kept: bool) -> tuple[State, str] |
     )
 
 
+def owned_by_another(live: Manifest, owner: Owner) -> str:
+    """Whose an object of our name is, and what to do, in a sentence; empty when it is ours."""
+    state, sentence = obstacle_to(live, owner, kept=False) or (State.AS_WANTED, "")
+    return sentence if state is State.OWNED_BY_ANOTHER else ""
+
+
 def _looks_right(kind: Kind, live: Manifest, wanted: Manifest) -> bool:
     """Without asking the server: everything wanted is there; whether more is, this does not show."""
     if kind in UNCHANGEABLE:

@@ -165,7 +165,8 @@ class Fates:
 def state_of(error: ClusterError) -> State:
     """What a failed call means for the child that it was about."""
     if isinstance(error, Refused):
-        return State.REFUSED
+        # Our own: the API server's conflicts are another class.
+        return State.OWNED_BY_ANOTHER if error.status == 409 else State.REFUSED
     if isinstance(error, NotFound):
         return State.REFUSED  # its namespace or its kind is gone
     assert not isinstance(error, Conflict) or error.status == 409

@@ -16,7 +16,7 @@ from maraudersmap_operator.resource.names import (
 )
 from maraudersmap_operator.telemetry import logger
 
-from .ensure import Ensurer
+from .ensure import Ensurer, owned_by_another
 from .observe import Observation
 from .sealed import RESTARTED_AT
 
@@ -61,7 +61,8 @@ class Records:
         data = _data(self._find(revision))
         if data is None:
             name = children.names.controller_revision(self._owner.name, revision)
-            data = _data(await self._cluster.get(CONTROLLER_REVISION, self._owner.namespace, name))
+            live = await self._cluster.get(CONTROLLER_REVISION, self._owner.namespace, name)
+            data = None if live is None or owned_by_another(live, self._owner) else _data(live)
         if data is not None:
             template: Manifest = data["template"]
             return template

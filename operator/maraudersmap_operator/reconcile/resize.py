@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from maraudersmap_operator.children import Owner, names
-from maraudersmap_operator.cluster import Cluster, Conflict, Store
+from maraudersmap_operator.cluster import Cluster, Conflict, Refused, Store
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT
 
 from .dependence import NotYet
+from .ensure import owned_by_another
 
 # Its controller writes the status often; the size that was decided on stands, at most so often.
 TRIES = 3
 
 
 async def resize(cluster: Cluster, store: Store, owner: Owner, revision: str, replicas: int) -> None:
-    """Give the revision's Deployment that many pods. Raises NotYet without one, and ClusterError."""
+    """Give the revision's Deployment that many pods. Raises NotYet without one, Refused for someone else's of that name, and
+    ClusterError."""
     name = names.deployment(owner.name, revision)
     for tries_left in reversed(range(TRIES)):
         live = await cluster.get(DEPLOYMENT, owner.namespace, name)
         if live is None:
             raise NotYet(f"Deployment {name} is not there")
+        if anothers := owned_by_another(live, owner):
+            raise Refused(anothers, 409)
         store.confirm(DEPLOYMENT, live)
         if int(live["spec"].get("replicas", 1)) == replicas:
             return
