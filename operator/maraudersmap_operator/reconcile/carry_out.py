@@ -131,10 +131,11 @@ class Hands:
         except NotLeading:
             raise
         except ClusterError as error:
-            if not self._fates.excused(error):
+            if not self._fates.excused(error) and self._fates.is_news(f"{action}", error):
                 logger().warning("action failed", action=str(action), error=error.message)
             self._note_failure(action, error)
         else:
+            self._fates.is_over(f"{action}")
             return
         self.left_undone = True
         self.traffic_failed |= moves_traffic(action)

@@ -73,6 +73,7 @@ class Fates:
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], _Record] = {}
         self._namespace_ends = False
+        self._logged: dict[str, str] = {}
 
     def begin(self) -> None:
         """A pass starts: what it does not ask about is no longer wanted."""
@@ -111,6 +112,15 @@ class Fates:
             self._namespace_ends = True
             logger().info("the namespace is being deleted: nothing more is made in it")
         return True
+
+    def is_news(self, what: str, error: ClusterError) -> bool:
+        """It goes into the log: once for as long as the same fails with the same words."""
+        before, self._logged[what] = self._logged.get(what), error.message
+        return before != error.message
+
+    def is_over(self, what: str) -> None:
+        """It has worked: the next failure is news."""
+        self._logged.pop(what, None)
 
     def may_repair(self, kind: str, name: str, now: datetime) -> bool:
         """Someone has changed the child: is it to be put right now?"""
