@@ -236,7 +236,19 @@ async def check_what_is_no_quantity_is_refused(on: Ground) -> None:
     with pytest.raises(Refused, match="quantities must match the regular expression") as caught:
         await on.cluster.replace(_with_volume(live, {"name": "room", "emptyDir": {"sizeLimit": "64Mix"}}))
     assert caught.value.status == 400
-    assert await _get(on, DEPLOYMENT, "no-quantity") == live
+    # Of a patch it is the patch that is invalid.
+    volumes = [{"name": "room", "emptyDir": {"sizeLimit": "64Mix"}}]
+    merge = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    with pytest.raises(Refused, match=r"patch: Invalid value: .*quantities must match") as caught:
+        await on.foreign.merge(DEPLOYMENT, on.namespace, "no-quantity", merge)
+    assert caught.value.status == 422
+    patch = [{"op": "add", "path": "/spec/template/spec/volumes", "value": volumes}]
+    with pytest.raises(Refused, match=r"patch: Invalid value: .*quantities must match") as caught:
+        await on.foreign.patch(DEPLOYMENT, on.namespace, "no-quantity", patch)
+    assert caught.value.status == 422
+    after = await _get(on, DEPLOYMENT, "no-quantity")
+    assert after["spec"] == live["spec"]  # its controller goes on writing into its status
+    assert after["metadata"]["generation"] == live["metadata"]["generation"]
 
 
 # --- writes that change nothing ---------------------------------------------------------------------------------------

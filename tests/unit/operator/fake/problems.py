@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from maraudersmap_operator.cluster.kinds import Kind
 
 
@@ -65,3 +68,14 @@ def forbidden(kind: Kind, name: str, why: str) -> Problem:
 
 def bad_request(message: str) -> Problem:
     return Problem(400, message)
+
+
+@contextmanager
+def of_a_patch() -> Iterator[None]:
+    """What cannot be read once it is patched is an invalid patch, where a whole object would be a bad request."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.status != 400:
+            raise
+        raise Problem(422, f' "" is invalid: patch: Invalid value: "...": {problem.message}') from problem

@@ -1,6 +1,6 @@
 """Quantities as the API server writes them back: `0.5` becomes `500m`, `1024Mi` becomes `1Gi`.
 
-What is no quantity cannot be read: the API server answers 400.
+What is no quantity cannot be read: the API server answers 400, and 422 to a patch.
 """
 
 from __future__ import annotations

@@ -176,7 +176,8 @@ class ApiServer:
         subresource: str = "",
     ) -> Manifest:
         stored = self._stored(kind, namespace, name)
-        return self._update(stored, patched(stored.read(), operations), manager, subresource, False)
+        with problems.of_a_patch():
+            return self._update(stored, patched(stored.read(), operations), manager, subresource, False)
 
     def merge(
         self,
@@ -190,7 +191,8 @@ class ApiServer:
         dry_run: bool = False,
     ) -> Manifest:
         stored = self._stored(kind, namespace, name)
-        return self._update(stored, merged(stored.read(), patch), manager, subresource, dry_run)
+        with problems.of_a_patch():
+            return self._update(stored, merged(stored.read(), patch), manager, subresource, dry_run)
 
     def edit(
         self,
