@@ -61,11 +61,8 @@ class Rights:
         """Raises Problem. `body`: what is written; `exists`: an apply of what does not exist creates it."""
         if call.verb in ("schema", "served"):
             return  # the published schema and the lists of kinds are open to everyone who has signed in (system:discovery)
-        kind, subresource = call.kind, _SUBRESOURCES.get(call.verb, "")
-        name = kind.plural + (f"/{subresource}" if subresource else "")
-        self._ask(Right(kind.group, name, _VERBS.get(call.verb, "patch")), call)
-        if call.verb == "apply" and not exists:
-            self._ask(Right(kind.group, name, "create"), call)
+        for right in rights_of(call, exists=exists):
+            self._ask(right, call)
         if call.verb in ("create", "apply", "replace") and _blocks(body or {}):
             self._finalizers(call)
 
@@ -89,6 +86,16 @@ class Rights:
     def _refuse(self, sentence: str) -> None:
         self.refused.append(sentence)
         raise Problem(403, sentence)
+
+
+def rights_of(call: Call, *, exists: bool = True) -> list[Right]:
+    """What a request needs; `exists`: an apply of what does not exist creates it."""
+    kind, subresource = call.kind, _SUBRESOURCES.get(call.verb, "")
+    name = kind.plural + (f"/{subresource}" if subresource else "")
+    found = [Right(kind.group, name, _VERBS.get(call.verb, "patch"))]
+    if call.verb == "apply" and not exists:
+        found.append(Right(kind.group, name, "create"))
+    return found
 
 
 def refused(right: Right, call: Call, user: str) -> str:
@@ -117,4 +124,4 @@ def _blocks(body: Manifest) -> bool:
     return any(r.get("blockOwnerDeletion") for r in refs)
 
 
-__all__ = ["FINALIZERS", "Right", "Rights", "refused", "rights_in"]
+__all__ = ["FINALIZERS", "Right", "Rights", "refused", "rights_in", "rights_of"]

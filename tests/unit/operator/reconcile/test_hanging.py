@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.operator.fake.faults import Call, Effect
 from tests.unit.operator.fake.harness import NAMESPACE, Loop
@@ -54,12 +56,12 @@ EVERYTHING = {
 }
 
 
-async def baking(loop: Loop) -> tuple[str, str]:
+async def baking(loop: Loop, **spec: Any) -> tuple[str, str]:
     """A candidate that has all traffic; the stable revision's name and its own."""
     loop.server.served.add(HTTP_ROUTE)
     owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
     loop.server.create(CONFIG_MAP, owl, manager="kubectl")
-    await loop.create(**EVERYTHING)
+    await loop.create(**{**EVERYTHING, **spec})
     stable = loop.stable
     loop.good()
     await loop.until(lambda: loop.candidate.get("step") == "Baking" and len(loop.endpoints()) >= 2, 120)
