@@ -45,6 +45,8 @@ UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
 # Kinds that no watch shows: what was as wanted is read again after this long.
 UNWATCHED = MONITORING
 UNWATCHED_AGAIN = timedelta(minutes=10)
+# What keeps an object that was deleted until everything that it owns has ended.
+FOREGROUND = "foregroundDeletion"
 
 
 class Budget:
@@ -193,6 +195,8 @@ class Ensurer:
                 if live is None:
                     raise
         if obstacle := obstacle_to(live, self._owner, kept="ownerReferences" not in manifest["metadata"]):
+            if kind is DEPLOYMENT and obstacle[0] is State.LEAVING:
+                await self._let_go(name)
             return Fate(kind.kind, name, *obstacle)
         if kind is JOB:
             # It runs once, and nothing in it can be put right.
@@ -208,6 +212,18 @@ class Ensurer:
                 self.unverified += 1
                 return Fate(kind.kind, name, State.AS_WANTED)
         return await self._replace(kind, manifest, digest)
+
+    async def _let_go(self, name: str) -> None:
+        """A Deployment that is wanted and was deleted with --cascade=foreground stays until its last pod has ended, and its
+        name with it. Without that finalizer it goes now, as by any other deletion, and its successor comes at once."""
+        live = await self._cluster.get(DEPLOYMENT, self._owner.namespace, name)
+        if live is None or live["metadata"].get("finalizers") != [FOREGROUND]:
+            return
+        controller = controller_of(live)
+        if "deletionTimestamp" in live["metadata"] and controller and controller["uid"] == self._owner.uid:
+            del live["metadata"]["finalizers"]
+            await self._cluster.replace(live)
+            logger().info("let go: it was deleted with --cascade=foreground", child=f"Deployment {name}")
 
     async def _create(self, kind: Kind, manifest: Manifest, digest: str, at_creation: Manifest) -> Fate:
         body = stamped(manifest)

@@ -1,10 +1,11 @@
-"""A Service that is deleted and held by someone's finalizer (a load balancer's clean-up takes minutes) still leads users."""
+"""What is deleted and held by a finalizer: a Service still leads users (a load balancer's clean-up takes minutes), and a
+Deployment makes room for its successor."""
 
 from __future__ import annotations
 
 from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
 
-from maraudersmap_operator.cluster.kinds import SERVICE
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, SERVICE
 
 HOLD = "service.kubernetes.io/load-balancer-cleanup"
 
@@ -52,3 +53,41 @@ async def test_a_moved_selector_is_put_back_although_the_service_is_leaving() ->
         loop.server.merge(SERVICE, NAMESPACE, API, patch, manager="kubectl-edit")
         # then
         await loop.until(lambda: loop.selected == stable, 5)
+
+
+def delete_in_the_foreground(loop: Loop, deployment: str, *more: str) -> None:
+    """As the API server and its garbage collector do it: the pods begin to end, their Deployment stays until they have."""
+    live = loop.get(DEPLOYMENT, deployment)
+    live["metadata"]["finalizers"] = ["foregroundDeletion", *more]
+    loop.server.update(DEPLOYMENT, live, manager="kube-apiserver")
+    loop.server.delete(DEPLOYMENT, NAMESPACE, deployment)
+    for pod in loop.pods(loop.stable):
+        loop.server.delete(POD, NAMESPACE, pod["metadata"]["name"])
+
+
+async def test_a_deployment_deleted_in_the_foreground_is_made_again_before_its_pods_have_ended() -> None:
+    async with Loop() as loop:
+        # given
+        await loop.create(availability={"terminationGraceSeconds": 60})
+        name = f"{API}-{loop.stable}"
+        before = loop.get(DEPLOYMENT, name)["metadata"]["uid"]
+        # when
+        delete_in_the_foreground(loop, name)
+        await loop.tick()
+        assert not loop.endpoints()
+        # then
+        assert await loop.until(lambda: len(loop.endpoints()) == 3, 60) < 20
+        assert loop.get(DEPLOYMENT, name)["metadata"]["uid"] != before
+        await loop.until(lambda: loop.phase == "Ready", 60)
+
+
+async def test_what_else_holds_it_is_waited_for_and_named() -> None:
+    async with Loop() as loop:
+        # given
+        await loop.create(replicas=1)
+        name = f"{API}-{loop.stable}"
+        # when
+        delete_in_the_foreground(loop, name, "example.com/backup")
+        # then
+        await loop.until(lambda: name in loop.condition("ChildrenApplied").get("message", ""), 30)
+        assert loop.get(DEPLOYMENT, name)["metadata"]["finalizers"]
