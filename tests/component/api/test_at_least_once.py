@@ -11,6 +11,9 @@ from tests.component.conftest import Api
 from tests.component.partition import Link, link_to
 from tests.component.pods import Pod, pod
 
+LONG = [0.0, pytest.param(40.0, marks=pytest.mark.extended)]
+"""Seconds; no time at all still means an event through each pod. The longer one is past every time-out of a connection."""
+
 
 @pytest.fixture
 def own_redis() -> Iterator[LocalRedis]:
@@ -44,6 +47,15 @@ async def heard_by(clients: list[Client], api: Api, title: str) -> None:
     )
 
 
+async def keep_hearing(pods: list[Pod], clients: list[Client], seconds: float) -> None:
+    """One report after the other through each pod in turn, for so long; all these sockets hear of each."""
+    clock = asyncio.get_running_loop().time
+    ends, number = clock() + seconds, 0
+    while number < len(pods) or clock() < ends:
+        await heard_by(clients, pods[number % len(pods)].api, f"meanwhile {number}")
+        number += 1
+
+
 async def test_what_a_process_stored_before_it_was_killed_is_delivered_by_the_others(
     database: str, own_redis: LocalRedis
 ) -> None:
@@ -60,15 +72,15 @@ async def test_what_a_process_stored_before_it_was_killed_is_delivered_by_the_ot
         await heard_by(clients[1:], pods[1].api, "afterwards")
 
 
+@pytest.mark.parametrize("seconds", LONG)
 async def test_a_frozen_redis_delays_events_by_less_than_it_is_frozen(
-    database: str, own_redis: LocalRedis
+    database: str, own_redis: LocalRedis, seconds: float
 ) -> None:
-    """All is delivered while nothing of Redis moves: so it does not matter for how long."""
+    """All is delivered while nothing of Redis moves, from the first moment to the last."""
     async with three(database, own_redis) as (pods, _, clients):
         await asyncio.to_thread(own_redis.pause)
         try:
-            for number, each in enumerate(pods):
-                await heard_by(clients, each.api, f"meanwhile {number}")
+            await keep_hearing(pods, clients, seconds)
         finally:
             await asyncio.to_thread(own_redis.resume)
         for number, each in enumerate(pods):
@@ -77,13 +89,15 @@ async def test_a_frozen_redis_delays_events_by_less_than_it_is_frozen(
             assert [f for f in client.kept if f["type"] != "incident:created"] == []
 
 
-async def test_a_link_that_loses_one_direction_loses_no_event(database: str, own_redis: LocalRedis) -> None:
+@pytest.mark.parametrize("seconds", LONG)
+async def test_a_link_that_loses_one_direction_loses_no_event(
+    database: str, own_redis: LocalRedis, seconds: float
+) -> None:
     """One pod cannot publish; another one hears nothing, and its connection looks as good as ever."""
     async with three(database, own_redis) as (pods, links, clients):
         links[0].loses_requests = True
         links[1].loses_answers = True
-        for number, each in enumerate(pods):
-            await heard_by(clients, each.api, f"meanwhile {number}")
+        await keep_hearing(pods, clients, seconds)
         for link in links:
             link.heal()
         for number, each in enumerate(pods):
