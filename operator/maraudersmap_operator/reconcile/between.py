@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
@@ -14,9 +14,6 @@ from .ensure import Known
 from .fates import Fates
 from .monitoring import Made
 from .references import References
-
-if TYPE_CHECKING:
-    from .one_pass import Pass
 
 # A referenced Secret or ConfigMap that is missing is looked for again after this long, less and less often: no watch has it.
 MISSING_FIRST = timedelta(seconds=5)
@@ -49,8 +46,7 @@ class Between:
     references_of: int = 0  # fingerprint of the spec and annotations that they were read for
     references_at: datetime | None = None
     missing_since: datetime | None = None
-    newest: Pass | None = None  # that has decided: an older one converges no further
-    handed: Pass | None = None  # to be converged
+    newest: object = None  # the pass that has decided last: an older one converges no further
     unannounced: Unannounced | None = None
     storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
     to_announce: list[tuple[MaraudersMap, Note]] = field(default_factory=list)  # is stored
@@ -84,13 +80,6 @@ class Between:
         if self.missing_since is None:
             return POLL
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
-
-    def let_go(self, one_pass: Pass) -> None:
-        """It has converged. A fleet's passes, with all that they have observed, would be most of what this process holds."""
-        if self.handed is one_pass:
-            self.handed = None
-        if self.newest is one_pass:
-            self.newest = None
 
     def hasten(self, now: datetime) -> timedelta:
         """How long the next pass waits when there is something to report."""

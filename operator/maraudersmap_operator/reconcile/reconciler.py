@@ -87,6 +87,7 @@ class Reconciler:
             led_before,
         )
         self._between: dict[Key, Between] = {}
+        self._to_converge: dict[Key, Pass] = {}
 
     @property
     def served(self) -> Served:
@@ -111,12 +112,14 @@ class Reconciler:
             self._metrics.forget(key)
             self._parts.analyst.forget(key)
             self._between.pop(key, None)
+            self._to_converge.pop(key, None)
             return None
         between = self._of(key, obj["metadata"]["uid"])
         try:
             resource = parse(obj)
         except InvalidResource as error:
-            between.newest = between.handed = None
+            between.newest = None
+            self._to_converge.pop(key, None)
             await self._report_invalid(key, obj, error)
             return RESYNC
         try:
@@ -133,7 +136,7 @@ class Reconciler:
         one_pass = Pass(self._parts, key, obj, resource, between, references, now, unsure)
         between.quiet, between.routine = None, False
         decision = await one_pass.protect()
-        between.handed = one_pass
+        self._to_converge[key] = one_pass
         between.failed_since, between.good_pass_at = False, self._clock()
         return min([RESYNC, *self._looks(one_pass, decision)])
 
@@ -212,6 +215,7 @@ class Reconciler:
         known = self._between.get(key)
         if known is None or known.uid != uid:
             known = self._between[key] = Between(uid)
+            self._to_converge.pop(key, None)
         return known
 
     async def _refusal(self, url: str, namespace: str) -> str:
@@ -231,7 +235,7 @@ class Reconciler:
         if between is None:
             return None
         await self._announce(between)
-        one_pass = between.handed
+        one_pass = self._to_converge.get(key)
         if one_pass is None and between.quiet is not None:
             return await self._look(key, between)
         if one_pass is None or one_pass.decision is None or not one_pass.is_newest:
@@ -272,7 +276,7 @@ class Reconciler:
 
     def _next_pass(self, one_pass: Pass, decision: Decision, between: Between) -> timedelta:
         now = self._clock()
-        between.let_go(one_pass)
+        self._let_go(one_pass, between)
         between.converged_at = now
         if without_references(one_pass.resource.spec):
             between.references = between.references_at = None
@@ -286,6 +290,13 @@ class Reconciler:
         between.routine = calm and not busy
         between.quiet = self._all_known(one_pass.fingerprint) if between.routine else None
         return min([*busy, _next_look(between, now)])
+
+    def _let_go(self, one_pass: Pass, between: Between) -> None:
+        """It has converged. A fleet's passes, with all that they have observed, would be most of what this process holds."""
+        if self._to_converge.get(one_pass.key) is one_pass:
+            del self._to_converge[one_pass.key]
+        if one_pass.is_newest:
+            between.newest = None
 
     async def _announce(self, between: Between) -> None:
         """Events of what is stored."""
