@@ -11,7 +11,7 @@ from datetime import datetime
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.precedence import Claim, Source, prevailing
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import Condition, ConditionType, Phase
+from maraudersmap_operator.resource.status import ConditionType, Phase, Stated
 from maraudersmap_operator.resource.status_model import MAX_MESSAGE
 
 from .fates import NEEDS_A_PERSON, Fate, State
@@ -42,31 +42,19 @@ def with_children(
     fates = [*service, *_by_urgency(insight)]
     contested = [f for f in fates if f.state is State.CONTESTED]
     reason = Reason(fates[0].state) if fates else Reason.AS_WANTED
-    made: list[tuple[ConditionType, bool, Reason, str]] = [
-        (ConditionType.CHILDREN_APPLIED, not fates, reason, _sentence(fates)),
-    ]
+    stated: list[Stated] = [(ConditionType.CHILDREN_APPLIED, not fates, reason, _sentence(fates))]
     if contested or before.condition(ConditionType.CONTESTED):
-        made.append(
-            (
-                ConditionType.CONTESTED,
-                bool(contested),
-                Reason.CONTESTED if contested else Reason.UNCONTESTED,
-                _sentence(contested),
-            )
-        )
+        reason = Reason.CONTESTED if contested else Reason.UNCONTESTED
+        stated.append((ConditionType.CONTESTED, bool(contested), reason, _sentence(contested)))
     if definition:
-        made.append((ConditionType.DEFINITION_OLDER, True, Reason.NO_PLACE_FOR_MEMORY, definition))
+        stated.append((ConditionType.DEFINITION_OLDER, True, Reason.NO_PLACE_FOR_MEMORY, definition))
     if ignored:
-        names = ", ".join(ignored)
-        made.append(
-            (
-                ConditionType.FIELDS_IGNORED,
-                True,
-                Reason.UNKNOWN_FIELDS,
-                f"{names}: defaults of a newer custom resource definition, which this operator does not know and ignores",
-            )
+        message = (
+            f"{', '.join(ignored)}: defaults of a newer custom resource definition, which this operator does not know and "
+            "ignores"
         )
-    status = put(status, before, made, now)
+        stated.append((ConditionType.FIELDS_IGNORED, True, Reason.UNKNOWN_FIELDS, message))
+    status = with_conditions(status, before, stated, now)
     return _held(status, before, service, now) if service else status
 
 
@@ -82,17 +70,17 @@ def _held(
     reason, sentence = Reason(service[0].state), _sentence(service)
     engine = Claim(Source.ENGINE, status.phase, status.message)
     claim = Claim(Source.CHILDREN, Phase.STALLED if stalled else Phase.DEGRADED, sentence)
-    changes: list[tuple[ConditionType, bool, Reason, str]] = []
+    changes: list[Stated] = []
     # Someone is needed, also while a rollout goes on that the phase speaks of.
     if stalled and status.phase not in (Phase.STALLED, Phase.ROLLED_BACK):
         changes.append((ConditionType.STALLED, True, reason, sentence))
     if prevailing((engine, claim)) is engine:
-        return put(status, before, changes, now)
+        return with_conditions(status, before, changes, now)
     if not stalled:
         changes.append((ConditionType.STALLED, False, reason, ""))
     changes.append((ConditionType.READY, False, reason, sentence))
     changes.append((ConditionType.RECONCILING, not stalled, reason, sentence))
-    status = put(status, before, changes, now)
+    status = with_conditions(status, before, changes, now)
     return status.model_copy(update={"phase": claim.phase, "message": claim.message[:MAX_MESSAGE]})
 
 
@@ -107,25 +95,9 @@ def _sentence(fates: Sequence[Fate]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def put(
-    status: MaraudersMapStatus,
-    before: MaraudersMapStatus,
-    made: Sequence[tuple[ConditionType, bool, Reason, str]],
-    now: datetime,
+def with_conditions(
+    status: MaraudersMapStatus, before: MaraudersMapStatus, stated: Sequence[Stated], now: datetime
 ) -> MaraudersMapStatus:
-    """The status with the conditions of those types replaced; transition times move only when a condition's status does."""
-    conditions = {c.type: c for c in status.conditions}
-    for kind, holds, reason, message in made:
-        value = "True" if holds else "False"
-        old = before.condition(kind)
-        conditions[str(kind)] = Condition(
-            type=kind,
-            status=value,
-            reason=reason,
-            message=message,
-            observed_generation=status.observed_generation,
-            last_transition_time=old.last_transition_time
-            if old and old.status == value
-            else now.replace(microsecond=0),
-        )
-    return status.model_copy(update={"conditions": tuple(conditions.values())})
+    """The status with these conditions in the place of those of the same types. `before`: the stored one, for their times."""
+    conditions = (*status.conditions, *before.next_conditions(stated, status.observed_generation, now))
+    return status.model_copy(update={"conditions": tuple({c.type: c for c in conditions}.values())})

@@ -18,7 +18,7 @@ from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
 
-from .condition import put
+from .condition import with_conditions
 from .ensure import Ensurer, Known
 from .fates import Fate, Fates
 from .served import Served
@@ -127,7 +127,7 @@ def with_monitoring(
         reason,
         _sentence(made, lacking),
     )
-    return put(status, before, [condition], now)
+    return with_conditions(status, before, [condition], now)
 
 
 def _sentence(made: Made, lacking: Sequence[str]) -> str:

@@ -205,7 +205,7 @@ class Reconciler:
         now = self._clock()
         before, _ = read_status(obj.get("status") or {})
         generation = obj["metadata"].get("generation", 0)
-        status = report_refusal(before, generation, str(error), now, reason=Reason.INVALID_SPEC)
+        status = report_refusal(before, generation, Reason.INVALID_SPEC, str(error), now)
         writer = StatusWriter(self._cluster, self._store, key, obj, self._parts.definition, now)
         if await writer.store(status):
             logger().warning("invalid resource", error=str(error))

@@ -16,7 +16,7 @@ from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
 
-from .condition import SENTENCE, put
+from .condition import SENTENCE, with_conditions
 
 # Words of the autoscaler that begin every kind of missing metric: FailedGetResourceMetric, FailedGetPodsMetric, ...
 NO_METRIC, METRIC = "FailedGet", "Metric"
@@ -60,7 +60,7 @@ def with_scaling(
             f"the load calls for more than autoscaling.maxReplicas allows ({spec.autoscaling.max_replicas})"
         )
     holds = reason is Reason.FOLLOWS_LOAD
-    return put(status, before, [(ConditionType.SCALING_ACTIVE, holds, reason, message)], now)
+    return with_conditions(status, before, [(ConditionType.SCALING_ACTIVE, holds, reason, message)], now)
 
 
 def _is(condition: Mapping[str, Any], status: str, reason: str) -> bool:

@@ -6,10 +6,13 @@ is kept in memory only. Every list is bounded, so the object stays far below the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
+from .reasons import AnyReason
 from .status_candidate import CandidateRevision
 from .status_control import StableRevision
 from .status_model import MAX_MESSAGE, MicroTime, StatusModel, Time
@@ -57,6 +60,10 @@ class Condition(StatusModel):
     message: str = Field(default="", description="A sentence for people.", max_length=32768)
     observed_generation: int = Field(default=0, description="The generation of the spec this speaks of.")
     last_transition_time: Time = Field(description="When `status` last changed.")
+
+
+Stated = tuple[ConditionType, bool, AnyReason, str]
+"""A condition as a pass states it: its type, whether it holds, reason and message."""
 
 
 class SecretsSeen(StatusModel):
@@ -121,3 +128,30 @@ class MaraudersMapStatus(StatusModel):
     def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type; None before the first pass."""
         return next((c for c in self.conditions if c.type == kind), None)
+
+    def next_conditions(
+        self, stated: Iterable[Stated], generation: int, now: datetime
+    ) -> tuple[Condition, ...]:
+        """Conditions that follow on those of this status: the time of one moves only when it begins or ceases to hold."""
+        return tuple(self._next_condition(*one, generation, now) for one in stated)
+
+    def _next_condition(
+        self,
+        kind: ConditionType,
+        holds: bool,
+        reason: AnyReason,
+        message: str,
+        generation: int,
+        now: datetime,
+    ) -> Condition:
+        old, status = self.condition(kind), "True" if holds else "False"
+        return Condition(
+            type=kind,
+            status=status,
+            reason=reason,
+            message=message,
+            observed_generation=generation,
+            last_transition_time=old.last_transition_time
+            if old and old.status == status
+            else now.replace(microsecond=0),
+        )

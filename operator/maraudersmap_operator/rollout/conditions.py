@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from maraudersmap_operator.resource.names import ANNOTATION_ROLLBACK_TO
 from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
 from maraudersmap_operator.resource.status import (
-    Condition,
     ConditionType,
     MaraudersMapStatus,
     Phase,
     Replicas,
+    Stated,
 )
 from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.resource.status_model import MAX_MESSAGE
@@ -46,7 +47,7 @@ def report(context: Context, before: MaraudersMapStatus) -> None:
     stalled = phase in (Phase.STALLED, Phase.ROLLED_BACK)
     candidate = context.status.candidate
     step = Reason(candidate.step) if candidate else Reason.IDLE
-    conditions: list[tuple[ConditionType, bool, AnyReason, str]] = [
+    conditions: list[Stated] = [
         (ConditionType.READY, ready, word, message),
         (ConditionType.RECONCILING, not ready and not stalled and phase is not Phase.SUSPENDED, cause, message),
         (ConditionType.STALLED, stalled, word if stalled else cause, message),
@@ -61,9 +62,7 @@ def report(context: Context, before: MaraudersMapStatus) -> None:
         refusal = without_route(context)
         answer = route.reason or (Reason.OUTDATED if refusal else Reason.ACCEPTED)
         conditions.append((ConditionType.ROUTE_READY, not refusal, answer, refusal))
-    context.update(
-        conditions=tuple(_condition(before, context.generation, context.now, *c) for c in conditions)
-    )
+    context.update(conditions=before.next_conditions(conditions, context.generation, context.now))
     if phase is Phase.PENDING and context.observed.unasked and before.phase and not before.candidate:
         _leave_as_it_was(context, before)
 
@@ -84,29 +83,6 @@ def _leave_as_it_was(context: Context, before: MaraudersMapStatus) -> None:
     )
 
 
-def _condition(
-    before: MaraudersMapStatus,
-    generation: int,
-    now: datetime,
-    kind: ConditionType,
-    holds: bool,
-    reason: AnyReason,
-    message: str,
-) -> Condition:
-    status = "True" if holds else "False"
-    old = before.condition(kind)
-    return Condition(
-        type=kind,
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation=generation,
-        last_transition_time=old.last_transition_time
-        if old and old.status == status
-        else now.replace(microsecond=0),
-    )
-
-
 def _rolled_back(
     context: Context, before: MaraudersMapStatus, rejected: RejectedRevision | None
 ) -> tuple[bool, AnyReason, str]:
@@ -115,7 +91,7 @@ def _rolled_back(
         return (
             True,
             Reason.ROLLED_BACK_TO,
-            f"hogwarts.edu/rollback-to asked for {pin.revision} instead of {pin.against}",
+            f"{ANNOTATION_ROLLBACK_TO} asked for {pin.revision} instead of {pin.against}",
         )
     if rejected:
         return True, PassedOn(rejected.reason), rejected.message
@@ -148,24 +124,23 @@ def _migrations(context: Context) -> tuple[bool, AnyReason, str]:
 
 
 def report_refusal(
-    before: MaraudersMapStatus, generation: int, message: str, now: datetime, reason: Reason = Reason.REFUSED
+    before: MaraudersMapStatus, generation: int, reason: Reason, message: str, now: datetime
 ) -> MaraudersMapStatus:
-    """The status when the API server refuses what the resource needs, or the resource cannot be understood.
+    """The status of a resource that cannot be understood.
 
     What the engine remembers is kept as it was: nothing has been decided.
     """
-    refused = {
-        ConditionType.READY: (False, reason, message),
-        ConditionType.RECONCILING: (False, reason, ""),
-        ConditionType.STALLED: (True, reason, message),
-    }
-    kept = [c for c in before.conditions if c.type not in refused]
-    conditions = [_condition(before, generation, now, kind, *value) for kind, value in refused.items()]
+    refused: list[Stated] = [
+        (ConditionType.READY, False, reason, message),
+        (ConditionType.RECONCILING, False, reason, ""),
+        (ConditionType.STALLED, True, reason, message),
+    ]
+    kept = [c for c in before.conditions if c.type not in {kind for kind, *_ in refused}]
     return before.model_copy(
         update={
             "observed_generation": generation,
             "phase": Phase.STALLED,
             "message": message[:MAX_MESSAGE],
-            "conditions": (*conditions, *kept),
+            "conditions": (*before.next_conditions(refused, generation, now), *kept),
         }
     )
