@@ -27,9 +27,6 @@ from maraudersmap_operator.children.database import (
 )
 from maraudersmap_operator.children.environment import (
     DATABASE_URL_KEY,
-    JWT_SECRET_KEY,
-    ConfigMapRef,
-    SecretKeyRef,
     needs_application_secret,
     referenced_config_maps,
     referenced_secrets,
@@ -54,18 +51,15 @@ from maraudersmap_operator.children.secrets import application_secret
 __all__ = [
     "CACHE_URL_KEY",
     "DATABASE_URL_KEY",
-    "JWT_SECRET_KEY",
     "LIMITS_URL_KEY",
     "OPERATOR_NAMESPACE",
     "PASSWORD_KEY",
     "READ_BY_NEW_REVISIONS",
     "REDIS_PASSWORD_KEY",
     "RUNBOOK",
-    "ConfigMapRef",
     "Images",
     "Manifest",
     "Owner",
-    "SecretKeyRef",
     "application_secret",
     "autoscaler",
     "cache_access",

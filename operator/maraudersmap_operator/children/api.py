@@ -103,12 +103,10 @@ def controller_revision(
     image: str,
     *,
     inputs: Mapping[str, Any] | None = None,
-    annotations: Mapping[str, str] | None = None,
 ) -> Manifest:
     """The record of a revision: `data` holds its image, its template and, when given, the inputs of its hash.
 
     The API server refuses any later change of `data`. `number` counts a resource's revisions upwards.
-    `annotations` are for facts learnt later: an apply that leaves one out removes it.
     """
     data: Manifest = {"image": image, "template": deepcopy(template)}
     if inputs is not None:
@@ -120,7 +118,7 @@ def controller_revision(
             names.controller_revision(owner.name, revision),
             component=Component.API,
             labels={LABEL_REVISION: revision},
-            annotations={**(annotations or {}), ANNOTATION_IMAGE: image},
+            annotations={ANNOTATION_IMAGE: image},
         ),
         "revision": number,
         "data": data,

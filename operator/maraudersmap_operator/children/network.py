@@ -171,16 +171,8 @@ def network_policy(
     rule: Manifest = {"ports": [{"protocol": "TCP", "port": API_PORT_NAME}]}
     if allowed := spec.network_policy.allowed_namespaces:
         namespaces = sorted({owner.namespace, *allowed})
-        rule["from"] = [
-            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-            for namespace in namespaces
-        ]
-        rule["from"].append(
-            {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
-                "podSelector": {"matchLabels": {LABEL_NAME: MANAGER}},
-            }
-        )
+        operator = {"podSelector": {"matchLabels": {LABEL_NAME: MANAGER}}}
+        rule["from"] = [*map(_namespace, namespaces), _namespace(operator_namespace) | operator]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -191,6 +183,10 @@ def network_policy(
             "ingress": [rule],
         },
     }
+
+
+def _namespace(name: str) -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
 def backing_policy(owner: Owner, name: str, component: Component, port: int) -> Manifest:

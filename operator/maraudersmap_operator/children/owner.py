@@ -37,24 +37,6 @@ class Owner:
     namespace: str
     uid: str
 
-    def metadata(
-        self,
-        name_suffix: str | None,
-        *,
-        component: Component,
-        labels: Mapping[str, str] | None = None,
-        annotations: Mapping[str, str] | None = None,
-        controlled: bool = True,
-    ) -> Manifest:
-        """Metadata of the child `<name>-<name_suffix>`, or `<name>` for None.
-
-        `controlled` False leaves the owner reference out: the child outlives the resource.
-        """
-        name = self.name if name_suffix is None else f"{self.name}-{name_suffix}"
-        return self.metadata_for(
-            name, component=component, labels=labels, annotations=annotations, controlled=controlled
-        )
-
     def metadata_for(
         self,
         name: str,
@@ -64,7 +46,10 @@ class Owner:
         annotations: Mapping[str, str] | None = None,
         controlled: bool = True,
     ) -> Manifest:
-        """As `metadata`, for a full name (see `names`)."""
+        """Metadata of the child of that full name (see `names`).
+
+        `controlled` False leaves the owner reference out: the child outlives the resource.
+        """
         metadata: Manifest = {
             "name": name,
             "namespace": self.namespace,

@@ -1,15 +1,7 @@
 """Secrets that the operator generates. They are created once and never rewritten."""
 
 from maraudersmap_operator.children import names
-from maraudersmap_operator.children.environment import (
-    DATABASE_URL_KEY,
-    JWT_SECRET_KEY,
-    ConfigMapRef,
-    SecretKeyRef,
-    needs_application_secret,
-    referenced_config_maps,
-    referenced_secrets,
-)
+from maraudersmap_operator.children.environment import DATABASE_URL_KEY, JWT_SECRET_KEY
 from maraudersmap_operator.children.owner import Manifest, Owner
 from maraudersmap_operator.resource.names import Component
 
@@ -24,15 +16,3 @@ def application_secret(owner: Owner, *, jwt_secret: str | None, database_url: st
         "type": "Opaque",
         "stringData": {key: value for key, value in values.items() if value is not None},
     }
-
-
-__all__ = [
-    "DATABASE_URL_KEY",
-    "JWT_SECRET_KEY",
-    "ConfigMapRef",
-    "SecretKeyRef",
-    "application_secret",
-    "needs_application_secret",
-    "referenced_config_maps",
-    "referenced_secrets",
-]

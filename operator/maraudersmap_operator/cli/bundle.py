@@ -26,7 +26,8 @@ from maraudersmap_operator.cluster.kinds import (
     SECRET,
 )
 from maraudersmap_operator.cluster.mask import Mask, forms_of, mask_of
-from maraudersmap_operator.resource.names import LABEL_INSTANCE, MANAGER
+from maraudersmap_operator.cluster.reported import has_condition
+from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_NAME, MANAGER
 from maraudersmap_operator.resource.status_model import rfc3339
 
 from .archive import Archive, writing
@@ -37,7 +38,7 @@ from .read import SELECTOR, read_one
 from .status import status_tree
 from .tree import plain
 
-OPERATOR_SELECTOR = f"app.kubernetes.io/name={MANAGER}"
+OPERATOR_SELECTOR = f"{LABEL_NAME}={MANAGER}"
 # Per container and run. The newest lines, as far as they fit.
 LOG_LINES, LOG_BYTES = 5000, 1024 * 1024
 # Pods whose logs are taken, those that are not ready first. An autoscaler may have made hundreds.
@@ -165,7 +166,7 @@ async def _events(work: _Work, objects: Sequence[Manifest]) -> None:
 
 
 async def _logs(work: _Work, below: str, namespace: str, pods: Sequence[Manifest]) -> None:
-    pods = sorted(pods, key=_is_ready)
+    pods = sorted(pods, key=lambda pod: has_condition(pod, "Ready"))
     for pod in pods[MOST_PODS:]:
         work.unread[f"{below}/{pod['metadata']['name']}"] = f"logs of {MOST_PODS} pods are taken at most"
     for number, pod in enumerate(pods[:MOST_PODS], 1):
@@ -249,11 +250,6 @@ def _index(work: _Work) -> None:
         "index.txt",
         f"{text}\nFiles, with their bytes:\n{read}\nCould not be read:\n{work.mask.container(unread)}",
     )
-
-
-def _is_ready(pod: Manifest) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def _to_stderr(line: str) -> None:

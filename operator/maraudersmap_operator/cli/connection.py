@@ -25,7 +25,6 @@ from maraudersmap_operator.cluster import (
 )
 from maraudersmap_operator.cluster.errors import translated
 
-FIELD_MANAGER = "kubectl-marauders"
 # The API server ends a watch after this long, and the next one goes on from there. One that is silent for longer is dead: a
 # bookmark comes each minute.
 WATCH_SECONDS = 240
@@ -36,14 +35,7 @@ CONNECT_SECONDS = 10
 class UserCluster(KubernetesCluster):
     """The operator's port, with the writes under the plugin's name: the operator never writes a spec."""
 
-    async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        return await self._request(
-            "PATCH",
-            kind.path(namespace, name),
-            body=patch,
-            content_type="application/merge-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+    field_manager = "kubectl-marauders"
 
     async def watch(
         self, kind: Kind, namespace: str, version: str, selector: str = "", fields: str = ""

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from maraudersmap_operator.cluster.mask import MASK, Mask
+from maraudersmap_operator.resource.names import LAST_APPLIED
 
-# kubectl repeats the whole object in it, as a string in which names and values stand side by side.
-DROPPED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 # Below these stands what people or containers wrote, where `password=...` is a pair and not a name.
 FREE_TEXT = frozenset({"message", "note", "logs", "events", "command", "args", "data", "binaryData"})
 SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|api[_-]?key")
@@ -30,7 +29,7 @@ def hidden(value: Any, mask: Mask, free: bool = False) -> Any:
                 if free and isinstance(v, str) and SECRET_NAME.search(str(key))
                 else hidden(v, mask, free or key in FREE_TEXT)
                 for key, v in value.items()
-                if key not in (DROPPED_ANNOTATION, "managedFields")
+                if key not in (LAST_APPLIED, "managedFields")
             }
         case _:
             return value

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.dynamic import DynamicClient
 
+from maraudersmap_operator.resource.names import MANAGER
+
 from .errors import NotFound, NotLeading, translated
 from .kinds import MARAUDERSMAP, POD, Kind, kind_of
 
@@ -20,7 +22,8 @@ Manifest = dict[str, Any]
 Query = list[tuple[str, str]]
 Operations = list[dict[str, Any]]
 """A JSON patch: `op`, `path` and, but for removals, `value`."""
-FIELD_MANAGER = "maraudersmap-operator"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 REQUEST_TIMEOUT_SECONDS = 30
 LIST_CHUNK = 100
 # The second is for a server that does not have the first.
@@ -135,6 +138,8 @@ class Cluster(Protocol):
 class KubernetesCluster:
     """The real one, over kubernetes.aio. Paths come from kinds.py, so there is no discovery to wait for."""
 
+    field_manager = MANAGER
+
     def __init__(
         self,
         api: ApiClient,
@@ -205,9 +210,7 @@ class KubernetesCluster:
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         path = kind_of(manifest).path(manifest["metadata"]["namespace"])
-        return await self._request(
-            "POST", path, body=manifest, field_manager=FIELD_MANAGER, query=_dry(dry_run)
-        )
+        return await self._write("POST", path, manifest, query=_dry(dry_run))
 
     async def apply(self, manifest: Manifest) -> Manifest:
         meta = manifest["metadata"]
@@ -216,39 +219,20 @@ class KubernetesCluster:
     async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         meta = manifest["metadata"]
         path = kind_of(manifest).path(meta["namespace"], meta["name"])
-        return await self._request(
-            "PUT", path, body=manifest, field_manager=FIELD_MANAGER, query=_dry(dry_run)
-        )
+        return await self._write("PUT", path, manifest, query=_dry(dry_run))
 
     async def patch(self, kind: Kind, namespace: str, name: str, operations: Operations) -> Manifest:
-        return await self._request(
-            "PATCH",
-            kind.path(namespace, name),
-            body=operations,
-            content_type="application/json-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+        path = kind.path(namespace, name)
+        return await self._write("PATCH", path, operations, content_type=JSON_PATCH)
 
     async def scale(
         self, kind: Kind, namespace: str, name: str, replicas: int, *, uid: str, version: str
     ) -> None:
-        path = kind.path(namespace, name, "scale")
-        await self._request(
-            "PATCH",
-            path,
-            body={"metadata": {"uid": uid, "resourceVersion": version}, "spec": {"replicas": replicas}},
-            content_type="application/merge-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+        body = {"metadata": {"uid": uid, "resourceVersion": version}, "spec": {"replicas": replicas}}
+        await self._write("PATCH", kind.path(namespace, name, "scale"), body, content_type=MERGE_PATCH)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        return await self._request(
-            "PATCH",
-            kind.path(namespace, name),
-            body=patch,
-            content_type="application/merge-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+        return await self._write("PATCH", kind.path(namespace, name), patch, content_type=MERGE_PATCH)
 
     async def apply_status(
         self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
@@ -264,13 +248,9 @@ class KubernetesCluster:
     async def replace_status(
         self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
     ) -> Manifest:
-        return await self._request(
-            "PATCH",
-            MARAUDERSMAP.path(namespace, name, "status"),
-            body=status_replacement(uid, status, version),
-            content_type="application/json-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+        path = MARAUDERSMAP.path(namespace, name, "status")
+        body = status_replacement(uid, status, version)
+        return await self._write("PATCH", path, body, content_type=JSON_PATCH)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
@@ -302,14 +282,11 @@ class KubernetesCluster:
         return str(await response.text(errors="replace"))
 
     async def _apply(self, path: str, manifest: Manifest) -> Manifest:
-        return await self._request(
-            "PATCH",
-            path,
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-            field_manager=FIELD_MANAGER,
-            force_conflicts=True,
-        )
+        content_type = "application/apply-patch+yaml"
+        return await self._write("PATCH", path, manifest, content_type=content_type, force_conflicts=True)
+
+    async def _write(self, method: str, path: str, body: Any, **parameters: Any) -> Manifest:
+        return await self._request(method, path, body=body, field_manager=self.field_manager, **parameters)
 
     async def _request(
         self, method: str, path: str, query: Query | None = None, **parameters: Any

@@ -6,12 +6,11 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 
-from maraudersmap_operator.resource.names import MANAGER
+from maraudersmap_operator.resource.names import LAST_APPLIED, MANAGER
 
 from .client import Manifest
 from .kinds import CONFIG_MAP, JOB, MARAUDERSMAP, POD, REPLICA_SET, Kind
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 POD_STATUS = ("phase", "reason", "podIP", "conditions", "containerStatuses", "initContainerStatuses")
 CONTAINER_STATUS = ("name", "ready", "restartCount", "state", "lastState")
 

@@ -6,11 +6,9 @@ from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, SERVICE
-from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED, Component
+from maraudersmap_operator.resource.names import LABEL_REVISION, LABEL_SERVICE, NO_REVISION, SHARED, Component
 
 from .labels import component_of, revision_of
-
-LABEL_SERVICE = "kubernetes.io/service-name"
 
 
 def serving_revision(store: Store, key: Key) -> str:
@@ -37,17 +35,18 @@ def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
 
 def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
     """Names of all pods behind the Service, of any owner. `ready`: only those that get requests."""
-    slices = [
-        s
-        for s in store.children(key, ENDPOINT_SLICE)
-        if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE) == service
-    ]
     return frozenset(
         e["targetRef"]["name"]
-        for s in slices
+        for s in slices_of(store, key, service)
         for e in s.get("endpoints") or ()
         if e.get("targetRef") and ((e.get("conditions") or {}).get("ready") or not ready)
     )
+
+
+def slices_of(store: Store, key: Key, service: str) -> list[Manifest]:
+    """The Service's EndpointSlices."""
+    slices = store.children(key, ENDPOINT_SLICE)
+    return [s for s in slices if (s["metadata"].get("labels") or {}).get(LABEL_SERVICE) == service]
 
 
 def pods_of(store: Store, key: Key, revision: str) -> list[Manifest]:

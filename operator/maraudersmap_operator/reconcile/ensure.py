@@ -131,9 +131,9 @@ class Ensurer:
         known: Known,
         budget: Budget,
         now: datetime,
-        drifted: Callable[[str], None] = lambda kind: None,
-        may_reroll: Callable[[str], bool] = lambda name: True,
-        go_on: Callable[[], None] = lambda: None,
+        drifted: Callable[[str], None],
+        may_reroll: Callable[[str], bool],
+        go_on: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._store = store

@@ -140,9 +140,6 @@ class Fates:
         record.put_off_since = record.put_off_since or now
         return record.put_off_since
 
-    def contested(self, kind: str, name: str) -> bool:
-        return len(self._of(kind, name).repairs) >= CONTEST_REPAIRS
-
     def of(self, kind: str, name: str) -> Fate | None:
         """What became of it last; None when nothing did."""
         record = self._records.get((kind, name))

@@ -7,6 +7,7 @@ from typing import Any
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import JOB
 from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
+from maraudersmap_operator.cluster.reported import condition_of, has_condition
 from maraudersmap_operator.rollout import JobState, MigrationFacts
 
 from .cluster_events import latest_warning
@@ -63,8 +64,7 @@ def migration_facts(
 
 def has_ended(job: Manifest) -> bool:
     """Well or badly: no pod of it will run any more."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
+    return has_condition(job, "Complete") or has_condition(job, "Failed")
 
 
 def attempt_of(job: Manifest) -> int:
@@ -74,15 +74,9 @@ def attempt_of(job: Manifest) -> int:
 
 
 def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
-    for condition in (job.get("status") or {}).get("conditions") or ():
-        if condition["status"] != "True":
-            continue
-        if condition["type"] == "Complete":
-            return JobState.COMPLETE, time_of(condition.get("lastTransitionTime")), ""
-        if condition["type"] == "Failed":
-            return (
-                JobState.FAILED,
-                time_of(condition.get("lastTransitionTime")),
-                Mask().cluster(str(condition.get("message", ""))),
-            )
+    for kind, state in (("Complete", JobState.COMPLETE), ("Failed", JobState.FAILED)):
+        if has_condition(job, kind):
+            found = condition_of(job["status"], kind)
+            message = Mask().cluster(str(found.get("message", ""))) if state is JobState.FAILED else ""
+            return state, time_of(found.get("lastTransitionTime")), message
     return JobState.RUNNING, None, ""

@@ -58,11 +58,6 @@ class StatusWriter:
         self._version = str(began_with["metadata"]["resourceVersion"])
         self._stored = began_with.get("status") or {}
 
-    @property
-    def stored(self) -> Manifest:
-        """The status as it is stored, as far as this pass knows."""
-        return self._stored
-
     async def store(self, status: MaraudersMapStatus) -> bool:
         """True when it had to be written. Raises StatusMoved, DefinitionOlder, NotFound and what else the API server
         answers."""

@@ -10,6 +10,7 @@ import asyncio
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest, Refused
 from maraudersmap_operator.cluster.kinds import NODE
+from maraudersmap_operator.cluster.reported import has_condition
 from maraudersmap_operator.telemetry import logger
 
 from .sight import in_time
@@ -54,5 +55,4 @@ def _has_succeeded(pod: Manifest) -> bool:
 
 
 def _is_ready(obj: Manifest) -> bool:
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return has_condition(obj, "Ready")

@@ -18,6 +18,7 @@ from maraudersmap_operator.cluster.kinds import (
     POD,
 )
 from maraudersmap_operator.cluster.mask import Mask
+from maraudersmap_operator.cluster.reported import condition_of, has_condition
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
     ANNOTATION_MIGRATED,
@@ -63,7 +64,7 @@ async def observe(
     references: References,
     route: RouteFacts | None,
     masks: Masks,
-    unknown: tuple[Reason, str] | None = None,
+    unknown: tuple[Reason, str] | None,
 ) -> Observation:
     """`masks`: what is kept out of every text of a pod or Job. `unknown`: why it is not known what the spec asks for,
     as reason and sentence; None when it is."""
@@ -132,10 +133,9 @@ def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> 
 
 def _create_error(deployment: Manifest) -> str:
     """Why the ReplicaSet controller cannot create pods: a quota, an admission webhook, a policy."""
-    for condition in (deployment.get("status") or {}).get("conditions") or ():
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return Mask().cluster(str(condition.get("message", "")))
-    return ""
+    if not has_condition(deployment, "ReplicaFailure"):
+        return ""
+    return Mask().cluster(str(condition_of(deployment["status"], "ReplicaFailure").get("message", "")))
 
 
 def _recorded(record: Manifest) -> RecordedRevision:

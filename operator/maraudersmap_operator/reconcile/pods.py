@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from maraudersmap_operator.cluster import Manifest
+from maraudersmap_operator.cluster.reported import condition_of
 from maraudersmap_operator.rollout import PodFacts, Termination
 
 from .injected import QUIET_WAITS, injected_trouble
@@ -26,8 +27,8 @@ def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     # A database's pod has none of these names: all that runs in it is its own.
     own = [c for c in containers if c.get("name") in OWN_CONTAINERS] or containers
-    ready = _condition(status, "Ready")
-    scheduled = _condition(status, "PodScheduled")
+    ready = condition_of(status, "Ready")
+    scheduled = condition_of(status, "PodScheduled")
     is_ready = ready.get("status") == "True"
     since = time_of(ready.get("lastTransitionTime"))
     waiting = _first_waiting(own)
@@ -63,14 +64,10 @@ def _required_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next((c for c in status.get("conditions") or () if c["type"] == kind), {})
-
-
 def _disrupted(status: dict[str, Any]) -> bool:
     if status.get("reason") in DISRUPTED_REASONS:
         return True
-    return _condition(status, "DisruptionTarget").get("status") == "True"
+    return condition_of(status, "DisruptionTarget").get("status") == "True"
 
 
 def _first_waiting(containers: list[dict[str, Any]]) -> dict[str, str]:

@@ -13,12 +13,12 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_RESTART,
     ANNOTATION_SECRETS,
     LABEL_REVISION,
+    RESTARTED_AT,
 )
 from maraudersmap_operator.telemetry import logger
 
 from .ensure import Ensurer, owned_by_another
 from .observe import Observation
-from .sealed import RESTARTED_AT
 
 # Written by the API server and by us around a template; no part of it.
 AROUND = (ANNOTATION_RESTART, ANNOTATION_SECRETS, RESTARTED_AT)

@@ -9,6 +9,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotFound, Store
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
+from maraudersmap_operator.cluster.reported import condition_of
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
@@ -72,7 +73,9 @@ def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteF
     return RouteFacts(
         weight=_weight(route, owner),
         accepted=reason is None,
-        up_to_date=all(_condition(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents),
+        up_to_date=all(
+            condition_of(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents
+        ),
         reason=reason,
         message=message,
     )
@@ -92,7 +95,9 @@ def _refusal(
                 f"{gateway} has not taken the route up: does it exist, and do its listeners allow routes from the "
                 f"namespace {owner.namespace}?"
             )
-        for condition in (c for p in own for c in (_condition(p, "Accepted"), _condition(p, "ResolvedRefs"))):
+        for condition in (
+            c for p in own for c in (condition_of(p, "Accepted"), condition_of(p, "ResolvedRefs"))
+        ):
             if condition.get("status", "True") != "True":
                 words = [str(condition["reason"]), str(condition.get("message", ""))]
                 return PassedOn(
@@ -109,10 +114,6 @@ def _asked(parent: dict[str, Any], owner: Owner) -> tuple[str, str, str | None]:
     """Namespace, name and listener of the Gateway that an entry of the route's status speaks of."""
     ref = parent["parentRef"]
     return ref.get("namespace") or owner.namespace, ref["name"], ref.get("sectionName")
-
-
-def _condition(parent: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next((c for c in parent.get("conditions") or () if c["type"] == kind), {})
 
 
 def _weight(route: Manifest, owner: Owner) -> int:

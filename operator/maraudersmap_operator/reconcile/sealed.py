@@ -26,10 +26,7 @@ from maraudersmap_operator.cluster.kinds import (
     SERVICE,
     STATEFUL_SET,
 )
-from maraudersmap_operator.resource.names import ANNOTATION_DIGEST, ANNOTATION_OWNED, MANAGER
-
-# `kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more.
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+from maraudersmap_operator.resource.names import ANNOTATION_DIGEST, ANNOTATION_OWNED, MANAGER, RESTARTED_AT
 
 WHOLE = frozenset(
     k.kind

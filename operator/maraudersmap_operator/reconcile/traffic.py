@@ -13,8 +13,9 @@ from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotF
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.names import LABEL_SERVICE
 
-from .endpoints import LABEL_SERVICE, pods_of, ready_endpoints, selected_revision
+from .endpoints import pods_of, ready_endpoints, selected_revision, slices_of
 from .ensure import obstacle_to
 from .labels import revision_of
 
@@ -88,9 +89,8 @@ async def _read_endpoints(cluster: Cluster, store: Store, key: Key, service: str
     for item in listing.items:
         store.confirm(ENDPOINT_SLICE, item)
     present = {item["metadata"]["uid"] for item in listing.items}
-    for known in store.children(key, ENDPOINT_SLICE):
-        labels = known["metadata"].get("labels") or {}
-        if labels.get(LABEL_SERVICE) == service and known["metadata"]["uid"] not in present:
+    for known in slices_of(store, key, service):
+        if known["metadata"]["uid"] not in present:
             store.remove(known["metadata"]["uid"])
 
 

@@ -1,7 +1,7 @@
 """What a user writes and reads: the custom resource MaraudersMap."""
 
-from maraudersmap_operator.resource.maraudersmap import InvalidResource, MaraudersMap, Metadata, parse
+from maraudersmap_operator.resource.maraudersmap import InvalidResource, MaraudersMap, parse
 from maraudersmap_operator.resource.spec import MaraudersMapSpec
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 
-__all__ = ["InvalidResource", "MaraudersMap", "MaraudersMapSpec", "MaraudersMapStatus", "Metadata", "parse"]
+__all__ = ["InvalidResource", "MaraudersMap", "MaraudersMapSpec", "MaraudersMapStatus", "parse"]

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from maraudersmap_operator.resource.model import DNS_LABEL, Model, Rule
+from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 
 MAX_QUERIES = 10
 
@@ -136,7 +137,7 @@ class Analysis(Model):
     on_inconclusive: OnInconclusive = Field(
         default=OnInconclusive.PASS,
         description="When there was too little data to compare. Pass: go on, and say so; a service without "
-        "traffic must be deployable. Pause: wait for hogwarts.edu/promote. Fail: go back.",
+        f"traffic must be deployable. Pause: wait for {ANNOTATION_PROMOTE}. Fail: go back.",
     )
     prometheus: Prometheus | None = Field(
         default=None, description="Queries to a Prometheus on top; absent means none."

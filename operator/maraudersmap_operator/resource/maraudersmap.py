@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from datetime import datetime
 from re import fullmatch
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maraudersmap_operator.resource.names import KIND, NAME_MAX, NAME_PATTERN
 from maraudersmap_operator.resource.other_release import read_status
@@ -32,18 +30,13 @@ class InvalidResource(ValueError):
 class Metadata(BaseModel):
     """The part of `metadata` that the operator looks at."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     namespace: str
     uid: str = ""
     generation: int = 0
-    resource_version: str = ""
     annotations: dict[str, str] = Field(default={})
-    labels: dict[str, str] = Field(default={})
-    managed_fields: tuple[dict[str, Any], ...] = Field(default=())
-    creation_timestamp: AwareDatetime | None = None
-    deletion_timestamp: AwareDatetime | None = None
 
 
 class MaraudersMap(BaseModel):
@@ -78,10 +71,6 @@ class MaraudersMap(BaseModel):
         return self.metadata.generation
 
     @property
-    def resource_version(self) -> str:
-        return self.metadata.resource_version
-
-    @property
     def most_pods(self) -> int | None:
         """The most pods that its autoscaler may ask for; None without one."""
         scaling = self.spec.autoscaling
@@ -90,11 +79,6 @@ class MaraudersMap(BaseModel):
     @property
     def annotations(self) -> Mapping[str, str]:
         return self.metadata.annotations
-
-    @property
-    def deletion_timestamp(self) -> datetime | None:
-        """When its deletion was asked for; None while it is wanted."""
-        return self.metadata.deletion_timestamp
 
 
 # More than so many things that are not understood are no newer release, they are another kind of object.

@@ -68,7 +68,6 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME
 """Name of an object in the same namespace."""
 DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 """Key inside a Secret or ConfigMap."""
-Seconds = Annotated[int, Field(ge=0, le=86400)]
 StringMap = Annotated[
     dict[str, Annotated[str, Field(max_length=4096)]],
     Field(max_length=64),

@@ -23,6 +23,8 @@ LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
 LABEL_COMPONENT: Final = "app.kubernetes.io/component"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_REVISION: Final = f"{GROUP}/revision"
+LABEL_SERVICE: Final = "kubernetes.io/service-name"
+"""Kubernetes' own, on EndpointSlices: the Service that they are of."""
 
 KEPT: Final = {
     "argocd.argoproj.io/sync-options": "Prune=false",
@@ -50,6 +52,11 @@ ANNOTATION_MIGRATED: Final = f"{GROUP}/migrated"
 ANNOTATION_DIGEST: Final = f"{GROUP}/applied-digest"
 ANNOTATION_OWNED: Final = f"{GROUP}/applied-keys"
 """Annotations and optional fields that we have written: what is ours may be removed once it is wanted no more."""
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""kubectl repeats the whole object in it, as a string in which names and values stand side by side."""
+RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
+"""`kubectl rollout restart` leaves it; its wish has been granted, and taking it away would restart once more."""
 
 RESERVED_PREFIXES: Final = ("app.kubernetes.io/", f"{GROUP}/")
 """Of labels and annotations that users may not give to pods."""

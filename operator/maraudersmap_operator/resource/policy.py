@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field
 
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.model import Model, Rule
+from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 from maraudersmap_operator.resource.quantity import IntOrPercent
 
 
@@ -113,7 +114,7 @@ class CanaryStep(Model):
     hold_seconds: int = Field(default=30, ge=0, le=86400, description="Seconds before the next step.")
     pause: bool = Field(
         default=False,
-        description="On: wait for a new value of the annotation hogwarts.edu/promote instead, however long.",
+        description=f"On: wait for a new value of the annotation {ANNOTATION_PROMOTE} instead, however long.",
     )
 
 
@@ -184,7 +185,7 @@ class Rollout(Model):
     auto_promote: bool = Field(
         default=True,
         description="Off: before the new revision gets all traffic, it waits for a new value of the annotation "
-        "hogwarts.edu/promote.",
+        f"{ANNOTATION_PROMOTE}.",
     )
     paused: bool = Field(
         default=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .names import LABEL_COMPONENT, LABEL_INSTANCE, LABEL_SERVICE, Component
 from .reasons import About, Person, Place, Reason
 
 RETRY = (
@@ -14,7 +15,7 @@ AT_ONCE = "it is tried again by itself; at once: `kubectl marauders retry {name}
 DIFF = "compare the two revisions: `kubectl marauders diff {name} -n {namespace}`"
 MIGRATION_LOG = (
     "read the Job's log: `kubectl logs -n {namespace} --tail=50 -l "
-    "app.kubernetes.io/instance={name},app.kubernetes.io/component=migrations`"
+    f"{LABEL_INSTANCE}={{name}},{LABEL_COMPONENT}={Component.MIGRATIONS}`"
 )
 ROUTE = "see what the Gateway reports: `kubectl get httproute {name}-api -n {namespace} -o yaml`, under status.parents"
 CHILDREN = "see which object it is: `kubectl describe mm {name} -n {namespace}`, condition ChildrenApplied"
@@ -150,7 +151,7 @@ ENVIRONMENT: Mapping[Reason, About] = {
     ),
     Reason.PODS_NOT_STARTED: _held(
         "its container never ran, so nothing is known of the revision: pulling, mounting or placing did not come to an end",
-        "see what its pods wait for: `kubectl describe pod -n {namespace} -l app.kubernetes.io/instance={name}`",
+        "see what its pods wait for: `kubectl describe pod -n {namespace} -l " + LABEL_INSTANCE + "={name}`",
         AT_ONCE,
     ),
     Reason.INJECTED_CONTAINER_FAILING: _held(
@@ -322,7 +323,9 @@ STATES: Mapping[Reason, About] = {
     ),
     Reason.NO_ENDPOINTS: _passing(
         "pods are ready, and no endpoint of the Service is",
-        "see the Service's endpoints: `kubectl get endpointslices -n {namespace} -l kubernetes.io/service-name={name}-api`",
+        "see the Service's endpoints: `kubectl get endpointslices -n {namespace} -l "
+        + LABEL_SERVICE
+        + "={name}-api`",
     ),
     Reason.NOT_REJECTED: _state("the revision that the spec asks for is not rejected"),
     Reason.ROLLED_BACK_TO: About(

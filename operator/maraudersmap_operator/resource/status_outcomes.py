@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from .names import ANNOTATION_RETRY
 from .status_model import MAX_MESSAGE, StatusModel, Time
 
 MAX_REJECTED = 10
@@ -26,7 +27,7 @@ class Hold(StatusModel):
     traffic_attempts: int = Field(default=0, description="In how many of those tries it had had traffic.")
     stuck: bool = Field(
         default=False,
-        description="It had traffic too often to be tried by itself: until hogwarts.edu/retry or a new spec.",
+        description=f"It had traffic too often to be tried by itself: until {ANNOTATION_RETRY} or a new spec.",
     )
 
 

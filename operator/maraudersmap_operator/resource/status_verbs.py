@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .names import (
+    ANNOTATION_ABORT,
+    ANNOTATION_PROMOTE,
+    ANNOTATION_RESTART,
+    ANNOTATION_RETRY,
+    ANNOTATION_ROLLBACK_TO,
+)
 from .status_model import MicroTime, StatusModel
 
 
@@ -27,14 +34,14 @@ class WaitingVerb(StatusModel):
 class Tokens(StatusModel):
     """The last value acted upon of each verb's annotation."""
 
-    retry: str = Field(default="", description="Last value of hogwarts.edu/retry acted upon.")
-    promote: str = Field(default="", description="Last value of hogwarts.edu/promote acted upon.")
+    retry: str = Field(default="", description=f"Last value of {ANNOTATION_RETRY} acted upon.")
+    promote: str = Field(default="", description=f"Last value of {ANNOTATION_PROMOTE} acted upon.")
     promoted_at: MicroTime | None = Field(
-        default=None, description="When hogwarts.edu/promote last let go on."
+        default=None, description=f"When {ANNOTATION_PROMOTE} last let go on."
     )
-    abort: str = Field(default="", description="Last value of hogwarts.edu/abort acted upon.")
-    rollback_to: str = Field(default="", description="Last value of hogwarts.edu/rollback-to acted upon.")
-    restart: str = Field(default="", description="Last value of hogwarts.edu/restart acted upon.")
+    abort: str = Field(default="", description=f"Last value of {ANNOTATION_ABORT} acted upon.")
+    rollback_to: str = Field(default="", description=f"Last value of {ANNOTATION_ROLLBACK_TO} acted upon.")
+    restart: str = Field(default="", description=f"Last value of {ANNOTATION_RESTART} acted upon.")
     waiting: tuple[WaitingVerb, ...] = Field(
         default=(), max_length=2, description="Values that have been seen and could not act yet."
     )

@@ -253,7 +253,7 @@ def _keys_rule(name: str) -> Rule:
     unreserved = " && ".join(f"!k.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES)
     return Rule(
         cel=f"!has(self.{name}) || self.{name}.all(k, {unreserved})",
-        message=f"podTemplate.{name} may not begin with app.kubernetes.io/ or hogwarts.edu/: the operator "
+        message=f"podTemplate.{name} may not begin with {' or '.join(RESERVED_PREFIXES)}: the operator "
         "finds its pods by them; use a prefix of your own",
         holds=lambda template: _unreserved(getattr(template, name)),
     )

@@ -21,6 +21,7 @@ from maraudersmap_operator.resource.names import (
     ANNOTATION_RESTART,
     ANNOTATION_RETRY,
     ANNOTATION_ROLLBACK_TO,
+    GROUP,
 )
 from maraudersmap_operator.resource.place import HELD, order_of
 from maraudersmap_operator.resource.reasons import Reason
@@ -64,7 +65,7 @@ def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
     _forget_waiting(context, annotations)
     if token := _new(annotations, ANNOTATION_RESTART, context.status.tokens.restart):
         context.note(
-            NoteType.NORMAL, Reason.RESTARTING, "The pods are exchanged one at a time: hogwarts.edu/restart"
+            NoteType.NORMAL, Reason.RESTARTING, f"The pods are exchanged one at a time: {ANNOTATION_RESTART}"
         )
         _stored(context, restart=token)
     context.abort = _new(annotations, ANNOTATION_ABORT, context.status.tokens.abort)
@@ -97,7 +98,7 @@ def _is_void(context: Context, verb: str, token: str) -> bool:
     context.note(
         NoteType.WARNING,
         Reason.VERB_SUPERSEDED,
-        f"hogwarts.edu/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
+        f"{GROUP}/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
     )
     return True
 
@@ -157,7 +158,7 @@ def _look_at_promote(context: Context) -> None:
         _stored(context, promote=context.promote)
         context.promote = ""
         context.note(
-            NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"hogwarts.edu/promote changes nothing: {moot}"
+            NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"{ANNOTATION_PROMOTE} changes nothing: {moot}"
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
+from maraudersmap_operator.resource.names import ANNOTATION_ABORT, ANNOTATION_RETRY
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import PassedOn, Reason
 from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase
@@ -50,9 +51,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     take_commands(context, resource.annotations)
     follow_secrets(context)
     context.all_learned()
-    if observed.conflict:
-        context.block(Reason.CONFLICT, observed.conflict)
-    elif context.spec.suspend:
+    if context.spec.suspend:
         _suspend(context)
     else:
         if status.phase is Phase.SUSPENDED and context.status.candidate is not None:
@@ -101,7 +100,7 @@ def _go_on(context: RolloutContext) -> None:
         back = stable is not None and stable.revision == target.revision
         abandon(context, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
     elif stable and take_abort(context):
-        start_rollback(context, stable, Rejected(Reason.ABORTED, "given up by hogwarts.edu/abort"))
+        start_rollback(context, stable, Rejected(Reason.ABORTED, f"given up by {ANNOTATION_ABORT}"))
     else:
         advance(context)
 
@@ -136,7 +135,7 @@ def _wait_with_hold(context: Context, hold: Hold) -> bool:
         context.block(
             PassedOn(hold.reason),
             f"{hold.message}; it had traffic in {hold.traffic_attempts} tries and is not tried again by itself: "
-            "change the spec, or give hogwarts.edu/retry a new value",
+            f"change the spec, or give {ANNOTATION_RETRY} a new value",
         )
     elif context.now < hold.retry_at:
         context.block(

@@ -1,6 +1,6 @@
 """What one pass observed, as plain frozen values.
 
-`reconcile.collect` fills these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
+`reconcile/observe.py` makes these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
 Times are aware UTC. A count is of pods unless stated otherwise.
 """
 
@@ -180,18 +180,15 @@ class Observed:
     preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
     route: RouteFacts | None = None  # None: the spec asks for none
     ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
-    endpoints_known: bool = False  # a slice exists for the Service
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)
     recorded: dict[str, RecordedRevision] = field(default_factory=dict)
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown
     references: Need = Need(True, Reason.READY)
     database: Need = Need(True, Reason.READY)
-    secrets: dict[str, str] = field(
-        default_factory=dict
-    )  # digest of each referenced Secret that could be read
+    # Digest of each Secret that pods read, by name; empty for one that could not be read.
+    secrets: dict[str, str] = field(default_factory=dict)
     admission: Admission | None = None  # None: not asked, or it could not be asked
     comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
-    conflict: str = ""  # an object of our name that someone else controls
 
     def revision(self, name: str) -> RevisionFacts:
         """Facts of a revision; an empty one when it has no Deployment."""

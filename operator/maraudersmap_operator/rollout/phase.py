@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from maraudersmap_operator.resource.names import ANNOTATION_RETRY, ANNOTATION_ROLLBACK_TO
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reason_texts import NEEDS_A_PERSON
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
@@ -57,10 +58,6 @@ def without_route(context: Context) -> str:
         # While a candidate is there, weights change, and a Gateway takes its moment each time.
         return ""
     return route.message or "the Gateway has yet to take up the newest version of the route"
-
-
-def _conflict(context: Context) -> str:
-    return context.blocked if context.blocked_reason == Reason.CONFLICT else ""
 
 
 def _suspended(context: Context) -> str:
@@ -136,7 +133,7 @@ def _pinned(context: Context) -> str:
     pin, stable = context.status.pin, context.status.stable
     if pin is None or stable is None or stable.revision != pin.revision:
         return ""
-    return f"{stable.image} serves, asked for by hogwarts.edu/rollback-to, until the spec's pods change"
+    return f"{stable.image} serves, asked for by {ANNOTATION_ROLLBACK_TO}, until the spec's pods change"
 
 
 def _rejected(context: Context) -> str:
@@ -145,7 +142,7 @@ def _rejected(context: Context) -> str:
         return ""
     return (
         f"{rejected.image} was rolled back ({rejected.reason}: {rejected.message}); "
-        f"{stable.image} serves. Change the spec, or give hogwarts.edu/retry a new value"
+        f"{stable.image} serves. Change the spec, or give {ANNOTATION_RETRY} a new value"
     )
 
 
@@ -171,7 +168,6 @@ def _incomplete(context: Context) -> str:
 
 
 PRECEDENCE: tuple[Situation, ...] = (
-    Situation(Phase.STALLED, _conflict),
     Situation(Phase.SUSPENDED, _suspended),
     Situation(Phase.PAUSED, _paused),
     Situation(Phase.STALLED, _held_for_good),

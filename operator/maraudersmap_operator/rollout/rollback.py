@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.names import ANNOTATION_RETRY
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateVerdict
@@ -127,7 +128,7 @@ def _reject(context: RolloutContext, stable: StableRevision, verdict: CandidateV
         Reason.ROLLED_BACK,
         f"Rolled back from {candidate.revision} ({candidate.image}) to {stable.revision} ({stable.image}) "
         f"after {entry.restore_seconds} s: {verdict.reason}. It is not tried again until the spec changes "
-        f"or hogwarts.edu/retry gets a new value",
+        f"or {ANNOTATION_RETRY} gets a new value",
     )
 
 
@@ -156,7 +157,7 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
         Reason.WITHDRAWN,
         f"Withdrew {candidate.revision} ({candidate.image}): {verdict.reason}. "
         + (
-            f"It had traffic in {in_traffic} tries and waits for a new value of hogwarts.edu/retry, or another spec"
+            f"It had traffic in {in_traffic} tries and waits for a new value of {ANNOTATION_RETRY}, or another spec"
             if stuck
             else f"It is tried again in {pause.total_seconds():.0f} s"
         ),

@@ -13,6 +13,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from maraudersmap_operator.resource import MaraudersMapStatus
+from maraudersmap_operator.resource.names import MANAGER
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_outcomes import HistoryEntry, Outcome
 
@@ -112,7 +113,7 @@ class Metrics:
         self._depth.labels(CONTROLLER).set(depth)
 
     def leading(self, leads: bool) -> None:
-        self._leader.labels("maraudersmap-operator").set(1 if leads else 0)
+        self._leader.labels(MANAGER).set(1 if leads else 0)
 
     def drift_corrected(self, kind: str) -> None:
         self._drift.labels(kind).inc()

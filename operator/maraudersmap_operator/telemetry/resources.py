@@ -7,7 +7,7 @@ possible phase; distributions and reasons over all resources are in metrics.py, 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,9 +56,9 @@ class ResourceCollector(Collector):
             rollbacks=rollbacks + (known.rollbacks if known else 0),
         )
 
-    def forget(self, key: Hashable) -> None:
+    def forget(self, key: tuple[str, str]) -> None:
         """The resource is gone, and its series with it."""
-        self._resources.pop(key, None)  # type: ignore[call-overload]
+        self._resources.pop(key, None)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: the registry would otherwise collect to learn the names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import assert_never
 
+from maraudersmap_operator.resource.names import ANNOTATION_ABORT
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
@@ -59,7 +60,7 @@ def go_back(context: RolloutContext, verdict: Rejected | Environment) -> None:
             Reason.IRREVERSIBLE_MIGRATION,
             f"{verdict.reason}: {verdict.message}; the migrations of {context.status.barrier} changed the schema and "
             "spec.migrations.reversible is false, so nothing is rolled back by itself. Go forward with a corrected spec, "
-            "or go back all the same with a new value of hogwarts.edu/abort",
+            f"or go back all the same with a new value of {ANNOTATION_ABORT}",
         )
     else:
         start_rollback(context, context.status.stable, verdict)

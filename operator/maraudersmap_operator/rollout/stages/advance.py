@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 from maraudersmap_operator.resource.status_control import ControlGroup, StableRevision
@@ -188,7 +189,7 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
             return True
         # The hold of a stage that a person ends is theirs to judge.
         context.block(
-            Reason.WAITING_FOR_PROMOTION, f"{candidate.step} waits for a new value of hogwarts.edu/promote"
+            Reason.WAITING_FOR_PROMOTION, f"{candidate.step} waits for a new value of {ANNOTATION_PROMOTE}"
         )
         return False
     # Nothing is gained by watching a part of the traffic when nothing else answers the rest.

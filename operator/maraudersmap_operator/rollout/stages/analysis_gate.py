@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from maraudersmap_operator import analysis
 from maraudersmap_operator.analysis import Failed, Inconclusive, Passed
 from maraudersmap_operator.resource.analysis import OnInconclusive
+from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 from maraudersmap_operator.resource.reasons import Reason
 
 from ..actions import NoteType
@@ -80,7 +81,7 @@ def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
                 return GoOn()
             context.block(
                 Reason.WAITING_FOR_PROMOTION,
-                f"not enough is known of its answers ({result.message}): a new value of hogwarts.edu/promote goes on",
+                f"not enough is known of its answers ({result.message}): a new value of {ANNOTATION_PROMOTE} goes on",
             )
             return Wait()
 

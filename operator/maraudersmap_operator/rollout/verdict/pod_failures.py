@@ -96,11 +96,6 @@ def create_trouble(message: str) -> Trouble | None:
     return Trouble.ADMISSION_REFUSED if _has(message, ADMISSION) else Trouble.MAY_PASS
 
 
-def image_not_found(pod: PodFacts) -> bool:
-    """The kubelet reports that this image cannot exist, rather than that it could not be fetched now."""
-    return pod_trouble(pod) is Trouble.IMAGE_NOT_FOUND
-
-
 def why_waiting(pods: tuple[PodFacts, ...]) -> str:
     """What the scheduler or the kubelet has against the first pod in trouble; empty when none is."""
     for pod in pods:

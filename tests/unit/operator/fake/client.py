@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from maraudersmap_operator.cluster.client import (
-    FIELD_MANAGER,
     LIST_CHUNK,
     LOG_BYTES,
     Listing,
@@ -34,6 +33,7 @@ from maraudersmap_operator.cluster.kinds import (
     Kind,
     kind_of,
 )
+from maraudersmap_operator.resource.names import MANAGER
 
 from .authorization import Rights
 from .faults import READS, Call, Effect, Faults
@@ -73,7 +73,7 @@ class FakeCluster:
         server: ApiServer,
         faults: Faults | None = None,
         *,
-        manager: str = FIELD_MANAGER,
+        manager: str = MANAGER,
         may_write: Callable[[], bool] = lambda: True,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         chunk: int = LIST_CHUNK,

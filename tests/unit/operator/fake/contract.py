@@ -25,7 +25,6 @@ from maraudersmap_operator.cluster import (
     Unavailable,
     version_of,
 )
-from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
     CONFIG_MAP,
@@ -46,6 +45,7 @@ from maraudersmap_operator.cluster.kinds import (
     Kind,
 )
 from maraudersmap_operator.resource.definition import dropped
+from maraudersmap_operator.resource.names import MANAGER
 
 FOREIGN = "kubectl-edit"
 POWERLESS = "system:serviceaccount:contract:powerless"
@@ -204,7 +204,7 @@ async def check_scale_owns_replicas_through_its_subresource(on: Ground) -> None:
     after = await _get(on, DEPLOYMENT, "scale-own")
     assert after["spec"]["replicas"] == 1
     assert after["metadata"]["generation"] == first["metadata"]["generation"] + 1
-    assert _owners(after, "f:spec", "f:replicas") == {(FIELD_MANAGER, "Update", "scale")}
+    assert _owners(after, "f:spec", "f:replicas") == {(MANAGER, "Update", "scale")}
 
 
 async def check_scale_of_nothing_is_not_found(on: Ground) -> None:
@@ -315,11 +315,11 @@ async def check_services_have_no_generation(on: Ground) -> None:
 # --- managedFields ----------------------------------------------------------------------------------------------------
 async def check_each_field_has_the_manager_that_wrote_it(on: Ground) -> None:
     first = await on.cluster.create(samples.service(on.namespace, "owners"))
-    assert _owners(first, "f:spec", "f:selector") == {(FIELD_MANAGER, "Update", "")}
+    assert _owners(first, "f:spec", "f:selector") == {(MANAGER, "Update", "")}
     after = await on.foreign.merge(SERVICE, on.namespace, "owners", {"spec": {"selector": {"extra": "key"}}})
     assert after["spec"]["selector"] == first["spec"]["selector"] | {"extra": "key"}
     assert _owners(after, "f:spec", "f:selector") == {(FOREIGN, "Update", "")}
-    assert _owners(after, "f:spec", "f:sessionAffinity") == {(FIELD_MANAGER, "Update", "")}
+    assert _owners(after, "f:spec", "f:sessionAffinity") == {(MANAGER, "Update", "")}
 
 
 async def check_put_removes_foreign_fields_and_their_owner(on: Ground) -> None:
@@ -344,15 +344,15 @@ async def check_put_removes_foreign_fields_and_their_owner(on: Ground) -> None:
 async def check_status_apply_has_an_entry_of_its_own(on: Ground) -> None:
     first = await on.cluster.create(samples.resource(on.resource, on.namespace, "status-owner"))
     after = await _apply_status(on, first, {"phase": "Pending"})
-    assert (FIELD_MANAGER, "Apply", "status") in _who(after)
-    assert (FIELD_MANAGER, "Update", "") in _who(after)
+    assert (MANAGER, "Apply", "status") in _who(after)
+    assert (MANAGER, "Update", "") in _who(after)
     assert after["metadata"]["generation"] == first["metadata"]["generation"]
 
 
 async def check_defaults_are_owned_by_who_created(on: Ground) -> None:
     first = await on.cluster.create(samples.resource(on.resource, on.namespace, "unowned"))
     assert first["spec"]["replicas"] == 3
-    assert _owners(first, "f:spec", "f:replicas") == {(FIELD_MANAGER, "Update", "")}
+    assert _owners(first, "f:spec", "f:replicas") == {(MANAGER, "Update", "")}
 
 
 # --- status of the resource -------------------------------------------------------------------------------------------
@@ -676,7 +676,7 @@ async def check_applied_records_are_patched_and_not_put(on: Ground) -> None:
     """The other way round: what an apply has written survives patches, and no PUT of a client that spells it otherwise."""
     manifest = samples.controller_revision(on.namespace, "applied")
     first = await on.cluster.apply(manifest)
-    assert (FIELD_MANAGER, "Apply", "") in _who(first)
+    assert (MANAGER, "Apply", "") in _who(first)
     after = await on.cluster.merge(CONTROLLER_REVISION, on.namespace, "applied", _annotation("a"))
     assert after["data"] == first["data"]
     assert await on.cluster.apply(manifest) == after

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
     CONTROLLER_REVISION,
@@ -21,7 +20,7 @@ from maraudersmap_operator.cluster.kinds import (
     REPLICA_SET,
     SERVICE,
 )
-from maraudersmap_operator.resource.names import LABEL_REVISION, NO_REVISION, SHARED
+from maraudersmap_operator.resource.names import LABEL_REVISION, MANAGER, NO_REVISION, SHARED
 
 from .admission import Request, Rule
 from .controllers.base import is_ready
@@ -83,7 +82,7 @@ class Invariants:
 
     # --- each write of the operator -----------------------------------------------------------------------------------
     def _see(self, request: Request) -> bool:
-        if request.manager == FIELD_MANAGER and not request.dry_run:
+        if request.manager == MANAGER and not request.dry_run:
             if request.kind is SERVICE and request.name == API and request.verb != "delete":
                 self._routes(_revision_of(request.obj))
             elif request.kind is DEPLOYMENT:

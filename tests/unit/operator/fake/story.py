@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from maraudersmap_operator.cluster import ClusterError
-from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import (
     AUTOSCALER,
@@ -39,6 +38,7 @@ from maraudersmap_operator.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
+from maraudersmap_operator.resource.names import MANAGER
 
 from . import schema
 from .faults import Call, Effect
@@ -302,7 +302,7 @@ class Player:
         if which == 0:
             kind = dice.choice(SURROUNDINGS)
             admission.forbid(
-                lambda r: r.kind is kind and r.manager == FIELD_MANAGER and not r.subresource,
+                lambda r: r.kind is kind and r.manager == MANAGER and not r.subresource,
                 "no such thing today",
             )
         elif which == 1:

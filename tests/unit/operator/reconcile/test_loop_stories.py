@@ -15,8 +15,8 @@ from tests.unit.operator.fake.faults import Effect
 from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
 from tests.unit.operator.fake.invariants import Invariants
 
-from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP, NETWORK_POLICY, POD, SERVICE
+from maraudersmap_operator.resource.names import MANAGER
 
 
 @asynccontextmanager
@@ -97,7 +97,7 @@ async def test_users_come_first_while_a_policy_is_denied() -> None:
         await loop.until(lambda: loop.candidate.get("step") == "Baking", 120)
         fallen = str(loop.candidate["revision"])
         loop.server.admission.forbid(
-            lambda r: r.kind is NETWORK_POLICY and r.manager == FIELD_MANAGER, "no such thing today"
+            lambda r: r.kind is NETWORK_POLICY and r.manager == MANAGER, "no such thing today"
         )
         for policy in [o["metadata"]["name"] for o in loop.all(NETWORK_POLICY)]:
             loop.server.delete(NETWORK_POLICY, NAMESPACE, policy)

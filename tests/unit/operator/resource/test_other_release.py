@@ -15,10 +15,10 @@ from tests.unit.operator.fake import schema
 from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop
 from tests.unit.operator.fake.patches import copied
 
-from maraudersmap_operator.cluster.client import FIELD_MANAGER
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.resource.crd import status_schema
 from maraudersmap_operator.resource.moved import MOVED
+from maraudersmap_operator.resource.names import MANAGER
 from maraudersmap_operator.resource.other_release import dump, read_status
 from maraudersmap_operator.resource.status_candidate import Step
 
@@ -123,7 +123,7 @@ async def test_a_visit_of_the_first_release_in_the_middle_of_a_rollout_forgets_n
         # when
         schema.prune(schema.declared(schema.FIRST_RELEASE), visited)
         version = visited["metadata"]["resourceVersion"]
-        loop.server.apply_status(NAMESPACE, NAME, visited["status"], manager=FIELD_MANAGER, version=version)
+        loop.server.apply_status(NAMESPACE, NAME, visited["status"], manager=MANAGER, version=version)
         assert not {"memory", "verdict"} & loop.candidate.keys()
         loop.restart()
         await loop.until(lambda: "memory" in loop.candidate, 10)

@@ -24,12 +24,6 @@ CANARY = {"strategy": "Canary", "steps": [{"share": 50, "holdSeconds": 60}]}
 GATEWAY = {"parentRefs": [{"name": "edge"}]}
 
 
-def conflict() -> World:
-    world = ready_world()
-    world.conflict = "Service map-api belongs to someone else"
-    return world
-
-
 def held_for_good() -> World:
     """Its pods are lost each time that it has traffic."""
     world = ready_world(rollout=QUICK, replicas=2).edit(image=NEXT)
@@ -95,7 +89,6 @@ def node_lost() -> World:
 
 # How each is met, the reason of Ready that goes with it, and words of its message.
 MET: dict[str, tuple[Callable[[], World], Reason, str]] = {
-    "_conflict": (conflict, Reason.CONFLICT, "belongs to someone else"),
     "_suspended": (lambda: ready_world().edit(suspend=True), Reason.SUSPENDED, "no pods run"),
     "_paused": (
         lambda: ready_world().edit(image=NEXT, rollout={"paused": True}),

@@ -136,7 +136,6 @@ class World:
         self.undeletable: set[str] = set()  # revisions whose Deployment the API server does not let go
         self.no_node_for: set[str] = set()  # revisions whose further pods find no node
         self.unknown = ""  # why it is not known what the spec asks for
-        self.conflict = ""  # which object of ours someone else controls
         self.unwatched = 0.0  # seconds for which no operator has looked, for the next pass
         self.admission: Admission | None = None  # the API server's answer whenever it is asked
         self.asked = 0  # how often it was
@@ -288,7 +287,6 @@ class World:
             references=self.references,
             database=self.database,
             secrets=dict(self.secrets),
-            conflict=self.conflict,
         )
 
     @property

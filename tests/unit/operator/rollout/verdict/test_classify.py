@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maraudersmap_operator.rollout import PodFacts
-from maraudersmap_operator.rollout.verdict.pod_failures import image_not_found
+from maraudersmap_operator.rollout.verdict.pod_failures import Trouble, pod_trouble
 
 REF = 'failed to pull and unpack image "r:5000/app:9": failed to resolve reference "r:5000/app:9": '
 NOT_FOUND = [
@@ -40,10 +40,10 @@ def waiting(reason: str, message: str) -> PodFacts:
 @pytest.mark.parametrize(("reason", "message"), NOT_FOUND)
 def test_image_cannot_exist(reason: str, message: str) -> None:
     """containerd's and CRI-O's ways to say it."""
-    assert image_not_found(waiting(reason, message))
+    assert pod_trouble(waiting(reason, message)) is Trouble.IMAGE_NOT_FOUND
 
 
 @pytest.mark.parametrize(("reason", "message"), MAY_PASS)
 def test_pull_may_succeed_later(reason: str, message: str) -> None:
     """A registry that is away shows nothing of the tag."""
-    assert not image_not_found(waiting(reason, message))
+    assert pod_trouble(waiting(reason, message)) is not Trouble.IMAGE_NOT_FOUND
