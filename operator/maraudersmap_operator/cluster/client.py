@@ -278,8 +278,10 @@ class KubernetesCluster:
             query.append(("sinceSeconds", str(since)))
         if previous:
             query.append(("previous", "true"))
-        response = await self._send("GET", POD.path(namespace, pod, "log"), query)
-        return str(await response.text(errors="replace"))
+        path = POD.path(namespace, pod, "log")
+        response = await self._send("GET", path, query)
+        with translated(f"GET {path}"):
+            return str(await response.text(errors="replace"))
 
     async def _apply(self, path: str, manifest: Manifest) -> Manifest:
         content_type = "application/apply-patch+yaml"
