@@ -24,7 +24,8 @@ from .sight import in_time
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each Secret that pods read.
+    """What was found. `config_maps`: the user's ConfigMaps by name. `secrets`: a short digest of each Secret that pods read;
+    empty for one that is not there or could not be read.
 
     `complete`: every ConfigMap that the spec names was read, so it is known which revision the spec asks for. `asked`: they
     were read, or refused to be. `versions`: of everything named, by kind and name; empty for what there is not, None for what
@@ -78,9 +79,9 @@ async def read_references(cluster: Cluster, owner: Owner, spec: MaraudersMapSpec
             problem = problem or _missing(Reason.SECRET_KEY_NOT_FOUND, what, secret.field)
     # Nodes read pull secrets when they pull: pods that run have no use for a new one.
     digests = {
-        name: secret_digest(owner, data)
-        for name, data in secrets.items()
-        if data is not None and (name in fed or name not in pulled)
+        name: secret_digest(owner, data) if (data := secrets.get(name)) is not None else ""
+        for _, name in versions
+        if name in fed or name not in pulled
     }
     config_maps, lacking, complete = await _config_maps(cluster, owner, spec, versions)
     problem = problem or lacking

@@ -19,16 +19,19 @@ STILL = timedelta(seconds=10)
 
 def follow_secrets(context: Context) -> None:
     """Note what the Secrets look like, and ask for a restart once a change has come to rest."""
-    seen, known = context.observed.secrets, context.status.secrets
+    known = context.status.secrets
+    # One that cannot be read is unknown: it is taken to be as it was, and compared with that when it is read again.
+    asked = {name: now or known.digests.get(name, "") for name, now in context.observed.secrets.items()}
+    seen = {name: digest for name, digest in asked.items() if digest}
     if seen == known.digests and known.changed_at is None:
         return
-    # A name that comes or goes is an edit of the spec, which rolls a revision out. One that cannot be read is unknown.
+    # A name that comes or goes is an edit of the spec, which rolls a revision out.
     changed = [n for n, digest in seen.items() if known.digests.get(n, digest) != digest]
     if changed:
-        context.update(secrets=known.model_copy(update={"digests": dict(seen), "changed_at": context.now}))
+        context.update(secrets=known.model_copy(update={"digests": seen, "changed_at": context.now}))
         context.wake(STILL)
     elif seen and seen != known.digests:
-        context.update(secrets=known.model_copy(update={"digests": dict(seen)}))
+        context.update(secrets=known.model_copy(update={"digests": seen}))
     elif known.changed_at is not None and context.now >= known.changed_at + STILL:
         text = " ".join(f"{n}={d}" for n, d in sorted(known.digests.items()))
         restarted_for = hashlib.sha256(text.encode()).hexdigest()[:10]

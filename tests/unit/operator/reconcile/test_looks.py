@@ -88,6 +88,27 @@ async def test_a_secret_that_goes_is_reported_within_three_minutes() -> None:
         await loop.until(lambda: "owlery" in loop.condition("Ready").get("message", ""), PROMISED + 5)
 
 
+async def test_a_secret_that_is_made_again_with_another_value_is_a_change() -> None:
+    """The pods that run have the old one; what else they read was there all the time."""
+    async with Loop() as loop:
+        owlery(loop)
+        room = {
+            "metadata": {"name": "room", "namespace": NAMESPACE},
+            "data": {"jwt": base64.b64encode(b"solemnly" * 8).decode()},
+        }
+        loop.server.create(SECRET, room, manager="kubectl")
+        await loop.create(**EXTERNAL | {"jwtSecret": {"secretRef": {"name": "room", "key": "jwt"}}})
+        await loop.run(240)
+        name = loop.deployments()[loop.stable]["metadata"]["name"]
+        before = loop.get(DEPLOYMENT, name)["spec"]["template"]["metadata"]
+        loop.server.delete(SECRET, NAMESPACE, "owlery")
+        await loop.until(lambda: "owlery" in loop.condition("Ready").get("message", ""), PROMISED + 5)
+        owlery(loop, "managed")
+        await loop.until(
+            lambda: loop.get(DEPLOYMENT, name)["spec"]["template"]["metadata"] != before, PROMISED + 15
+        )
+
+
 async def test_a_secret_that_cannot_be_read_any_more_is_reported() -> None:
     async with Loop() as loop:
         await quiet(loop)

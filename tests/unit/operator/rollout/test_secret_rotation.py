@@ -43,6 +43,18 @@ def test_unreadable_secret_is_unknown_not_changed() -> None:
     assert world.status.secrets.restarted_for == ""
 
 
+def test_a_change_that_comes_while_one_cannot_be_read_is_seen_when_it_can() -> None:
+    """A Secret is deleted and made again with another password, and a pass comes in between: pods have the old one still."""
+    world = world_with(database="aaaaaa", jwt="bbbbbb")
+    world.secrets = {"database": "", "jwt": "bbbbbb"}
+    world.run(30)
+    assert world.status.secrets.restarted_for == ""
+    world.secrets = {"database": "cccccc", "jwt": "bbbbbb"}
+    world.run(30)
+    assert world.reasons["SecretsChanged"] == 1
+    assert world.status.secrets.digests == {"database": "cccccc", "jwt": "bbbbbb"}
+
+
 def test_another_secret_named_by_the_spec_is_a_rollout_not_a_restart() -> None:
     world = world_with(database="aaaaaa")
     world.secrets = {"other": "bbbbbb"}
