@@ -87,7 +87,10 @@ async def _get_or_create(cluster: Cluster, namespace: str, name: str, fresh: Man
         created = await cluster.create(fresh)
     except Conflict:
         # Created between the two calls: the first one is right.
-        return await cluster.get(SECRET, namespace, name) or fresh
+        stored = await cluster.get(SECRET, namespace, name)
+        if stored is None:
+            raise  # and gone again: one of an earlier resource, whose value nobody may rely on
+        return stored
     return {**fresh, **created}
 
 
