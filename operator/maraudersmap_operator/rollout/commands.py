@@ -46,7 +46,7 @@ def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
         # Asked for in the middle of going back: what is to be tried again has to be over first.
         over = not (context.status.candidate and context.status.candidate.verdict)
         if _is_void(context, "retry", token):
-            _stored(context, retry=token)
+            _give_up(context, "retry", token)
         elif target and over:
             _retry(context, target)
             _stored(context, retry=token)
@@ -54,7 +54,7 @@ def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
             _wait_with(context, "retry", token)
     if token := _new(annotations, ANNOTATION_ROLLBACK_TO, context.status.tokens.rollback_to):
         if _is_void(context, "rollback-to", token):
-            _stored(context, rollback_to=token)
+            _give_up(context, "rollback-to", token)
         elif target:
             revision = token.split("/", 1)[0]
             if not _was_over(context, revision):
@@ -93,14 +93,16 @@ def _wait_with(context: Context, verb: str, token: str) -> None:
 def _is_void(context: Context, verb: str, token: str) -> bool:
     """It waited, and what it was asked of is not what the spec asks for any more: its editor has decided since."""
     waited = [w for w in context.status.tokens.waiting if (w.verb, w.token) == (verb, token)]
-    if not waited or waited[0].asked_of == _asked_of(context):
-        return False
+    return bool(waited) and waited[0].asked_of != _asked_of(context)
+
+
+def _give_up(context: Context, verb: str, token: str) -> None:
+    _stored(context, **{verb.replace("-", "_"): token})
     context.note(
         NoteType.WARNING,
         Reason.VERB_SUPERSEDED,
         f"{GROUP}/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
     )
-    return True
 
 
 def _forget_waiting(context: Context, annotations: Mapping[str, str]) -> None:
