@@ -157,7 +157,7 @@ class Edge:
         context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
         context["status"] = response.status
         if error is not None:
-            context["error"] = error_context(error, frames=1 if status < 500 else None, said=unquoted)
+            context["error"] = error_context(error, frames=1 if status < 500 else None, text=unquoted)
         write = log.warning if status < 500 else log.error
         write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
         self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()
@@ -178,7 +178,7 @@ class Edge:
         context: dict[str, Any] = {"duration_ms": round(seconds * 1000, 1), "status": status}
         if error is not None:
             # The whole stack of a bug; of a refusal only where it was decided.
-            context["error"] = error_context(error, frames=None if status >= 500 else 3, said=unquoted)
+            context["error"] = error_context(error, frames=None if status >= 500 else 3, text=unquoted)
         write = log.error if status >= 500 else log.warning if status >= 400 else log.info
         write("Request completed", extra={"context": context})
 

@@ -68,17 +68,17 @@ def _file(path: Path, environment: str) -> logging.Handler:
 
 
 def error_context(
-    error: BaseException, *, frames: int | None = None, said: Callable[[BaseException], str] = str
+    error: BaseException, *, frames: int | None = None, text: Callable[[BaseException], str] = str
 ) -> dict[str, str]:
     """An exception as `{name, message, stack}`; `frames` keeps only that many of the innermost.
 
-    `said`: what to show of an exception's message, also of those that it came from.
+    `text`: what to show of an exception's message, also of those that it came from.
     """
     limit = None if frames is None else -frames
     message = str(error)
     stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=limit))
     for each in _chain(error):
-        if (shown := said(each)) != (whole := str(each)):
+        if (shown := text(each)) != (whole := str(each)):
             message, stack = message.replace(whole, shown), stack.replace(whole, shown)
     return {"name": type(error).__name__, "message": message, "stack": stack}
 

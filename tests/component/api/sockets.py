@@ -62,7 +62,7 @@ class Client:
 
 @asynccontextmanager
 async def stranger(api: Api, **headers: str) -> AsyncIterator[Client]:
-    """A socket that has not said who it is."""
+    """A socket that has not signed in."""
     async with api.http.ws_connect("/ws", headers=headers) as ws:
         yield Client(ws)
 

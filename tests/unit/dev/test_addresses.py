@@ -46,7 +46,7 @@ def test_a_second_cluster_avoids_the_first(start: int) -> None:
 
 
 def test_a_full_machine_is_a_problem_with_a_remedy() -> None:
-    """Nothing free is said plainly instead of starting a cluster that cannot work."""
+    """Nothing free is reported plainly instead of starting a cluster that cannot work."""
     with pytest.raises(Problem, match="in use") as raised:
         addresses.choose_cluster_ranges([IPv4Network("10.0.0.0/8")], start=0)
     assert "ip route" in raised.value.remedy

@@ -44,7 +44,7 @@ def gateway(status: str = "True", observed: int = 2) -> dict[str, Any]:
 
 
 def test_a_gateway_is_programmed_when_its_controller_says_so_of_what_is_written_now() -> None:
-    """What it said of an earlier generation says nothing."""
+    """What it reported of an earlier generation shows nothing."""
     assert install.is_programmed(gateway())
     assert not install.is_programmed(gateway(status="False"))
     assert not install.is_programmed(gateway(observed=1))

@@ -1,4 +1,4 @@
-"""The bundle for OLM is the installation, said in another way."""
+"""The bundle for OLM is the installation in another form."""
 
 from __future__ import annotations
 
