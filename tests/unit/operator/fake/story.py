@@ -87,6 +87,7 @@ class Player:
         self.invariants = invariants
         self._backups: list[Manifest] = []
         self._taken_out: dict[str, Manifest] = {}
+        self._disowned: list[tuple[Kind, str, str, list[Manifest]]] = []
         loop.every_tick.append(self._back_up)
         self._ticks = 0
         self.events: dict[str, tuple[int, Callable[[random.Random], None]]] = {
@@ -211,7 +212,9 @@ class Player:
         self._hurts(found[1])
 
     def _disown(self, dice: random.Random) -> None:
-        """Without its owner, or with another one that does not control it."""
+        """Without its owner, or with another one that does not control it.
+
+        With its labels gone too, nothing shows whose it is: someone has to put that back."""
         if (found := self._child(dice, (*CHILDREN, SECRET))) is None:
             return
         kind, name = found
@@ -219,13 +222,24 @@ class Player:
             return
         other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owl", "uid": "0-0-owl"}
         owners = dice.choice([[], [other]])
+        before = self.loop.get(kind, name)["metadata"]
+        self._disowned.append((kind, name, before["uid"], before.get("ownerReferences") or []))
+        self._give(kind, name, owners)
+        self.invariants.disturbed(REPAIR)
+        self._hurts(name)
 
+    def _give(self, kind: Kind, name: str, owners: list[Manifest]) -> None:
         def change(obj: Manifest) -> None:
             obj["metadata"]["ownerReferences"] = owners
 
         self.loop.server.edit(kind, NAMESPACE, name, change)
-        self.invariants.disturbed(REPAIR)
-        self._hurts(name)
+
+    def _give_back(self) -> None:
+        for kind, name, uid, owners in self._disowned:
+            found = self.loop.server.storage.get(kind, NAMESPACE, name)
+            if found is not None and found.uid == uid and not controller_of(found.body):
+                self._give(kind, name, owners)
+        self._disowned.clear()
 
     def _hold(self, dice: random.Random) -> None:
         """A finalizer of someone's, and the object's deletion: it stays, on its way out, until someone lets it go."""
@@ -372,6 +386,7 @@ class Player:
         kubelet.hanging.clear()
         self._let_go()
         self._put_back()
+        self._give_back()
         self.invariants.disturbed(20)
 
     def _reference(self, dice: random.Random) -> None:
