@@ -1,7 +1,8 @@
 """`make release VERSION=...`: checks that the commit may be released, and makes everything of it in dist/VERSION.
 
-That is notes.txt (the section of the changelog), install.yaml, the chart, the wheel of `kubectl marauders`, what images are
-made of (SBOM), and SHA256SUMS; the images by Docker, named but not pushed. All files are made twice, and must be the same.
+That is notes.txt (the section of the changelog), install.yaml, the chart, `kubectl marauders` as a wheel and as an archive
+for each platform with krew's manifest, what images are made of (SBOM), and SHA256SUMS; the images by Docker, named but not
+pushed. All files are made twice, and must be the same.
 Without --tag nothing outside dist changes. With it the commit is tagged here; pushing the tag is left to you.
 Exit codes: 0 done; 1 refused or failed, with the remedy.
 """
@@ -21,7 +22,8 @@ from dev.cluster.host.console import Problem, print_line, step
 from dev.cluster.host.paths import CHECKOUT, write_whole
 from dev.cluster.host.shell import run
 from dev.kube import report_problem
-from dev.release import artefacts, checks
+from dev.olm import HOMEPAGE
+from dev.release import artefacts, checks, krew, plugin
 
 PROGRAMS = ("api", "operator")
 
@@ -37,13 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--registry", default="localhost", help="where the images will be, named in install.yaml"
     )
+    parser.add_argument("--url", help="below which the files will be, named in krew's manifest")
     parser.add_argument("--without-images", action="store_true", help="neither build nor name them")
     parser.add_argument("--tag", action="store_true", help="tag the commit, here only")
     options = parser.parse_args(arguments)
     try:
         release = checks.candidate(CHECKOUT, options.version)
         folder = CHECKOUT / "dist" / release.version
-        files = _made_twice(release, options.registry, folder)
+        url = options.url or f"{HOMEPAGE}/releases/download/{release.tag}"
+        files = _made_twice(release, options.registry, url, folder)
         images = [] if options.without_images else _images(options.registry, release.version)
         if options.tag:
             message = f"{release.tag}\n\n{release.notes}"
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _made_twice(release: checks.Candidate, registry: str, folder: Path) -> list[str]:
+def _made_twice(release: checks.Candidate, registry: str, url: str, folder: Path) -> list[str]:
     """The files in `folder`, and their checksums. Raises Problem when two builds of the commit differ."""
     with tempfile.TemporaryDirectory(prefix="marauders-release-") as work:
         sums = []
@@ -79,7 +83,7 @@ def _made_twice(release: checks.Candidate, registry: str, folder: Path) -> list[
             with step(f"making it, the {number} time"):
                 made = Path(work) / number / "made"
                 made.mkdir(parents=True)
-                _make(release, registry, made)
+                _make(release, registry, url, made)
                 sums.append(artefacts.checksums(made))
         if sums[0] != sums[1]:
             raise Problem(f"two builds of one commit differ:\n{sums[0]}\n{sums[1]}")
@@ -89,11 +93,14 @@ def _made_twice(release: checks.Candidate, registry: str, folder: Path) -> list[
     return sums[0].splitlines()
 
 
-def _make(release: checks.Candidate, registry: str, to: Path) -> None:
+def _make(release: checks.Candidate, registry: str, url: str, to: Path) -> None:
     write_whole(to / "notes.txt", release.notes + "\n")
     tree = artefacts.sources(CHECKOUT, release.commit, to.with_name("tree"))
     artefacts.chart(tree, release, to)
-    artefacts.wheel(tree, release, to)
+    wheel = artefacts.wheel(tree, release, to)
+    for platform in plugin.PLATFORMS:
+        plugin.archive(tree, wheel, platform, release.committed_at, to)
+    write_whole(to / krew.MANIFEST, krew.manifest(release.version, to, url))
     image = f"{registry}/{app_images.IMAGES['operator'].repository}:{release.version}"
     if install.main(
         ["yaml", "--version", release.version, "--image", image, "--to", str(to / "install.yaml")]

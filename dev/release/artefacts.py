@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dev.cluster.host.shell import run
@@ -36,16 +36,21 @@ def sources(repository: Path, commit: str, folder: Path) -> Path:
 def chart(tree: Path, release: Candidate, to: Path) -> Path:
     """The chart as Helm packages it, but with the commit's time instead of each file's."""
     root = tree / CHART
+    members = [(f"{root.name}/{name}", (path.read_bytes(), 0o644)) for name, path in _charts_files(root)]
+    package = to / f"{root.name}-{release.version}.tgz"
+    package.write_bytes(tar_gz(members, release.committed_at))
+    return package
+
+
+def tar_gz(members: Iterable[tuple[str, tuple[bytes, int]]], at: int) -> bytes:
+    """An archive of files by name, content and mode, in that order, with one time and nobody's name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as packed:
-        for name, path in _charts_files(root):
-            content = path.read_bytes()
-            member = tarfile.TarInfo(f"{root.name}/{name}")
-            member.size, member.mtime, member.mode = len(content), release.committed_at, 0o644
+        for name, (content, mode) in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(content), at, mode
             packed.addfile(member, io.BytesIO(content))
-    package = to / f"{root.name}-{release.version}.tgz"
-    package.write_bytes(gzip.compress(buffer.getvalue(), mtime=release.committed_at))
-    return package
+    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=at)
 
 
 def _charts_files(root: Path) -> Iterator[tuple[str, Path]]:
