@@ -162,7 +162,7 @@ async def test_each_python_of_this_machine_starts_what_krew_has_installed(
 def pythons() -> list[str]:
     """Those of the PATH that are supported, and the one that this project's environment was made with, none of them in it."""
     places = [Path(sys.base_prefix, "bin"), *(Path(p) for p in os.environ["PATH"].split(os.pathsep))]
-    found = {}
+    found: dict[str, str] = {}
     for version in plugin.PYTHONS:
         for program in (place / f"python{version}" for place in places):
             # A shim that leads nowhere is none.

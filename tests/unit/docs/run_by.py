@@ -53,6 +53,7 @@ RUN_BY = {
     r"kubectl marauders retry ": ("tests/cluster/test_cli.py", '"retry", NAME'),
     r"kubectl marauders support-bundle ": ("tests/unit/operator/cli/test_bundle.py", "support-bundle"),
     r"kubectl marauders --help": ("tests/unit/operator/cli/test_command_line.py", "--help"),
+    r"kubectl krew install --manifest=": ("tests/cluster/test_krew.py", '"krew", "install", f"--manifest='),
     r"helm upgrade --install --wait=watcher ": ("tests/cluster/test_gitops.py", '"--wait=watcher"'),
     # targets of make: the program behind them
     r"make deploy OVERLAY=": DEPLOYED,
