@@ -23,7 +23,7 @@ FOREIGN = {
     "git", "python3",
 }  # fmt: skip
 KUBECTL = {
-    "annotate", "apply", "create", "delete", "describe", "explain", "get", "label", "logs", "marauders", "patch",
+    "annotate", "apply", "create", "delete", "describe", "explain", "get", "krew", "label", "logs", "marauders", "patch",
     "port-forward", "scale", "set", "wait", "rollout", "run", "edit", "auth", "exec", "cp", "replace",
 }  # fmt: skip
 
