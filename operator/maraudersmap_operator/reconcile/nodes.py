@@ -7,6 +7,8 @@ every node counts as present, and a lost one costs at worst a rollout withdrawn 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest, Refused
 from maraudersmap_operator.cluster.kinds import NODE
@@ -15,19 +17,23 @@ from maraudersmap_operator.telemetry import logger
 
 from .sight import in_time
 
+# After a refusal they are asked for again: an API server that has just started refuses what it allows a moment later.
+REFUSED_AGAIN = timedelta(minutes=5)
+
 
 class Nodes:
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, clock: Callable[[], datetime]) -> None:
         self._cluster = cluster
-        self._allowed = True
+        self._clock = clock
+        self._refused_at: datetime | None = None
 
     async def lost(self, pods: list[Manifest]) -> set[str]:
         """Names of nodes that are gone or not ready, among those that hold an unready pod."""
+        if self._refused_at is not None and self._clock() < self._refused_at + REFUSED_AGAIN:
+            return set()
         names = {p["spec"].get("nodeName") for p in pods if not _is_ready(p) and not _has_succeeded(p)} - {
             None
         }
-        if not self._allowed:
-            return set()
         # At the same time: each of them may take as long as a read may.
         asked = sorted(names)
         present = await asyncio.gather(*map(self._present, asked))
@@ -37,10 +43,12 @@ class Nodes:
         try:
             node = await in_time(self._cluster.get(NODE, None, name))
         except Refused as error:
-            self._allowed = False
-            logger().info(
-                "nodes may not be read: a lost node cannot be detected from unready pods", error=error.message
-            )
+            if self._refused_at is None:
+                logger().info(
+                    "nodes may not be read: a lost node cannot be detected from unready pods",
+                    error=error.message,
+                )
+            self._refused_at = self._clock()
             return True
         except ClusterError as error:
             # Unknown is not lost.

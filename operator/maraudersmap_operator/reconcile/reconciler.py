@@ -78,7 +78,7 @@ class Reconciler:
             store,
             settings,
             metrics,
-            Nodes(cluster),
+            Nodes(cluster, clock),
             Definition(cluster),
             Analyst(may_ask=self._refusal),
             Budget(),
