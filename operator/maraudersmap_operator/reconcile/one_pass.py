@@ -165,7 +165,7 @@ class Pass:
             self._parts.definition.look(self._now),
             settle_doubts(cluster, store, key),
             refresh_pods(cluster, store, key) if rollout else _nothing(),
-            read_route(cluster, store, self.owner, self.resource.spec),
+            read_route(cluster, store, self._between.fates, self.owner, self.resource.spec),
         )
         not_understood = self.resource.not_understood
         observation, comparison = await asyncio.gather(

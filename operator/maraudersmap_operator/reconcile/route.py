@@ -15,9 +15,12 @@ from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_B
 from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
 from maraudersmap_operator.resource.traffic import GatewayParent
 from maraudersmap_operator.rollout import RouteFacts
+from maraudersmap_operator.telemetry import logger
 
+from .fates import Fates
 from .sight import in_time
 
+READING = "read the route"
 NOT_SERVED = RouteFacts(
     reason=Reason.NO_GATEWAY_API,
     message="the cluster has no kind HTTPRoute: install the Gateway API's CRDs and a Gateway, or remove spec.gateway",
@@ -25,9 +28,10 @@ NOT_SERVED = RouteFacts(
 
 
 async def read_route(
-    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec
+    cluster: Cluster, store: Store, fates: Fates, owner: Owner, spec: MaraudersMapSpec
 ) -> RouteFacts | None:
-    """Facts of the route; None when the spec asks for none."""
+    """Facts of the route; None when the spec asks for none. That it cannot be read goes into the log once: the status shows
+    it only while a share of traffic is asked of it."""
     if spec.gateway is None:
         return None
     try:
@@ -35,6 +39,8 @@ async def read_route(
     except NotFound:
         return NOT_SERVED
     except ClusterError as error:
+        if fates.is_news(READING, error):
+            logger().warning("route not read", error=error.message)
         # Unknown: what was known of it stands, and nothing new is asked of it.
         route = store.find(
             Key(owner.namespace, owner.name), HTTP_ROUTE, children.names.http_route(owner.name)
@@ -42,6 +48,7 @@ async def read_route(
         if route is not None:
             return replace(route_facts(route, owner, spec), up_to_date=False)
         return RouteFacts(reason=Reason.ROUTE_UNREAD, message=f"the route could not be read: {error.message}")
+    fates.is_over(READING)
     if route is None:
         return RouteFacts(reason=Reason.NOT_CREATED, message="the route is about to be created")
     return route_facts(route, owner, spec)

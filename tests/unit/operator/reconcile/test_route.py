@@ -11,6 +11,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, NotFound, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
+from maraudersmap_operator.reconcile.fates import Fates
 from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, route_facts
 from maraudersmap_operator.resource import MaraudersMapSpec, parse
 
@@ -97,17 +98,18 @@ class Routes:
 
 
 def test_without_the_kind_it_is_reported_how_to_get_it() -> None:
-    facts = asyncio.run(read_route(cast("Cluster", Routes(None)), Store(), OWNER, spec()))
+    facts = asyncio.run(read_route(cast("Cluster", Routes(None)), Store(), Fates(), OWNER, spec()))
     assert facts == NOT_SERVED
 
 
 def test_a_route_deleted_by_somebody_is_forgotten() -> None:
     store = store_with_the_resource()
     assert (
-        asyncio.run(read_route(cast("Cluster", Routes([route(parent())])), store, OWNER, spec())) is not None
+        asyncio.run(read_route(cast("Cluster", Routes([route(parent())])), store, Fates(), OWNER, spec()))
+        is not None
     )
     assert len(store) == 2
-    facts = asyncio.run(read_route(cast("Cluster", Routes([])), store, OWNER, spec()))
+    facts = asyncio.run(read_route(cast("Cluster", Routes([])), store, Fates(), OWNER, spec()))
     assert facts is not None
     assert facts.reason == "NotCreated"
     assert len(store) == 1
