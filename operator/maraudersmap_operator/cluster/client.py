@@ -109,10 +109,9 @@ class Cluster(Protocol):
 
         What another field manager has written as well stays in it, although it is not given any more."""
 
-    async def replace_status(
-        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
-    ) -> Manifest:
-        """Replace all of a MaraudersMap's status, whoever has written it. Raises Conflict as `apply_status` does."""
+    async def replace_status(self, namespace: str, name: str, status: Manifest, *, version: str) -> Manifest:
+        """Replace all of a MaraudersMap's status, whoever has written it. Raises Conflict when the version is not the stored
+        one, which no other object has had."""
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
@@ -245,11 +244,9 @@ class KubernetesCluster:
         }
         return await self._apply(MARAUDERSMAP.path(namespace, name, "status"), body)
 
-    async def replace_status(
-        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
-    ) -> Manifest:
+    async def replace_status(self, namespace: str, name: str, status: Manifest, *, version: str) -> Manifest:
         path = MARAUDERSMAP.path(namespace, name, "status")
-        body = status_replacement(uid, status, version)
+        body = status_replacement(status, version)
         return await self._write("PATCH", path, body, content_type=JSON_PATCH)
 
     async def delete(
@@ -322,10 +319,9 @@ class KubernetesCluster:
             self._observe(method, status)
 
 
-def status_replacement(uid: str, status: Manifest, version: str) -> Operations:
-    """A JSON patch. UID and version are set instead of tested: a mismatch is a Conflict then, as for any update."""
+def status_replacement(status: Manifest, version: str) -> Operations:
+    """A JSON patch. The version is set instead of tested: a mismatch is a Conflict then, as for any update."""
     return [
-        {"op": "add", "path": "/metadata/uid", "value": uid},
         {"op": "add", "path": "/metadata/resourceVersion", "value": version},
         {"op": "add", "path": "/status", "value": status},
     ]

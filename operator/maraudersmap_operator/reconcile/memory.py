@@ -103,7 +103,7 @@ class StatusWriter:
     async def _replace(self, sent: Manifest) -> None:
         """With what others have written taken out."""
         written = await self._cluster.replace_status(
-            self._key.namespace, self._key.name, self._uid, sent, version=self._version
+            self._key.namespace, self._key.name, sent, version=self._version
         )
         self._note(written)
 

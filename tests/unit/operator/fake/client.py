@@ -185,11 +185,9 @@ class FakeCluster:
         async with self._call(Call("apply_status", MARAUDERSMAP, namespace, name)):
             return self.server.apply_status(namespace, name, status, manager=self.manager, version=version)
 
-    async def replace_status(
-        self, namespace: str, name: str, uid: str, status: Manifest, *, version: str
-    ) -> Manifest:
+    async def replace_status(self, namespace: str, name: str, status: Manifest, *, version: str) -> Manifest:
         async with self._call(Call("replace_status", MARAUDERSMAP, namespace, name)):
-            operations = status_replacement(uid, status, version)
+            operations = status_replacement(status, version)
             return self.server.patch(
                 MARAUDERSMAP, namespace, name, operations, manager=self.manager, subresource="status"
             )

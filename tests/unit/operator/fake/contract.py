@@ -470,10 +470,9 @@ async def check_what_someone_else_wrote_too_outlives_an_apply(on: Ground) -> Non
 
 async def check_a_replaced_status_is_fenced(on: Ground) -> None:
     first = await on.cluster.create(samples.resource(on.resource, on.namespace, "fenced-status"))
-    for part, value in (("uid", GHOST), ("resourceVersion", "1")):
-        stale = {"metadata": {**first["metadata"], part: value}}
-        with pytest.raises(Conflict):
-            await _replace_status(on, on.cluster, stale, {"phase": "Pending"})
+    await on.foreign.merge(on.resource, on.namespace, "fenced-status", _annotation("a"))
+    with pytest.raises(Conflict):
+        await _replace_status(on, on.cluster, first, {"phase": "Pending"})
 
 
 async def check_a_template_without_what_containers_need_is_refused(on: Ground) -> None:
@@ -1139,6 +1138,4 @@ async def _apply_status(on: Ground, seen: Manifest, status: Manifest) -> Manifes
 
 async def _replace_status(on: Ground, cluster: Cluster, seen: Manifest, status: Manifest) -> Manifest:
     meta = seen["metadata"]
-    return await cluster.replace_status(
-        on.namespace, meta["name"], meta["uid"], status, version=meta["resourceVersion"]
-    )
+    return await cluster.replace_status(on.namespace, meta["name"], status, version=meta["resourceVersion"])
