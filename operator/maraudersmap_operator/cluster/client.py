@@ -110,8 +110,8 @@ class Cluster(Protocol):
         What another field manager has written as well stays in it, although it is not given any more."""
 
     async def replace_status(self, namespace: str, name: str, status: Manifest, *, version: str) -> Manifest:
-        """Replace all of a MaraudersMap's status, whoever has written it. Raises Conflict when the version is not the stored
-        one, which no other object has had."""
+        """Replace all of a MaraudersMap's status, other managers' parts included. Raises Conflict when the version is not the
+        stored one; no other object has had it."""
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None
