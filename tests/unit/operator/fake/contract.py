@@ -496,6 +496,14 @@ async def check_unknown_phase_is_refused(on: Ground) -> None:
     assert caught.value.status == 422
 
 
+async def check_a_moment_that_is_none_is_refused(on: Ground) -> None:
+    first = await on.cluster.create(samples.resource(on.resource, on.namespace, "bad-moment"))
+    moment = {"type": "Ready", "status": "True", "reason": "A", "message": "", "lastTransitionTime": "soon"}
+    with pytest.raises(Refused, match='must be of type date-time: "soon"') as caught:
+        await _apply_status(on, first, {"phase": "Pending", "conditions": [moment]})
+    assert caught.value.status == 422
+
+
 async def check_undeclared_fields_are_pruned_by_a_merge(on: Ground) -> None:
     await on.cluster.create(samples.resource(on.resource, on.namespace, "pruned"))
     after = await on.foreign.merge(on.resource, on.namespace, "pruned", {"spec": {"newer": 1}})

@@ -103,6 +103,9 @@ def not_declared(what: str, path: str) -> Problem:
     return Problem(500, f"failed to create typed patch object ({what}): {path}: field not declared in schema")
 
 
+# As k8s.io/kube-openapi's strfmt takes it, but for its look at the calendar.
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.IGNORECASE)
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -160,6 +163,8 @@ def _scalar(schema: Manifest, value: Any, path: str) -> list[str]:
             ]
         if "pattern" in schema and not re.search(schema["pattern"], value):
             return [f"{path}: Invalid value: \"{value}\": {path} in body should match '{schema['pattern']}'"]
+        if schema.get("format") == "date-time" and not _DATE_TIME.fullmatch(value):
+            return [f'{path}: Invalid value: "{value}": {path} in body must be of type date-time: "{value}"']
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < schema.get("minimum", value):
             return [f"{path}: Invalid value: {value}: should be greater than or equal to {schema['minimum']}"]
