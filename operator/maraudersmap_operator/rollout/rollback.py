@@ -196,12 +196,9 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
         if not _exchange_back(context, stable):
             return False
     else:
-        hold_stable(context, stable)
-    facts, had = context.stable_facts, context.facts(candidate.revision)
-    if candidate.had_traffic and facts.size < had.size:
         # The autoscaler may have grown the candidate since the switch; stable must carry the same load. Asked for until
         # it is seen: the pass that moves traffic may be overtaken.
-        context.act(ScaleTo(stable.revision, had.size))
+        hold_stable(context, stable, context.facts(candidate.revision).size if candidate.had_traffic else 0)
     if context.serving != Only(stable.revision) or context.weight:
         if not may_take_traffic(context, stable.revision):
             context.block(

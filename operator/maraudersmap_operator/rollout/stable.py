@@ -26,13 +26,15 @@ def keep_stable(context: Context, *also: str) -> None:
     clear_others(context, keep={stable.revision, *also})
 
 
-def hold_stable(context: Context, stable: StableRevision) -> None:
-    """Keep the stable revision deployed and sized, whatever else goes on."""
+def hold_stable(context: Context, stable: StableRevision, least: int = 0) -> None:
+    """Keep the stable revision deployed and sized, whatever else goes on; `least`: the pods that it needs for what it takes
+    over."""
     if stable.revision not in context.observed.revisions:
         # Someone deleted it: the ControllerRevision rebuilds it exactly.
         context.act(Deploy(stable.revision))
-    if context.serving in (Nowhere(), Only(stable.revision)) or context.facts(stable.revision).size == 0:
-        resize(context, stable.revision)
+    size = context.facts(stable.revision).size
+    if context.serving in (Nowhere(), Only(stable.revision)) or size == 0 or size < least:
+        resize(context, stable.revision, least)
 
 
 def restore_traffic(context: Context, revision: str) -> None:
@@ -53,11 +55,12 @@ def may_take_traffic(context: Context, revision: str) -> bool:
     return context.facts(revision).ready > 0 or not any(f.ready for f in others)
 
 
-def resize(context: Context, revision: str) -> None:
-    """Bring the serving revision to its size. Under an autoscaler only zero is corrected: it ignores zero for ever."""
+def resize(context: Context, revision: str, least: int = 0) -> None:
+    """Bring the serving revision to its size. Under an autoscaler only less than `least` is corrected, and zero, which it
+    ignores for ever."""
     size = context.facts(revision).size
-    wanted = wanted_size(context.spec, size)
-    if context.spec.autoscaling.enabled and size > 0 and not context.spec.suspend:
+    wanted = max(wanted_size(context.spec, size), least)
+    if context.spec.autoscaling.enabled and size >= max(least, 1) and not context.spec.suspend:
         return
     if size != wanted:
         context.act(ScaleTo(revision, wanted))

@@ -17,6 +17,10 @@ FOUND: dict[str, list[Event]] = {
     "slices that an orphaned Service has left behind named pods for ever": [
         ("orphan", 1488772509), ("spec", 1594453126),
     ],
+    "stable was made larger and smaller in turn while a candidate that someone had scaled still got requests": [
+        ("good", 1155513673), ("", 688033818), ("", 801383866), ("heal", 1035909623), ("", 1954089592), ("", 958264267),
+        ("secret", 325640218), ("", 919480757), ("", 926091134), ("good", 1754433689), ("scale", 2001390767),
+    ],
     "a database pod that had lost a label was in the way of its successor": [("labels", 1818497153)],
 }  # fmt: skip
 
