@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Images, Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
-from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
+from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
 from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
@@ -26,6 +26,9 @@ from .references import References
 from .served import Served
 from .settings import Settings
 from .unwanted import remove_unseen
+
+# Of these parts Secrets are generated.
+GENERATES = frozenset({"database", "cache", "jwtSecret"})
 
 
 class Converger:
@@ -61,19 +64,21 @@ class Converger:
     async def found(self, decision: Decision, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
         spec = self._resource.spec
+        unknown = self._resource.unknown
         redis = redis_read(self._store, self._owner, decision.status)
-        secrets = await self._secrets(redis)
+        secrets = bool(unknown & GENERATES) or await self._secrets(redis)
         images: Images = self._settings.images
         for manifest in foundation(
-            self._owner, spec, images, references.config_maps, self._settings.own_namespace, redis
+            self._owner, spec, images, references.config_maps, self._settings.own_namespace, redis, unknown
         ):
             await self._ensurer.ensure(with_running_images(self._store, self._key, manifest))
-        await self._guarded(heal_database(self._cluster, self._store, self._owner, spec))
+        if "database" not in unknown:
+            await self._guarded(heal_database(self._cluster, self._store, self._owner, spec))
         return secrets
 
     async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
         """Everything around the revisions, and the end of what is no longer wanted."""
-        spec, status = self._resource.spec, decision.status
+        spec, status, unknown = self._resource.spec, decision.status, self._resource.unknown
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
         for revision in sorted(in_use & set(hands.deployed())):
             try:
@@ -85,12 +90,17 @@ class Converger:
                 self._fates.note(
                     Fate("Deployment", name, state_of(error), error.message), "record", hands.now
                 )
+        name = children.names.service(self._owner.name)
+        there = self._store.find(self._key, SERVICE, name) is not None
         for manifest in (
-            *routing(self._owner, spec, hands.serving),
-            *surroundings(self._owner, spec, decision.autoscaled, decision.previewed),
+            *routing(self._owner, spec, hands.serving, unknown if there else unknown - {"service"}),
+            *surroundings(self._owner, spec, decision.autoscaled, decision.previewed, unknown),
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
+        if unknown:
+            return  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
         await self._remove_route()
         self.monitoring = await ensure_monitoring(
             self._cluster,
@@ -103,7 +113,6 @@ class Converger:
             self._served,
             self._settings.runbook_url,
         )
-        await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
         await prune(
             self._cluster,
             self._store,

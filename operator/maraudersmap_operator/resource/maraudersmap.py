@@ -1,6 +1,6 @@
 """One MaraudersMap as the operator reads it, and the one door through which it comes in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from re import fullmatch
 from typing import Any
@@ -51,6 +51,9 @@ class MaraudersMap(BaseModel):
     """Fields of the spec that this version does not know and that no one has set: defaults of a newer definition."""
     not_understood: str = ""
     """Why it is not known what the spec asks for: someone has set a field, or a value, that this version does not know."""
+    unknown: frozenset[str] = frozenset()
+    """Parts of the spec (`replicas`, `networkPolicy`) of which something is not understood: no one has asked for what `spec`
+    has in their place."""
     unread: tuple[str, ...] = ()
     """Parts of the status that this version cannot read: a newer one has written them. They are carried along."""
 
@@ -81,6 +84,8 @@ class MaraudersMap(BaseModel):
         return self.metadata.annotations
 
 
+# What the spec cannot be without, for a resource of which something runs. It is of an unknown part, so nothing is made of it.
+STAND_INS = {"image": "unknown", "database": {"evaluation": {}}}
 # More than so many things that are not understood are no newer release, they are another kind of object.
 MOST_PRUNED = 50
 
@@ -88,9 +93,10 @@ MOST_PRUNED = 50
 def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     """Read one object as the API server returns it, whatever release its definition is of.
 
-    What this version does not understand is left out and noted: `ignored` when nobody has set it, else `not_understood`.
-    Raises InvalidResource, with the path of the first wrong field, as the user wrote it, and the remedy, only when what is
-    left is no resource: the definition rejects the same at `kubectl apply`.
+    What this version does not understand is left out and noted: `ignored` when nobody has set it, else `not_understood` and
+    `unknown`. Raises InvalidResource, with the path of the first wrong field, as the user wrote it, and the remedy, only when
+    nothing runs of it that has to be protected and what is left is no resource: the definition rejects the same at
+    `kubectl apply`.
     """
     given = {
         "metadata": obj["metadata"],
@@ -98,7 +104,8 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     }
     status, unread = read_status(obj.get("status") or {})
     ignored: list[str] = []
-    strange: list[str] = []
+    strange: dict[str, str] = {}
+    runs = status.stable is not None or status.candidate is not None
     first: InvalidResource | None = None
     for _ in range(MOST_PRUNED):
         try:
@@ -106,7 +113,7 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
         except ValidationError as error:
             # What is missing once something was left out is not what the user has to correct.
             first = first or _explained(error)
-            if not _pruned(given, error, ignored, strange):
+            if not _pruned(given, error, ignored, strange, runs):
                 raise (first if strange else _explained(error)) from error
         else:
             break
@@ -119,34 +126,79 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
             "status": status,
             "unread": unread,
             "ignored": tuple(sorted(set(ignored))),
-            "not_understood": "; ".join(sorted(set(strange))),
+            "not_understood": "; ".join(sorted(f"{field}: {why}" for field, why in strange.items())),
+            "unknown": frozenset(_parts(strange)),
         }
     )
 
 
-def _pruned(given: dict[str, Any], error: ValidationError, ignored: list[str], strange: list[str]) -> bool:
-    """Leave out what the first error is about; False when that is no way to understand the rest."""
+def _parts(fields: Iterable[str]) -> Iterator[str]:
+    """The parts of the spec that the paths lie in; all of them for the spec itself."""
+    for field in fields:
+        _, _, rest = field.partition(".")
+        yield from (
+            [rest.partition(".")[0]]
+            if rest
+            else (f.alias or n for n, f in MaraudersMapSpec.model_fields.items())
+        )
+
+
+def _pruned(
+    given: dict[str, Any], error: ValidationError, ignored: list[str], strange: dict[str, str], runs: bool
+) -> bool:
+    """Leave out what the first error is about; False when that is no way to understand the rest. `runs`: of the resource, so
+    that protecting it matters more than what else is in the part."""
     first = error.errors(include_url=False, include_input=True)[0]
     path = [part for part in first["loc"] if not str(part).startswith("function-")]
-    if first["type"] == "missing" or len(path) < 2 or path[0] == "metadata":
-        return False
-    parent: Any = given
-    for part in path[:-1]:
-        try:
-            parent = parent[part]
-        except (KeyError, IndexError, TypeError):
-            return False
-    if not isinstance(parent, dict) or path[-1] not in parent:
+    if path[0] != "spec" or (len(path) == 1 and not runs):
         return False
     name = ".".join(str(part) for part in path)
+    if len(path) == 1:
+        # Its parts do not go together, and which of them is meant is not known.
+        strange[name] = _until_then(error)
+        given["spec"] = deepcopy(STAND_INS)
+        return True
+    if not runs and (first["type"] == "missing" or not _is_there(given, path)):
+        return False
+    cut = _to_leave_out(given, path, missing=first["type"] == "missing") if runs else path
     if first["type"] == "extra_forbidden" and not is_owned(given["metadata"], path):
         ignored.append(name)
     else:
-        strange.append(
-            f"{name}: {_explained(error).message}. Until then what runs is kept and protected, and nothing new is started"
-        )
-    parent.pop(path[-1])
+        strange[name] = _until_then(error)
+    parent = _parent(given, cut)
+    parent.pop(cut[-1], None)
+    if runs and len(cut) == 2 and cut[1] in STAND_INS:
+        parent[cut[1]] = deepcopy(STAND_INS[cut[1]])
     return True
+
+
+def _to_leave_out(given: dict[str, Any], path: list[str | int], *, missing: bool) -> list[str | int]:
+    """The least field that can go with what is wrong: the one that lacks something, or the list that has the item."""
+    cut = path[:-1] if missing and len(path) > 2 else path
+    while len(cut) > 2 and not _is_there(given, cut):
+        cut = cut[:-1]
+    return cut
+
+
+def _is_there(given: dict[str, Any], path: Sequence[str | int]) -> bool:
+    """A field, and not an item of a list."""
+    try:
+        parent = _parent(given, path)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return isinstance(parent, dict) and path[-1] in parent
+
+
+def _parent(given: Any, path: Sequence[str | int]) -> Any:
+    for part in path[:-1]:
+        given = given[part]
+    return given
+
+
+def _until_then(error: ValidationError) -> str:
+    return (
+        f"{_explained(error).message}. Until then what runs is kept and protected, and nothing new is started"
+    )
 
 
 def is_owned(metadata: Mapping[str, Any], path: Sequence[str | int]) -> bool:

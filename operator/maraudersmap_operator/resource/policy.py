@@ -90,6 +90,10 @@ class Migrations(Model):
     )
 
 
+LONGEST_DEADLINE_SECONDS = 24 * 60 * 60
+LONGEST_TIMEOUT_SECONDS = 7 * LONGEST_DEADLINE_SECONDS
+
+
 class Strategy(StrEnum):
     """How traffic moves to a new revision."""
 
@@ -152,12 +156,15 @@ class Rollout(Model):
     progress_deadline_seconds: int = Field(
         default=300,
         ge=5,
-        le=86400,
+        le=LONGEST_DEADLINE_SECONDS,
         description="Seconds without a further pod becoming ready after which a revision is given up; pods "
         "may take as long to start.",
     )
     timeout_seconds: int = Field(
-        default=1800, ge=10, le=604800, description="Seconds after which an unfinished rollout is given up."
+        default=1800,
+        ge=10,
+        le=LONGEST_TIMEOUT_SECONDS,
+        description="Seconds after which an unfinished rollout is given up.",
     )
     max_failures: int = Field(
         default=3,

@@ -19,6 +19,7 @@ from maraudersmap_operator.resource.status_memory import CandidateMemory, Progre
 from maraudersmap_operator.resource.status_outcomes import Hold, Outcome
 
 from .actions import Autoscaled, Decision, ScaleTo
+from .as_it_is import as_it_is
 from .commands import take_abort, take_commands
 from .conditions import report
 from .context import Context, RolloutContext
@@ -37,7 +38,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     """Choose the next actions, in the order they must run. `now` is aware UTC."""
     status = resource.status or MaraudersMapStatus()
     context = Context(
-        spec=resource.spec,
+        spec=as_it_is(resource, observed),
         generation=resource.generation,
         observed=observed,
         now=now,

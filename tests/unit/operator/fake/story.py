@@ -489,13 +489,14 @@ class Player:
 
 
 def _is_lost(storage: Storage, obj: Stored) -> bool:
-    """A pod of a ReplicaSet that its Deployment has let go of, because someone has relabelled it: no one ends it, and if it
-    crashes it does so for ever."""
+    """A ReplicaSet that its Deployment has let go of, because someone has relabelled it, or a pod of one: no one ends it, and
+    what crashes there does so for ever, counted in its status."""
     controller = controller_of(obj.body)
+    if obj.kind is REPLICA_SET:
+        return controller is None
     if obj.kind is not POD or controller is None:
         return False
-    meta = obj.body["metadata"]
-    replica_set = storage.get(REPLICA_SET, meta["namespace"], controller["name"])
+    replica_set = storage.get(REPLICA_SET, obj.body["metadata"]["namespace"], controller["name"])
     return replica_set is not None and controller_of(replica_set.body) is None
 
 

@@ -266,12 +266,31 @@ async def test_a_wrong_spec_beside_such_a_status_is_reported() -> None:
         await loop.create()
         loop.operators.clear()
         await _by_a_newer_operator(loop, phase="Apparating")
-        spec = loop.server.schema["properties"]["spec"]
-        spec["required"] = [part for part in spec["required"] if part != "image"]
-        loop.edit(image=None)
+        _without_image(loop)
+        # when
+        loop.restart()
+        await loop.run(10)
+        # then
+        assert loop.condition("Stalled")["reason"] == "UnknownField"
+        assert loop.status["message"].startswith("spec.image: is required")
+        assert loop.phase == "Pending"
+
+
+async def test_a_wrong_spec_of_which_nothing_runs_is_reported() -> None:
+    async with Loop() as loop:
+        loop.operators.clear()
+        loop.apply()
+        _without_image(loop)
         # when
         loop.restart()
         await loop.run(10)
         # then
         assert loop.condition("Stalled")["reason"] == "InvalidSpec"
         assert loop.phase == "Stalled"
+        assert not loop.deployments()
+
+
+def _without_image(loop: Loop) -> None:
+    spec = loop.server.schema["properties"]["spec"]
+    spec["required"] = [part for part in spec["required"] if part != "image"]
+    loop.edit(image=None)

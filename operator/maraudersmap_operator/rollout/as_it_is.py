@@ -1,0 +1,42 @@
+"""What a spec asks for where it is not understood: nothing but what is there.
+
+A default in the place of what someone has set would be a wish of nobody's: three pods where ten carry the load.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
+from maraudersmap_operator.resource.policy import LONGEST_DEADLINE_SECONDS, LONGEST_TIMEOUT_SECONDS
+
+from .facts import Observed
+from .traffic_target import Only, traffic_target
+
+SIZE = frozenset({"replicas", "autoscaling", "suspend"})
+
+
+def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
+    """The spec with the unknown parts that the engine obeys as they are observed: no pod more or less, nothing that goes
+    forward, and no deadline, for nobody knows which one is meant."""
+    spec = resource.spec
+    changes: dict[str, Any] = {}
+    if resource.unknown & SIZE and (size := _size(observed)) is not None:
+        changes["replicas"] = size
+        changes["autoscaling"] = spec.autoscaling.model_copy(update={"enabled": False})
+    if "rollout" in resource.unknown:
+        held = {
+            "paused": True,
+            "progress_deadline_seconds": LONGEST_DEADLINE_SECONDS,
+            "timeout_seconds": LONGEST_TIMEOUT_SECONDS,
+        }
+        changes["rollout"] = spec.rollout.model_copy(update=held)
+    return spec.model_copy(update=changes)
+
+
+def _size(observed: Observed) -> int | None:
+    """Pods of the revision that serves, or else of the largest; None when there is none."""
+    serving = traffic_target(observed.serving)
+    if isinstance(serving, Only) and serving.revision in observed.revisions:
+        return observed.revisions[serving.revision].size
+    return max((facts.size for facts in observed.revisions.values()), default=None)
