@@ -116,12 +116,13 @@ async def database_warning(
 def database_need(
     store: Store, key: Key, resource: MaraudersMap, owner: Owner, pods: list[Manifest], warning: str
 ) -> Need:
-    if resource.spec.database.evaluation is None:
+    name = children.names.postgres(owner.name)
+    stateful_set = store.find(key, STATEFUL_SET, name)
+    not_asked_for = "database" in resource.unknown and stateful_set is None
+    if resource.spec.database.evaluation is None or not_asked_for:
         return Need(
             True, Reason.EXTERNAL, "the database is the user's own; migrations show whether it can be reached"
         )
-    name = children.names.postgres(owner.name)
-    stateful_set = store.find(key, STATEFUL_SET, name)
     status = (stateful_set or {}).get("status") or {}
     if int(status.get("readyReplicas") or 0) >= 1:
         return Need(True, Reason.EVALUATION_DATABASE_READY, _storage_message(resource))

@@ -47,6 +47,9 @@ from .watched import unwatched
 # The next pass does not wait longer than this for the answer to a status; the write itself goes on.
 STORE_SECONDS = 2.0
 
+# The parts of the spec that an address is made of.
+LEADS_TO_THE_API = frozenset({"ingress", "gateway", "service"})
+
 
 class Superseded(Exception):
     """A newer pass has decided: what this one has not done yet is not done any more."""
@@ -208,8 +211,9 @@ class Pass:
 
     def _addresses(self) -> dict[str, str]:
         labels = self.owner.selector(Component.API)
+        known = not self.resource.unknown & LEADS_TO_THE_API
         return {
-            "url": children.url(self.owner, self.resource.spec),
+            "url": children.url(self.owner, self.resource.spec) if known else self.resource.status.url,
             "selector": ",".join(f"{k}={v}" for k, v in sorted(labels.items())),
         }
 

@@ -49,8 +49,8 @@ def _problems(kind: Kind, obj: Manifest, before: Manifest | None) -> list[str]:
         if missing := _containers(spec):
             return [*found, *missing]
         found += _selector(spec)
-    if before is not None and kind in (DEPLOYMENT, REPLICA_SET) and spec["selector"] != old["selector"]:
-        found.append(f"spec.selector: Invalid value: {_go(spec['selector'])}: {IMMUTABLE}")
+    if before is not None and kind in (DEPLOYMENT, REPLICA_SET) and spec.get("selector") != old["selector"]:
+        found.append(f"spec.selector: Invalid value: {_go(spec.get('selector'))}: {IMMUTABLE}")
     if before is not None and kind is STATEFUL_SET:
         fixed = [{k: v for k, v in s.items() if k not in _STATEFUL_SET_MUTABLE} for s in (spec, old)]
         if fixed[0] != fixed[1]:

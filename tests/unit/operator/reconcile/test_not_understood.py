@@ -61,12 +61,19 @@ def children_of(loop: Loop) -> dict[tuple[str, str], Any]:
     return found
 
 
+def _shown(loop: Loop) -> dict[str, Any]:
+    """What a status shows of what is there."""
+    conditions = ("Available", "DatabaseReady", "MigrationsReady", "ChildrenApplied", "RolledBack")
+    shown = {kind: loop.condition(kind)["reason"] for kind in conditions}
+    return shown | {key: loop.status[key] for key in ("url", "selector", "replicas")}
+
+
 @pytest.mark.parametrize("autoscaled", [False, True], ids=["sized", "autoscaled"])
 @pytest.mark.parametrize("part", STRANGE)
 async def test_nothing_changes(part: str, autoscaled: bool) -> None:
     async with Loop() as loop:
         await loop.create(**SPEC, **({"autoscaling": ALONE} if autoscaled else {}))
-        before = children_of(loop)
+        before, shown = children_of(loop), _shown(loop)
         # when
         loop.server.upgrade(another(part))
         loop.edit(**{part: STRANGE[part]})
@@ -74,6 +81,7 @@ async def test_nothing_changes(part: str, autoscaled: bool) -> None:
         await loop.run(30)
         # then
         assert children_of(loop) == before
+        assert _shown(loop) == shown
         assert loop.condition("Stalled")["reason"] == "UnknownField"
         assert f"spec.{part}: " in loop.status["message"]
 
@@ -89,6 +97,27 @@ async def test_parts_that_do_not_go_together_leave_everything_as_it_is() -> None
         # then
         assert children_of(loop) == before
         assert loop.condition("Stalled")["reason"] == "UnknownField"
+
+
+async def test_an_external_database_stays_external() -> None:
+    async with Loop() as loop:
+        secret = {
+            "metadata": {"name": "owl-post", "namespace": NAMESPACE},
+            "stringData": {"url": "postgresql://db"},
+        }
+        loop.server.create(SECRET, secret, manager="kubectl")
+        external = {"secretRef": {"name": "owl-post", "key": "url"}}
+        await loop.create(database={"evaluation": None, "external": external})
+        shown = _shown(loop)
+        # when
+        loop.server.upgrade(another("database"))
+        loop.edit(database="enchanted")
+        loop.restart()
+        await loop.run(30)
+        # then
+        assert _shown(loop) == shown
+        assert shown["DatabaseReady"] == "External"
+        assert not loop.all(STATEFUL_SET)
 
 
 async def test_what_runs_is_protected_though_the_image_is_not_known() -> None:
