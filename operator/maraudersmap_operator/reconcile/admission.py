@@ -6,34 +6,32 @@ from typing import Any
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Refused, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Manifest, NotLeading, Refused
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, JOB
-from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Admission
 from maraudersmap_operator.telemetry import logger
 
 from .jobs import newest_job
+from .subject import Subject
 
 # What the API server answers when *we* may not ask.
 NOT_OURS_TO_ASK = 'cannot create resource "pods"'
 
 
-async def ask_admission(
-    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec, candidate: str, stable: str
-) -> Admission | None:
+async def ask_admission(subject: Subject, candidate: str, stable: str) -> Admission | None:
     """What a dry run of one pod of each answers now; None when that cannot be found out.
 
     While the candidate has no Deployment it is its migrations that are refused: asked about are then the pod of its Job, and
     the one that the same Job would have with stable's template.
     """
-    key = Key(owner.namespace, owner.name)
+    cluster, owner = subject.cluster, subject.owner
     try:
-        candidates, stables = (_template(store, owner, r) for r in (candidate, stable))
-        if candidates is None and (job := newest_job(store, key, candidate)) is not None:
+        candidates, stables = (_template(subject, r) for r in (candidate, stable))
+        if candidates is None and (job := newest_job(subject.store, subject.key, candidate)) is not None:
             # The store keeps no Job's template.
             live = await cluster.get(JOB, owner.namespace, job["metadata"]["name"])
             candidates = live["spec"]["template"] if live is not None else None
-            stables = stables and children.job(owner, spec, stable, 0, stables)["spec"]["template"]
+            stables = stables and children.job(owner, subject.spec, stable, 0, stables)["spec"]["template"]
         if candidates is None or stables is None:
             return None
         refused = await _refusal(cluster, owner, candidates)
@@ -64,7 +62,7 @@ async def _refusal(cluster: Cluster, owner: Owner, template: Manifest) -> str:
     return ""
 
 
-def _template(store: Store, owner: Owner, revision: str) -> Manifest | None:
-    name = children.names.deployment(owner.name, revision)
-    deployment = store.find(Key(owner.namespace, owner.name), DEPLOYMENT, name)
+def _template(subject: Subject, revision: str) -> Manifest | None:
+    name = children.names.deployment(subject.owner.name, revision)
+    deployment = subject.store.find(subject.key, DEPLOYMENT, name)
     return deployment["spec"]["template"] if deployment is not None else None

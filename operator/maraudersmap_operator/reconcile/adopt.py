@@ -5,15 +5,16 @@ Every other child is adopted where it is written: nothing in a Job is ever writt
 
 from __future__ import annotations
 
-from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Store
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import JOB
 
+from .subject import Subject
 
-async def adopt_jobs(cluster: Cluster, store: Store, owner: Owner) -> None:
+
+async def adopt_jobs(subject: Subject) -> None:
     """Give each its controller again, so that it goes with the resource. Raises ClusterError."""
-    for job in store.children(Key(owner.namespace, owner.name), JOB):
+    cluster, store, owner = subject.cluster, subject.store, subject.owner
+    for job in store.children(subject.key, JOB):
         if controller_of(job) is not None or "deletionTimestamp" in job["metadata"]:
             continue
         live = await cluster.get(JOB, owner.namespace, job["metadata"]["name"])

@@ -10,9 +10,8 @@ from typing import Any
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
 
-from .ensure import Known
-from .fates import Fates
-from .monitoring import Made
+from .fates import Fate, Fates
+from .known import Known
 from .references import References
 
 # A referenced Secret or ConfigMap that is missing is looked for again after this long, less and less often: no watch has it.
@@ -34,6 +33,14 @@ class Unannounced:
     before: MaraudersMapStatus
     sent: dict[str, Any]
     notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a convergence has left of monitoring, each as "<kind> <name>"."""
+
+    objects: tuple[str, ...] = ()
+    failed: tuple[Fate, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ class Between:
             return timedelta(0)
         return HASTE_PAUSE
 
-    def read(self, references: References, wish: int, now: datetime) -> None:
+    def keep_references(self, references: References, wish: int, now: datetime) -> None:
         self.references, self.references_of, self.references_at = references, wish, now
         if references.need.ready:
             self.missing_since = None

@@ -7,23 +7,13 @@ the verdict that it rests on is, and not before the Service and its endpoints we
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 from maraudersmap_operator import children
-from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import (
-    Cluster,
-    ClusterError,
-    Key,
-    Kind,
-    Manifest,
-    NotLeading,
-    Store,
-)
+from maraudersmap_operator.cluster import ClusterError, Kind, Manifest, NotLeading
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
-from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
+from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.resource.status_outcomes import PodEvidence
@@ -46,7 +36,7 @@ from maraudersmap_operator.telemetry import logger
 from .dependence import SELECTOR, Failed, NotYet, depends_on, moves_traffic, named, with_failed
 from .ensure import Ensurer
 from .evidence import gather
-from .fates import Fate, Fates, State, state_of
+from .fates import Fate, State, state_of
 from .jobs import has_ended
 from .labels import revision_of
 from .masking import Masks
@@ -55,6 +45,7 @@ from .out_of_reach import Reach
 from .records import Records
 from .resize import resize
 from .route import NOT_SERVED
+from .subject import Subject
 from .traffic import route_to
 
 # A kubelet that does not answer must not hold a verdict back.
@@ -66,42 +57,30 @@ WAITS_LONG = timedelta(minutes=1)
 class Hands:
     """Carries out the actions of one pass over one resource.
 
-    `go_on` raises when a newer pass has decided. `left_undone` is True when some action could not be carried out;
-    `traffic_failed` when it was one that moves traffic, so that no status may claim that it moved.
+    `status`: the one that was decided on. `left_undone` is True when some action could not be carried out; `traffic_failed`
+    when it was one that moves traffic, so that no status may claim that it moved.
     """
 
     def __init__(
         self,
-        cluster: Cluster,
-        store: Store,
+        subject: Subject,
         ensurer: Ensurer,
-        fates: Fates,
-        owner: Owner,
-        spec: MaraudersMapSpec,
+        masks: Masks,
         observation: Observation,
         status: MaraudersMapStatus,
-        now: datetime,
-        drifted: Callable[[str], None],
-        masks: Masks,
-        go_on: Callable[[], None],
     ) -> None:
-        self._masks = masks
-        self._go_on = go_on
-        self._drifted = drifted
-        self._cluster = cluster
-        self._store = store
+        self._subject = subject
+        self._cluster, self._store, self._fates = subject.cluster, subject.store, subject.fates
+        self._key, self._owner, self._spec = subject.key, subject.owner, subject.spec
+        self._now = subject.now
         self._ensurer = ensurer
-        self._fates = fates
-        self._owner = owner
-        self._spec = spec
+        self._masks = masks
         self._observation = observation
         self._status = status
-        self.now = now
-        self._key = Key(owner.namespace, owner.name)
-        self.records = Records(cluster, store, ensurer, owner, spec, observation)
+        self._records = Records(subject, ensurer, observation)
         on_stage = {r.revision for r in (status.stable, status.candidate) if r is not None}
-        self._reach = Reach(cluster, store, owner, observation.observed.serving, on_stage)
-        self.weight = observation.observed.route.weight if observation.observed.route else 0
+        self._reach = Reach(subject, observation.observed.serving, on_stage)
+        self._weight = observation.observed.route.weight if observation.observed.route else 0
         self.evidence: dict[str, PodEvidence | None] = {}
         self.traffic_failed = False
         self.left_undone = False
@@ -119,7 +98,7 @@ class Hands:
 
     async def do(self, action: Action) -> None:
         """Carry one action out, or note why not. Raises NotLeading, and what `go_on` raises."""
-        self._go_on()
+        self._subject.go_on()
         logger().debug("acting", action=str(action))
         try:
             if depends_on(action, self._failed):
@@ -144,9 +123,9 @@ class Hands:
     async def _do(self, action: Action) -> None:
         match action:
             case RecordRevision(revision=revision):
-                await self.records.record(revision)
+                await self._records.record(revision)
             case Migrate(revision=revision, attempt=attempt):
-                template = await self.records.template(revision)
+                template = await self._records.template(revision)
                 job = children.job(self._owner, self._spec, revision, attempt, template)
                 await self._ensure(job)
             case MarkMigrated(revision=revision):
@@ -156,12 +135,12 @@ class Hands:
             case ScaleTo(revision=revision, replicas=replicas):
                 await self._scale(revision, replicas)
             case RouteTo(revision=revision):
-                await route_to(self._cluster, self._store, self._owner, self._spec, revision)
+                await route_to(self._subject, revision)
                 self._reach.serving = revision
             case Weigh(percent=percent):
-                before, self.weight = self.weight, percent
+                before, self._weight = self._weight, percent
                 if not await self.lead_through_gateway():
-                    self.weight = before
+                    self._weight = before
                     raise NotYet("the route was not written")
             case KeepEvidence() | StoreStatus():
                 pass  # came before
@@ -177,21 +156,21 @@ class Hands:
         wanted = children.service(self._owner, self._spec, self.serving or None)["spec"]["selector"]
         if live is None or self.traffic_failed or live["spec"].get("selector") == wanted:
             return
-        if not self._fates.may_repair(SELECTOR, name, self.now):
+        if not self._fates.may_repair(SELECTOR, name, self._now):
             message = "someone keeps changing it; it is put right less and less often"
-            self._fates.note(Fate(SELECTOR, name, State.CONTESTED, message), "", self.now)
+            self._fates.note(Fate(SELECTOR, name, State.CONTESTED, message), "", self._now)
             return
         try:
-            await route_to(self._cluster, self._store, self._owner, self._spec, self.serving)
+            await route_to(self._subject, self.serving)
         except NotLeading:
             raise
         except ClusterError as error:
-            self._fates.note(Fate(SELECTOR, name, state_of(error), error.message), "", self.now)
+            self._fates.note(Fate(SELECTOR, name, state_of(error), error.message), "", self._now)
             self.left_undone = True
         else:
-            self._fates.repaired(SELECTOR, name, self.now)
-            self._fates.note(Fate(SELECTOR, name, State.AS_WANTED), "", self.now)
-            self._drifted(SERVICE.kind)
+            self._fates.repaired(SELECTOR, name, self._now)
+            self._fates.note(Fate(SELECTOR, name, State.AS_WANTED), "", self._now)
+            self._subject.parts.metrics.drift_corrected(SERVICE.kind)
 
     async def deploy(self, revision: str) -> None:
         """Write the revision's Deployment as its record has it; also how drift in one is repaired."""
@@ -202,7 +181,7 @@ class Hands:
         return children.deployment(
             self._owner,
             revision,
-            await self.records.template(revision),
+            await self._records.template(revision),
             restart=self._status.tokens.restart,
             secrets=self._status.secrets.restarted_for,
             startup_seconds=self._startup_seconds(revision),
@@ -223,7 +202,7 @@ class Hands:
 
     async def lead_through_gateway(self) -> bool:
         """Write the route, where the spec asks for one and the cluster knows the kind; True when it is as wanted."""
-        route = children.http_route(self._owner, self._spec, self.weight)
+        route = children.http_route(self._owner, self._spec, self._weight)
         if route is None or self._observation.observed.route == NOT_SERVED:
             return True
         return await self._ensurer.ensure(route)
@@ -235,15 +214,15 @@ class Hands:
     def _note_failure(self, action: Action, error: ClusterError) -> None:
         """Report in the condition what could not be done."""
         if part := named(action, self._owner.name):
-            self._fates.note(Fate(*part, state_of(error), error.message), f"{action}", self.now)
+            self._fates.note(Fate(*part, state_of(error), error.message), f"{action}", self._now)
 
     def _name_what_is_waited_for(self, action: Action, why: str) -> None:
         """A revision that is not retired for long is reported, with what holds it."""
         part = named(action, self._owner.name)
         if not isinstance(action, Retire) or part is None:
             return
-        if self.now - self._fates.put_off(*part, self.now) >= WAITS_LONG:
-            self._fates.note(Fate(*part, State.WAITING, why), f"{action}", self.now)
+        if self._now - self._fates.put_off(*part, self._now) >= WAITS_LONG:
+            self._fates.note(Fate(*part, State.WAITING, why), f"{action}", self._now)
 
     # --- the actions ------------------------------------------------------------------------------------------------
 
@@ -253,7 +232,7 @@ class Hands:
         current = int(known["spec"].get("replicas", 1)) if known else 0
         if replicas < current and not self._spec.suspend:
             await self._reach.before_shrinking(revision, replicas)
-        await resize(self._cluster, self._store, self._owner, revision, replicas)
+        await resize(self._subject, revision, replicas)
 
     async def keep_evidence(self, action: Action) -> None:
         """What the pods of a rejected revision show, before the verdict is stored and they go."""
@@ -270,7 +249,7 @@ class Hands:
 
     async def _mark_migrated(self, revision: str) -> None:
         name = children.names.controller_revision(self._owner.name, revision)
-        patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(self.now)}}}
+        patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(self._now)}}}
         patched = await self._cluster.merge(CONTROLLER_REVISION, self._owner.namespace, name, patch)
         self._store.confirm(CONTROLLER_REVISION, patched)
 
@@ -289,7 +268,7 @@ class Hands:
                 await self._delete(JOB, job)
 
     async def _delete(self, kind: Kind, obj: Manifest) -> None:
-        self._go_on()
+        self._subject.go_on()
         meta = obj["metadata"]
         await self._cluster.delete(kind, meta["namespace"], meta["name"], meta["uid"])
         # The next pass must not take it for alive because no watch has reported it yet.

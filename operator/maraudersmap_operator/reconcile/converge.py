@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Collection
 
 from maraudersmap_operator import children
-from maraudersmap_operator.children import Images, Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotLeading, Store
+from maraudersmap_operator.children import Owner
+from maraudersmap_operator.cluster import ClusterError, Manifest, NotLeading
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
-from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
 
 from .adopt import adopt_jobs
+from .between import Made
 from .carry_out import Hands
 from .database import heal_database, with_running_images
 from .desired import foundation, routing, surroundings
-from .ensure import Ensurer, Known
-from .fates import Fate, Fates, State, state_of
+from .ensure import Ensurer
+from .fates import Fate, State, state_of
 from .generated import ensure_generated_secrets
 from .leaning import redis_read
-from .monitoring import Made, ensure_monitoring
+from .monitoring import ensure_monitoring
 from .prune import prune
 from .references import References
-from .served import Served
-from .settings import Settings
+from .subject import Subject
 from .unwanted import remove_unseen
 
 # Of these parts Secrets are generated.
@@ -35,52 +34,37 @@ class Converger:
     """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading, and what `go_on` raises
     when a newer pass has decided."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        store: Store,
-        settings: Settings,
-        ensurer: Ensurer,
-        fates: Fates,
-        known: Known,
-        served: Served,
-        owner: Owner,
-        resource: MaraudersMap,
-        go_on: Callable[[], None],
-    ) -> None:
-        self._cluster = cluster
-        self._store = store
-        self._settings = settings
+    def __init__(self, subject: Subject, ensurer: Ensurer) -> None:
+        self._subject = subject
         self._ensurer = ensurer
-        self._fates = fates
-        self._known = known
-        self._served = served
-        self._owner = owner
-        self._resource = resource
-        self._go_on = go_on
-        self._key = Key(owner.namespace, owner.name)
-        self.monitoring: Made | None = None  # once it has been asked about
+        self._cluster, self._store, self._fates = subject.cluster, subject.store, subject.fates
+        self._owner, self._spec = subject.owner, subject.spec
 
     async def found(self, decision: Decision, references: References) -> bool:
         """What pods need before they start; True when the Secrets that they read are there."""
-        spec = self._resource.spec
-        unknown = self._resource.unknown
+        unknown, settings = self._subject.resource.unknown, self._subject.parts.settings
         redis = redis_read(self._store, self._owner, decision.status)
         secrets = bool(unknown & GENERATES) or await self._secrets(redis)
-        images: Images = self._settings.images
         for manifest in foundation(
-            self._owner, spec, images, references.config_maps, self._settings.own_namespace, redis, unknown
+            self._owner,
+            self._spec,
+            settings.images,
+            references.config_maps,
+            settings.own_namespace,
+            redis,
+            unknown,
         ):
-            await self._ensurer.ensure(with_running_images(self._store, self._key, manifest))
+            await self._ensurer.ensure(with_running_images(self._store, self._subject.key, manifest))
         if "database" not in unknown:
-            await self._guarded(heal_database(self._cluster, self._store, self._owner, spec))
+            await self._guarded(heal_database(self._subject))
         return secrets
 
-    async def surround(self, hands: Hands, decision: Decision, references: References) -> None:
-        """Everything around the revisions, and the end of what is no longer wanted."""
-        spec, status, unknown = self._resource.spec, decision.status, self._resource.unknown
+    async def surround(self, hands: Hands, decision: Decision, references: References) -> Made | None:
+        """Everything around the revisions, and the end of what is no longer wanted. What is left of monitoring; None when it
+        was not asked about."""
+        spec, status, unknown = self._spec, decision.status, self._subject.resource.unknown
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
-        for revision in sorted(in_use & set(hands.deployed())):
+        for revision in sorted(in_use & hands.deployed()):
             try:
                 await self._ensurer.ensure(await hands.deployment(revision))
             except NotLeading:
@@ -88,69 +72,42 @@ class Converger:
             except ClusterError as error:
                 name = children.names.deployment(self._owner.name, revision)
                 self._fates.note(
-                    Fate("Deployment", name, state_of(error), error.message), "record", hands.now
+                    Fate("Deployment", name, state_of(error), error.message), "record", self._subject.now
                 )
         name = children.names.service(self._owner.name)
-        there = self._store.find(self._key, SERVICE, name) is not None
+        there = self._store.find(self._subject.key, SERVICE, name) is not None
         for manifest in (
             *routing(self._owner, spec, hands.serving, unknown if there else unknown - {"service"}),
             *surroundings(self._owner, spec, decision.autoscaled, decision.previewed, unknown),
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
-        await self._guarded(adopt_jobs(self._cluster, self._store, self._owner))
+        await self._guarded(adopt_jobs(self._subject))
         if unknown:
-            return  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
+            return None  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
         await self._remove_route()
-        self.monitoring = await ensure_monitoring(
-            self._cluster,
-            self._store,
-            self._ensurer,
-            self._fates,
-            self._known,
-            self._owner,
-            spec,
-            self._served,
-            self._settings.runbook_url,
-        )
-        await prune(
-            self._cluster,
-            self._store,
-            self._owner,
-            self._ensurer.wanted,
-            status,
-            spec.rollout.revision_history_limit,
-            config_maps_known=references.complete,
-            go_on=self._go_on,
-        )
+        made = await ensure_monitoring(self._subject, self._ensurer)
+        await prune(self._subject, self._ensurer.wanted, status, config_maps_known=references.complete)
+        return made
 
     async def _remove_route(self) -> None:
         """Of a spec that asks for none, or no longer does."""
         name = children.names.http_route(self._owner.name)
-        if self._resource.spec.gateway is not None:
-            self._known.absent.discard((HTTP_ROUTE.kind, name))
-            return
-        await remove_unseen(
-            self._cluster,
-            self._store,
-            self._fates,
-            self._known,
-            self._owner,
-            HTTP_ROUTE,
-            name,
-            self._ensurer.now,
-        )
+        if self._spec.gateway is not None:
+            self._subject.between.known.absent.discard((HTTP_ROUTE.kind, name))
+        else:
+            await remove_unseen(self._subject, HTTP_ROUTE, name)
 
     async def _secrets(self, redis: Collection[str]) -> bool:
         try:
-            fates = await ensure_generated_secrets(self._cluster, self._owner, self._resource.spec, redis)
+            fates = await ensure_generated_secrets(self._cluster, self._owner, self._spec, redis)
         except NotLeading:
             raise
         except ClusterError as error:
             name = children.names.application_secret(self._owner.name)
             fates = [Fate("Secret", name, state_of(error), error.message)]
         for fate in fates:
-            self._fates.note(fate, "generated", self._ensurer.now)
+            self._fates.note(fate, "generated", self._subject.now)
         return all(f.state is State.AS_WANTED for f in fates)
 
     async def _guarded(self, work: Awaitable[None]) -> None:

@@ -10,7 +10,7 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, STATEFUL_SET
-from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
+from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import Need
@@ -19,6 +19,7 @@ from maraudersmap_operator.telemetry import logger
 from .cluster_events import latest_warning
 from .labels import component_of
 from .pods import pod_facts
+from .subject import Subject
 
 LABEL_HASH = "controller-revision-hash"
 LABEL_POD_NAME = "statefulset.kubernetes.io/pod-name"
@@ -58,13 +59,13 @@ def _has_run(store: Store, key: Key, live: Manifest) -> bool:
     return False
 
 
-async def heal_database(cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec) -> None:
+async def heal_database(subject: Subject) -> None:
     """Delete a database pod that never came up and is of an older template: its StatefulSet waits for it to get ready before
     it would replace it (kubernetes#67250); and one that it has let go. Raises ClusterError."""
-    if spec.database.evaluation is None:
+    if subject.spec.database.evaluation is None:
         return
-    key = Key(owner.namespace, owner.name)
-    stateful_set = store.find(key, STATEFUL_SET, children.names.postgres(owner.name))
+    cluster, store, key = subject.cluster, subject.store, subject.key
+    stateful_set = store.find(key, STATEFUL_SET, children.names.postgres(key.name))
     status = (stateful_set or {}).get("status") or {}
     if stateful_set is not None and status and not status.get("replicas"):
         await _make_room(cluster, store, stateful_set)

@@ -8,21 +8,16 @@ shows what the server would make of it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import (
-    Cluster,
     ClusterError,
     Conflict,
-    Key,
     Kind,
     Manifest,
     NotFound,
     Refused,
-    Store,
     kind_of,
 )
 from maraudersmap_operator.cluster.identity import controller_of
@@ -37,115 +32,30 @@ from maraudersmap_operator.resource.names import (
 from maraudersmap_operator.resource.quantity import amount
 from maraudersmap_operator.telemetry import logger
 
-from .fates import Fate, Fates, State, state_of
+from .fates import Fate, State, state_of
 from .sealed import culprits, digest_of, sealed_part, stamped, substituted
+from .subject import Subject
 
 # Written once, with content that the API server lets no one change: only their labels and owner can drift.
 UNCHANGEABLE = (CONTROLLER_REVISION, CONFIG_MAP)
-# Kinds that no watch shows: what was as wanted is read again after this long.
+# Kinds that no watch shows.
 UNWATCHED = MONITORING
-UNWATCHED_AGAIN = timedelta(minutes=10)
 # What keeps an object that was deleted until everything that it owns has ended.
 FOREGROUND = "foregroundDeletion"
 
 
-class Budget:
-    """How many dry runs the whole operator may make: after a restart a fleet's children are verified one by one, not all at
-    once. The times are of the passes."""
-
-    def __init__(self, per_second: float = 10, burst: int = 100) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._left = float(burst)
-        self._at: datetime | None = None
-
-    def take(self, now: datetime) -> bool:
-        """True when one may be made now."""
-        self._refill(now)
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-    def reserve(self, number: int, now: datetime) -> datetime:
-        """From when on so many may be made: those who ask first go first, and each comes again only once."""
-        self._refill(now)
-        self._left -= number
-        return now + timedelta(seconds=max(-self._left, 0.0) / self._per_second)
-
-    def _refill(self, now: datetime) -> None:
-        passed = (now - self._at).total_seconds() if self._at else 0.0
-        self._at = now
-        self._left = min(self._burst, self._left + max(passed, 0.0) * self._per_second)
-
-
-@dataclass(slots=True)
-class Known:
-    """The exact form of one resource's children: UID -> (digest of the wish, digest of the sealed part).
-
-    Of kinds that no watch shows, by kind and name: `seen`, digest of the wish and when it was last met; `absent`, those that
-    are neither wanted nor there. `granted`: dry runs set aside for it, from `verify_at` on; None when it waits for none.
-    """
-
-    sealed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    seen: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
-    absent: set[tuple[str, str]] = field(default_factory=set)
-    granted: int = 0
-    verify_at: datetime | None = None
-
-    def may_verify(self, budget: Budget, now: datetime) -> bool:
-        """One dry run may be made now."""
-        if self.verify_at is not None and self.granted and now >= self.verify_at:
-            self.granted -= 1
-            return True
-        return budget.take(now)
-
-    def verified_but(self, unverified: int, budget: Budget, now: datetime) -> None:
-        """A convergence has ended that has looked at so many children only roughly."""
-        if not unverified:
-            self.granted, self.verify_at = 0, None
-        elif self.verify_at is None or now >= self.verify_at:
-            self.granted, self.verify_at = unverified, budget.reserve(unverified, now)
-
-    def seen_lately(self, kind: str, name: str, digest: str, now: datetime) -> bool:
-        wish, at = self.seen.get((kind, name), ("", now))
-        return wish == digest and now < at + UNWATCHED_AGAIN
-
-    def forget(self, kind: str, name: str) -> None:
-        """It is to be looked at again."""
-        self.seen.pop((kind, name), None)
-
-
 class Ensurer:
-    """Writes the children of one resource in one pass. `drifted` gets the kind of each object put right.
+    """Writes the children of one resource in one pass.
 
     `may_reroll`: False for a Deployment whose template must not be repaired now, because that would exchange its pods.
-    `go_on`: raises when a newer pass has decided: no child is begun with, and none overwritten on a second try.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        store: Store,
-        owner: Owner,
-        fates: Fates,
-        known: Known,
-        budget: Budget,
-        now: datetime,
-        drifted: Callable[[str], None],
-        may_reroll: Callable[[str], bool],
-        go_on: Callable[[], None],
-    ) -> None:
-        self._cluster = cluster
-        self._store = store
-        self._owner = owner
-        self._key = Key(owner.namespace, owner.name)
-        self._fates = fates
-        self._known = known
-        self._budget = budget
-        self.now = now
-        self._drifted = drifted
+    def __init__(self, subject: Subject, may_reroll: Callable[[str], bool]) -> None:
+        self._subject = subject
+        self._cluster, self._store, self._fates = subject.cluster, subject.store, subject.fates
+        self._known = subject.between.known
+        self._owner, self._now = subject.owner, subject.now
         self._may_reroll = may_reroll
-        self._go_on = go_on
         self.wanted: set[tuple[str, str]] = set()  # (kind, name) of everything asked for in this pass
         self.unverified = 0  # so many children have been looked at only roughly: look again
 
@@ -154,13 +64,13 @@ class Ensurer:
 
         `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
         """
-        self._go_on()
+        self._subject.go_on()
         kind, name, digest = kind_of(manifest), manifest["metadata"]["name"], digest_of(manifest)
         self.wanted.add((kind.kind, name))
-        if self._fates.waits(kind.kind, name, digest, self.now):
+        if self._fates.waits(kind.kind, name, digest, self._now):
             return False
-        if kind in UNWATCHED and self._known.seen_lately(kind.kind, name, digest, self.now):
-            self._fates.note(Fate(kind.kind, name, State.AS_WANTED), digest, self.now)
+        if kind in UNWATCHED and self._known.seen_lately(kind.kind, name, digest, self._now):
+            self._fates.note(Fate(kind.kind, name, State.AS_WANTED), digest, self._now)
             return True
         try:
             fate = await self._ensure(kind, manifest, digest, at_creation or {})
@@ -173,9 +83,9 @@ class Ensurer:
             fate = Fate(kind.kind, name, state_of(error), error.message)
             if not self._fates.excused(error):
                 logger().info("child not written", child=f"{kind.kind} {name}", error=error.message)
-        self._fates.note(fate, digest, self.now)
+        self._fates.note(fate, digest, self._now)
         if kind in UNWATCHED and fate.state is State.AS_WANTED:
-            self._known.seen[kind.kind, name] = digest, self.now
+            self._known.seen[kind.kind, name] = digest, self._now
             self._known.absent.discard((kind.kind, name))
         return fate.state is State.AS_WANTED
 
@@ -184,7 +94,7 @@ class Ensurer:
         if kind in UNWATCHED:
             live = await self._cluster.get(kind, self._owner.namespace, name)
         else:
-            live = self._store.find(self._key, kind, name)
+            live = self._store.find(self._subject.key, kind, name)
         if live is None:
             try:
                 return await self._create(kind, manifest, digest, at_creation)
@@ -208,7 +118,7 @@ class Ensurer:
         if uid not in self._known.sealed and asked == digest and _looks_right(kind, live, manifest):
             if kind in UNCHANGEABLE:
                 return Fate(kind.kind, name, State.AS_WANTED)
-            if not self._known.may_verify(self._budget, self.now):
+            if not self._known.take_dry_run(self._subject.parts.budget, self._now):
                 self.unverified += 1
                 return Fate(kind.kind, name, State.AS_WANTED)
         return await self._replace(kind, manifest, digest)
@@ -248,7 +158,7 @@ class Ensurer:
             try:
                 return await self._write(kind, live, manifest, digest)
             except Conflict:
-                self._go_on()
+                self._subject.go_on()
                 if last:
                     raise
         raise AssertionError("unreachable")
@@ -285,12 +195,12 @@ class Ensurer:
                 State.WAITING,
                 "its pod template was changed; it is put right after the rollout",
             )
-        if drifted and not self._fates.may_repair(kind.kind, name, self.now):
+        if drifted and not self._fates.may_repair(kind.kind, name, self._now):
             return self._settled(kind, live, contest=True)
         written = await self._cluster.replace(body)
         if drifted:
-            self._fates.repaired(kind.kind, name, self.now)
-            self._drifted(kind.kind)
+            self._fates.repaired(kind.kind, name, self._now)
+            self._subject.parts.metrics.drift_corrected(kind.kind)
             logger().info("put right", child=f"{kind.kind} {name}", changed_by=culprits(live)[:1])
         self._remember(kind, written, manifest, digest)
         return self._settled(kind, live)

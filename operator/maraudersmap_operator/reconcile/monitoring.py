@@ -7,21 +7,22 @@ as wanted is read again after a while only, and what is no longer wanted is aske
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Kind, Manifest, Store, kind_of
+from maraudersmap_operator.cluster import Kind, Manifest, kind_of
 from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MONITORING, POD_MONITOR, PROMETHEUS_RULE
 from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import ConditionType
 
+from .between import Made
 from .condition import with_conditions
-from .ensure import Ensurer, Known
-from .fates import Fate, Fates
+from .ensure import Ensurer
+from .fates import Fate
 from .served import Served
+from .subject import Subject
 from .unwanted import remove_unseen
 
 NAMES = {
@@ -37,48 +38,30 @@ def is_insight(fate: Fate, name: str) -> bool:
     return fate.kind in {kind.kind for kind in NAMES}
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a convergence has left, each as "<kind> <name>"."""
-
-    objects: tuple[str, ...] = ()
-    failed: tuple[Fate, ...] = ()
-
-
-async def ensure_monitoring(
-    cluster: Cluster,
-    store: Store,
-    ensurer: Ensurer,
-    fates: Fates,
-    known: Known,
-    owner: Owner,
-    spec: MaraudersMapSpec,
-    served: Served,
-    runbook: str,
-) -> Made:
+async def ensure_monitoring(subject: Subject, ensurer: Ensurer) -> Made:
     """Make them as wanted, and remove those that are not wanted any more. Raises NotLeading, and what `go_on` raises."""
+    owner, spec, served = subject.owner, subject.spec, subject.parts.served
     if served.kinds is None:
         # Whether a dashboard is wanted is not known: one that is there stays.
         if (dashboard := children.dashboard(owner, spec)) is not None:
             ensurer.wanted.add((dashboard["kind"], dashboard["metadata"]["name"]))
         return Made()
-    wanted = _wanted(owner, spec, served.kinds, runbook)
+    wanted = _wanted(owner, spec, served.kinds, subject.parts.settings.runbook_url)
     for kind, name_of in NAMES.items():
         if kind not in served.kinds:
-            known.forget(kind.kind, name_of(owner.name))
+            subject.between.known.forget(kind.kind, name_of(owner.name))
     made, failed = [], []
     for manifest in wanted:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if await ensurer.ensure(manifest):
             made.append(f"{kind} {name}")
-        elif (fate := fates.of(kind, name)) is not None:
+        elif (fate := subject.fates.of(kind, name)) is not None:
             failed.append(fate)
         else:
             served.lost(kind_of(manifest))
     for kind in sorted(served.kinds, key=lambda k: k.kind):
         if kind not in {kind_of(manifest) for manifest in wanted}:
-            name = NAMES[kind](owner.name)
-            gone = await remove_unseen(cluster, store, fates, known, owner, kind, name, ensurer.now)
+            gone = await remove_unseen(subject, kind, NAMES[kind](owner.name))
             failed += [gone] if gone is not None else []
     return Made(tuple(made), tuple(failed))
 

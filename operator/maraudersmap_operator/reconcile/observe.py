@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maraudersmap_operator import children
-from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster import Key, Manifest, Store
 from maraudersmap_operator.cluster.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
@@ -19,7 +18,6 @@ from maraudersmap_operator.cluster.kinds import (
 )
 from maraudersmap_operator.cluster.mask import Mask
 from maraudersmap_operator.cluster.reported import condition_of, has_condition
-from maraudersmap_operator.resource import MaraudersMap
 from maraudersmap_operator.resource.names import (
     ANNOTATION_MIGRATED,
     Component,
@@ -40,9 +38,9 @@ from .endpoints import pods_of, ready_endpoints, selected_by, serving_revision
 from .jobs import migration_facts, migration_warning
 from .labels import component_of, revision_of
 from .masking import Masks, masked
-from .nodes import Nodes
 from .pods import pod_facts
 from .references import References
+from .subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,7 @@ class Observation:
 
 
 async def observe(
-    cluster: Cluster,
-    store: Store,
-    nodes: Nodes,
-    key: Key,
-    resource: MaraudersMap,
-    owner: Owner,
+    subject: Subject,
     references: References,
     route: RouteFacts | None,
     masks: Masks,
@@ -68,7 +61,8 @@ async def observe(
 ) -> Observation:
     """`masks`: what is kept out of every text of a pod or Job. `unknown`: why it is not known what the spec asks for,
     as reason and sentence; None when it is."""
-    spec = resource.spec
+    cluster, store, key = subject.cluster, subject.store, subject.key
+    resource, spec, owner = subject.resource, subject.spec, subject.owner
     digests = {name: children.content_digest(c) for name, c in references.config_maps.items()}
     inputs = revision_inputs(spec, digests)
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
@@ -85,7 +79,9 @@ async def observe(
     # At the same time: each of these may take as long as a read may.
     pods, lost, refused_job, refused_database = await asyncio.gather(
         masked(known, masks),
-        nodes.lost([p for p in known if component_of(p) in (Component.API, Component.MIGRATIONS)]),
+        subject.parts.nodes.lost(
+            [p for p in known if component_of(p) in (Component.API, Component.MIGRATIONS)]
+        ),
         migration_warning(cluster, store, key, migrating, known),
         database_warning(cluster, store, key, resource, owner, known),
     )

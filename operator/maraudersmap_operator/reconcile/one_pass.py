@@ -23,7 +23,7 @@ from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, 
 
 from .admission import ask_admission
 from .analyst import compared
-from .between import Between, Unannounced
+from .between import Between, Made, Unannounced
 from .carry_out import Hands
 from .condition import with_children
 from .converge import Converger
@@ -34,7 +34,7 @@ from .fates import Fate
 from .forward import is_forward
 from .masking import Masks
 from .memory import StatusWriter
-from .monitoring import Made, is_insight, with_monitoring
+from .monitoring import is_insight, with_monitoring
 from .observe import Observation, observe
 from .parts import Parts
 from .references import References
@@ -42,6 +42,7 @@ from .route import read_route
 from .scaling import with_scaling
 from .sight import fingerprint, refresh_pods, settle_doubts
 from .strangers import find_strangers
+from .subject import Subject
 from .watched import unwatched
 
 # The next pass does not wait longer than this for the answer to a status; the write itself goes on.
@@ -88,18 +89,8 @@ class Pass:
         self._masks = Masks(parts.cluster, key.namespace, between.unanswered, now)
         self._writer = StatusWriter(parts.cluster, parts.store, key, obj, parts.definition, now)
         self._unwatched = unwatched(obj, between.good_pass_at, between.failed_since, parts.led_before, now)
-        self._ensurer = Ensurer(
-            parts.cluster,
-            parts.store,
-            self.owner,
-            between.fates,
-            between.known,
-            parts.budget,
-            now,
-            parts.metrics.drift_corrected,
-            self._may_reroll,
-            self.go_on,
-        )
+        self._subject = Subject(parts, between, resource, now, self._go_on)
+        self._ensurer = Ensurer(self._subject, self._may_reroll)
 
     @property
     def unverified(self) -> int:
@@ -110,7 +101,7 @@ class Pass:
     def is_newest(self) -> bool:
         return self._between.newest is self
 
-    def go_on(self) -> None:
+    def _go_on(self) -> None:
         """Raise Superseded when a newer pass has decided."""
         if not self.is_newest:
             raise Superseded
@@ -126,20 +117,7 @@ class Pass:
         self.decision, self._between.newest = decision, self
         self._between.fates.begin()
         self._between.ask_admission = decision.ask_admission
-        self._hands = Hands(
-            self._parts.cluster,
-            self._parts.store,
-            self._ensurer,
-            self._between.fates,
-            self.owner,
-            self.resource.spec,
-            observation,
-            decision.status,
-            self._now,
-            self._parts.metrics.drift_corrected,
-            self._masks,
-            self.go_on,
-        )
+        self._hands = Hands(self._subject, self._ensurer, self._masks, observation, decision.status)
         for action in filter(moves_traffic, decision.actions):
             if not self._unsure or goes_back(action, self.resource.status.stable):
                 await self._hands.do(action)
@@ -173,12 +151,7 @@ class Pass:
         not_understood = self.resource.not_understood
         observation, comparison = await asyncio.gather(
             observe(
-                cluster,
-                store,
-                self._parts.nodes,
-                key,
-                self.resource,
-                self.owner,
+                self._subject,
                 self.references,
                 self.route,
                 self._masks,
@@ -269,18 +242,7 @@ class Pass:
         """The rest of what was decided, and every other child. Raises Superseded and NotLeading."""
         assert self.decision is not None
         decision, hands = self.decision, self._hands
-        converger = Converger(
-            self._parts.cluster,
-            self._parts.store,
-            self._parts.settings,
-            self._ensurer,
-            self._between.fates,
-            self._between.known,
-            self._parts.served,
-            self.owner,
-            self.resource,
-            self.go_on,
-        )
+        converger = Converger(self._subject, self._ensurer)
         rest = [a for a in decision.actions if not moves_traffic(a)]
         forward = [a for a in rest if is_forward(a, decision, hands.observed)]
         for action in rest:
@@ -291,26 +253,15 @@ class Pass:
             if ready:
                 await hands.do(action)
         self.left_undone = hands.left_undone or (bool(forward) and not ready)
-        await converger.surround(hands, decision, self.references)
-        self._between.monitoring = converger.monitoring
-        for fate in await find_strangers(self._parts.cluster, self._parts.store, self.owner):
+        self._between.monitoring = await converger.surround(hands, decision, self.references)
+        for fate in await find_strangers(self._subject):
             self._between.fates.note(fate, "", self._now)
-        if decision.ask_admission:
-            await self._ask_admission()
-        self.go_on()
-        self._between.fates.end()
-
-    async def _ask_admission(self) -> None:
         status = self.resource.status
-        if status.candidate is not None and status.stable is not None:
-            self._between.admission = await ask_admission(
-                self._parts.cluster,
-                self._parts.store,
-                self.owner,
-                self.resource.spec,
-                status.candidate.revision,
-                status.stable.revision,
-            )
+        if decision.ask_admission and status.candidate is not None and status.stable is not None:
+            revisions = status.candidate.revision, status.stable.revision
+            self._between.admission = await ask_admission(self._subject, *revisions)
+        self._go_on()
+        self._between.fates.end()
 
 
 async def _nothing() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Store
 from maraudersmap_operator.resource.names import SHARED
 
 from .dependence import NotYet
+from .subject import Subject
 from .traffic import look, may_be_answered_by, others_answer
 
 
@@ -19,15 +18,10 @@ class Reach:
     moved it, then as the live look has shown it. `on_stage`: the stable revision and the candidate.
     """
 
-    def __init__(
-        self, cluster: Cluster, store: Store, owner: Owner, serving: str, on_stage: Collection[str]
-    ) -> None:
+    def __init__(self, subject: Subject, serving: str, on_stage: Collection[str]) -> None:
         self.serving = serving
         self._observed = serving
-        self._cluster = cluster
-        self._store = store
-        self._owner = owner
-        self._key = Key(owner.namespace, owner.name)
+        self._subject = subject
         self._on_stage = on_stage
         self._looked = False
 
@@ -38,7 +32,7 @@ class Reach:
             return  # while every revision's pods are selected, a third one cannot be taken out of traffic first
         if self.serving in (revision, SHARED):
             raise NotYet(f"users' requests may still reach revision {revision}")
-        if pods := may_be_answered_by(self._store, self._key, revision):
+        if pods := may_be_answered_by(self._subject.store, self._subject.key, revision):
             raise NotYet(
                 f"users' requests may still reach revision {revision} through {', '.join(sorted(pods)[:3])}"
             )
@@ -51,14 +45,14 @@ class Reach:
             await self.before_taking_away(revision)
             return
         await self._look()
-        if replicas == 0 and not others_answer(self._store, self._key, revision):
+        if replicas == 0 and not others_answer(self._subject.store, self._subject.key, revision):
             raise NotYet(f"only revision {revision} answers users' requests")
 
     async def _look(self) -> None:
         """See live, once in a pass, that the Service leads where the decision takes it to lead."""
         if self._looked:
             return
-        selected = await look(self._cluster, self._store, self._owner)
+        selected = await look(self._subject)
         self._looked = True
         if selected != self.serving:
             self.serving = selected

@@ -10,7 +10,7 @@ from maraudersmap_operator.telemetry import Metrics
 
 from .analyst import Analyst
 from .definition import Definition
-from .ensure import Budget
+from .known import Budget
 from .looks import Looks
 from .nodes import Nodes
 from .served import Served

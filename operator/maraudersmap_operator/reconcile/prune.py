@@ -6,7 +6,6 @@ Exposure and autoscaling go at once. What the pods of a revision that runs, or c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Kind, Manifest, NotLeading, Store
@@ -30,6 +29,7 @@ from maraudersmap_operator.telemetry import logger
 from .jobs import attempt_of, has_ended
 from .labels import component_of, revision_of
 from .leaning import may_be_leaned_on
+from .subject import Subject
 
 PRUNED = (
     INGRESS,
@@ -46,23 +46,15 @@ BACKING = (Component.POSTGRES, Component.CACHE, Component.LIMITS, Component.REDI
 
 
 async def prune(
-    cluster: Cluster,
-    store: Store,
-    owner: Owner,
-    wanted: set[tuple[str, str]],
-    status: MaraudersMapStatus,
-    limit: int,
-    *,
-    config_maps_known: bool,
-    go_on: Callable[[], None],
+    subject: Subject, wanted: set[tuple[str, str]], status: MaraudersMapStatus, *, config_maps_known: bool
 ) -> None:
     """Delete our own children outside `wanted` (kind, name). Raises NotLeading, and what `go_on` raises when a newer pass has
     decided: what cannot be deleted now is tried again in the next pass.
 
     `config_maps_known`: every ConfigMap of the spec was read, so `wanted` has every copy.
     """
-    key = Key(owner.namespace, owner.name)
-    gone = _outlived_records(store, key, status, limit)
+    store, owner, key = subject.store, subject.owner, subject.key
+    gone = _outlived_records(store, key, status, subject.spec.rollout.revision_history_limit)
     unwanted: list[tuple[Kind, Manifest]] = [(CONTROLLER_REVISION, r) for r in gone]
     migrating = status.candidate.revision if status.candidate else ""
     unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
@@ -80,8 +72,8 @@ async def prune(
             unwanted.append((kind, obj))
     for kind, obj in unwanted:
         if _ours(obj, owner):
-            go_on()
-            await _delete(cluster, store, kind, obj)
+            subject.go_on()
+            await _delete(subject.cluster, store, kind, obj)
 
 
 def _engines(kind: Kind, obj: Manifest) -> bool:

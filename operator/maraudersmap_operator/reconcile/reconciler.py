@@ -27,7 +27,7 @@ from .analyst import Analyst
 from .announce import announce
 from .between import SOONEST, Between
 from .definition import AGAIN, Definition
-from .ensure import Budget
+from .known import Budget
 from .looks import Looks
 from .memory import StatusWriter
 from .nodes import Nodes
@@ -240,7 +240,7 @@ class Reconciler:
             return await self._look(key, between)
         if one_pass is None or one_pass.decision is None or not one_pass.is_newest:
             return None
-        if await self._references_changed(one_pass, between):
+        if await self._read_again(one_pass, between):
             return AT_ONCE
         try:
             await one_pass.converge()
@@ -262,13 +262,13 @@ class Reconciler:
             between.references_at = now
         return _next_look(between, now)
 
-    async def _references_changed(self, one_pass: Pass, between: Between) -> bool:
-        """They ask for something else than what was decided on."""
+    async def _read_again(self, one_pass: Pass, between: Between) -> bool:
+        """What the spec refers to, if that is due; True when it is not what was decided on."""
         resource, now = one_pass.resource, self._clock()
         if without_references(resource.spec) or not between.references_due(wish_of(resource), now):
             return False
         read = await read_references(self._cluster, one_pass.owner, resource.spec)
-        between.read(read, wish_of(resource), now)
+        between.keep_references(read, wish_of(resource), now)
         if read == one_pass.references:
             return False
         between.quiet = None

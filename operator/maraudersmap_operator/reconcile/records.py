@@ -5,10 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 
 from maraudersmap_operator import children
-from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, Key, Manifest, Refused, Store
+from maraudersmap_operator.cluster import Manifest, Refused
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT
-from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import (
     ANNOTATION_RESTART,
     ANNOTATION_SECRETS,
@@ -19,6 +17,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .ensure import Ensurer, owned_by_another
 from .observe import Observation
+from .subject import Subject
 
 # Written by the API server and by us around a template; no part of it.
 AROUND = (ANNOTATION_RESTART, ANNOTATION_SECRETS, RESTARTED_AT)
@@ -27,31 +26,20 @@ AROUND = (ANNOTATION_RESTART, ANNOTATION_SECRETS, RESTARTED_AT)
 class Records:
     """The records of one resource in one pass."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        store: Store,
-        ensurer: Ensurer,
-        owner: Owner,
-        spec: MaraudersMapSpec,
-        observation: Observation,
-    ) -> None:
-        self._cluster = cluster
-        self._store = store
+    def __init__(self, subject: Subject, ensurer: Ensurer, observation: Observation) -> None:
+        self._cluster, self._store, self._owner = subject.cluster, subject.store, subject.owner
+        self._subject = subject
         self._ensurer = ensurer
-        self._owner = owner
-        self._spec = spec
         self._observation = observation
-        self._key = Key(owner.namespace, owner.name)
 
     async def record(self, revision: str) -> None:
         """Write down what the target's pods are made from, unless that is done. Raises Refused when it cannot be."""
         if _data(self._find(revision)) is not None:
             return
         template = children.pod_template(
-            self._owner, self._spec, revision, self._observation.config_map_copies
+            self._owner, self._subject.spec, revision, self._observation.config_map_copies
         )
-        await self._write(revision, template, self._spec.image, inputs=True)
+        await self._write(revision, template, self._subject.spec.image, inputs=True)
 
     async def template(self, revision: str) -> Manifest:
         """The revision's pod template. One whose record is gone is recorded again from what runs.
@@ -77,7 +65,7 @@ class Records:
 
     def _running(self, revision: str) -> Manifest:
         name = children.names.deployment(self._owner.name, revision)
-        deployment = self._store.find(self._key, DEPLOYMENT, name)
+        deployment = self._store.find(self._subject.key, DEPLOYMENT, name)
         if deployment is None:
             raise Refused(
                 f"nothing is left of revision {revision}: no ControllerRevision, no Deployment", 404
@@ -113,7 +101,7 @@ class Records:
 
     def _find(self, revision: str) -> Manifest | None:
         name = children.names.controller_revision(self._owner.name, revision)
-        return self._store.find(self._key, CONTROLLER_REVISION, name)
+        return self._store.find(self._subject.key, CONTROLLER_REVISION, name)
 
 
 def _data(record: Manifest | None) -> Manifest | None:

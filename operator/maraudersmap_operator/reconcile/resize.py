@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from maraudersmap_operator.children import Owner, names
-from maraudersmap_operator.cluster import Cluster, Conflict, Refused, Store
+from maraudersmap_operator.children import names
+from maraudersmap_operator.cluster import Conflict, Refused
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT
 
 from .dependence import NotYet
 from .ensure import owned_by_another
+from .subject import Subject
 
 # Its controller writes the status often; the size that was decided on stands, at most so often.
 TRIES = 3
 
 
-async def resize(cluster: Cluster, store: Store, owner: Owner, revision: str, replicas: int) -> None:
+async def resize(subject: Subject, revision: str, replicas: int) -> None:
     """Give the revision's Deployment that many pods. Raises NotYet without one, Refused for someone else's of that name, and
     ClusterError."""
+    cluster, owner = subject.cluster, subject.owner
     name = names.deployment(owner.name, revision)
     for tries_left in reversed(range(TRIES)):
         live = await cluster.get(DEPLOYMENT, owner.namespace, name)
@@ -23,7 +25,7 @@ async def resize(cluster: Cluster, store: Store, owner: Owner, revision: str, re
             raise NotYet(f"Deployment {name} is not there")
         if anothers := owned_by_another(live, owner):
             raise Refused(anothers, 409)
-        store.confirm(DEPLOYMENT, live)
+        subject.store.confirm(DEPLOYMENT, live)
         if int(live["spec"].get("replicas", 1)) == replicas:
             return
         meta = live["metadata"]

@@ -7,7 +7,6 @@ since users' requests go there.
 from __future__ import annotations
 
 from maraudersmap_operator import children
-from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of, owner_key
 from maraudersmap_operator.cluster.kinds import POD, REPLICA_SET
@@ -16,15 +15,16 @@ from maraudersmap_operator.telemetry import logger
 from .endpoints import endpoint_names
 from .fates import Fate, State
 from .sight import in_time
+from .subject import Subject
 
 
-async def find_strangers(cluster: Cluster, store: Store, owner: Owner) -> list[Fate]:
+async def find_strangers(subject: Subject) -> list[Fate]:
     """The fate of each; the store knows them from then on. What cannot be read counts as before. Raises nothing of the
     cluster's."""
-    key = Key(owner.namespace, owner.name)
+    cluster, store, key = subject.cluster, subject.store, subject.key
     own = {p["metadata"]["name"] for p in store.children(key, POD)}
     found: dict[str, Fate] = {}
-    for service in (children.names.service(owner.name), children.names.preview_service(owner.name)):
+    for service in (children.names.service(key.name), children.names.preview_service(key.name)):
         for name in sorted(endpoint_names(store, key, service) - own - set(found)):
             try:
                 whose = await _controller_of_another(cluster, store, key, name)

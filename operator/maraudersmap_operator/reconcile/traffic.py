@@ -12,25 +12,23 @@ from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
 from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
-from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import LABEL_SERVICE
 
 from .endpoints import pods_of, ready_endpoints, selected_revision, slices_of
 from .ensure import obstacle_to
 from .labels import revision_of
+from .subject import Subject
 
 # Another write came first, of a label or a port: the same move is right for the new version too, at most so often.
 TRIES = 3
 
 
-async def route_to(
-    cluster: Cluster, store: Store, owner: Owner, spec: MaraudersMapSpec, revision: str
-) -> None:
+async def route_to(subject: Subject, revision: str) -> None:
     """Point the Service at the revision, or at every one (names.SHARED). Raises ClusterError when that is not certain."""
-    key = Key(owner.namespace, owner.name)
-    wanted = children.service(owner, spec, revision or None)
+    cluster, store, owner = subject.cluster, subject.store, subject.owner
+    wanted = children.service(owner, subject.spec, revision or None)
     name = wanted["metadata"]["name"]
-    live = store.find(key, SERVICE, name) or await cluster.get(SERVICE, owner.namespace, name)
+    live = store.find(subject.key, SERVICE, name) or await cluster.get(SERVICE, owner.namespace, name)
     for tries_left in reversed(range(TRIES)):
         if live is None:
             # Bare of what only convergence adds: nothing of the user's can keep it from being made.
@@ -70,17 +68,16 @@ def _still_leads(live: Manifest, owner: Owner) -> bool:
     )
 
 
-async def look(cluster: Cluster, store: Store, owner: Owner) -> str:
+async def look(subject: Subject) -> str:
     """Read the Service and its endpoints live, into the store as well; the revision that it selects now.
 
     An earlier answer may have been lost, and a watch may lag: nothing is taken away on hearsay. Raises ClusterError.
     """
-    key = Key(owner.namespace, owner.name)
-    name = children.names.service(owner.name)
-    live = await cluster.get(SERVICE, owner.namespace, name)
+    name = children.names.service(subject.owner.name)
+    live = await subject.cluster.get(SERVICE, subject.owner.namespace, name)
     if live is not None:
-        store.confirm(SERVICE, live)
-    await _read_endpoints(cluster, store, key, name)
+        subject.store.confirm(SERVICE, live)
+    await _read_endpoints(subject.cluster, subject.store, subject.key, name)
     return selected_revision(live)
 
 

@@ -14,7 +14,7 @@ from tests.unit.operator.fake.harness import NAMESPACE, Loop
 from maraudersmap_operator.cluster import Cluster, Kind, Unavailable
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, SECRET
 from maraudersmap_operator.reconcile.between import POLL
-from maraudersmap_operator.reconcile.ensure import Budget, Known
+from maraudersmap_operator.reconcile.known import Budget, Known
 from maraudersmap_operator.reconcile.looks import SHARED, Looks
 from maraudersmap_operator.reconcile.references import References
 from maraudersmap_operator.resource.reasons import Reason
