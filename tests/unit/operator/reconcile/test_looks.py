@@ -160,13 +160,13 @@ def test_a_fleet_verifies_in_the_order_in_which_it_asked() -> None:
     """Each comes again once, when its turn has come."""
     budget, fleet = Budget(per_second=10, burst=0), [Known() for _ in range(100)]
     for known in fleet:
-        assert not known.may_verify(budget, NOW)
+        assert not known.take_dry_run(budget, NOW)
         known.verified_but(8, budget, NOW)
     times = [known.verify_at for known in fleet if known.verify_at is not None]
     assert times == sorted(times)
     assert times[-1] - NOW == timedelta(seconds=80)
     for known, at in zip(fleet, times, strict=True):
-        assert not known.may_verify(budget, at - timedelta(milliseconds=1))
-        assert sum(known.may_verify(budget, at) for _ in range(8)) == 8
+        assert not known.take_dry_run(budget, at - timedelta(milliseconds=1))
+        assert sum(known.take_dry_run(budget, at) for _ in range(8)) == 8
         known.verified_but(0, budget, at)
         assert known.verify_at is None
