@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
@@ -21,6 +21,8 @@ MISSING_MOST = timedelta(seconds=60)
 # answer that others have asked for (looks.py) it is seen within three minutes.
 POLL = timedelta(seconds=170)
 SOONEST = timedelta(milliseconds=100)
+# Everything is looked at again after this long, whatever the watches deliver.
+RESYNC = timedelta(minutes=10)
 # What became of a child is reported at once, but one that fails in another way each time must not keep the passes going.
 HASTE_PAUSE = timedelta(seconds=1)
 
@@ -77,11 +79,22 @@ class Between:
         """Of a quiet resource: what its spec refers to has to be looked at."""
         return self.references_due(self.references_of, now)
 
-    def poll_after(self, now: datetime) -> timedelta:
+    def _poll_after(self, now: datetime) -> timedelta:
         """When they are to be read again."""
         if self.references_at is None:
             return timedelta(0)
         return max(self.references_at + self._pause(now) - now, SOONEST)
+
+    @property
+    def whole_pass_at(self) -> datetime:
+        """When a quiet resource is passed over as a whole again."""
+        again = (self.converged_at or datetime.min.replace(tzinfo=UTC)) + RESYNC
+        return again if self.known.verify_at is None else min(again, self.known.verify_at)
+
+    def next_look(self, now: datetime) -> timedelta:
+        """When a resource that nothing happens to is due."""
+        whole = max(self.whole_pass_at - now, SOONEST)
+        return whole if self.references is None else min(whole, self._poll_after(now))
 
     def _pause(self, now: datetime) -> timedelta:
         if self.missing_since is None:

@@ -24,7 +24,8 @@ BACKOFF_MOST_SECONDS = 60.0
 # Convergence mostly waits for the API server: so many times as many resources at once as passes.
 CONVERGING = 4
 
-Pass = Callable[[Key], Awaitable[timedelta | None]]
+Work = Callable[[Key], Awaitable[timedelta | None]]
+"""What is done for a key; it returns when to do so again at the latest, None for not by itself."""
 CanWait = Callable[[Key], bool]
 
 
@@ -38,7 +39,7 @@ class WorkQueue:
 
     def __init__(
         self,
-        reconcile: Pass,
+        reconcile: Work,
         metrics: Metrics | None = None,
         health: Health | None = None,
         can_wait: CanWait = _never,
@@ -148,8 +149,8 @@ class Workers:
 
     def __init__(
         self,
-        reconcile: Pass,
-        converge: Pass,
+        reconcile: Work,
+        converge: Work,
         metrics: Metrics,
         health: Health,
         can_wait: CanWait = _never,

@@ -25,7 +25,7 @@ from maraudersmap_operator.telemetry import Metrics, logger
 
 from .analyst import Analyst
 from .announce import announce
-from .between import SOONEST, Between
+from .between import RESYNC, Between
 from .definition import AGAIN, Definition
 from .known import Budget
 from .looks import Looks
@@ -41,8 +41,6 @@ from .sight import fingerprint, in_time
 # Nothing watches routes.
 ROUTE_POLL = timedelta(seconds=60)
 ROUTE_SOON = timedelta(seconds=5)
-# Everything is looked at again after this long, whatever the watches deliver.
-RESYNC = timedelta(minutes=10)
 # An object that no watch shows is looked at again after this long.
 UNSEEN_RETRY = timedelta(seconds=5)
 UNDONE_RETRY = timedelta(seconds=1)
@@ -143,7 +141,7 @@ class Reconciler:
     def _is_quiet(self, key: Key, now: datetime) -> bool:
         """Nothing that the watches show has changed since a pass that found nothing to do."""
         between = self._between.get(key)
-        if between is None or between.quiet is None or now >= _whole_pass_at(between):
+        if between is None or between.quiet is None or now >= between.whole_pass_at:
             return False
         return between.quiet == self._all_known(fingerprint(self._store, key))
 
@@ -260,7 +258,7 @@ class Reconciler:
                 between.quiet, between.routine, between.references_at = None, False, None
                 return AT_ONCE
             between.references_at = now
-        return _next_look(between, now)
+        return between.next_look(now)
 
     async def _read_again(self, one_pass: Pass, between: Between) -> bool:
         """What the spec refers to, if that is due; True when it is not what was decided on."""
@@ -289,7 +287,7 @@ class Reconciler:
         calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
         between.routine = calm and not busy
         between.quiet = self._all_known(one_pass.fingerprint) if between.routine else None
-        return min([*busy, _next_look(between, now)])
+        return min([*busy, between.next_look(now)])
 
     def _let_go(self, one_pass: Pass, between: Between) -> None:
         """It has converged. A fleet's passes, with all that they have observed, would be most of what this process holds."""
@@ -307,18 +305,6 @@ class Reconciler:
                     await announce(self._cluster, resource, note, self._clock())
             except TimeoutError:
                 logger().warning("event not posted: no answer in time", reason=note.reason)
-
-
-def _whole_pass_at(between: Between) -> datetime:
-    """When a quiet resource is passed over as a whole again."""
-    again = (between.converged_at or datetime.min.replace(tzinfo=UTC)) + RESYNC
-    return again if between.known.verify_at is None else min(again, between.known.verify_at)
-
-
-def _next_look(between: Between, now: datetime) -> timedelta:
-    """When a resource that nothing happens to is due."""
-    whole = max(_whole_pass_at(between) - now, SOONEST)
-    return whole if between.references is None else min(whole, between.poll_after(now))
 
 
 def wish_of(resource: MaraudersMap) -> int:
