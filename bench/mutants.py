@@ -132,7 +132,7 @@ MUTANTS = (
         7,
         "the operator writes replicas that the autoscaler owns",
         "rollout/stable.py",
-        "    if context.spec.autoscaling.enabled and size > 0 and not context.spec.suspend:\n        return\n",
+        "    if context.spec.autoscaling.enabled and size >= max(least, 1) and not context.spec.suspend:\n        return\n",
         "",
     ),
     Mutant(
