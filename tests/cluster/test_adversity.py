@@ -193,6 +193,24 @@ def test_a_lost_label_comes_back_and_the_object_stays_known(well: Scenario, caps
     )  # fmt: skip
 
 
+def test_a_database_pod_without_its_label_is_replaced(well: Scenario, capsys: Any) -> None:
+    """Its StatefulSet lets it go and can make no other of that name."""
+    pod = f"{NAME}-postgres-0"
+    before = well.get("pod", pod)
+    assert before is not None
+    well.do("label", "pod", pod, "app.kubernetes.io/component-")
+
+    def another_is_ready() -> bool:
+        live = well.get("pod", pod)
+        if live is None or live["metadata"]["uid"] == before["metadata"]["uid"]:
+            return False
+        conditions = (live.get("status") or {}).get("conditions") or ()
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    timed(well, another_is_ready, "database pod made again", budgets.HEALED, capsys)
+    well.until_phase("Ready", budgets.HEALED)
+
+
 def test_traffic_returns_although_a_policy_is_denied(well: Scenario, kubectl: Kubectl, capsys: Any) -> None:
     """In the bake: a NetworkPolicy is deleted, admission denies making it again, and the candidate dies."""
     # given

@@ -20,6 +20,7 @@ from .ensure import Ensurer
 from .fates import Fate, State, state_of
 from .generated import ensure_generated_secrets
 from .leaning import redis_read
+from .lost_data import migrate_again
 from .monitoring import ensure_monitoring
 from .prune import prune
 from .references import References
@@ -82,6 +83,7 @@ class Converger:
         ):
             await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
         await hands.lead_through_gateway()
+        await migrate_again(self._subject, hands, status)
         await self._guarded(adopt_jobs(self._subject))
         if unknown:
             return None  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes

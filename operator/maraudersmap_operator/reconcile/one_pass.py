@@ -252,8 +252,8 @@ class Pass:
         for action in forward:
             if ready:
                 await hands.do(action)
-        self.left_undone = hands.left_undone or (bool(forward) and not ready)
         self._between.monitoring = await converger.surround(hands, decision, self.references)
+        self.left_undone = hands.left_undone or (bool(forward) and not ready)
         for fate in await find_strangers(self._subject):
             self._between.fates.note(fate, "", self._now)
         status = self.resource.status

@@ -56,7 +56,7 @@ async def prune(
     store, owner, key = subject.store, subject.owner, subject.key
     gone = _outlived_records(store, key, status, subject.spec.rollout.revision_history_limit)
     unwanted: list[tuple[Kind, Manifest]] = [(CONTROLLER_REVISION, r) for r in gone]
-    migrating = status.candidate.revision if status.candidate else ""
+    migrating = {r.revision for r in (status.candidate or status.stable,) if r is not None}
     unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
     used = may_be_leaned_on(store, owner, status)
@@ -91,9 +91,9 @@ def _outlived_records(store: Store, key: Key, status: MaraudersMapStatus, limit:
     return idle[: max(0, len(idle) - limit)]
 
 
-def _outlived_jobs(store: Store, key: Key, gone: set[str], migrating: str) -> list[Manifest]:
-    """Of each revision only the newest Job is kept, none of revisions that are gone, and none that still runs but that of the
-    revision `migrating`."""
+def _outlived_jobs(store: Store, key: Key, gone: set[str], migrating: set[str]) -> list[Manifest]:
+    """Of each revision only the newest Job is kept, none of revisions that are gone, and none that still runs but those of
+    the revisions `migrating`."""
     jobs = sorted((j for j in store.children(key, JOB) if revision_of(j)), key=attempt_of)
     newest = {revision_of(j): j["metadata"]["name"] for j in jobs}
     return [
@@ -101,7 +101,7 @@ def _outlived_jobs(store: Store, key: Key, gone: set[str], migrating: str) -> li
         for j in jobs
         if revision_of(j) in gone
         or newest[revision_of(j)] != j["metadata"]["name"]
-        or (revision_of(j) != migrating and not has_ended(j))
+        or (revision_of(j) not in migrating and not has_ended(j))
     ]
 
 

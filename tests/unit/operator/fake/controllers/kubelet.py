@@ -48,6 +48,7 @@ class Kubelet(Controller):
     server: ApiServer
     unready: set[str] = field(default_factory=set)
     """Names of pods whose readiness probe fails although they run."""
+    database_away: bool = False
     broken: set[str] = field(default_factory=set)
     """Names of pods whose containers end when they should run."""
     hanging: set[str] = field(default_factory=set)
@@ -233,7 +234,7 @@ class Kubelet(Controller):
             code, reason, words = 0, "Completed", NOTHING_TO_DO
             if "migrate-fails" in wrong:
                 code, reason, words = 1, "Error", "column is missing"
-            elif "migrate-away" in wrong:
+            elif "migrate-away" in wrong or self.database_away:
                 code, reason, words = 75, "Error", "the database cannot be reached"
             elif "migrate-changes" in wrong:
                 words = "1 migration applied"
