@@ -44,6 +44,13 @@ def site_of(place: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
+def whole_site_of(written: str) -> str:
+    """All that one caller may have: the place of an address as `chosen_address` gives it, of IPv6 the whole /48."""
+    place = _place(written) or "unknown"
+    return site_of(place) or place
+
+
+@lru_cache(maxsize=4096)
 def _place(text: str) -> str | None:
     with_port = _WITH_PORT.fullmatch(text.strip('"'))
     bare = (with_port[1] or with_port[2] or "") if with_port else text

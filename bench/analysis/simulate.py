@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from random import Random
 
-from bench.analysis.traffic import Behaviour, answers, binomial, poisson
+from bench.analysis.traffic import Behaviour, Callers, answers, binomial, poisson
 
 from maraudersmap_operator.analysis import Failed, Look, add_look, begin, evaluate, plus, recount
 from maraudersmap_operator.resource.analysis import Analysis
@@ -37,6 +37,8 @@ class Scenario:
     part: float = 0.1  # of the runs asked for
     bad: bool = False  # the candidate must be found; else it must not
     switched: int = 0  # BlueGreen: the candidate gets nothing until that look and everything after it
+    callers: Callers = ()  # who asks, by shares of the requests; empty: not known
+    attack: float = 0.0  # requests a second that one caller more sends to the candidate, and that all fail
 
 
 def steady(stable: Behaviour, candidate: Behaviour) -> Plan:
@@ -69,8 +71,11 @@ def play(scenario: Scenario, rng: Random) -> tuple[float | None, str]:
         for stable, candidate, length in stretches(scenario.plan, now - interval - first, now - first):
             total = poisson(rng, scenario.rate * length)
             theirs = binomial(rng, total, scenario.share) if not switch else total * (now > switch)
-            control = plus(control, answers(rng, total - theirs, stable))
-            trial = plus(trial, answers(rng, theirs, candidate))
+            control = plus(control, answers(rng, total - theirs, stable, scenario.callers))
+            trial = plus(trial, answers(rng, theirs, candidate, scenario.callers))
+        if scenario.attack:
+            failing = poisson(rng, scenario.attack * interval)
+            trial = plus(trial, answers(rng, failing, DOWN, (1.0,)))
         if switch and now - interval == switch:
             comparison = recount(comparison, START + timedelta(seconds=switch))
         comparison = add_look(comparison, Look(control, trial), POLICY, START + timedelta(seconds=now))
@@ -120,6 +125,12 @@ def scenarios() -> list[Scenario]:
     everything = steady(GOOD, DOWN)
     found.append(Scenario("all answers 500, BlueGreen", everything, bad=True, switched=5))
     found.append(Scenario("all answers 500, 3 of 6 pods", everything, share=0.5, bad=True))
+    equal, dominated = (1 / 16,) * 16, (0.5, *(0.5 / 15,) * 15)
+    for callers, whose in ((equal, "16 callers alike"), (dominated, "half of it one caller's")):
+        found.append(Scenario(f"20 % of 500s, 2 of 5 pods, {whose}", fifth, callers=callers, bad=True))
+    for attack in (1.0, 10.0):
+        title = f"one caller whose {attack:g} requests/s to the candidate all fail"
+        found.append(Scenario(title, steady(GOOD, GOOD), callers=equal, attack=attack))
     later = during(200, 1e9, steady(GOOD, Behaviour(errors=0.2)), steady(GOOD, GOOD))
     found.append(Scenario("20 % of 500s from second 200 on", later, looks=80, bad=True))
     return found

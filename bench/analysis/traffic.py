@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from math import erf, exp, log, log1p, sqrt
 from random import Random
 
-from maraudersmap_operator.resource.status_analysis import Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import CALLER_GROUPS, Bucket, Tally
 
+Callers = tuple[float, ...]
 BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0)  # those of the API
 
 
@@ -36,8 +37,8 @@ class Behaviour:
         return self.mean * sqrt(exp(self.sigma**2) - 1)
 
 
-def answers(rng: Random, requests: int, behaviour: Behaviour) -> Tally:
-    """What a revision's counters gain by that many requests."""
+def answers(rng: Random, requests: int, behaviour: Behaviour, callers: Callers = ()) -> Tally:
+    """What a revision's counters gain by that many requests. Each of the callers sees errors as often as the others."""
     buckets, within, before = [], 0, 0.0
     for bound in BOUNDS:
         below = behaviour.within(bound)
@@ -45,14 +46,30 @@ def answers(rng: Random, requests: int, behaviour: Behaviour) -> Tally:
         within += binomial(rng, requests - within, min((below - before) / rest, 1.0) if rest > 0 else 1.0)
         buckets.append(Bucket(le=bound, count=within))
         before = below
+    asked = _split(rng, requests, callers)
+    failed = tuple(binomial(rng, count, behaviour.errors) for count in asked)
     total = requests * behaviour.mean + sqrt(requests) * behaviour.deviation * rng.gauss(0, 1)
     return Tally(
         requests=requests,
-        errors=binomial(rng, requests, behaviour.errors),
+        errors=sum(failed) if failed else binomial(rng, requests, behaviour.errors),
         timed=requests,
         seconds=max(total, 0.0),
         buckets=tuple(buckets),
+        requests_by_callers=asked,
+        errors_by_callers=failed,
     )
+
+
+def _split(rng: Random, requests: int, callers: Callers) -> tuple[int, ...]:
+    """Requests of each group of callers; nothing of callers that are not known."""
+    asked, left, share = [], requests, 1.0
+    for theirs in callers:
+        asked.append(binomial(rng, left, min(theirs / share, 1.0)) if share > 0 else 0)
+        left, share = left - asked[-1], share - theirs
+    if not asked:
+        return ()
+    asked[-1] += left  # what rounding has left over
+    return (*asked, *(0,) * (CALLER_GROUPS - len(asked)))
 
 
 def poisson(rng: Random, mean: float) -> int:

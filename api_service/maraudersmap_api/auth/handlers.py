@@ -21,9 +21,9 @@ from maraudersmap_api.auth.tokens import AccessTokens
 from maraudersmap_api.errors import Conflict, DomainError, Unauthorized, Unavailable
 from maraudersmap_api.http.answers import NO_STORE
 from maraudersmap_api.http.api import Answer, Api, Provider
-from maraudersmap_api.http.callers import EXEMPT
 from maraudersmap_api.http.edge import UNJUDGED, USER_ID
 from maraudersmap_api.http.reading import header, read_object
+from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.parsing import understand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,7 +44,7 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in EXEMPT:
+        if request.path in FOR_MACHINES:
             return await handler(request)
         scheme, _, token = (header(request, "Authorization") or "").partition(" ")
         try:

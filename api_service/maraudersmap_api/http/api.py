@@ -77,7 +77,7 @@ class Api:
         self.operations: list[Operation] = []
 
     def tagged(self, tag: str, *, limited: bool = True, needs_database: bool = True) -> "Routes":
-        """Routes of one subject. `limited` False: exempt from rate limits; see callers.EXEMPT."""
+        """Routes of one subject. `limited` False: exempt from rate limits; see metrics.FOR_MACHINES."""
         return Routes(self, tag, limited=limited, needs_database=needs_database)
 
     def add(

@@ -10,13 +10,13 @@ from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.http.edge import EXTRA_HEADERS, UNJUDGED, USER_ID
 from maraudersmap_api.http.reading import header_lines
 from maraudersmap_api.http.signature import Provider
+from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.parsing import understand
 from maraudersmap_api.infra.ratelimit import Allowance, RateLimiter, refuse_exceeded
 from maraudersmap_api.settings import RateLimits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-EXEMPT = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 SOCKETS = "/ws"
 """Counted by its handler: whose it is shows in the first frame."""
 
@@ -45,7 +45,7 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in EXEMPT or request.get(UNJUDGED, False):
+        if request.path in FOR_MACHINES or request.get(UNJUDGED, False):
             return await handler(request)
         if request.path == SOCKETS and request.method in ("GET", "HEAD"):
             return await handler(request)

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from maraudersmap_api.addresses import whole_site_of
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.heads import doubtful
 from maraudersmap_api.http.problems import malformed_response, problem_response, unquoted
@@ -98,7 +99,8 @@ class Edge:
             if trace is not None:
                 context["traceId"] = trace
             request_context.set(context)
-            log.info("Request received", extra={"context": self._origin(request)})
+            origin = self._origin(request)
+            log.info("Request received", extra={"context": origin})
             error: BaseException | None = None
             try:
                 response = await handler(request)
@@ -121,7 +123,7 @@ class Edge:
                     response.force_close()
                     response.headers["Connection"] = "close"
             context["userId"] = request.get(USER_ID)
-            self._account(request, response.status, time.perf_counter() - started, error)
+            self._account(request, response.status, time.perf_counter() - started, error, origin["ip"])
             return response
 
         return answer if self._around is None else self._around(answer)
@@ -172,9 +174,15 @@ class Edge:
         }
 
     def _account(
-        self, request: web.Request, status: int, seconds: float, error: BaseException | None
+        self,
+        request: web.Request,
+        status: int,
+        seconds: float,
+        error: BaseException | None,
+        address: str | None,
     ) -> None:
-        self._metrics.observe_request(request.method, _route_template(request), status, seconds)
+        caller = whole_site_of(address or "")
+        self._metrics.observe_request(request.method, _route_template(request), status, seconds, caller)
         context: dict[str, Any] = {"duration_ms": round(seconds * 1000, 1), "status": status}
         if error is not None:
             # The whole stack of a bug; of a refusal only where it was decided.

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from maraudersmap_api.http.callers import EXEMPT
 from maraudersmap_api.http.reading import header, route_of
+from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.tracing import Tracing
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-UNTRACED = EXEMPT | {"/ws"}
+UNTRACED = FOR_MACHINES | {"/ws"}
 """Probes and scrapes are not traced; a socket's span would end with it, hours later."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _NONE = "0" * 32

@@ -1,6 +1,8 @@
 """Prometheus metrics. One registry per application, so tests do not share counters."""
 
 import os
+from functools import lru_cache
+from zlib import crc32
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +23,12 @@ MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 UNMATCHED = "unmatched"
 """The `path` of every request that no route knows: raw paths would be labels without end."""
+
+CALLER_GROUPS = 16
+"""Callers are counted by groups of them: a caller each would be labels without end."""
+
+FOR_MACHINES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+"""Asked by the platform, not by users."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -47,6 +55,17 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5),
             registry=self.registry,
         )
+        by_callers = Counter(
+            "http_requests_by_callers_total",
+            "Requests of users answered, by groups of callers; failed: with a status of 500 or more.",
+            ("group", "failed"),
+            registry=self.registry,
+        )
+        # All of them from the start: what a group has not met is a zero, not unknown.
+        self._by_callers = [
+            (by_callers.labels(str(group), "false"), by_callers.labels(str(group), "true"))
+            for group in range(CALLER_GROUPS)
+        ]
         self.incidents_created = Counter(
             "incidents_created_total", "Incidents stored.", registry=self.registry
         )
@@ -139,8 +158,8 @@ class Metrics:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
 
-    def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count one answered request; `path` is a route template or UNMATCHED."""
+    def observe_request(self, method: str, path: str, status: int, seconds: float, caller: str) -> None:
+        """Count one answered request; `path` is a route template or UNMATCHED, `caller` where it came from."""
         key = (method, path, status)
         series = self._series.get(key)
         if series is None:
@@ -154,6 +173,8 @@ class Metrics:
         series[0].inc()
         if status != 101:  # a WebSocket: how long somebody stayed does not show how fast we are
             series[1].observe(seconds)
+        if path not in FOR_MACHINES:
+            self._by_callers[_group_of(caller)][status >= 500].inc()
 
     def render(self) -> bytes:
         """The text exposition format; of all workers together when there are several (see workers.py)."""
@@ -162,3 +183,9 @@ class Metrics:
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]
             return generate_latest(together)
         return generate_latest(self.registry)
+
+
+@lru_cache(maxsize=4096)
+def _group_of(caller: str) -> int:
+    """The same on every pod, or sums over pods would mix callers."""
+    return crc32(caller.encode()) % CALLER_GROUPS

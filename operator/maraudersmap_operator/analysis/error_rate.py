@@ -6,6 +6,7 @@ from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison, Tally
 
+from .callers import others, seconded
 from .e_values import RARELY, log_evidence, log_evidence_against, telling
 from .limits import BAD_LOOKS, FALSE_ALARM, WITHIN_LIMIT_ALARM, comparable, needed, too_few
 from .result import Failed, Passed, Result
@@ -40,6 +41,10 @@ def find(comparison: Comparison, analysis: Analysis) -> Result:
             log_evidence(control, trial, 0, RARELY) >= least
             and log_evidence(control, trial, margin, RARELY) >= within
         )
+        rest = others(comparison) if sure else None
+        if rest is not None and not seconded(rest, comparison.control, margin, comparison.window):
+            sure = False
+            message += f"; nearly all of them are one caller's, {rest} of the other callers' {rest.total}"
     return (
         Failed(Reason.ERROR_RATE, message)
         if sure and comparison.error_looks >= BAD_LOOKS

@@ -11,7 +11,8 @@ from .e_values import Share
 
 
 def plus(left: Tally, right: Tally) -> Tally:
-    """Both together. Of the histogram only the bounds that both know are kept; one without requests knows all."""
+    """Both together. Of the histogram only the bounds that both know are kept, and callers only if both know them; one
+    without requests knows all."""
     if not left.timed:
         buckets = right.buckets
     elif not right.timed:
@@ -23,12 +24,21 @@ def plus(left: Tally, right: Tally) -> Tally:
             for bucket in left.buckets
             if bucket.le in counts
         )
+    if not left.requests:
+        asked, failed = right.requests_by_callers, right.errors_by_callers
+    elif not right.requests:
+        asked, failed = left.requests_by_callers, left.errors_by_callers
+    else:
+        asked = _sums(left.requests_by_callers, right.requests_by_callers)
+        failed = _sums(left.errors_by_callers, right.errors_by_callers)
     return Tally(
         requests=left.requests + right.requests,
         errors=left.errors + right.errors,
         timed=left.timed + right.timed,
         seconds=round(left.seconds + right.seconds, 6),
         buckets=buckets,
+        requests_by_callers=asked,
+        errors_by_callers=failed,
     )
 
 
@@ -48,6 +58,8 @@ def increase(before: Tally, after: Tally) -> Tally:
             Bucket(le=new.le, count=new.count - old.count)
             for old, new in zip(before.buckets, after.buckets, strict=True)
         ),
+        requests_by_callers=_differences(before.requests_by_callers, after.requests_by_callers),
+        errors_by_callers=_differences(before.errors_by_callers, after.errors_by_callers),
     )
 
 
@@ -59,6 +71,8 @@ def halved(tally: Tally) -> Tally:
         timed=tally.timed // 2,
         seconds=round(tally.seconds / 2, 6),
         buckets=tuple(Bucket(le=bucket.le, count=bucket.count // 2) for bucket in tally.buckets),
+        requests_by_callers=tuple(count // 2 for count in tally.requests_by_callers),
+        errors_by_callers=tuple(count // 2 for count in tally.errors_by_callers),
     )
 
 
@@ -95,6 +109,8 @@ def mean(tally: Tally) -> float:
 def _started_again(before: Tally, after: Tally) -> bool:
     if [bucket.le for bucket in before.buckets] != [bucket.le for bucket in after.buckets]:
         return True
+    if len(before.requests_by_callers) != len(after.requests_by_callers):
+        return True
     return any(new < old for old, new in zip(_parts(before), _parts(after), strict=True))
 
 
@@ -102,4 +118,17 @@ def _parts(tally: Tally) -> list[int]:
     """What can only grow by itself: sums alone could hide that one part of them went down."""
     within = [0, *(bucket.count for bucket in tally.buckets), tally.timed]
     between = (upper - lower for lower, upper in pairwise(within))
-    return [tally.errors, tally.requests - tally.errors, *between]
+    fine = (
+        asked - failed
+        for asked, failed in zip(tally.requests_by_callers, tally.errors_by_callers, strict=True)
+    )
+    return [tally.errors, tally.requests - tally.errors, *between, *tally.errors_by_callers, *fine]
+
+
+def _sums(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    """One by one; nothing when either side knows nothing of callers, or of other groups of them."""
+    return tuple(a + b for a, b in zip(left, right, strict=True)) if len(left) == len(right) else ()
+
+
+def _differences(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(new - old for old, new in zip(before, after, strict=True))

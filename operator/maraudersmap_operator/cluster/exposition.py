@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from maraudersmap_operator.analysis import thinned
-from maraudersmap_operator.resource.status_analysis import Bucket, Tally
+from maraudersmap_operator.resource.status_analysis import CALLER_GROUPS, Bucket, Tally
 
 REQUESTS = "http_requests_total"
 DURATIONS = "http_request_duration_seconds"
+CALLERS = "http_requests_by_callers_total"
 DEPENDENCY_UP = "dependency_up"
 # They are named in the status: no other word of a pod's gets there.
 DEPENDENCIES = frozenset({"database", "cache"})
@@ -54,7 +55,7 @@ def read_metrics(text: str) -> Reading:
     series = [
         one
         for one in everything
-        if one.name != DEPENDENCY_UP and not _is_for_machines(one.labels.get("path", ""))
+        if one.name not in (DEPENDENCY_UP, CALLERS) and not _is_for_machines(one.labels.get("path", ""))
     ]
     requests: Counter[str] = Counter()
     for one in series:
@@ -63,19 +64,24 @@ def read_metrics(text: str) -> Reading:
     upgrades = {one.labels.get("path") for one in series if one.labels.get("status") == "101"}
     durations = [one for one in series if one.name != REQUESTS and one.labels.get("path") not in upgrades]
     timed = sum(int(one.value) for one in durations if one.name == f"{DURATIONS}_count")
+    callers = _callers(one for one in everything if one.name == CALLERS)
     tally = Tally(
         requests=requests.total(),
         errors=sum(count for status, count in requests.items() if _is_error(status)),
         timed=timed,
         seconds=sum(one.value for one in durations if one.name == f"{DURATIONS}_sum"),
         buckets=thinned(_buckets(durations, timed)),
+        requests_by_callers=tuple(sum(group) for group in callers),
+        errors_by_callers=tuple(failed for _, failed in callers),
     )
     down = (one for one in everything if one.name == DEPENDENCY_UP and one.value == 0)
     return Reading(tally, DEPENDENCIES & {one.labels.get("dependency", "") for one in down})
 
 
 def _series(text: str) -> Iterator[Series]:
-    lines = [line for line in text.splitlines() if line.startswith((REQUESTS, DURATIONS, DEPENDENCY_UP))]
+    lines = [
+        line for line in text.splitlines() if line.startswith((REQUESTS, DURATIONS, CALLERS, DEPENDENCY_UP))
+    ]
     if len(lines) > MAX_LINES or any(len(line) > MAX_LINE for line in lines):
         raise Unreadable("more metrics than the API has")
     try:
@@ -101,6 +107,17 @@ def _buckets(durations: list[Series], timed: int) -> tuple[Bucket, ...]:
     if within != sorted(within):
         raise Unreadable(f"{DURATIONS} has a bucket that holds more than the next one")
     return buckets
+
+
+def _callers(series: Iterable[Series]) -> list[tuple[int, int]]:
+    """Of each group of callers, requests that did not fail and those that did; none when the groups are not ours."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in series:
+        counts[one.labels.get("group", ""), one.labels.get("failed", "")] += int(one.value)
+    groups = [str(group) for group in range(CALLER_GROUPS)]
+    if not counts or {group for group, _ in counts} - {*groups}:
+        return []
+    return [(counts[group, "false"], counts[group, "true"]) for group in groups]
 
 
 def _bound(text: str) -> float:

@@ -33,6 +33,14 @@ MOVED: Final = {
     "migrationAttempt": "memory.migrations.attempt",
     "analysis": "memory.analysis",
 }
+# Parts that v0.1.0 leaves as it finds them: where it has written the rest, they are of another time.
+_NOT_RENEWED: Final = {
+    "analysis": [
+        f"{side}.{counts}"
+        for side in ("control", "trial")
+        for counts in ("requestsByCallers", "errorsByCallers")
+    ],
+}
 # What v0.1.0 does not write cannot be required of it.
 _UNKNOWN_TO_V0_1_0: Final = frozenset(new.split(".")[0] for new in MOVED.values())
 
@@ -45,7 +53,11 @@ def from_old_places(status: Mapping[str, Any]) -> Json:
     found = {key: value for key, value in candidate.items() if key not in MOVED}
     for old, new in MOVED.items():
         # What is in no old place was forgotten by v0.1.0 on purpose.
-        found = _with(found, new.split("."), candidate.get(old))
+        value = candidate.get(old)
+        if value != _at(candidate, new):
+            for part in _NOT_RENEWED.get(old, ()):
+                value = _with(value, part.split("."), None) if _at(value, part) is not None else value
+        found = _with(found, new.split("."), value)
     return {**status, "candidate": found}
 
 
@@ -72,19 +84,23 @@ def declared_in_both_places(schema: Json) -> Json:
 
 
 def without_another_place(lost: set[str]) -> set[str]:
-    """Of paths that a definition has no place for, those that their other place does not keep either."""
+    """Of paths that a definition has no place for, those that their other place does not keep either.
+
+    A place that keeps all but a part of it loses that part, not the whole.
+    """
 
     def is_lost(place: str) -> bool:
-        return any(_within(path, place) for path in lost)
+        return any(_within(place, path) for path in lost)
 
     # Beside other old places, what is missing in one counts as forgotten.
     old_ones_gone = all(is_lost(old) for old, _ in _paths())
     kept = set()
     for old, new in _paths():
-        if not is_lost(old):
-            kept |= {path for path in lost if _within(path, new)}
-        if old_ones_gone and not is_lost(new):
-            kept |= {path for path in lost if _within(path, old)}
+        kept |= {path for path in lost if _within(path, new) and not is_lost(old + path.removeprefix(new))}
+        if old_ones_gone:
+            kept |= {
+                path for path in lost if _within(path, old) and not is_lost(new + path.removeprefix(old))
+            }
     return lost - kept
 
 

@@ -10,6 +10,7 @@ from maraudersmap_operator.resource.analysis import MAX_QUERIES
 from maraudersmap_operator.resource.status_model import MicroTime, StatusModel
 
 MAX_BUCKETS = 12
+CALLER_GROUPS = 16
 MAX_QUERY_ERROR = 256
 MAX_DISTURBED = 64
 
@@ -19,6 +20,10 @@ Count = Annotated[int, Field(ge=0)]
 class Bucket(StatusModel):
     le: float = Field(description="Upper bound in seconds, inclusive.")
     count: Count = Field(description="Requests that took no longer.")
+
+
+def _is_empty(counts: tuple[int, ...]) -> bool:
+    return not counts
 
 
 class Tally(StatusModel):
@@ -32,6 +37,19 @@ class Tally(StatusModel):
         default=(),
         max_length=MAX_BUCKETS,
         description="How many of them took no longer than each bound; the bounds ascend.",
+    )
+    # v0.1.0 has no place for these two; where they are not known they are not stored, and nothing is lost.
+    requests_by_callers: tuple[Count, ...] = Field(
+        default=(),
+        max_length=CALLER_GROUPS,
+        exclude_if=_is_empty,
+        description="Answered requests of each group of callers; absent where the pods do not report it.",
+    )
+    errors_by_callers: tuple[Count, ...] = Field(
+        default=(),
+        max_length=CALLER_GROUPS,
+        exclude_if=_is_empty,
+        description="Of those, with a status of 500 or more.",
     )
 
 

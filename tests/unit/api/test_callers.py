@@ -2,7 +2,7 @@
 
 import pytest
 
-from maraudersmap_api.addresses import ClientAddress, client_address, site_of
+from maraudersmap_api.addresses import ClientAddress, client_address, site_of, whole_site_of
 from maraudersmap_api.auth.throttle import LoginThrottle
 from maraudersmap_api.errors import RateLimited, Unauthorized, Unavailable
 from maraudersmap_api.infra import ratelimit
@@ -39,6 +39,22 @@ from maraudersmap_api.infra.redis import CacheAway
 )
 def test_the_address_that_counts(peer: str, forwarded: list[str], proxies: int, counted: str) -> None:
     assert client_address(peer, forwarded, proxies) == counted
+
+
+@pytest.mark.parametrize(
+    ("written", "whole"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:56789", "192.0.2.1"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("[2001:db8:1:ffff::1]:443", "2001:db8:1::/48"),
+        ("64:ff9b::1.2.3.4", "1.2.3.4"),
+        ("", "unknown"),
+        ("owl post", "unknown"),
+    ],
+)
+def test_all_that_one_caller_may_have(written: str, whole: str) -> None:
+    assert whole_site_of(written) == whole
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import logging
 import pytest
 from tests.unit.api.conftest import Answer, TinyServer
 
+from maraudersmap_api.infra.metrics import Metrics
+
 EXPECTED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -199,6 +201,26 @@ async def test_paths_in_metrics_are_route_templates_and_unknown_ones_share_a_lab
     assert "TRACE" not in text
 
 
+def test_callers_are_counted_in_groups_that_are_the_same_everywhere() -> None:
+    def groups(*callers: str, path: str = "/x", status: int = 200) -> dict[str, str]:
+        metrics = Metrics()
+        for caller in callers:
+            metrics.observe_request("GET", path, status, 0.02, caller)
+        lines = [
+            line
+            for line in metrics.render().decode().splitlines()
+            if line.startswith("http_requests_by_callers")
+        ]
+        assert len(lines) == 32
+        return {name: value for name, value in (line.split(" ") for line in lines) if value != "0.0"}
+
+    name = 'http_requests_by_callers_total{{failed="{}",group="7"}}'
+    assert groups("192.0.2.1", "192.0.2.1") == {name.format("false"): "2.0"}
+    assert groups("192.0.2.1", status=500) == {name.format("true"): "1.0"}
+    assert groups("192.0.2.1", path="/health/ready", status=503) == {}
+    assert len(groups(*(f"192.0.2.{n}" for n in range(256)))) == 16
+
+
 def test_the_buckets_that_were_asked_for(tiny_metrics: str) -> None:
     found = [part.split('"')[0] for part in tiny_metrics.split('le="')[1:]]
 
@@ -207,10 +229,8 @@ def test_the_buckets_that_were_asked_for(tiny_metrics: str) -> None:
 
 @pytest.fixture
 def tiny_metrics() -> str:
-    from maraudersmap_api.infra.metrics import Metrics
-
     metrics = Metrics()
-    metrics.observe_request("GET", "/x", 200, 0.02)
+    metrics.observe_request("GET", "/x", 200, 0.02, "192.0.2.1")
     return "\n".join(
         line for line in metrics.render().decode().splitlines() if "request_duration_seconds_bucket" in line
     )

@@ -25,6 +25,10 @@ class App:
             "http_request_duration_seconds", "x", labels, buckets=buckets, registry=self.registry
         )
 
+        self.callers = Counter(
+            "http_requests_by_callers_total", "x", ("group", "failed"), registry=self.registry
+        )
+
     def answer(self, path: str, status: int = 200, seconds: float = 0.0625, times: int = 1) -> None:
         for _ in range(times):
             self.requests.labels("GET", path, str(status)).inc()
@@ -48,6 +52,25 @@ def test_requests_of_all_routes_add_up() -> None:
         seconds=2.75,
         buckets=(Bucket(le=0.1, count=4), Bucket(le=1.0, count=5)),
     )
+
+
+def test_requests_are_counted_by_groups_of_callers() -> None:
+    app = App()
+    app.callers.labels("0", "false").inc(5)
+    app.callers.labels("0", "true").inc(2)
+    app.callers.labels("15", "false").inc(1)
+    tally = read_tally(app.text)
+    assert tally.requests_by_callers == (7, *(0,) * 14, 1)
+    assert tally.errors_by_callers == (2, *(0,) * 15)
+    assert (tally.requests, tally.timed) == (0, 0)
+
+
+@pytest.mark.parametrize("group", ["16", "-1", "", "x"])
+def test_other_groups_of_callers_are_as_good_as_none(group: str) -> None:
+    app = App()
+    app.callers.labels("0", "false").inc(5)
+    app.callers.labels(group, "false").inc()
+    assert read_tally(app.text) == Tally()
 
 
 def test_what_machines_ask_does_not_count() -> None:

@@ -13,7 +13,7 @@ from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.settings import load_settings
 from maraudersmap_operator.cluster.exposition import Reading, read_metrics
 from maraudersmap_operator.cluster.scrape import Target, scrape
-from maraudersmap_operator.resource.status_analysis import Tally
+from maraudersmap_operator.resource.status_analysis import CALLER_GROUPS, Tally
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ async def test_users_requests_are_counted_and_probes_are_not(api: int) -> None:
             async with asyncio.timeout(PATIENCE), client.get(path) as response:
                 return response.status
 
-        assert (await reading(api)).tally == Tally()
+        nobody = (0,) * CALLER_GROUPS
+        assert (await reading(api)).tally == Tally(requests_by_callers=nobody, errors_by_callers=nobody)
         for path in ("/health", "/health/live", "/health/ready", "/metrics"):
             await get(path)
         assert (await reading(api)).tally.requests == 0
@@ -54,6 +55,9 @@ async def test_users_requests_are_counted_and_probes_are_not(api: int) -> None:
     # Without a database a login cannot be tried.
     assert [status for status in statuses if status >= 500] == [503]
     assert found.errors == 1
+    # All of them from one address.
+    assert [count for count in found.requests_by_callers if count] == [4]
+    assert [count for count in found.errors_by_callers if count] == [1]
     assert tuple(bucket.le for bucket in found.buckets) == BOUNDS
     assert found.seconds > 0
 

@@ -16,9 +16,12 @@ BOUNDS = (0.1, 1.0)
 def tallies(draw: st.DrawFn) -> Tally:
     """What one pod could show."""
     errors, fine, quick, middling, slow = (draw(st.integers(0, 50)) for _ in range(5))
+    first, failed = draw(st.integers(0, fine)), draw(st.integers(0, errors))
     return Tally(
         requests=errors + fine,
         errors=errors,
+        requests_by_callers=(first + failed, fine - first + errors - failed),
+        errors_by_callers=(failed, errors - failed),
         timed=quick + middling + slow,
         seconds=draw(st.floats(0, 100)),
         buckets=(Bucket(le=0.1, count=quick), Bucket(le=1.0, count=quick + middling)),
@@ -27,6 +30,9 @@ def tallies(draw: st.DrawFn) -> Tally:
 
 def is_sane(tally: Tally) -> bool:
     counts = [0, *(bucket.count for bucket in tally.buckets), tally.timed]
+    shares = zip(tally.errors_by_callers, tally.requests_by_callers, strict=True)
+    if not all(0 <= failed <= asked for failed, asked in shares):
+        return False
     return counts == sorted(counts) and 0 <= tally.errors <= tally.requests and tally.seconds >= 0
 
 
@@ -60,6 +66,26 @@ def test_a_restarted_pod_counts_from_its_own_zero() -> None:
 def test_other_bounds_are_another_process() -> None:
     before = Tally(requests=5, timed=5, buckets=(Bucket(le=0.1, count=5),))
     after = Tally(requests=9, timed=9, buckets=(Bucket(le=0.25, count=9),))
+    assert increase(before, after) == after
+
+
+def test_callers_of_a_sum_are_known_when_both_sides_know_them() -> None:
+    known = Tally(requests=3, requests_by_callers=(1, 2), errors_by_callers=(0, 1))
+    assert plus(known, known).requests_by_callers == (2, 4)
+    assert plus(known, known).errors_by_callers == (0, 2)
+    assert plus(Tally(), known) == plus(known, Tally()) == known
+    assert plus(known, Tally(requests=1)).requests_by_callers == ()
+    assert plus(known, Tally(requests=1, requests_by_callers=(1,))).requests_by_callers == ()
+
+
+def test_fewer_requests_of_one_caller_are_another_process() -> None:
+    before = Tally(requests=3, requests_by_callers=(3, 0), errors_by_callers=(0, 0))
+    after = Tally(requests=9, requests_by_callers=(2, 7), errors_by_callers=(0, 0))
+    assert increase(before, after) == after
+    assert increase(Tally(requests=1), after) == after
+    # As many of one caller, but fewer that were fine.
+    before = Tally(requests=2, errors=0, requests_by_callers=(1, 1), errors_by_callers=(0, 0))
+    after = Tally(requests=3, errors=1, requests_by_callers=(2, 1), errors_by_callers=(0, 1))
     assert increase(before, after) == after
 
 

@@ -67,6 +67,30 @@ def test_what_the_first_release_has_forgotten_stays_forgotten() -> None:
     assert at(read, "memory.failures.pullErrorSince") is None
 
 
+def test_counts_that_the_first_release_does_not_know_are_of_the_time_before_it_wrote() -> None:
+    """It carries them along as well, and counts on: whose the new errors are it does not know."""
+    ours = copied(ON_TRIAL["bluegreen-baking"])
+    ours["candidate"]["analysis"]["trial"] |= {"requestsByCallers": [7, 0], "errorsByCallers": [1, 0]}
+    stored = dump(read_status(ours | {"candidate": _both(ours["candidate"])})[0])
+    assert at(stored["candidate"], "memory.analysis.trial.errorsByCallers") == [1, 0]
+    assert at(stored["candidate"], "analysis.trial.errorsByCallers") == [1, 0]
+    # nothing else has written
+    assert dump(read_status(stored)[0]) == stored
+    # then v0.1.0 has
+    analysis = stored["candidate"]["analysis"]
+    trial = analysis["trial"] | {"requests": analysis["trial"]["requests"] + 5}
+    stored["candidate"]["analysis"] = analysis | {"trial": trial}
+    read = dump(read_status(stored)[0])["candidate"]
+    assert at(read, "memory.analysis.trial.requests") == at(stored["candidate"], "analysis.trial.requests")
+    assert at(read, "memory.analysis.trial.requestsByCallers") is None
+    assert at(read, "memory.analysis.trial.errorsByCallers") is None
+
+
+def _both(candidate: dict[str, Any]) -> dict[str, Any]:
+    """With the comparison in the new place as well."""
+    return candidate | {"memory": {"analysis": copied(candidate["analysis"])}}
+
+
 def test_what_cannot_be_read_in_an_old_place_is_left_out_alone() -> None:
     stored = copied(ON_TRIAL["bluegreen-baking"])
     stored["candidate"]["controlsHurtSince"] = "yesterday"
@@ -96,6 +120,8 @@ def test_only_what_is_new_has_no_place_in_the_first_release_s_definition() -> No
     assert not {f"status.candidate.{place}" for place in (*MOVED, *MOVED.values())} & set(lost)
     assert "status.candidate.memory" not in lost
     assert "status.candidate.memory.progress.unwatchedSeconds" in lost
+    # a part of what it does keep: the whole is not lost with it
+    assert "status.candidate.analysis.trial.errorsByCallers" in lost
     # and what neither place keeps is lost: one name may begin with another (controls)
     declared = copied(first_release())
     del declared["properties"]["candidate"]["properties"]["controlsHurtSince"]
@@ -110,6 +136,22 @@ def test_a_definition_without_the_old_places_has_a_place_for_everything() -> Non
     for old in MOVED:
         del declared["properties"]["candidate"]["properties"][old]
     assert Declared(declared).no_place_for() == ()
+
+
+def test_a_part_without_a_place_is_lost_alone_and_only_if_the_other_place_has_none_either() -> None:
+    parts = {
+        place: f"status.candidate.{place}.trial.errorsByCallers" for place in ("analysis", "memory.analysis")
+    }
+    declared = copied(status_schema())
+    candidate = declared["properties"]["candidate"]["properties"]
+    del candidate["memory"]["properties"]["analysis"]["properties"]["trial"]["properties"]["errorsByCallers"]
+    assert Declared(declared).no_place_for() == ()
+    del candidate["analysis"]["properties"]["trial"]["properties"]["errorsByCallers"]
+    assert Declared(declared).no_place_for() == (parts["analysis"], parts["memory.analysis"])
+    # and without any old place, nothing is kept there either
+    for old in MOVED:
+        del candidate[old]
+    assert Declared(declared).no_place_for() == (parts["memory.analysis"],)
 
 
 def test_a_definition_without_one_old_place_has_no_place_for_that() -> None:
