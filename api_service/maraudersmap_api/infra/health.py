@@ -5,6 +5,7 @@ a dependency unhealthy; the first success turns it healthy again, because servin
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -124,7 +125,8 @@ class Monitor:
             self._complained = self.reason = None
         self.last_round = time.monotonic()
         if self.verdict.health is not before:
-            log.info(
+            log.log(
+                logging.INFO if self.verdict.health is Health.HEALTHY else logging.WARNING,
                 f"The {self.dependency} is {self.verdict.health}",
                 extra={"context": {"dependency": self.dependency.value}},
             )

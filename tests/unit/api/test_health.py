@@ -1,6 +1,7 @@
 """Health: what turns a dependency, what readiness makes of it, and what counts against the process itself."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -62,7 +63,9 @@ def test_draining_is_never_ready() -> None:
     assert readiness(checks, USUAL, draining=True) is Readiness.NOT_READY
 
 
-async def test_a_monitor_reports_turns_only_and_survives_whatever_a_check_raises() -> None:
+async def test_a_monitor_reports_turns_only_and_survives_whatever_a_check_raises(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     turns: list[Health] = []
     outcomes: list[Exception | None] = [None, OSError("down"), RuntimeError("odd"), TimeoutError(), None]
 
@@ -72,10 +75,16 @@ async def test_a_monitor_reports_turns_only_and_survives_whatever_a_check_raises
             raise outcome
 
     monitor = Monitor(DATABASE, check, lambda _, health: turns.append(health))
-    for _ in range(5):
-        await monitor.round()
+    with caplog.at_level(logging.INFO, "maraudersmap"):
+        for _ in range(5):
+            await monitor.round()
 
     assert turns == [Health.HEALTHY, Health.UNHEALTHY, Health.HEALTHY]
+    assert [(line.levelname, line.message) for line in caplog.records if " is " in line.message] == [
+        ("INFO", "The database is healthy"),
+        ("WARNING", "The database is unhealthy"),
+        ("INFO", "The database is healthy"),
+    ]
 
 
 async def test_dependencies_never_make_the_process_ill_but_a_lost_task_does() -> None:
