@@ -9,6 +9,41 @@ from tests.component.conftest import Api, readiness, run, running_api, until
 from maraudersmap_api.infra.migrate import migrate, revert, shipped_migrations
 
 ANSWERED_WITHIN_SECONDS = 3.0
+SESSION = {"email": "moody@hogwarts.edu", "password": "I solemnly swear"}
+EVERYTHING: tuple[tuple[str, str, object], ...] = (
+    ("POST", "/api/auth/login", SESSION),
+    ("POST", "/api/auth/register", {**SESSION, "firstName": "A", "lastName": "M"}),
+    ("POST", "/api/auth/refresh", {"refreshToken": "x" * 86}),
+    ("POST", "/api/auth/logout", {"refreshToken": "x" * 86}),
+    (
+        "PUT",
+        "/api/auth/change-password",
+        {"currentPassword": "I solemnly swear", "newPassword": "managed it"},
+    ),
+    ("GET", "/api/incidents/1", None),
+    ("GET", "/api/incidents/1/history", None),
+    ("GET", "/api/incidents/1/comments", None),
+    ("POST", "/api/incidents/1/comments", {"content": "x"}),
+    ("DELETE", "/api/incidents/1/comments/1", None),
+    ("POST", "/api/incidents/1/resolve", None),
+    ("POST", "/api/incidents/1/reopen", None),
+    ("DELETE", "/api/incidents/1", None),
+    ("GET", "/api/incidents/search/facets", None),
+    ("GET", "/api/incidents/search/facets?search=prank", None),
+    ("GET", "/api/incidents/autocomplete?q=prank", None),
+    ("GET", "/api/analytics/overview", None),
+    ("GET", "/api/analytics/trends", None),
+    ("GET", "/api/analytics/leaderboard", None),
+    ("GET", "/api/analytics/heatmap", None),
+    ("GET", "/api/analytics/export.csv", None),
+    ("GET", "/api/notifications", None),
+    ("GET", "/api/notifications/unread/count", None),
+    ("POST", "/api/notifications/1/read", None),
+    ("POST", "/api/notifications/read-all", None),
+    ("DELETE", "/api/notifications/1", None),
+    ("GET", "/api/presence/incidents/1", None),
+)
+"""What asks the database for its answer, each in another way."""
 
 
 async def test_reads_go_on_beside_a_row_that_somebody_holds(database: str) -> None:
@@ -106,8 +141,12 @@ async def test_a_frozen_database_is_a_503_within_three_seconds(own_postgres: Loc
 
         await asyncio.to_thread(own_postgres.pause)
         try:
+            # While the breaker is closed: each waits for the database itself.
+            found = await asyncio.gather(*(timed(*request) for request in EVERYTHING))
+            assert [status for status, _ in found] == [503] * len(EVERYTHING)
+            assert max(seconds for _, seconds in found) < ANSWERED_WITHIN_SECONDS
             body = {"title": "x", "location": "HOGWARTS"}
-            for _ in range(2):  # before and after the breaker has opened
+            for _ in range(2):
                 found = await asyncio.gather(
                     *(timed("GET", f"/api/incidents?limit={n}") for n in range(1, 9)),
                     *(timed("POST", "/api/incidents", body) for _ in range(8)),

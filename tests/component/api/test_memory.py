@@ -16,6 +16,8 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+import pytest
+from dev import hostile
 from tests.component.api.test_process import free_port, wait_ready
 from tests.component.conftest import PASSWORD, PATIENCE_SECONDS, environment, program, until
 
@@ -113,30 +115,36 @@ async def test_thirty_readers_that_never_read(database: str) -> None:
     """Lists and exports, asked for by clients that take nothing; everybody else is served meanwhile."""
     async with serving(database, 200) as served, AsyncExitStack() as stack:
         for number in range(30):
-            path = "/api/incidents?limit=100" if number % 2 else "/api/analytics/export.csv"
-            reader = stack.enter_context(socket.socket())
-            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            reader.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(reader, ("127.0.0.1", served.port))
-            head = f"GET {path} HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer {served.token}\r\n\r\n"
-            reader.send(head.encode())
-            await _answering(reader)
+            await _asked(
+                stack, served, "/api/incidents?limit=100" if number % 2 else "/api/analytics/export.csv"
+            )
 
         async with served.http.get("/api/incidents?limit=100&page=2", headers=served.bearer) as reply:
             assert len((await reply.json())["data"]) == 100
         assert served.peak() < MOST
 
 
-async def _answering(reader: socket.socket) -> None:
-    """Wait until there is something to be read, and do not read it."""
+async def _asked(stack: AsyncExitStack, served: Served, path: str) -> None:
+    """Ask, wait until the answer has begun to come, and take nothing of it."""
+    head = f"GET {path} HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer {served.token}\r\n\r\n"
+    await _untaken(stack, served, head.encode())
 
-    async def holds() -> bool:
+
+async def _untaken(stack: AsyncExitStack, served: Served, sent: bytes, *, least: int = 1) -> None:
+    """Send this on a connection of its own, wait until so many bytes could be read, and read none."""
+    reader = stack.enter_context(socket.socket())
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(reader, ("127.0.0.1", served.port))
+    reader.send(sent)
+
+    async def come() -> bool:
         try:
-            return bool(reader.recv(1, socket.MSG_PEEK))
+            return len(reader.recv(least, socket.MSG_PEEK)) == least
         except BlockingIOError:
             return False
 
-    await until(holds)
+    await until(come)
 
 
 async def test_ten_sockets_catching_up_on_a_thousand_heavy_events(database: str) -> None:
@@ -222,4 +230,55 @@ async def test_thirty_bodies_of_nearly_the_greatest_size(database: str) -> None:
 
         # Refused, if at all, by the database's line: it takes 2.5 s of each other, and no memory.
         assert {line.split()[1] for line in lines} in ({b"201"}, {b"201", b"503"})
+        assert served.peak() < MOST
+
+
+@pytest.mark.extended
+async def test_thirty_readers_of_a_hundred_heavy_comments(database: str) -> None:
+    """2 MB an answer: half of them are read, the others never."""
+    async with serving(database, 1) as served, AsyncExitStack() as stack:
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            """INSERT INTO comments (incident_id, author_id, content)
+               SELECT i.id, i.reported_by, repeat('🦉', 5000) FROM incidents i, generate_series(1, 100)"""
+        )
+        await connection.close()
+        path = "/api/incidents/1/comments?limit=100"
+        for _ in range(15):
+            await _asked(stack, served, path)
+
+        async def read() -> int:
+            async with served.http.get(path, headers=served.bearer) as reply:
+                return len((await reply.json())["data"])
+
+        assert await asyncio.gather(*(read() for _ in range(15))) == [100] * 15
+        assert served.peak() < MOST
+
+
+@pytest.mark.extended
+async def test_ten_people_catching_up_who_take_nothing(database: str) -> None:
+    """Each has an allowance of their own, and none reads what it brings."""
+    async with serving(database, 100) as served, AsyncExitStack() as stack:
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            """INSERT INTO events (type, incident_id, payload)
+               SELECT 'incident:updated', i.id, '{}' FROM generate_series(1, 10) n, incidents i ORDER BY n, i.id"""
+        )
+        first = await connection.fetchval("SELECT min(id) FROM events")
+        for number in range(10):
+            account = {"email": f"auror{number}@hogwarts.edu", "password": PASSWORD}
+            names = {"firstName": "A", "lastName": "B"}
+            async with served.http.post("/api/auth/register", json={**account, **names}) as reply:
+                assert reply.status == 201
+        await connection.execute("UPDATE users SET role = 'AUROR'")
+        await connection.close()
+        for number in range(10):
+            account = {"email": f"auror{number}@hogwarts.edu", "password": PASSWORD}
+            async with served.http.post("/api/auth/login", json=account) as reply:
+                token = (await reply.json())["accessToken"]
+            auth = json.dumps({"type": "auth", "token": token, "since": first})
+            await _untaken(stack, served, hostile.handshake() + hostile.text_frame(auth.encode()), least=2048)
+
+        async with served.http.get("/api/incidents?limit=100", headers=served.bearer) as reply:
+            assert len((await reply.json())["data"]) == 100
         assert served.peak() < MOST
