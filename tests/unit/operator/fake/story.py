@@ -39,6 +39,7 @@ from maraudersmap_operator.cluster.kinds import (
     Kind,
 )
 from maraudersmap_operator.resource.names import MANAGER
+from maraudersmap_operator.watch.kinds import LOOK_SECONDS
 
 from . import schema
 from .faults import Call, Effect
@@ -87,6 +88,7 @@ class Player:
         self.invariants = invariants
         self._backups: list[Manifest] = []
         self._taken_out: dict[str, Manifest] = {}
+        self._unnoticed = 0.0
         self._disowned: list[tuple[Kind, str, str, list[Manifest]]] = []
         loop.every_tick.append(self._back_up)
         self._ticks = 0
@@ -351,6 +353,7 @@ class Player:
                 self.loop.server.withdraw(kind)
             else:
                 self.loop.server.served.add(kind)
+        self._unnoticed = LOOK_SECONDS
         self.invariants.disturbed(0)
 
     def _allow(self, dice: random.Random) -> None:
@@ -475,7 +478,7 @@ class Player:
                 break
         else:
             raise Broken(f"the good revision never got through; {self.loop.described()}")
-        await self.loop.run(30)
+        await self.loop.run(30 + self._unnoticed)
         version = self.loop.version()
         await self.loop.run(QUIET_SECONDS)
         storage = self.loop.server.storage
