@@ -11,7 +11,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Key, Manifest, NotFound, Refused, Store
 from maraudersmap_operator.cluster.identity import controller_of
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, SERVICE
 from maraudersmap_operator.resource.names import LABEL_SERVICE
 
 from .endpoints import pods_of, ready_endpoints, selected_revision, slices_of
@@ -93,14 +93,16 @@ async def _read_endpoints(cluster: Cluster, store: Store, key: Key, service: str
 
 def may_be_answered_by(store: Store, key: Key, revision: str) -> frozenset[str]:
     """Names of pods that get users' requests and may be the revision's: neither another revision's nor someone else's for
-    certain. A chain of owners that cannot be followed yet is unknown, not absent; without a controller there is none, and
-    the pod's label counts."""
+    certain. A chain of owners that cannot be followed yet is unknown, not absent; where it ends without a controller, at the
+    pod or at a ReplicaSet that its Deployment has let go, the pod's label counts."""
+    let_go = {r["metadata"]["uid"] for r in store.children(key, REPLICA_SET) if controller_of(r) is None}
     others = {r for d in store.children(key, DEPLOYMENT) if (r := revision_of(d)) and r != revision}
     names = {_name(pod) for other in others for pod in pods_of(store, key, other)}
     names |= {
         _name(pod)
         for pod in store.children(key, POD)
-        if controller_of(pod) is None and revision_of(pod) != revision
+        if revision_of(pod) != revision
+        and ((controller := controller_of(pod)) is None or controller["uid"] in let_go)
     }
     return ready_endpoints(store, key, children.names.service(key.name)) - names
 
