@@ -6,16 +6,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from maraudersmap_operator.resource.reasons import About
+from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.reasons import About, Reason
 from maraudersmap_operator.resource.status import ConditionType, Phase
 from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 from .advice import advice, known
 from .ages import ago, short
 from .output import Format, Output
-from .snapshot import Snapshot
+from .snapshot import NOT_READY, Pod, Snapshot
 
 MOST_EVENTS = 8
+# What the facts name when it does not hold.
+TELLING = (
+    ConditionType.AVAILABLE,
+    ConditionType.DATABASE_READY,
+    ConditionType.MIGRATIONS_READY,
+    ConditionType.ROUTE_READY,
+)
+# Readiness asks for what the API cannot do without, and nobody but the pods knows which of it is away.
+WHAT_PODS_MISS = (
+    (
+        "its pods run and report that they are not ready: what they miss, such as the database, and since when, is in "
+        "their log: `kubectl logs -n {namespace} -l app.kubernetes.io/instance={name},app.kubernetes.io/component=api -c api "
+        "--tail=-1 --since=1h --prefix | grep dependency`"
+    ),
+    (
+        "what one of them misses now: `kubectl port-forward -n {namespace} pod/{pod} 4001`, and meanwhile "
+        "`curl http://127.0.0.1:4001/health/ready`"
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +66,10 @@ def show(snapshot: Snapshot, output: Output, now: datetime) -> None:
 
 def explain(snapshot: Snapshot, now: datetime) -> Explanation:
     """The one cause that matters most now. `now` is aware UTC, for ages."""
-    status = snapshot.status
     reason, verdict, message = _cause(snapshot, now)
     about = advice(reason)
     entry = snapshot.rejection
-    kept = snapshot.evidence.get(entry.revision) if entry is not None else None
+    kept = entry.evidence if entry is not None else None
     facts = _facts(snapshot, entry, now)
     if kept is not None and kept.exit_code is not None:
         facts.append(
@@ -61,7 +80,7 @@ def explain(snapshot: Snapshot, now: datetime) -> Explanation:
     return Explanation(
         namespace=snapshot.namespace,
         name=snapshot.name,
-        phase=str(status.phase or "Unseen"),
+        phase=snapshot.phase or "Unseen",
         verdict=verdict,
         reason=reason,
         meaning=about.meaning,
@@ -98,7 +117,7 @@ def _cause(snapshot: Snapshot, now: datetime) -> tuple[str, str, str]:
     status = snapshot.status
     entry, candidate, hold = snapshot.rejection, status.candidate, status.hold
     serves = f"{status.stable.image} ({status.stable.revision}) serves" if status.stable else "nothing serves"
-    if status.phase is None:
+    if not snapshot.phase:
         return "Pending", "the operator has not seen it yet", "is the operator running?"
     if candidate is not None and candidate.verdict is not None:
         verdict = candidate.verdict
@@ -136,7 +155,7 @@ def _ready_reason(snapshot: Snapshot) -> str:
     """The reason of the Ready condition, as far as it adds to the phase."""
     condition = snapshot.status.condition(ConditionType.READY)
     if condition is None or condition.status == "True" or not known(condition.reason):
-        return str(snapshot.status.phase)
+        return snapshot.phase
     return condition.reason
 
 
@@ -168,12 +187,31 @@ def _facts(snapshot: Snapshot, entry: RejectedRevision | None, now: datetime) ->
             detail = f": {pod.message}" if pod.message else ""
             again = f", {pod.restarts} restarts" if pod.restarts else ""
             facts.append(f"pod {pod.name} of {pod.revision} is not ready: {pod.reason}{detail}{again}")
-    for kind in (ConditionType.DATABASE_READY, ConditionType.MIGRATIONS_READY):
+    for kind in TELLING:
         condition = status.condition(kind)
         if condition is not None and condition.status == "False":
             since = short(now - condition.last_transition_time)
             facts.append(f"{kind} is False for {since} ({condition.reason}): {condition.message}")
+    database = status.condition(ConditionType.DATABASE_READY)
+    if _silent(snapshot) and database is not None and database.reason == Reason.EXTERNAL:
+        facts.append(
+            f"{database.type} is {database.status} (External): the operator knows where the database is, not whether "
+            "it answers"
+        )
     return facts
+
+
+def _silent(snapshot: Snapshot) -> list[Pod]:
+    """Pods that should serve, whose containers run, and that report by themselves that they are not ready."""
+    status = snapshot.status
+    available = status.condition(ConditionType.AVAILABLE)
+    if status.phase is not Phase.DEGRADED and (available is None or available.status == "True"):
+        return []  # a pod that has just been added is no trouble
+    return [
+        p
+        for p in snapshot.pods or ()
+        if p.reason == NOT_READY and not p.terminating and status.serving in (p.revision, SHARED)
+    ]
 
 
 def _events(snapshot: Snapshot, now: datetime) -> list[str]:
@@ -187,6 +225,8 @@ def _events(snapshot: Snapshot, now: datetime) -> list[str]:
 
 def _steps(snapshot: Snapshot, about: About) -> list[str]:
     steps = list(about.steps)
+    if silent := _silent(snapshot):
+        steps += (step.replace("{pod}", silent[0].name) for step in WHAT_PODS_MISS)
     hold = snapshot.status.hold
     if hold is not None and hold.stuck:
         steps = [s for s in steps if "by itself" not in s]

@@ -27,7 +27,7 @@ class NoSuchResource(Exception):
 
 
 async def read_one(cluster: Cluster, namespace: str, name: str, *, events: bool = False) -> Snapshot:
-    """The resource with its pods and revisions. Raises NoSuchResource, NotUnderstood or a ClusterError."""
+    """The resource with its pods and revisions. Raises NoSuchResource or a ClusterError."""
     resource = await cluster.get(MARAUDERSMAP, namespace, name)
     if resource is None:
         raise NoSuchResource(await who_exists(cluster, namespace, name))
@@ -99,7 +99,7 @@ def pictured(snapshot: Snapshot, belonging: Belonging, notes: list[str]) -> Snap
         snapshot,
         pods=None if api is None else tuple(sorted(map(pod_of, api), key=lambda p: (p.created_at, p.name))),
         records=None if parsed is None else tuple(sorted(parsed, key=lambda r: r.number)),
-        notes=tuple(notes),
+        notes=(*snapshot.notes, *notes),
     )
 
 

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.moved import from_old_places
 from maraudersmap_operator.resource.names import LABEL_REVISION
+from maraudersmap_operator.resource.other_release import read_status
 from maraudersmap_operator.resource.status import ConditionType
 from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 Manifest = Mapping[str, Any]
+NOT_READY = "NotReady"
+"""Why a pod is not ready whose containers run: its own readiness check."""
 
 
 class NotUnderstood(Exception):
-    """The resource was written by an operator that this plugin does not know."""
+    """What is needed was written by an operator that this plugin does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,6 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the operator kept of a rejected revision's pods before they went. Empty where it found nothing."""
-
-    exit_code: int | None = None
-    reason: str = ""
-    logs: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """`pods`, `records` and `happenings` are None when they may not be read; `notes` then names them."""
 
@@ -85,9 +75,9 @@ class Snapshot:
     deleting: bool
     annotations: Manifest
     spec: Manifest
+    phase: str  # as it is written, known here or not; empty before the operator has seen the resource
     status: MaraudersMapStatus
-    tokens: Manifest  # verb -> the last value the operator acted upon
-    evidence: Mapping[str, Evidence]  # by rejected revision
+    newer: str = ""  # which parts of the status are not understood, and what to do, as a sentence
     pods: tuple[Pod, ...] | None = ()
     records: tuple[Record, ...] | None = ()
     happenings: tuple[Happening, ...] | None = ()
@@ -140,16 +130,10 @@ class Snapshot:
 
 
 def snapshot_of(resource: Manifest) -> Snapshot:
-    """Read a MaraudersMap as the API server returns it. Raises NotUnderstood."""
+    """Read a MaraudersMap as the API server returns it; what another release has written, as far as it is understood."""
     meta, spec, raw = resource["metadata"], resource.get("spec") or {}, resource.get("status") or {}
-    try:
-        status = MaraudersMapStatus.model_validate(from_old_places(raw))
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise NotUnderstood(
-            f"the status of {meta['namespace']}/{meta['name']} is not understood (status.{where}): "
-            "plugin and operator are of different versions"
-        ) from error
+    status, left_out = read_status(raw)
+    newer = _newer(left_out)
     return Snapshot(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -160,23 +144,20 @@ def snapshot_of(resource: Manifest) -> Snapshot:
         deleting="deletionTimestamp" in meta,
         annotations=meta.get("annotations") or {},
         spec=spec,
+        phase=str(raw.get("phase") or ""),
         status=status,
-        tokens=raw.get("tokens") or {},
-        evidence={
-            str(entry.get("revision", "")): evidence_of(entry["evidence"])
-            for entry in raw.get("rejected") or ()
-            if entry.get("evidence")
-        },
+        newer=newer,
+        notes=(newer,) if newer else (),
     )
 
 
-def evidence_of(raw: Manifest) -> Evidence:
-    code = raw.get("exitCode")
-    return Evidence(
-        exit_code=None if code is None else int(code),
-        reason=str(raw.get("reason") or ""),
-        logs=tuple(map(str, raw.get("logs") or ())),
-        events=tuple(map(str, raw.get("events") or ())),
+def _newer(left_out: tuple[str, ...]) -> str:
+    if not left_out:
+        return ""
+    named = [p for p in left_out if not any(p.startswith(f"{other}.") for other in left_out)]
+    return (
+        f"an operator of another release, most likely a newer one, wrote {', '.join(named)}, which this plugin does "
+        "not understand and leaves out: upgrade this plugin to the operator's release"
     )
 
 
@@ -217,7 +198,7 @@ def _why_not_ready(
         return str(scheduled.get("reason", "")), str(scheduled.get("message", ""))
     if status.get("reason"):
         return str(status["reason"]), str(status.get("message", ""))
-    return "NotReady", str(conditions.get("Ready", {}).get("message", ""))
+    return NOT_READY, str(conditions.get("Ready", {}).get("message", ""))
 
 
 def record_of(record: Manifest) -> Record:

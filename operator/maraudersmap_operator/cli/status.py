@@ -28,7 +28,7 @@ PHASE_TONES = {
 def status_tree(snapshot: Snapshot, now: datetime) -> Node:
     """The whole picture. `now` is aware UTC, for ages only."""
     status = snapshot.status
-    phase = str(status.phase or "not seen by the operator yet")
+    phase = snapshot.phase or "not seen by the operator yet"
     tone = PHASE_TONES.get(status.phase, Tone.WARN) if status.phase else Tone.WARN
     parts = [node(status.message)] if status.message else []
     if not snapshot.observed:

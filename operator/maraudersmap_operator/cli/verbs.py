@@ -40,7 +40,7 @@ TOKENS = {
     ANNOTATION_PROMOTE: "promote",
     ANNOTATION_ABORT: "abort",
     ANNOTATION_RETRY: "retry",
-    ANNOTATION_ROLLBACK_TO: "rollbackTo",
+    ANNOTATION_ROLLBACK_TO: "rollback_to",
     ANNOTATION_RESTART: "restart",
 }
 
@@ -66,6 +66,8 @@ def request(verb: Verb, snapshot: Snapshot, token: str, to: str | None = None) -
     """The patch for a verb. `token` is fresh; `to` is undo's revision or number. Raises CannotAct."""
     if snapshot.deleting:
         raise CannotAct(f"{snapshot.full_name} is being deleted")
+    if snapshot.newer and verb not in (Verb.PAUSE, Verb.RESUME):
+        raise CannotAct(f"whether this can be asked for now is not known: {snapshot.newer}")
     match verb:
         case Verb.PROMOTE:
             return _promote(snapshot, token)
@@ -89,13 +91,17 @@ def acted_upon(asked: Request, snapshot: Snapshot) -> bool:
     """True when the operator has taken the request up, as its status shows."""
     if not asked.token_name:
         return snapshot.observed
-    return str(snapshot.tokens.get(asked.token_name, "")).endswith(asked.token)
+    return _last(snapshot, asked.token_name).endswith(asked.token)
 
 
 def pending(snapshot: Snapshot) -> bool:
     """True while a request by annotation waits for the operator, or the spec is newer than the status."""
     asked = {field: snapshot.annotations.get(annotation, "") for annotation, field in TOKENS.items()}
-    return not snapshot.observed or any(v and v != snapshot.tokens.get(f) for f, v in asked.items())
+    return not snapshot.observed or any(v and v != _last(snapshot, f) for f, v in asked.items())
+
+
+def _last(snapshot: Snapshot, token_name: str) -> str:
+    return str(getattr(snapshot.status.tokens, token_name))
 
 
 def _ask(annotation: str, value: str, message: str, token: str, *, at_once: bool = True) -> Request:

@@ -95,7 +95,7 @@ def _print_changes(
         status = snapshot.status
         candidate = status.candidate
         step = f"{candidate.revision} {candidate.step}" if candidate else ""
-        matters = (status.phase, status.message, step, status.serving, status.replicas, snapshot.generation)
+        matters = (snapshot.phase, status.message, step, status.serving, status.replicas, snapshot.generation)
         if shown.get(snapshot.name) == matters:
             continue
         shown[snapshot.name] = matters
@@ -105,7 +105,7 @@ def _print_changes(
                 compact=True,
             )
         else:
-            parts = (rfc3339(now), snapshot.full_name, str(status.phase or "Unseen"), step, status.message)
+            parts = (rfc3339(now), snapshot.full_name, snapshot.phase or "Unseen", step, status.message)
             output.lines(["  ".join(p for p in parts if p)])
 
 

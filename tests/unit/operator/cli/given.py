@@ -161,6 +161,21 @@ def held(reason: str = "QuotaExceeded", **more: Any) -> Object:
     )
 
 
+def without_its_database() -> Object:
+    """The stable revision's pods run, and say that they are not ready; the database is one that the operator does not run."""
+    message = "0 of 2 pods of revision bcdfgh24 are ready"
+    return healthy(
+        phase="Degraded",
+        message=message,
+        conditions=[
+            condition("Ready", "False", "Degraded", message, 60),
+            condition("Available", "False", "NoReadyPods", "no ready pod of the Service", 60),
+            condition("DatabaseReady", "True", "External"),
+        ],
+        replicas={"desired": 2, "ready": 0, "updated": 2},
+    )
+
+
 def sent_back() -> Object:
     message = f"{GOOD} serves, asked for by hogwarts.edu/rollback-to, until the spec's pods change"
     return healthy(
@@ -172,6 +187,16 @@ def sent_back() -> Object:
         ],
         pin={"revision": STABLE, "against": NEXT},
     )
+
+
+def from_a_newer_operator() -> Object:
+    """With a phase, a step, and an outcome that are not known here, and a field that has become something else."""
+    return on_trial("Levitating") | {
+        "phase": "Enchanted",
+        "message": "registry.example/api:1.5 is being enchanted",
+        "history": [ended("Enchanted", NEXT, BAD, 30), ended("Promoted", STABLE, GOOD, 3600)],
+        "tokens": ["of another shape"],
+    }
 
 
 def pod(revision: str, number: int, *, ready: bool = True, restarts: int = 0, **state: Any) -> Object:
@@ -243,10 +268,11 @@ def snapshot(
     events: tuple[Object, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Snapshot:
+    seen = snapshot_of(given)
     return replace(
-        snapshot_of(given),
+        seen,
         pods=None if pods is None else tuple(map(pod_of, pods)),
         records=None if records is None else tuple(map(record_of, records)),
         happenings=tuple(map(happening_of, events)),
-        notes=notes,
+        notes=(*seen.notes, *notes),
     )

@@ -68,3 +68,39 @@ def test_a_rejected_change_of_settings_is_not_ended_by_the_same_image() -> None:
     )
     assert "set spec.image back" not in advised
     assert "set the spec back to what it was before" in advised
+
+
+def test_pods_that_run_and_are_not_ready_lead_to_what_they_miss() -> None:
+    """Their readiness asks for the database, of which the operator may know no more than an address."""
+    silent = (given.pod(given.STABLE, 1, ready=False), given.pod(given.STABLE, 2))
+    seen = given.snapshot(given.resource(given.without_its_database()), pods=silent)
+    explanation = explain(seen, given.NOW)
+    evidence, advised = "\n".join(explanation.evidence), "\n".join(explanation.next_steps)
+    assert "DatabaseReady is True (External)" in evidence
+    assert "Available is False" in evidence
+    selector = "app.kubernetes.io/instance=map,app.kubernetes.io/component=api"
+    assert (
+        f"kubectl logs -n owlery -l {selector} -c api --tail=-1 --since=1h --prefix | grep dependency"
+        in advised
+    )
+    assert f"kubectl port-forward -n owlery pod/map-api-{given.STABLE}-1 4001" in advised
+    assert "http://127.0.0.1:4001/health/ready" in advised
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        given.pod(given.STABLE, 1),
+        given.pod(given.STABLE, 1, ready=False, waiting={"reason": "CrashLoopBackOff"}),
+        given.pod(given.NEXT, 1, ready=False),
+    ],
+    ids=["ready", "does not run", "serves nobody yet"],
+)
+def test_others_do_not(pod: Object) -> None:
+    seen = given.snapshot(given.resource(given.without_its_database()), pods=(pod,))
+    assert "dependency" not in "\n".join(explain(seen, given.NOW).next_steps)
+
+
+def test_a_pod_that_has_just_been_added_does_not_either() -> None:
+    seen = given.snapshot(given.resource(given.healthy()), pods=(given.pod(given.STABLE, 3, ready=False),))
+    assert "dependency" not in "\n".join(explain(seen, given.NOW).next_steps)

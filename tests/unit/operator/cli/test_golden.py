@@ -53,6 +53,12 @@ CASES: dict[str, Snapshot] = {
         pods=(*given.SERVING, given.pod(given.NEXT, 1), given.pod(given.NEXT, 2)),
     ),
     "held": given.snapshot(given.resource(given.held(), image=given.BAD)),
+    "database-away": given.snapshot(
+        given.resource(given.without_its_database()),
+        pods=(given.pod(given.STABLE, 1, ready=False), given.pod(given.STABLE, 2, ready=False)),
+        events=(given.event("Unhealthy", "Readiness probe failed: statuscode: 503", 9, "Warning", 6),),
+    ),
+    "newer-operator": given.snapshot(given.resource(given.from_a_newer_operator())),
     "sent-back": given.snapshot(given.resource(given.sent_back(), image=given.BAD)),
     "not-seen": given.snapshot(given.resource(), pods=(), records=()),
     "forbidden": given.snapshot(

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from maraudersmap_operator.cli.explain import explain
 from maraudersmap_operator.cli.read import NoSuchResource, read_all, read_one
-from maraudersmap_operator.cli.snapshot import NotUnderstood
+from maraudersmap_operator.cli.status import status_tree
+from maraudersmap_operator.cli.tree import plain
 from maraudersmap_operator.cluster import Kind, Listing, Manifest, NotFound, Refused
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, EVENT, MARAUDERSMAP, POD
 
@@ -104,9 +106,22 @@ async def test_all_of_a_namespace_or_the_answer_that_there_are_none() -> None:
         await read_all(shelf(installed=False), "tower")
 
 
-async def test_a_status_of_another_version_is_reported_as_one() -> None:
-    with pytest.raises(NotUnderstood, match=r"status\.phase.*different versions"):
-        await read_one(shelf(given.resource(given.healthy(phase="Dancing"))), given.NAMESPACE, given.NAME)
+async def test_of_a_newer_operators_status_is_shown_what_is_understood() -> None:
+    seen = await read_one(shelf(given.resource(given.from_a_newer_operator())), given.NAMESPACE, given.NAME)
+    # then what is known is there, and the phase in the word that was written
+    assert seen.phase == "Enchanted"
+    assert seen.status.stable is not None
+    assert [h.revision for h in seen.status.history] == [given.STABLE]
+    assert seen.status.candidate is None
+    # and the rest is named, with what to do
+    [note] = seen.notes
+    for part in ("status.phase", "status.candidate", "status.history.0", "newer", "upgrade"):
+        assert part in note
+    shown = "\n".join(plain(status_tree(seen, given.NOW)))
+    assert "Enchanted" in shown
+    assert "not seen" not in shown
+    assert "Enchanted" in explain(seen, given.NOW).phase
+    assert "serves" in explain(seen, given.NOW).verdict
 
 
 TWIN = given.rejected(revision="wxvtsz99")  # the same image failed in the same words, with other settings

@@ -142,3 +142,17 @@ def test_what_was_asked_for_and_not_taken_up_is_pending() -> None:
 
 def _snapshot(resource: Object) -> Snapshot:
     return given.snapshot(resource, records=(*given.RECORDS, given.record(OLDER, 3, given.GOOD)))
+
+
+NEWER = given.resource(given.from_a_newer_operator())
+
+
+@pytest.mark.parametrize("verb", sorted(set(Verb) - {Verb.PAUSE, Verb.RESUME}))
+def test_nothing_is_asked_for_on_a_status_that_is_understood_in_part(verb: Verb) -> None:
+    """What it would be refused for may be in the other part."""
+    with pytest.raises(CannotAct, match=r"of another release.*status\.candidate.*upgrade this plugin"):
+        request(verb, _snapshot(NEWER), TOKEN)
+
+
+def test_pausing_needs_nothing_of_the_status() -> None:
+    assert request(Verb.PAUSE, _snapshot(NEWER), TOKEN).patch == {"spec": {"rollout": {"paused": True}}}
