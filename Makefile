@@ -230,8 +230,9 @@ swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrad
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: announce-demo venv cluster images ## from nothing to a bad revision rolled back before your eyes
+demo: announce-demo venv demo-images ## from nothing to a bad revision rolled back before your eyes
 	@$(PY) -m dev.demo
+	@$(CLUSTER) measure
 
 .PHONY: compose-up
 compose-up: venv ## the service on this machine: three instances, nginx, PostgreSQL, Redis, Prometheus; again: what changed [API_IMAGE=...]

@@ -50,6 +50,11 @@ judges: python3 ## build what judges as Argo CD, kstatus and Flux do, once per m
 images: cluster ## build the API's and the operator's image and push them to the local registry
 	@$(CLUSTER) build api operator
 
+.PHONY: demo-images
+demo-images: python3 # the same for the demo, which needs no measured pods: the cluster learns to measure them meanwhile
+	@$(CLUSTER) up --without-metrics
+	@$(CLUSTER) build api operator
+
 .PHONY: clean-all
 clean-all: python3 ## leave nothing: no cluster, daemon, mount, interface or cache of ours, and no .state or .venv
 	@$(CLUSTER) clean-all

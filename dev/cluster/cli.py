@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python3 -m dev.cluster", description="The local cluster of this checkout."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
+    up = commands.add_parser("up", help="bring the cluster up; does nothing when it is up")
+    up.add_argument("--without-metrics", action="store_true", help="do not wait until it measures its pods")
+    commands.add_parser("measure", help="wait for what --without-metrics has left out")
     commands.add_parser("down", help="remove the cluster; what is costly to make stays")
     commands.add_parser("status", help="report how it is; ends with 0 when it is ready")
     commands.add_parser("doctor", help="report what this machine lacks; ends with 0 when nothing is missing")
@@ -80,7 +82,9 @@ def _run(options: argparse.Namespace) -> int:
     name = cluster_name()
     match options.command:
         case "up":
-            cluster.up()
+            cluster.up(metrics=not options.without_metrics)
+        case "measure":
+            cluster.measure()
         case "down":
             cluster.down()
         case "status":

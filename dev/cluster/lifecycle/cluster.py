@@ -13,8 +13,11 @@ from dev.cluster.lifecycle import creation, daemon, health, remains
 from dev.cluster.network import edge, kind_config, registry
 
 
-def up() -> None:
-    """Leave with a cluster that is ready: the one the person named by KUBECONFIG, else one of kind."""
+def up(*, metrics: bool = True) -> None:
+    """Leave with a cluster that is ready: the one the person named by KUBECONFIG, else one of kind.
+
+    Without `metrics` a new one is left before it measures its pods, which takes it a while: call `measure` later.
+    """
     if named := named_kubeconfig():
         _use_named(named)
         return
@@ -35,8 +38,15 @@ def up() -> None:
         remains.remove(name)
         creation.create(name, tools, public=public)
         images = _push_images(name, public=public)
-        creation.register_metrics(tools)
+    if metrics:
+        creation.register_metrics(tools.kubectl)
     _write_summary(name, tools, images)
+
+
+def measure() -> None:
+    """What `up` left out. Nothing happens when it is done already, or on the cluster of KUBECONFIG."""
+    if not named_kubeconfig():
+        creation.register_metrics(str(STATE_BIN / "kubectl"))
 
 
 def down() -> None:

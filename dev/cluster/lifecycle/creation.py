@@ -14,6 +14,7 @@ from dev.cluster.network import addresses, edge, kind_config, registry
 _MANIFESTS = DEV / "manifests"
 _READY = "--timeout=120s"
 _LOOK = "docker exec NODE journalctl -u kubelet; the usual cause is a low fs.inotify.max_user_instances"
+_METRICS = "apiservice/v1beta1.metrics.k8s.io"
 _PUBLIC_METRICS_SERVER = "v0.8.0"
 
 
@@ -57,17 +58,19 @@ def create(name: str, tools: Tools, *, public: bool) -> None:
         run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/coredns", _READY])
 
 
-def register_metrics(tools: Tools) -> None:
-    """Wait for metrics-server, which needs two of its rounds, then let the API server know it.
+def register_metrics(program: str) -> None:
+    """Wait for metrics-server, which needs two of its rounds, then let the API server know it, once. `program`: kubectl.
 
     In this order: an API that is registered and not there makes discovery fail, and with it the deletion of every
     namespace; and a connection that the API server opens too early can stay wrong for good.
     """
-    kubectl = _kubectl(tools)
+    kubectl = [program, "--kubeconfig", str(KUBECONFIG)]
+    if succeeds([*kubectl, "get", _METRICS]):
+        return
     with step("waiting for metrics-server"):
         run([*kubectl, "-n", "kube-system", "rollout", "status", "deploy/metrics-server", _READY])
         run([*kubectl, "apply", "-f", str(_MANIFESTS / "metrics-apiservice.yaml")])
-        run([*kubectl, "wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", _READY])
+        run([*kubectl, "wait", "--for=condition=Available", _METRICS, _READY])
 
 
 def recorded_ranges(name: str) -> addresses.ClusterRanges | None:

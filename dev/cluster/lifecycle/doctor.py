@@ -184,9 +184,9 @@ def demo_plan(machine: Machine, *, cluster_up: bool, environment: bool = True) -
     if machine.kubeconfig is not None:
         where, time = f"the cluster of {machine.kubeconfig}", "3 to 5 minutes"
     elif cluster_up:
-        where, time = "the cluster of this checkout, which is there already", "2 to 3 minutes"
+        where, time = "the cluster of this checkout, which is there already", "1 to 2 minutes"
     elif machine.public_images or machine.built:
-        where, time = "a new kind cluster (half a minute)", "3 to 5 minutes"
+        where, time = "a new kind cluster (half a minute)", "2 to 3 minutes"
     else:
         where, time = "a new kind cluster, after its images have been pulled or made", "up to 20 minutes"
     first = "" if environment else "the Python environment of this checkout (a minute); "
