@@ -144,7 +144,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 	@$(PY) -m pytest tests/cluster -m "not extended"
 
 .PHONY: test-extended
-test-extended: venv cluster images helm operator-verify judges krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose, long outages of the API's servers (45 minutes)
+test-extended: venv cluster images helm operator-verify judges collector krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose, the collector, long outages of the API's servers (45 minutes)
 	@$(PY) -m pytest tests/cluster tests/component -m extended
 	@$(PY) -m dev.compose smoke
 

@@ -46,6 +46,10 @@ krew: python3 ## build krew and what judges a manifest for it, once per machine 
 judges: python3 ## build what judges as Argo CD, kstatus and Flux do, once per machine (20 minutes the first time)
 	@$(CLUSTER) judges
 
+.PHONY: collector
+collector: python3 ## build the OpenTelemetry Collector that tries our example, once per machine (minutes the first time)
+	@$(CLUSTER) collector
+
 .PHONY: images
 images: cluster ## build the API's and the operator's image and push them to the local registry
 	@$(CLUSTER) build api operator

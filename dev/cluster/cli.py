@@ -19,7 +19,7 @@ _WITHOUT_LOCK = {
     "status", "doctor", "announce-demo", "load", "push", "registry-stop", "registry-fail", "registry-heal",
 }  # fmt: skip
 # Their builds take minutes and concern no cluster: each has a lock of its own.
-_TOOLS = {"helm", "actionlint", "judges", "krew", "operator-verify"}
+_TOOLS = {"helm", "actionlint", "collector", "judges", "krew", "operator-verify"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("operator-verify", help="build what judges a bundle for OLM; its path")
     commands.add_parser("krew", help="build krew and what judges a manifest for it; their paths")
     commands.add_parser("judges", help="build what judges as Argo CD and Flux do; their paths")
+    commands.add_parser("collector", help="build an OpenTelemetry Collector; its path")
     build = commands.add_parser("build", help="build an application image and push it to the local registry")
     build.add_argument("image", choices=sorted(app_images.IMAGES), nargs="+")
     build.add_argument("--tag", help="instead of one of the content's own")
@@ -107,6 +108,8 @@ def _run(options: argparse.Namespace) -> int:
         case "krew":
             for name in ("krew", "validate-krew-manifest"):
                 print(go_tools.published(name))
+        case "collector":
+            print(go_tools.collector())
         case "judges":
             for name in ("flux", "argo"):
                 print(go_tools.judge(name))

@@ -1,5 +1,5 @@
 """Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint,
-operator-verify, and the judges of dev/judges.
+operator-verify, the judges of dev/judges, and the collector of dev/collector.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -67,15 +67,23 @@ def own(name: str) -> Path:
 
 def judge(name: str) -> Path:
     """The full path of `argo` or `flux`, which judge as Argo CD and Flux do; built when dev/judges/go changed."""
-    module = DEV / "judges" / "go"
+    return _of_module(DEV / "judges" / "go", name, f"./{name}")
+
+
+def collector() -> Path:
+    """The full path of an OpenTelemetry Collector, which tries our example; built when dev/collector/go changed."""
+    return _of_module(DEV / "collector" / "go", "collector", ".")
+
+
+def _of_module(module: Path, name: str, package: str) -> Path:
     path = MACHINE_BIN / digest(*_go_inputs(), files=files_under(module)) / name
     if not path.exists():
-        with step(f"building dev/judges/go/{name} (10 minutes when nothing is cached)"):
+        with step(f"building {module.relative_to(DEV.parent)}, {name} (10 minutes when nothing is cached)"):
             partial = path.with_suffix(".tmp")
             partial.parent.mkdir(parents=True, exist_ok=True)
             build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(partial)]
-            # They want a newer Go than the cluster's programs: their go.mod names it, and Go gets it as a module.
-            run([*build, f"./{name}"], cwd=module, env=go_environment(), log=_LOGS / f"judge-{name}.log")
+            # They may want a newer Go than the cluster's programs: their go.mod names it, and Go gets it as a module.
+            run([*build, package], cwd=module, env=go_environment(), log=_LOGS / f"{name}.log")
             partial.replace(path)
     return path
 
