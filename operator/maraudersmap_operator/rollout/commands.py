@@ -33,7 +33,6 @@ from .context import Context
 from .facts import TargetRevision
 from .revision import revision_hash, revision_inputs
 from .strategy import stages, waiting_places
-from .traffic_target import Nowhere, reaches
 
 # Two bare tokens this close to each other are one person pressing twice.
 PRESS_PAUSE = timedelta(seconds=10)
@@ -211,7 +210,7 @@ def _retry(context: Context, target: TargetRevision) -> None:
 
 def _was_over(context: Context, revision: str) -> bool:
     """The status is lost, and traffic is elsewhere: it was acted upon once, and the spec has moved on since."""
-    return context.status_lost and context.serving != Nowhere() and not reaches(context.serving, revision)
+    return context.status_lost and not (context.serves_nowhere or context.reaches(revision))
 
 
 def _rollback_to(context: Context, target: TargetRevision, revision: str) -> None:

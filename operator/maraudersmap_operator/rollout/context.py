@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryE
 
 from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
 from .facts import Observed, RevisionFacts
-from .traffic_target import TrafficTarget, reaches, traffic_target
+from .traffic_target import Nowhere, Only, Shared, TrafficTarget, reaches, traffic_target
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
@@ -46,6 +46,23 @@ class Context:
     actions: list[Action] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     wakes: list[timedelta] = field(default_factory=list)
+
+    @classmethod
+    def begin(
+        cls,
+        spec: MaraudersMapSpec,
+        generation: int,
+        observed: Observed,
+        now: datetime,
+        status: MaraudersMapStatus,
+    ) -> Context:
+        target = traffic_target(observed.serving)
+        return cls(spec, generation, observed, now, status, status, target, observed.route_weight)
+
+    def with_traffic_as_it_was(self) -> Context:
+        """The same, with all that has been learned, if traffic stays where it is."""
+        weight = self.observed.route_weight
+        return replace(self, status=self.learned, serving=self.observed_traffic, weight=weight)
 
     def update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)
@@ -114,8 +131,15 @@ class Context:
     def unblock(self) -> None:
         self.blocked_reason, self.blocked = None, ""
 
-    def route(self, target: TrafficTarget) -> None:
-        """Point all traffic there, unless it goes there already."""
+    def route_to(self, revision: str) -> None:
+        """Point all of the Service's traffic there, unless it goes there already."""
+        self._route(Only(revision))
+
+    def route_to_both(self) -> None:
+        """Let the Service select the pods of both revisions."""
+        self._route(Shared())
+
+    def _route(self, target: TrafficTarget) -> None:
         if self.serving != target:
             self.act(RouteTo(target.word))
             self.serving = target
@@ -126,9 +150,26 @@ class Context:
             self.act(Weigh(percent))
             self.weight = percent
 
+    def serves(self, revision: str) -> bool:
+        """All of the Service's traffic goes to the revision."""
+        return self.serving == Only(revision)
+
+    @property
+    def shares(self) -> bool:
+        """The Service's traffic goes to both revisions."""
+        return self.serving == Shared()
+
+    @property
+    def serves_nowhere(self) -> bool:
+        return self.serving == Nowhere()
+
+    def reaches(self, revision: str) -> bool:
+        """Requests to the Service may be answered by a pod of the revision."""
+        return reaches(self.serving, revision)
+
     def in_traffic(self, candidate: str) -> bool:
         """Users' requests reach the candidate."""
-        return reaches(self.serving, candidate) or self.weight > 0
+        return self.reaches(candidate) or self.weight > 0
 
     def facts(self, revision: str) -> RevisionFacts:
         return self.observed.revision(revision)
@@ -137,6 +178,11 @@ class Context:
     def observed_traffic(self) -> TrafficTarget:
         """Where the Service's selector points, before any action."""
         return traffic_target(self.observed.serving)
+
+    @property
+    def already_shared(self) -> bool:
+        """The Service selects both, before any action."""
+        return self.observed_traffic == Shared()
 
     @property
     def serving_facts(self) -> RevisionFacts:

@@ -6,7 +6,6 @@ facts and the status alone. Below `decide` nothing awaits, reads a clock or meet
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
@@ -29,7 +28,6 @@ from .rollback import abandon, roll_back, start_rollback
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
 from .stages.advance import advance, start
-from .traffic_target import Only, Shared, traffic_target
 from .verdict.case import Rejected
 from .watched_time import credit
 
@@ -37,16 +35,7 @@ from .watched_time import credit
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
     """Choose the next actions, in the order they must run. `now` is aware UTC."""
     status = resource.status or MaraudersMapStatus()
-    context = Context(
-        spec=as_it_is(resource, observed),
-        generation=resource.generation,
-        observed=observed,
-        now=now,
-        status=status,
-        learned=status,
-        serving=traffic_target(observed.serving),
-        weight=observed.route.weight if observed.route else 0,
-    )
+    context = Context.begin(as_it_is(resource, observed), resource.generation, observed, now, status)
     if status.candidate and observed.unwatched:
         context.update(candidate=credit(status.candidate, observed.unwatched, now))
     take_commands(context, resource.annotations)
@@ -66,8 +55,7 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
 
 def _withheld(context: Context, before: MaraudersMapStatus) -> MaraudersMapStatus:
     """The status if traffic stays where it is."""
-    weight = context.observed.route.weight if context.observed.route else 0
-    stayed = replace(context, status=context.learned, serving=context.observed_traffic, weight=weight)
+    stayed = context.with_traffic_as_it_was()
     report(stayed, before)
     return stayed.status
 
@@ -150,7 +138,7 @@ def _wait_with_hold(context: Context, hold: Hold) -> bool:
 
 def _autoscaler_target(context: Context) -> Autoscaled:
     """The autoscaler follows traffic. On shared traffic it stays with stable, and never below what served before."""
-    if not isinstance(context.serving, Shared) and not context.weight:
+    if not context.shares and not context.weight:
         return Autoscaled(context.serving.word)
     stable, candidate = context.status.stable, context.status.candidate
     return Autoscaled(
@@ -165,7 +153,7 @@ def _preview_target(context: Context) -> str:
     if context.observed.previewed and not context.route_left():
         return context.observed.previewed
     candidate = context.status.candidate
-    return candidate.revision if candidate and context.serving != Only(candidate.revision) else ""
+    return candidate.revision if candidate and not context.serves(candidate.revision) else ""
 
 
 def _suspend(context: Context) -> None:

@@ -190,6 +190,11 @@ class Observed:
     admission: Admission | None = None  # None: not asked, or it could not be asked
     comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
 
+    @property
+    def route_weight(self) -> int:
+        """Percent of the Gateway's requests that the preview Service gets."""
+        return self.route.weight if self.route else 0
+
     def revision(self, name: str) -> RevisionFacts:
         """Facts of a revision; an empty one when it has no Deployment."""
         return self.revisions.get(name, RevisionFacts(name, size=0))

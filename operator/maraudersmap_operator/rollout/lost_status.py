@@ -15,7 +15,6 @@ from .actions import NoteType
 from .context import Context
 from .facts import RecordedRevision, TargetRevision
 from .strategy import wanted_size
-from .traffic_target import Only, Shared, reaches
 
 
 def take_up_what_serves(context: Context, target: TargetRevision) -> None:
@@ -27,7 +26,7 @@ def take_up_what_serves(context: Context, target: TargetRevision) -> None:
     if stable is None:
         return
     context.learn(stable=StableRevision(revision=stable.revision, image=stable.image, since=context.now))
-    if target.revision in context.observed.revisions and reaches(context.serving, target.revision):
+    if target.revision in context.observed.revisions and context.reaches(target.revision):
         context.learn(candidate=_in_traffic(context, target))
     context.note(
         NoteType.WARNING,
@@ -45,8 +44,8 @@ def _stable(context: Context, target: TargetRevision) -> RecordedRevision | None
         for name, facts in observed.revisions.items()
         if name != target.revision and name in observed.recorded and not facts.deleting
     ]
-    if context.serving not in (Shared(), Only(target.revision)):
-        return next((r for r in deployed if context.serving == Only(r.revision)), None)
+    if not (context.shares or context.serves(target.revision)):
+        return next((r for r in deployed if context.serves(r.revision)), None)
     return max(deployed, key=lambda r: (context.facts(r.revision).ready > 0, r.number), default=None)
 
 
@@ -58,7 +57,7 @@ def _in_traffic(context: Context, target: TargetRevision) -> CandidateRevision:
         image=target.image,
         strategy=context.spec.rollout.strategy,
         started_at=context.now,
-        step=Step.SHARING if context.serving == Shared() else Step.BAKING,
+        step=Step.SHARING if context.shares else Step.BAKING,
         step_started_at=context.now,
         had_traffic=True,
         memory=CandidateMemory(

@@ -16,7 +16,6 @@ from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 from .context import Context
 from .serving import describe_serving, find_weakness, serving_pods
 from .stages.analysis_gate import describe_comparison
-from .traffic_target import Only, Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _traffic(context: Context, candidate: CandidateRevision) -> str:
     new, old = context.facts(candidate.revision), context.stable_facts
     if context.weight:
         return f"gets {context.weight} % of what comes through the Gateway, with {new.ready} ready pods"
-    if not isinstance(context.serving, Shared):
+    if not context.shares:
         return "is about to get a part of the traffic"
     if candidate.strategy is Strategy.ROLLING:
         full = candidate.memory.progress.full_size
@@ -163,7 +162,7 @@ def _weak(context: Context) -> str:
 
 def _incomplete(context: Context) -> str:
     stable, pods = context.status.stable, serving_pods(context)
-    complete = stable and context.serving == Only(stable.revision) and pods.ready >= pods.wanted
+    complete = stable and context.serves(stable.revision) and pods.ready >= pods.wanted
     return "" if complete else describe_serving(context)
 
 

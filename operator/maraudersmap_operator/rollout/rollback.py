@@ -19,7 +19,6 @@ from .actions import Deploy, KeepEvidence, NoteType, Retire, ScaleTo, StoreStatu
 from .context import SOON, RolloutContext, seconds
 from .stable import hold_stable, may_take_traffic
 from .strategy import batch_size, wanted_size
-from .traffic_target import Only, Shared, reaches
 from .verdict.case import Environment, Rejected
 from .verdict.control_group import disturbance, has_control_group
 from .verdict.pod_failures import shorten
@@ -168,7 +167,7 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
 def abandon(context: RolloutContext, outcome: Outcome) -> None:
     """The spec has moved on from the candidate: leave it, without an entry in the ledger."""
     candidate, stable = context.candidate, context.status.stable
-    if context.status.barrier and context.serving == Only(candidate.revision):
+    if context.status.barrier and context.serves(candidate.revision):
         # There is no way back past its schema: what serves is what the next revision is measured against.
         context.close(outcome)
         context.make_stable()
@@ -179,7 +178,7 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
         return
     context.close(outcome)
     context.act(StoreStatus())
-    if context.serving != Only(candidate.revision):
+    if not context.serves(candidate.revision):
         context.act(Retire(candidate.revision))
     context.note(
         NoteType.NORMAL,
@@ -192,14 +191,14 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
 def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
     """Send traffic to stable; True once the endpoints agree. Never takes it from ready pods to give it to none."""
     candidate = context.candidate
-    if candidate.strategy is Strategy.ROLLING and reaches(context.serving, candidate.revision):
+    if candidate.strategy is Strategy.ROLLING and context.reaches(candidate.revision):
         if not _exchange_back(context, stable):
             return False
     else:
         # The autoscaler may have grown the candidate since the switch; stable must carry the same load. Asked for until
         # it is seen: the pass that moves traffic may be overtaken.
         hold_stable(context, stable, context.facts(candidate.revision).size if candidate.had_traffic else 0)
-    if context.serving != Only(stable.revision) or context.weight:
+    if not context.serves(stable.revision) or context.weight:
         if not may_take_traffic(context, stable.revision):
             context.block(
                 Reason.STABLE_NOT_READY,
@@ -208,7 +207,7 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
             context.wake(SOON)
             return False
         context.set_weight(0)
-        context.route(Only(stable.revision))
+        context.route_to(stable.revision)
     if not context.endpoints_left(candidate.revision):
         context.block(
             Reason.GOING_BACK,
@@ -226,13 +225,13 @@ def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
         context.act(Deploy(stable.revision))
     new, old = context.facts(candidate.revision), context.stable_facts
     full = candidate.memory.progress.full_size or wanted_size(context.spec, old.size)
-    if context.serving == Only(candidate.revision) and new.size > full:
+    if context.serves(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size
         context.update_candidate(memory={"progress": {"full_size": full}})
     if old.ready >= full:
         return True
-    context.route(Shared())
+    context.route_to_both()
     if (wanted := min(full, old.ready + batch_size(full))) > old.size:
         context.act(ScaleTo(stable.revision, wanted))
     # Pods that are not ready answer no one: they make room first.

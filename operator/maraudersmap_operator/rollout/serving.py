@@ -11,7 +11,6 @@ from maraudersmap_operator.resource.reasons import Reason
 from .context import Context
 from .facts import PodFacts
 from .strategy import wanted_size
-from .traffic_target import Shared
 from .verdict.classify import last_end
 from .verdict.pod_failures import shorten, why_waiting
 
@@ -29,7 +28,7 @@ class Serving:
 
 def serving_pods(context: Context) -> Serving:
     stable, candidate = context.status.stable, context.status.candidate
-    if not isinstance(context.serving, Shared):
+    if not context.shares:
         facts = context.serving_facts
         return Serving(facts.ready, wanted_size(context.spec, facts.size))
     both = [context.facts(r.revision) for r in (stable, candidate) if r]
@@ -85,6 +84,6 @@ def describe_outlived(context: Context) -> list[str]:
 
 def describe_serving(context: Context) -> str:
     pods = serving_pods(context)
-    if isinstance(context.serving, Shared):
+    if context.shares:
         return f"{pods.ready} of {pods.wanted} pods are ready, of two revisions that share the traffic"
     return f"{pods.ready} of {pods.wanted} pods of revision {context.serving.word or '(none yet)'} are ready"

@@ -7,7 +7,6 @@ from maraudersmap_operator.resource.status_control import StableRevision
 from .actions import Deploy, Retire, ScaleTo
 from .context import SOON, Context
 from .strategy import wanted_size
-from .traffic_target import Nowhere, Only
 from .verdict.control_baseline import follow
 
 
@@ -33,7 +32,7 @@ def hold_stable(context: Context, stable: StableRevision, least: int = 0) -> Non
         # Someone deleted it: the ControllerRevision rebuilds it exactly.
         context.act(Deploy(stable.revision))
     size = context.facts(stable.revision).size
-    if context.serving in (Nowhere(), Only(stable.revision)) or size == 0 or size < least:
+    if context.serves_nowhere or context.serves(stable.revision) or size == 0 or size < least:
         resize(context, stable.revision, least)
 
 
@@ -46,7 +45,7 @@ def restore_traffic(context: Context, revision: str) -> None:
 def restore_selector(context: Context, revision: str) -> None:
     """What does not come by the route's weights belongs to the revision."""
     if may_take_traffic(context, revision):
-        context.route(Only(revision))
+        context.route_to(revision)
 
 
 def may_take_traffic(context: Context, revision: str) -> bool:
@@ -69,7 +68,7 @@ def resize(context: Context, revision: str, least: int = 0) -> None:
 def clear_others(context: Context, keep: set[str]) -> None:
     """Retire every revision not kept, once no traffic can reach it."""
     for name, facts in sorted(context.observed.revisions.items()):
-        if name in keep or context.serving == Only(name) or facts.deleting:
+        if name in keep or context.serves(name) or facts.deleting:
             continue
         if context.endpoints_left(name):
             context.act(Retire(name))

@@ -16,7 +16,6 @@ from ..context import SOON, Context, RolloutContext
 from ..facts import TargetRevision
 from ..stable import clear_others, hold_stable, keep_stable, restore_traffic
 from ..strategy import Stage, Traffic, position, stages, wanted_size
-from ..traffic_target import Only, Shared
 from ..verdict.case import FAIR_SHARE, Healthy, Rejected
 from ..verdict.control_baseline import baseline
 from ..verdict.control_group import control_pods, disturbance
@@ -139,7 +138,7 @@ def _walk(context: RolloutContext, stable: StableRevision) -> None:
             return
         case Traffic.SHARED:
             wanted = share_traffic(context, stage, stable)
-            there = isinstance(context.serving, Shared)
+            there = context.shares
         case Traffic.WEIGHED:
             wanted = weigh_traffic(context, stage, stable)
             there = has_its_weight(context, stage)
@@ -215,7 +214,7 @@ def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int
     if full > pods:
         # Straight through, past the stage that would have grown it.
         context.act(ScaleTo(candidate.revision, full))
-    context.route(Only(candidate.revision))
+    context.route_to(candidate.revision)
     _enter(context, Step.BAKING)
     context.note(
         NoteType.NORMAL,
@@ -233,7 +232,7 @@ def _first_deployment(context: RolloutContext) -> None:
     healthy = isinstance(act_on_verdict(context, wanted), Healthy)
     # One that the spec has moved on from may still serve, with more pods than are wanted by now.
     if healthy or context.serving_facts.ready <= context.facts(candidate.revision).ready:
-        context.route(Only(candidate.revision))
+        context.route_to(candidate.revision)
     clear_others(context, keep={candidate.revision})
     if healthy:
         promote(context)

@@ -7,7 +7,6 @@ from maraudersmap_operator.resource.status_candidate import Step
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import Stage, stage_size
-from ..traffic_target import Only
 from ..verdict.pod_history import fresh_witness_at
 
 
@@ -36,6 +35,6 @@ def scale_candidate(context: RolloutContext, pods: int) -> None:
     size = context.facts(candidate.revision).size
     if candidate.revision not in context.observed.revisions:
         context.act(Deploy(candidate.revision))
-    autoscaled = context.spec.autoscaling.enabled and context.serving == Only(candidate.revision) and size > 0
+    autoscaled = context.spec.autoscaling.enabled and context.serves(candidate.revision) and size > 0
     if size != pods and not autoscaled:
         context.act(ScaleTo(candidate.revision, pods))

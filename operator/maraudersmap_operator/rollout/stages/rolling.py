@@ -11,7 +11,6 @@ from maraudersmap_operator.resource.status_control import StableRevision
 from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import batch_size
-from ..traffic_target import Shared
 from .candidate_pods import scale_candidate
 
 
@@ -37,7 +36,7 @@ def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
             f"{leaving} pods of {stable.revision} on their way out take the room of the next ones"
         )
     left = max(full - new.ready, 0)
-    if left < old.size and context.serving == context.observed_traffic == Shared():
+    if left < old.size and context.shares and context.already_shared:
         context.act(ScaleTo(stable.revision, left))
     return wanted
 

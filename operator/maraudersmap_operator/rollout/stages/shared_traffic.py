@@ -14,7 +14,6 @@ from ..actions import Retire
 from ..context import SOON, RolloutContext
 from ..stable import clear_others, hold_stable
 from ..strategy import Stage
-from ..traffic_target import Shared
 from ..verdict.case import Environment
 from .act_on_verdict import go_back, judge_under_traffic
 from .candidate_pods import size_candidate
@@ -32,12 +31,12 @@ def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision)
         hold_stable(context, stable)
         wanted = size_candidate(context, stage)
     facts = context.facts(candidate.revision)
-    if not isinstance(context.serving, Shared):
+    if not context.shares:
         strays = context.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.
         if strays or facts.ready < wanted or facts.room(context.now) > wanted:
             return _wait_to_share(context, wanted, [f.revision for f in strays])
-        context.route(Shared())
+        context.route_to_both()
     if verdict := judge_under_traffic(context):
         go_back(context, verdict)
         return None
@@ -60,7 +59,7 @@ def _wait_to_share(context: RolloutContext, wanted: int, strays: list[str]) -> i
 
 def _only(context: RolloutContext, *kept: str) -> None:
     """While the Service selects every revision's pods, one that is neither cannot be taken out of traffic first."""
-    if not isinstance(context.observed_traffic, Shared):
+    if not context.already_shared:
         clear_others(context, keep=set(kept))
         return
     for facts in context.others(*kept):
