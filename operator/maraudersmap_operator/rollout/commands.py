@@ -28,7 +28,6 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_verbs import Pin, WaitingVerb
 
-from .actions import NoteType
 from .context import Context
 from .facts import TargetRevision
 from .revision import revision_hash, revision_inputs
@@ -63,15 +62,12 @@ def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
             _wait_with(context, "rollback-to", token)
     _forget_waiting(context, annotations)
     if token := _new(annotations, ANNOTATION_RESTART, context.status.tokens.restart):
-        context.note(
-            NoteType.NORMAL, Reason.RESTARTING, f"The pods are exchanged one at a time: {ANNOTATION_RESTART}"
-        )
+        context.note(Reason.RESTARTING, f"The pods are exchanged one at a time: {ANNOTATION_RESTART}")
         _stored(context, restart=token)
     context.abort = _new(annotations, ANNOTATION_ABORT, context.status.tokens.abort)
     context.promote = _new(annotations, ANNOTATION_PROMOTE, context.status.tokens.promote)
     if (context.status.candidate is None or context.status.stable is None) and take_abort(context):
         context.note(
-            NoteType.NORMAL,
             Reason.NOTHING_TO_ABORT,
             "No rollout is on, or there is no revision to go back to",
         )
@@ -97,8 +93,7 @@ def _is_void(context: Context, verb: str, token: str) -> bool:
 
 def _give_up(context: Context, verb: str, token: str) -> None:
     _stored(context, **{verb.replace("-", "_"): token})
-    context.note(
-        NoteType.WARNING,
+    context.warn(
         Reason.VERB_SUPERSEDED,
         f"{GROUP}/{verb} {token!r} could not act before the spec was changed, and is not acted upon any more",
     )
@@ -149,18 +144,14 @@ def _look_at_promote(context: Context) -> None:
         take_promote(context)
         context.override = True
         context.update(hold=None)
-        context.note(
-            NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hold.message}"
-        )
+        context.warn(Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hold.message}")
         return
     else:
         moot = "no rollout is on"
     if moot:
         _stored(context, promote=context.promote)
         context.promote = ""
-        context.note(
-            NoteType.NORMAL, Reason.NOTHING_TO_PROMOTE, f"{ANNOTATION_PROMOTE} changes nothing: {moot}"
-        )
+        context.note(Reason.NOTHING_TO_PROMOTE, f"{ANNOTATION_PROMOTE} changes nothing: {moot}")
 
 
 def _named(context: Context) -> tuple[str, str] | None:
@@ -203,7 +194,7 @@ def _stored(context: Context, **tokens: str | datetime | tuple[WaitingVerb, ...]
 def _retry(context: Context, target: TargetRevision) -> None:
     kept = tuple(r for r in context.status.rejected if r.revision != target.revision)
     if len(kept) != len(context.status.rejected) or context.status.hold or context.status.pin:
-        context.note(NoteType.NORMAL, Reason.RETRY, f"Revision {target.revision} gets another try")
+        context.note(Reason.RETRY, f"Revision {target.revision} gets another try")
     context.retry = True
     context.update(rejected=kept, hold=None, pin=None)
 
@@ -217,8 +208,7 @@ def _rollback_to(context: Context, target: TargetRevision, revision: str) -> Non
     known = context.observed.recorded
     if revision not in known:
         names = ", ".join(sorted(known)) or "none"
-        context.note(
-            NoteType.WARNING,
+        context.warn(
             Reason.UNKNOWN_REVISION,
             f"Revision {revision!r} is not recorded; recorded are {names}",
         )
@@ -227,7 +217,7 @@ def _rollback_to(context: Context, target: TargetRevision, revision: str) -> Non
     kept = tuple(r for r in context.status.rejected if r.revision != revision)
     pin = Pin(revision=revision, against=target.revision)
     context.update(pin=pin, rejected=kept, hold=None)
-    context.note(NoteType.NORMAL, Reason.ROLLING_BACK_TO, asked)
+    context.note(Reason.ROLLING_BACK_TO, asked)
 
 
 def _overridden(context: Context, revision: str) -> str:

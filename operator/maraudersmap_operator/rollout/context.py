@@ -17,8 +17,9 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryEntry, Outcome
 
-from .actions import Action, Autoscaled, Decision, Note, NoteType, RouteTo, Weigh
+from .actions import Action, Autoscaled, Decision, Deploy, Note, NoteType, Retire, RouteTo, ScaleTo, Weigh
 from .facts import Observed, RevisionFacts
+from .strategy import wanted_size
 from .traffic_target import Nowhere, Only, Shared, TrafficTarget, reaches, traffic_target
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
@@ -116,8 +117,26 @@ class Context:
     def act(self, *actions: Action) -> None:
         self.actions.extend(actions)
 
-    def note(self, kind: NoteType, reason: Reason, message: str) -> None:
-        self.notes.append(Note(kind, reason, message))
+    def deploy(self, revision: str) -> None:
+        """Have its Deployment: one that someone has deleted is rebuilt exactly, from the ControllerRevision."""
+        if revision not in self.observed.revisions:
+            self.act(Deploy(revision))
+
+    def scale(self, revision: str, replicas: int) -> None:
+        self.act(ScaleTo(revision, replicas))
+
+    def retire(self, revision: str) -> None:
+        self.act(Retire(revision))
+
+    def wanted_size(self, serving_size: int) -> int:
+        """Pods at full size, where so many serve."""
+        return wanted_size(self.spec, serving_size)
+
+    def note(self, reason: Reason, message: str) -> None:
+        self.notes.append(Note(NoteType.NORMAL, reason, message))
+
+    def warn(self, reason: Reason, message: str) -> None:
+        self.notes.append(Note(NoteType.WARNING, reason, message))
 
     def wake(self, after: timedelta) -> None:
         self.wakes.append(max(after, timedelta(milliseconds=50)))

@@ -17,7 +17,7 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision, S
 from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 from maraudersmap_operator.resource.status_outcomes import Hold, Outcome
 
-from .actions import Autoscaled, Decision, ScaleTo
+from .actions import Autoscaled, Decision
 from .as_it_is import as_it_is
 from .commands import take_abort, take_commands
 from .conditions import report
@@ -160,7 +160,7 @@ def _suspend(context: Context) -> None:
     """No pods at all; everything else stays, so that resuming is quick."""
     for name, facts in sorted(context.observed.revisions.items()):
         if facts.size:
-            context.act(ScaleTo(name, 0))
+            context.scale(name, 0)
 
 
 def start_over(candidate: CandidateRevision, now: datetime) -> CandidateRevision:

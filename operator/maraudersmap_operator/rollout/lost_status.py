@@ -11,10 +11,8 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision, S
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 
-from .actions import NoteType
 from .context import Context
 from .facts import RecordedRevision, TargetRevision
-from .strategy import wanted_size
 
 
 def take_up_what_serves(context: Context, target: TargetRevision) -> None:
@@ -28,8 +26,7 @@ def take_up_what_serves(context: Context, target: TargetRevision) -> None:
     context.learn(stable=StableRevision(revision=stable.revision, image=stable.image, since=context.now))
     if target.revision in context.observed.revisions and context.reaches(target.revision):
         context.learn(candidate=_in_traffic(context, target))
-    context.note(
-        NoteType.WARNING,
+    context.warn(
         Reason.STATUS_LOST,
         f"The status was empty although {context.serving.word or 'no revision'} has traffic: {stable.revision} "
         f"({stable.image}) counts as stable, as it runs; which revisions were rejected before is not known any more",
@@ -61,6 +58,6 @@ def _in_traffic(context: Context, target: TargetRevision) -> CandidateRevision:
         step_started_at=context.now,
         had_traffic=True,
         memory=CandidateMemory(
-            progress=Progress(progressed_at=context.now, full_size=wanted_size(context.spec, size))
+            progress=Progress(progressed_at=context.now, full_size=context.wanted_size(size))
         ),
     )

@@ -15,10 +15,10 @@ from maraudersmap_operator.resource.status_candidate import CandidateVerdict
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import MAX_REJECTED, Hold, Outcome, RejectedRevision
 
-from .actions import Deploy, KeepEvidence, NoteType, Retire, ScaleTo, StoreStatus
+from .actions import KeepEvidence, Retire, StoreStatus
 from .context import SOON, RolloutContext, seconds
 from .stable import hold_stable, may_take_traffic
-from .strategy import batch_size, wanted_size
+from .strategy import batch_size
 from .verdict.case import Environment, Rejected
 from .verdict.control_group import disturbance, has_control_group
 from .verdict.pod_failures import shorten
@@ -41,8 +41,7 @@ def start_rollback(context: RolloutContext, stable: StableRevision, verdict: Rej
     )
     context.learn_candidate(verdict=stored)
     found = "cannot be tried here and now" if environment else "is bad"
-    context.note(
-        NoteType.WARNING,
+    context.warn(
         verdict.reason,
         f"Revision {candidate.revision} ({candidate.image}) {found}, seen after "
         f"{seconds(context.now - candidate.started_at)} s: {verdict.message}",
@@ -122,8 +121,7 @@ def _reject(context: RolloutContext, stable: StableRevision, verdict: CandidateV
     context.update(rejected=(entry, *others)[:MAX_REJECTED], hold=None)
     context.close(Outcome.ROLLED_BACK, verdict.reason)
     context.act(KeepEvidence(candidate.revision), StoreStatus(), Retire(candidate.revision))
-    context.note(
-        NoteType.WARNING,
+    context.warn(
         Reason.ROLLED_BACK,
         f"Rolled back from {candidate.revision} ({candidate.image}) to {stable.revision} ({stable.image}) "
         f"after {entry.restore_seconds} s: {verdict.reason}. It is not tried again until the spec changes "
@@ -151,8 +149,7 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
     context.update(hold=hold)
     context.close(Outcome.WITHDRAWN, verdict.reason)
     context.act(StoreStatus(), Retire(candidate.revision))
-    context.note(
-        NoteType.WARNING,
+    context.warn(
         Reason.WITHDRAWN,
         f"Withdrew {candidate.revision} ({candidate.image}): {verdict.reason}. "
         + (
@@ -179,9 +176,8 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
     context.close(outcome)
     context.act(StoreStatus())
     if not context.serves(candidate.revision):
-        context.act(Retire(candidate.revision))
+        context.retire(candidate.revision)
     context.note(
-        NoteType.NORMAL,
         Reason(outcome),
         f"Left revision {candidate.revision} ({candidate.image}): the spec changed",
     )
@@ -221,10 +217,9 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
 def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
     """The same the other way round; True when stable is whole again and may have all traffic."""
     candidate = context.candidate
-    if stable.revision not in context.observed.revisions:
-        context.act(Deploy(stable.revision))
+    context.deploy(stable.revision)
     new, old = context.facts(candidate.revision), context.stable_facts
-    full = candidate.memory.progress.full_size or wanted_size(context.spec, old.size)
+    full = candidate.memory.progress.full_size or context.wanted_size(old.size)
     if context.serves(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size
@@ -233,11 +228,11 @@ def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
         return True
     context.route_to_both()
     if (wanted := min(full, old.ready + batch_size(full))) > old.size:
-        context.act(ScaleTo(stable.revision, wanted))
+        context.scale(stable.revision, wanted)
     # Pods that are not ready answer no one: they make room first.
     keep = min(new.size, max(full - old.ready, 0), max(new.ready, 1))
     if keep < new.size:
-        context.act(ScaleTo(candidate.revision, keep))
+        context.scale(candidate.revision, keep)
     context.block(
         Reason.GOING_BACK,
         f"{old.ready} of {full} pods of {stable.revision} are ready again; the exchange is undone in batches",

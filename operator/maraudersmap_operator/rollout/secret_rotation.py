@@ -11,7 +11,6 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
 
-from .actions import NoteType
 from .context import Context
 
 STILL = timedelta(seconds=10)
@@ -37,7 +36,6 @@ def follow_secrets(context: Context) -> None:
         restarted_for = hashlib.sha256(text.encode()).hexdigest()[:10]
         context.update(secrets=known.model_copy(update={"changed_at": None, "restarted_for": restarted_for}))
         context.note(
-            NoteType.NORMAL,
             Reason.SECRETS_CHANGED,
             "The pods are exchanged one at a time: a Secret they read has changed",
         )

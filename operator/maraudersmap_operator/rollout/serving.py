@@ -10,7 +10,6 @@ from maraudersmap_operator.resource.reasons import Reason
 
 from .context import Context
 from .facts import PodFacts
-from .strategy import wanted_size
 from .verdict.classify import last_end
 from .verdict.pod_failures import shorten, why_waiting
 
@@ -30,7 +29,7 @@ def serving_pods(context: Context) -> Serving:
     stable, candidate = context.status.stable, context.status.candidate
     if not context.shares:
         facts = context.serving_facts
-        return Serving(facts.ready, wanted_size(context.spec, facts.size))
+        return Serving(facts.ready, context.wanted_size(facts.size))
     both = [context.facts(r.revision) for r in (stable, candidate) if r]
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
     wanted = candidate.memory.progress.full_size if candidate and exchange else sum(f.size for f in both)

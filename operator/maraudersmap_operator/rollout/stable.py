@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status_control import StableRevision
 
-from .actions import Deploy, Retire, ScaleTo
 from .context import SOON, Context
-from .strategy import wanted_size
 from .verdict.control_baseline import follow
 
 
@@ -28,9 +26,7 @@ def keep_stable(context: Context, *also: str) -> None:
 def hold_stable(context: Context, stable: StableRevision, least: int = 0) -> None:
     """Keep the stable revision deployed and sized, whatever else goes on; `least`: the pods that it needs for what it takes
     over."""
-    if stable.revision not in context.observed.revisions:
-        # Someone deleted it: the ControllerRevision rebuilds it exactly.
-        context.act(Deploy(stable.revision))
+    context.deploy(stable.revision)
     size = context.facts(stable.revision).size
     if context.serves_nowhere or context.serves(stable.revision) or size == 0 or size < least:
         resize(context, stable.revision, least)
@@ -58,11 +54,11 @@ def resize(context: Context, revision: str, least: int = 0) -> None:
     """Bring the serving revision to its size. Under an autoscaler only less than `least` is corrected, and zero, which it
     ignores for ever."""
     size = context.facts(revision).size
-    wanted = max(wanted_size(context.spec, size), least)
+    wanted = max(context.wanted_size(size), least)
     if context.spec.autoscaling.enabled and size >= max(least, 1) and not context.spec.suspend:
         return
     if size != wanted:
-        context.act(ScaleTo(revision, wanted))
+        context.scale(revision, wanted)
 
 
 def clear_others(context: Context, keep: set[str]) -> None:
@@ -71,7 +67,7 @@ def clear_others(context: Context, keep: set[str]) -> None:
         if name in keep or context.serves(name) or facts.deleting:
             continue
         if context.endpoints_left(name):
-            context.act(Retire(name))
+            context.retire(name)
         else:
             context.asides.append(
                 f"pods of {name} stay until no request can reach them: {context.why_not_left(name)}"

@@ -10,12 +10,12 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision, S
 from maraudersmap_operator.resource.status_control import ControlGroup, StableRevision
 from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
 
-from ..actions import NoteType, RecordRevision, ScaleTo
+from ..actions import RecordRevision
 from ..commands import take_promote
 from ..context import SOON, Context, RolloutContext
 from ..facts import TargetRevision
 from ..stable import clear_others, hold_stable, keep_stable, restore_traffic
-from ..strategy import Stage, Traffic, position, stages, wanted_size
+from ..strategy import Stage, Traffic, position, stages
 from ..verdict.case import FAIR_SHARE, Healthy, Rejected
 from ..verdict.control_baseline import baseline
 from ..verdict.control_group import control_pods, disturbance
@@ -60,9 +60,7 @@ def start(context: Context, target: TargetRevision) -> Context:
         ),
     )
     rollout = RolloutContext.of(context, candidate)
-    rollout.note(
-        NoteType.NORMAL, Reason.ROLLOUT_STARTED, f"Revision {target.revision} ({target.image}) starts"
-    )
+    rollout.note(Reason.ROLLOUT_STARTED, f"Revision {target.revision} ({target.image}) starts")
     advance(rollout)
     return rollout
 
@@ -100,7 +98,7 @@ def _override(context: RolloutContext) -> None:
     candidate = context.candidate
     hurt = disturbance(candidate, context.stable_facts, context.now)
     context.update_candidate(memory={"control_group": {"undisturbed": True, "hurt_since": None}})
-    context.note(NoteType.WARNING, Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hurt}")
+    context.warn(Reason.OVERRIDDEN, f"Promote overrides StableDisturbed: {hurt}")
 
 
 def _finish_migrations(context: RolloutContext) -> bool:
@@ -210,14 +208,13 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
 
 def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int) -> None:
     candidate = context.candidate
-    full = candidate.memory.progress.full_size or wanted_size(context.spec, context.stable_facts.size)
+    full = candidate.memory.progress.full_size or context.wanted_size(context.stable_facts.size)
     if full > pods:
         # Straight through, past the stage that would have grown it.
-        context.act(ScaleTo(candidate.revision, full))
+        context.scale(candidate.revision, full)
     context.route_to(candidate.revision)
     _enter(context, Step.BAKING)
     context.note(
-        NoteType.NORMAL,
         Reason.TRAFFIC_SWITCHED,
         f"Traffic moved from {stable.revision} to {candidate.revision}; watching it for "
         f"{context.spec.rollout.bake_seconds} s before {stable.revision} is retired",
@@ -242,7 +239,7 @@ def _enter(context: RolloutContext, step: Step, canary_step: int = 0) -> None:
     unsettle(context)
     full = context.candidate.memory.progress.full_size
     if step in (Step.SHARING, Step.BAKING) and not full:
-        full = wanted_size(context.spec, context.stable_facts.size)
+        full = context.wanted_size(context.stable_facts.size)
     context.update_candidate(
         step=step,
         canary_step=canary_step,

@@ -10,7 +10,6 @@ from maraudersmap_operator.resource.analysis import OnInconclusive
 from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 from maraudersmap_operator.resource.reasons import Reason
 
-from ..actions import NoteType
 from ..commands import take_promote
 from ..context import Context, RolloutContext
 from ..verdict.case import Rejected
@@ -69,7 +68,6 @@ def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
     match context.spec.rollout.analysis.on_inconclusive:
         case OnInconclusive.PASS:
             context.note(
-                NoteType.NORMAL,
                 Reason.ANALYSIS_INCONCLUSIVE,
                 f"{candidate.image} goes on unjudged: {result.message}",
             )

@@ -9,7 +9,6 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import Outcome
 
-from ..actions import Deploy, NoteType, ScaleTo
 from ..commands import take_promote
 from ..context import SOON, RolloutContext
 from ..facts import RevisionFacts
@@ -51,17 +50,15 @@ def bake(context: RolloutContext, stable: StableRevision) -> None:
 def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
     """Deployed and sized: the one that serves, and the one that traffic may go back to."""
     candidate = context.candidate
-    if candidate.revision not in context.observed.revisions:
-        context.act(Deploy(candidate.revision))
+    context.deploy(candidate.revision)
     resize(context, candidate.revision)
     if candidate.strategy is Strategy.ROLLING:
         return
-    if stable.revision not in context.observed.revisions:
-        context.act(Deploy(stable.revision))
+    context.deploy(stable.revision)
     spec = context.spec
     least = spec.autoscaling.min_replicas if spec.autoscaling.enabled else spec.replicas
     if context.stable_facts.size < least:
-        context.act(ScaleTo(stable.revision, least))
+        context.scale(stable.revision, least)
 
 
 def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
@@ -121,8 +118,6 @@ def promote(context: RolloutContext) -> None:
     candidate = context.candidate
     context.close(Outcome.PROMOTED)
     context.make_stable()
-    context.note(
-        NoteType.NORMAL, Reason.PROMOTED, f"Revision {candidate.revision} ({candidate.image}) is stable"
-    )
+    context.note(Reason.PROMOTED, f"Revision {candidate.revision} ({candidate.image}) is stable")
     context.unblock()
     context.wake(SOON)

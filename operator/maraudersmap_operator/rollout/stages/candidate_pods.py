@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status_candidate import Step
 
-from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import Stage, stage_size
 from ..verdict.pod_history import fresh_witness_at
@@ -33,8 +32,7 @@ def scale_candidate(context: RolloutContext, pods: int) -> None:
     """Bring the candidate to that many pods, unless it serves under an autoscaler: then that one decides."""
     candidate = context.candidate
     size = context.facts(candidate.revision).size
-    if candidate.revision not in context.observed.revisions:
-        context.act(Deploy(candidate.revision))
+    context.deploy(candidate.revision)
     autoscaled = context.spec.autoscaling.enabled and context.serves(candidate.revision) and size > 0
     if size != pods and not autoscaled:
-        context.act(ScaleTo(candidate.revision, pods))
+        context.scale(candidate.revision, pods)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from maraudersmap_operator.resource.status_control import StableRevision
 
-from ..actions import Deploy, ScaleTo
 from ..context import RolloutContext
 from ..strategy import batch_size
 from .candidate_pods import scale_candidate
@@ -19,8 +18,7 @@ def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
     candidate = context.candidate
     full = candidate.memory.progress.full_size
     new, old = context.facts(candidate.revision), context.stable_facts
-    if stable.revision not in context.observed.revisions:
-        context.act(Deploy(stable.revision))
+    context.deploy(stable.revision)
     # Pods on their way out still take room.
     room = full + batch_size(full) - max(old.size, old.room(context.now))
     wanted = max(min(full, room), min(new.size, full), 1)
@@ -37,7 +35,7 @@ def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
         )
     left = max(full - new.ready, 0)
     if left < old.size and context.shares and context.already_shared:
-        context.act(ScaleTo(stable.revision, left))
+        context.scale(stable.revision, left)
     return wanted
 
 

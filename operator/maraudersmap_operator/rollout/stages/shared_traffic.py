@@ -10,7 +10,6 @@ from datetime import timedelta
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_control import StableRevision
 
-from ..actions import Retire
 from ..context import SOON, RolloutContext
 from ..stable import clear_others, hold_stable
 from ..strategy import Stage
@@ -64,4 +63,4 @@ def _only(context: RolloutContext, *kept: str) -> None:
         return
     for facts in context.others(*kept):
         if not facts.deleting:
-            context.act(Retire(facts.revision))
+            context.retire(facts.revision)
