@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from maraudersmap_operator import analysis
 from maraudersmap_operator.resource.names import ANNOTATION_RETRY, ANNOTATION_ROLLBACK_TO
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reason_texts import NEEDS_A_PERSON
@@ -15,7 +16,6 @@ from maraudersmap_operator.resource.status_outcomes import RejectedRevision
 
 from .context import Context
 from .serving import describe_serving, find_weakness, serving_pods
-from .stages.analysis_gate import describe_comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,17 @@ def _rolling_out(context: Context) -> str:
         return context.blocked if candidate else ""
     if candidate.step not in (Step.BAKING, Step.SHARING):
         return f"{candidate.image} is on trial: {candidate.step}"
-    compared = f"; {words}" if (words := describe_comparison(context)) else ""
+    compared = f"; {words}" if (words := _comparison(context)) else ""
     return f"{candidate.image} {_traffic(context, candidate)}{compared}"
+
+
+def _comparison(context: Context) -> str:
+    """The comparison so far, in a sentence; empty while there is none."""
+    candidate = context.status.candidate
+    if candidate is None or not context.in_traffic(candidate.revision):
+        return ""
+    comparison = candidate.memory.analysis
+    return "" if comparison is None else analysis.evaluate(comparison, context.spec.rollout.analysis).message
 
 
 def _traffic(context: Context, candidate: CandidateRevision) -> str:

@@ -10,8 +10,7 @@ from maraudersmap_operator.resource.reasons import Reason
 
 from .context import Context
 from .facts import PodFacts
-from .verdict.classify import last_end
-from .verdict.pod_failures import shorten, why_waiting
+from .verdict.pod_failures import last_end, shorten, why_waiting
 
 # A pod may take this long to become ready before its revision counts as degraded for it.
 STARTING = timedelta(seconds=30)

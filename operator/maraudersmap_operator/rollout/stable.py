@@ -5,7 +5,7 @@ from __future__ import annotations
 from maraudersmap_operator.resource.status_control import StableRevision
 
 from .context import SOON, Context
-from .verdict.control_baseline import follow
+from .verdict.control_group import follow
 
 
 def keep_stable(context: Context, *also: str) -> None:

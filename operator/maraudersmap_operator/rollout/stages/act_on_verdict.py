@@ -1,4 +1,7 @@
-"""The verdict on the candidate in the present stage, and the first thing done about it."""
+"""The verdict on the candidate in the present stage, and the first thing done about it.
+
+Time in which the candidate was well and had to wait is noted with it: no deadline counts that.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,12 @@ from maraudersmap_operator.resource.names import ANNOTATION_ABORT
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
-from ..context import SOON, RolloutContext
+from ..context import SOON, RolloutContext, seconds
 from ..facts import RevisionFacts
 from ..rollback import start_rollback
 from ..verdict.case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
 from ..verdict.classify import classify, keeps_ending
 from .analysis_gate import find_worse
-from .held_time import settle
 
 # Without anything to go back to, the same verdict is looked at again after this long.
 NO_WAY_BACK = timedelta(seconds=5)
@@ -29,7 +31,7 @@ def act_on_verdict(context: RolloutContext, wanted: int, arrived: bool = True) -
     `arrived`: its traffic is what the stage gives it. Until then it is on its way, however healthy.
     """
     verdict = classify(case_of(context, wanted))
-    settle(context, verdict, arrived)
+    _settle(context, verdict, arrived)
     if isinstance(verdict, Healthy) and not arrived:
         verdict = Pending(context.now + SOON, "traffic is about to follow")
     match verdict:
@@ -125,3 +127,39 @@ def case_of(context: RolloutContext, wanted: int) -> Case:
         migration_limit=timedelta(seconds=context.spec.migrations.timeout_seconds),
         first=context.status.stable is None,
     )
+
+
+def _settle(context: RolloutContext, verdict: Verdict, arrived: bool) -> None:
+    """Note when the stage has got all that it wants, and when it loses it again: deadlines stand still in between."""
+    progress = context.candidate.memory.progress
+    if not isinstance(verdict, Healthy):
+        if progress.settled_at or progress.waiting_since:
+            unsettle(context)
+            held = context.candidate.memory.progress.held_seconds
+            known = {"settled_at": None, "waiting_since": None, "held_seconds": held}
+            context.learn_candidate(memory={"progress": known | {"progressed_at": context.now}})
+    elif not arrived:
+        count_as_waiting(context)
+    elif progress.settled_at is None:
+        count_as_waiting(context)  # as long as the traffic that this pass moves has not moved
+        unsettle(context)
+        context.update_candidate(memory={"progress": {"settled_at": context.now}})
+
+
+def count_as_waiting(context: RolloutContext) -> None:
+    """The candidate is well, and what it waits for is not its doing: no deadline counts that."""
+    progress = context.candidate.memory.progress
+    if progress.settled_at is not None:
+        unsettle(context)
+    if progress.waiting_since is None:
+        context.learn_candidate(memory={"progress": {"waiting_since": context.now}})
+
+
+def unsettle(context: RolloutContext) -> None:
+    """The candidate is not where it should be any more, or should be somewhere else now."""
+    progress = context.candidate.memory.progress
+    since = progress.settled_at or progress.waiting_since
+    if since is not None:
+        held = progress.held_seconds + seconds(context.now - since)
+        known = {"settled_at": None, "waiting_since": None, "held_seconds": held}
+        context.update_candidate(memory={"progress": known})

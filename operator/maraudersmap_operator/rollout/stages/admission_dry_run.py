@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..context import SOON, RolloutContext
-from ..verdict.classify import ADMISSION_TWICE, refusal
-from ..verdict.pod_failures import Trouble, create_trouble
+from ..verdict.pod_failures import ADMISSION_TWICE, Trouble, create_trouble, refusal
 
 
 def follow_admission(context: RolloutContext) -> None:

@@ -11,7 +11,7 @@ from maraudersmap_operator.resource.names import ANNOTATION_PROMOTE
 from maraudersmap_operator.resource.reasons import Reason
 
 from ..commands import take_promote
-from ..context import Context, RolloutContext
+from ..context import RolloutContext
 from ..verdict.case import Rejected
 
 
@@ -82,12 +82,3 @@ def pass_gate(context: RolloutContext) -> GoOn | Wait | Rejected:
                 f"not enough is known of its answers ({result.message}): a new value of {ANNOTATION_PROMOTE} goes on",
             )
             return Wait()
-
-
-def describe_comparison(context: Context) -> str:
-    """The comparison so far, in a sentence; empty while there is none."""
-    candidate = context.status.candidate
-    if candidate is None or not context.in_traffic(candidate.revision):
-        return ""
-    comparison = candidate.memory.analysis
-    return "" if comparison is None else analysis.evaluate(comparison, context.spec.rollout.analysis).message

@@ -12,20 +12,27 @@ from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
 
-from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
+from ..facts import JobState, PodFacts
 from .case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
 from .control_group import disturbance
 from .deadline import fair_until, in_charge, out_of_time, uncounted, why_not_ready
 from .migration_failure import is_interrupted, own_failure, why_interrupted
-from .pod_failures import Trouble, create_trouble, pod_trouble, shorten, why_waiting
+from .pod_failures import (
+    ADMISSION_TWICE,
+    Trouble,
+    create_trouble,
+    last_end,
+    pod_trouble,
+    refusal,
+    shorten,
+    why_waiting,
+)
 from .pod_history import FRESH_ATTEMPT, fresh_witness_at, starting_pods, terminations
 
 # With a single pod there is no second opinion: the kubelet's own second pull comes about 10 s after the first.
 SECOND_PULL = timedelta(seconds=12)
 # Quota and admission speak through controllers that retry by themselves; pods on their way out free quota.
 CREATE_PATIENCE = timedelta(seconds=5)
-# A policy may be about to change: what it refuses has to be refused again after this long.
-ADMISSION_TWICE = timedelta(seconds=30)
 # The API server is asked in the pass after the one that saw the refusal. One that does not answer for this long cannot.
 ADMISSION_PATIENCE = timedelta(seconds=15)
 # One missed probe of one stable pod is no reason to stop a rollout.
@@ -104,12 +111,6 @@ def _pods_refused(case: Case) -> Rejected | Environment | None:
     return Environment(Reason(trouble), shorten(message))
 
 
-def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
-    """Why no pod can be created, of the Deployment or of the migrations Job; empty when nothing reports it."""
-    waits = migration is not None and migration.state is JobState.RUNNING and not migration.pods
-    return facts.create_error or (migration.message if waits and migration else "")
-
-
 def _refused_by_admission(case: Case, message: str) -> Rejected | Environment | None:
     """A policy that admits stable's pods and not these has something against this revision, if it stays with it."""
     known = case.candidate.memory.failures
@@ -136,16 +137,6 @@ def _keeps_ending(case: Case) -> Rejected | None:
     ends = Counter(t.reason for p in case.facts.active for t in p.last_terminations)
     reason = Reason.OOM_KILLED if ends and ends.most_common(1)[0][0] == "OOMKilled" else Reason.CRASH_LOOP
     return Rejected(reason, shorten(f"containers ended {count} times; {last_end(case.facts.active)}"))
-
-
-def last_end(pods: tuple[PodFacts, ...]) -> str:
-    """How the newest ended container went: exit code, reason, its termination message."""
-    ends = [t for p in pods for t in p.last_terminations]
-    if not ends:
-        return "no exit code is known any more"
-    last = max(ends, key=lambda t: t.finished_at.timestamp() if t.finished_at else 0)
-    message = f": {last.message.strip()}" if last.message.strip() else ""
-    return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){message}"
 
 
 def _migration_failed(case: Case) -> Rejected | Environment | None:

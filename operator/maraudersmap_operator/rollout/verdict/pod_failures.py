@@ -1,16 +1,21 @@
-"""Why pods do not start, read from messages of the kubelet, the scheduler and the API server where no code states it.
+"""Why pods do not start, and how they ended, read from messages of the kubelet, the scheduler and the API server where no
+code states it.
 
 Every list names its source. Text that matches nothing is taken for something that may pass: a deadline ends it.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_model import MAX_MESSAGE
 
-from ..facts import PodFacts
+from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
+
+# A policy may be about to change: what it refuses has to be refused again after this long.
+ADMISSION_TWICE = timedelta(seconds=30)
 
 
 class Trouble(StrEnum):
@@ -108,6 +113,22 @@ def why_waiting(pods: tuple[PodFacts, ...]) -> str:
         if pod.injected and not pod.ready:
             return shorten(f"pod {pod.name}: {pod.injected}")
     return ""
+
+
+def refusal(facts: RevisionFacts, migration: MigrationFacts | None) -> str:
+    """Why no pod can be created, of the Deployment or of the migrations Job; empty when nothing reports it."""
+    waits = migration is not None and migration.state is JobState.RUNNING and not migration.pods
+    return facts.create_error or (migration.message if waits and migration else "")
+
+
+def last_end(pods: tuple[PodFacts, ...]) -> str:
+    """How the newest ended container went: exit code, reason, its termination message."""
+    ends = [t for p in pods for t in p.last_terminations]
+    if not ends:
+        return "no exit code is known any more"
+    last = max(ends, key=lambda t: t.finished_at.timestamp() if t.finished_at else 0)
+    message = f": {last.message.strip()}" if last.message.strip() else ""
+    return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){message}"
 
 
 def shorten(text: str) -> str:
