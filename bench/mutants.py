@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant(
         2,
         "an exchange takes old pods away for new ones that are not ready",
-        "rollout/stages/rolling.py",
+        "rollout/stages/candidate_pods.py",
         "    left = max(full - new.ready, 0)",
         "    left = max(full - new.size, 0)",
     ),

@@ -16,16 +16,16 @@ from ..context import SOON, Context, RolloutContext
 from ..facts import TargetRevision
 from ..stable import clear_others, hold_stable, keep_stable, restore_traffic
 from ..strategy import Stage, Traffic, position, stages
-from ..verdict.case import FAIR_SHARE, Healthy, Rejected
+from ..verdict.case import Healthy, Rejected
 from ..verdict.control_group import baseline, control_pods, disturbance
+from ..verdict.pod_failures import FAIR_SHARE
 from ..verdict.pod_history import remember
 from .act_on_verdict import act_on_verdict, count_as_waiting, go_back, unsettle
 from .admission_dry_run import follow_admission
 from .analysis_gate import GoOn, Wait, follow_comparison, pass_gate, restart_comparison
 from .bake import bake, promote
-from .candidate_pods import size_candidate
+from .candidate_pods import is_exchanged, size_candidate
 from .migrate import mark_migrated, run_migrations
-from .rolling import is_exchanged
 from .shared_traffic import share_traffic
 from .weighted_traffic import has_its_weight, weigh_traffic
 

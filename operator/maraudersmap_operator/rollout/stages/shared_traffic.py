@@ -15,8 +15,7 @@ from ..stable import clear_others, hold_stable
 from ..strategy import Stage
 from ..verdict.case import Environment
 from .act_on_verdict import go_back, judge_under_traffic
-from .candidate_pods import size_candidate
-from .rolling import exchange_pods
+from .candidate_pods import exchange_pods, size_candidate
 
 
 def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision) -> int | None:

@@ -13,8 +13,6 @@ from ..facts import Admission, MigrationFacts, RevisionFacts
 from .control_group import disturbance
 from .pod_failures import shorten
 
-# How much of a deadline a pod's own container must have had before it is to blame for not having made it.
-FAIR_SHARE = 0.75
 # No suffering of stable explains these: they lie in the image or the template.
 IN_THE_TEMPLATE = frozenset({Reason.IMAGE_NOT_FOUND, Reason.CONTAINER_CONFIG_INVALID})
 # A database that is away looks like this in a good revision, too.

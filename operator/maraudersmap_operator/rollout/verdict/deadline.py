@@ -8,9 +8,9 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 
 from ..facts import JobState, PodFacts, RevisionFacts
-from .case import FAIR_SHARE, Case, Environment, Rejected, unless_disturbed
+from .case import Case, Environment, Rejected, unless_disturbed
 from .migration_failure import is_interrupted
-from .pod_failures import Trouble, pod_trouble, shorten, why_waiting
+from .pod_failures import FAIR_SHARE, Trouble, pod_trouble, shorten, why_waiting
 
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:

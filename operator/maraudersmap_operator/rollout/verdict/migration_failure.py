@@ -7,7 +7,7 @@ from datetime import timedelta
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
 from ..facts import MigrationFacts
-from .case import FAIR_SHARE
+from .pod_failures import FAIR_SHARE
 
 # EX_TEMPFAIL: the migrations could not reach the database.
 EXIT_UNREACHABLE = 75
