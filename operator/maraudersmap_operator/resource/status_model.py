@@ -12,6 +12,12 @@ from pydantic.alias_generators import to_camel
 MAX_MESSAGE = 1024
 
 
+def shorten(text: str) -> str:
+    """On one line, and short enough for two of them in a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_MESSAGE // 2 else text[: MAX_MESSAGE // 2 - 1] + "…"
+
+
 def rfc3339(moment: datetime) -> str:
     """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

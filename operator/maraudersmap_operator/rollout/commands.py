@@ -227,7 +227,7 @@ def _overridden(context: Context, revision: str) -> str:
         found.append("spec.rollout.paused")
     if not context.spec.rollout.auto_promote:
         found.append("spec.rollout.autoPromote: false")
-    if any(not p.ready and not p.disrupted for p in context.stable_facts.active):
+    if context.stable_facts.unready:
         found.append("that pods of the stable revision are not ready")
     return f", overriding {', '.join(found)}" if found else ""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from maraudersmap_operator.resource import MaraudersMap
-from maraudersmap_operator.resource.names import ANNOTATION_ABORT, ANNOTATION_RETRY
+from maraudersmap_operator.resource.names import ANNOTATION_RETRY
 from maraudersmap_operator.resource.policy import Strategy
-from maraudersmap_operator.resource.reasons import PassedOn, Reason
+from maraudersmap_operator.resource.reasons import PassedOn
 from maraudersmap_operator.resource.status import MaraudersMapStatus, Phase
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
 from maraudersmap_operator.resource.status_memory import CandidateMemory, Progress
@@ -24,11 +24,10 @@ from .conditions import report
 from .context import Context, RolloutContext
 from .facts import Observed, TargetRevision
 from .lost_status import take_up_what_serves
-from .rollback import abandon, roll_back, start_rollback
+from .rollback import abandon, give_up, roll_back
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
 from .stages.advance import advance, start
-from .verdict.case import Rejected
 from .watched_time import credit
 
 
@@ -89,7 +88,7 @@ def _go_on(context: RolloutContext) -> None:
         back = stable is not None and stable.revision == target.revision
         abandon(context, Outcome.CANCELLED if back else Outcome.SUPERSEDED)
     elif stable and take_abort(context):
-        start_rollback(context, stable, Rejected(Reason.ABORTED, f"given up by {ANNOTATION_ABORT}"))
+        give_up(context, stable)
     else:
         advance(context)
 

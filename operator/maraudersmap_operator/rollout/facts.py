@@ -13,6 +13,11 @@ from enum import StrEnum
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status_analysis import Comparison
 
+# EX_TEMPFAIL: the migrations could not reach the database.
+EXIT_UNREACHABLE = 75
+# SIGKILL and SIGTERM: something ended it: the node, its memory limit or the Job's own deadline.
+KILLED = (137, 143)
+
 
 @dataclass(frozen=True, slots=True)
 class Termination:
@@ -81,6 +86,16 @@ class RevisionFacts:
         return tuple(p for p in self.pods if not (p.terminating or p.ended))
 
     @property
+    def undisturbed(self) -> tuple[PodFacts, ...]:
+        """Active pods that show something of the revision: no node has taken them away."""
+        return tuple(p for p in self.active if not p.disrupted)
+
+    @property
+    def unready(self) -> tuple[PodFacts, ...]:
+        """Of those, the ones that are not ready."""
+        return tuple(p for p in self.undisturbed if not p.ready)
+
+    @property
     def ready(self) -> int:
         return sum(1 for p in self.active if p.ready)
 
@@ -107,6 +122,16 @@ class MigrationFacts:
     unchanged: bool = False  # complete, and it reports that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
+
+    @property
+    def unreachable(self) -> bool:
+        """The database was."""
+        return self.exit_code == EXIT_UNREACHABLE
+
+    @property
+    def interrupted(self) -> bool:
+        """A failed attempt that shows nothing of the revision: no database, or the node took the pod away."""
+        return self.unreachable or any(p.disrupted for p in self.pods)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.names import ANNOTATION_RETRY
+from maraudersmap_operator.resource.names import ANNOTATION_ABORT, ANNOTATION_RETRY
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateVerdict
 from maraudersmap_operator.resource.status_control import StableRevision
+from maraudersmap_operator.resource.status_model import shorten
 from maraudersmap_operator.resource.status_outcomes import MAX_REJECTED, Hold, Outcome, RejectedRevision
 
 from .actions import KeepEvidence, Retire, StoreStatus
@@ -21,7 +22,6 @@ from .stable import hold_stable, may_take_traffic
 from .strategy import batch_size
 from .verdict.case import Environment, Rejected
 from .verdict.control_group import disturbance, has_control_group
-from .verdict.pod_failures import shorten
 
 # Verdicts from lost readiness under traffic: the only ones that a shared cause, a moment later, can overturn.
 UNDER_TRAFFIC = frozenset({Reason.NOT_READY_AFTER_PROMOTION})
@@ -47,6 +47,11 @@ def start_rollback(context: RolloutContext, stable: StableRevision, verdict: Rej
         f"{seconds(context.now - candidate.started_at)} s: {verdict.message}",
     )
     roll_back(context, stable, stored)
+
+
+def give_up(context: RolloutContext, stable: StableRevision) -> None:
+    """Someone has asked for the end of the rollout: it goes back as if it had been found bad."""
+    start_rollback(context, stable, Rejected(Reason.ABORTED, f"given up by {ANNOTATION_ABORT}"))
 
 
 def roll_back(context: RolloutContext, stable: StableRevision, verdict: CandidateVerdict) -> None:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status_model import shorten
 
 from .context import Context
-from .facts import PodFacts
-from .verdict.pod_failures import last_end, shorten, why_waiting
+from .verdict.pod_failures import last_end, why_waiting
 
 # A pod may take this long to become ready before its revision counts as degraded for it.
 STARTING = timedelta(seconds=30)
@@ -52,7 +52,7 @@ def find_weakness(context: Context) -> str:
     facts = context.serving_facts
     if not context.observed.ready_endpoints:
         return "no endpoint of the Service is ready" if facts.ready else ""
-    for pod in _unready_pods(context):
+    for pod in facts.unready:
         troubled = pod.down or pod.injected or why_waiting((pod,))
         if troubled or context.now >= pod.created_at + STARTING:
             trouble = why_waiting((pod,)) or f"pod {pod.name} is not ready"
@@ -62,13 +62,8 @@ def find_weakness(context: Context) -> str:
 
 def starting_until(context: Context) -> datetime | None:
     """When the first of the serving revision's pods that start now will count as a weakness; None while none does."""
-    limits = (pod.created_at + STARTING for pod in _unready_pods(context))
+    limits = (pod.created_at + STARTING for pod in context.serving_facts.unready)
     return min((limit for limit in limits if limit > context.now), default=None)
-
-
-def _unready_pods(context: Context) -> list[PodFacts]:
-    """Those of the serving revision whose node is not to blame."""
-    return [p for p in context.serving_facts.active if not (p.ready or p.disrupted)]
 
 
 def describe_outlived(context: Context) -> list[str]:

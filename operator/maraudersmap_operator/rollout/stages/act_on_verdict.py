@@ -10,10 +10,9 @@ from typing import assert_never
 
 from maraudersmap_operator.resource.names import ANNOTATION_ABORT
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_candidate import Step
 
 from ..context import SOON, RolloutContext, seconds
-from ..facts import RevisionFacts
 from ..rollback import start_rollback
 from ..verdict.case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
 from ..verdict.classify import classify, keeps_ending
@@ -86,7 +85,7 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
         # Nothing answers, and nothing else is in the endpoints: no patience.
         alone = candidate.step is Step.BAKING and facts.ready == 0
         if alone or context.now - since >= HALF_DOWN_PATIENCE:
-            return unless_disturbed(case_of(context, facts.size), _fallen(candidate, facts, proven))
+            return unless_disturbed(case_of(context, facts.size), _fallen(context, proven))
         context.wake_at(since + HALF_DOWN_PATIENCE)
     case = case_of(context, facts.size)
     if ends := keeps_ending(case):
@@ -95,12 +94,14 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
     return unless_disturbed(case, found) if found else None
 
 
-def _fallen(candidate: CandidateRevision, facts: RevisionFacts, proven: int) -> Rejected | Environment:
+def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
     """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
+    candidate = context.candidate
+    facts = context.facts(candidate.revision)
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
     # What came later takes the place of pods that went, or has yet to start.
     since = candidate.memory.progress.proven_at or candidate.step_started_at
-    blamed = [p for p in facts.active if not (p.ready or p.disrupted or p.created_at > since)]
+    blamed = [p for p in facts.unready if p.created_at <= since]
     if len(blamed) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)
     return Environment(

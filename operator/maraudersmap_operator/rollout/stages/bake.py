@@ -11,7 +11,6 @@ from maraudersmap_operator.resource.status_outcomes import Outcome
 
 from ..commands import take_promote
 from ..context import SOON, RolloutContext
-from ..facts import RevisionFacts
 from ..stable import clear_others, resize, restore_traffic
 from ..verdict.case import Rejected
 from ..verdict.deadline import missed_deadline, why_not_ready
@@ -65,7 +64,7 @@ def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
     """True when all that the bake may end with is there; a deadline ends the wait for pods."""
     candidate = context.candidate
     facts = context.facts(candidate.revision)
-    wanted = _wanted(context, facts)
+    wanted = _wanted(context)
     if facts.ready >= wanted:
         if context.route_left():
             return True
@@ -93,10 +92,10 @@ def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
     return False
 
 
-def _wanted(context: RolloutContext, facts: RevisionFacts) -> int:
+def _wanted(context: RolloutContext) -> int:
     """What an autoscaler wants beyond what served before is between it and the nodes."""
     served = context.candidate.memory.progress.full_size
-    size = max(facts.size, 1)
+    size = max(context.facts(context.candidate.revision).size, 1)
     return min(size, served) if context.spec.autoscaling.enabled and served else size
 
 

@@ -10,7 +10,7 @@ from ..actions import MarkMigrated, Migrate, StoreStatus
 from ..context import RolloutContext
 from ..facts import JobState, MigrationFacts
 from ..strategy import stages
-from ..verdict.migration_failure import EXIT_UNREACHABLE, is_interrupted, own_failure, why_interrupted
+from ..verdict.migration_failure import own_failure, why_interrupted
 from ..verdict.pod_failures import Trouble, pod_trouble, why_waiting
 from .candidate_pods import size_candidate
 
@@ -70,7 +70,7 @@ def mark_migrated(context: RolloutContext) -> None:
 def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:
     """After a failure that is not held against the revision, try again with growing pauses."""
     candidate = context.candidate
-    interrupted = is_interrupted(migration)
+    interrupted = migration.interrupted
     if not interrupted and context.status.stable is not None:
         return
     limit = timedelta(seconds=context.spec.migrations.timeout_seconds)
@@ -78,7 +78,7 @@ def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:
     pause = min(BACKOFF_FIRST * 2 ** min(migration.attempt - 1, 10), BACKOFF_MOST)
     due = (migration.finished_at or context.now) + pause
     reason, why = Reason.MIGRATION_FAILED, migration.message or "failed"
-    if migration.exit_code == EXIT_UNREACHABLE:
+    if migration.unreachable:
         reason = Reason.DATABASE_UNREACHABLE
     elif not own:
         reason, why = Reason.MIGRATION_INTERRUPTED, why_interrupted(candidate, migration)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from maraudersmap_operator.resource.policy import Rollout
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
+from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import Admission, MigrationFacts, RevisionFacts
 from .control_group import disturbance
-from .pod_failures import shorten
 
 # No suffering of stable explains these: they lie in the image or the template.
 IN_THE_TEMPLATE = frozenset({Reason.IMAGE_NOT_FOUND, Reason.CONTAINER_CONFIG_INVALID})

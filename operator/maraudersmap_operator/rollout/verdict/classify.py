@@ -11,12 +11,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, PodFacts
 from .case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
 from .control_group import disturbance
 from .deadline import fair_until, in_charge, out_of_time, uncounted, why_not_ready
-from .migration_failure import is_interrupted, own_failure, why_interrupted
+from .migration_failure import own_failure, why_interrupted
 from .pod_failures import (
     ADMISSION_TWICE,
     Trouble,
@@ -24,7 +25,6 @@ from .pod_failures import (
     last_end,
     pod_trouble,
     refusal,
-    shorten,
     why_waiting,
 )
 from .pod_history import FRESH_ATTEMPT, fresh_witness_at, starting_pods, terminations
@@ -141,7 +141,7 @@ def _keeps_ending(case: Case) -> Rejected | None:
 
 def _migration_failed(case: Case) -> Rejected | Environment | None:
     migration = case.migration
-    if migration is None or migration.state is not JobState.FAILED or is_interrupted(migration):
+    if migration is None or migration.state is not JobState.FAILED or migration.interrupted:
         return None
     if migration.attempt != case.candidate.memory.migrations.attempt:
         return None  # an earlier attempt's; the next one has just been asked for

@@ -41,7 +41,7 @@ def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: dateti
     group = candidate.memory.control_group
     if group.undisturbed:
         return ""
-    pods = {p.uid: p for p in stable.active if not p.disrupted}
+    pods = {p.uid: p for p in stable.undisturbed}
     known = [(c, pods[c.pod]) for c in group.pods if c.pod in pods]
     unready = [p for _, p in known if not p.ready]
     ended = [p for c, p in known if p.termination_count > c.terminations]
@@ -59,13 +59,13 @@ def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: dateti
 
 def has_control_group(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
     """Some pod of the control group is still there to suffer or not. An exchange takes the last one away."""
-    present = {p.uid for p in stable.active if not p.disrupted}
+    present = {p.uid for p in stable.undisturbed}
     return any(c.pod in present for c in candidate.memory.control_group.pods)
 
 
 def follow(stable: StableRevision, facts: RevisionFacts, now: datetime) -> StableRevision:
     """The stable revision with what its pods show now folded in; the same object when nothing is new."""
-    present = {p.uid: p for p in facts.active if not p.disrupted}
+    present = {p.uid: p for p in facts.undisturbed}
     known = {c.pod: c for c in stable.memory.pods}
     unrest = [_closed(u, present.get(u.pod), now) for u in stable.memory.unrest]
     for pod in (p for p in present.values() if p.uid in known):

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import CandidateRevision, Step
+from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, PodFacts, RevisionFacts
 from .case import Case, Environment, Rejected, unless_disturbed
-from .migration_failure import is_interrupted
-from .pod_failures import FAIR_SHARE, Trouble, pod_trouble, shorten, why_waiting
+from .pod_failures import FAIR_SHARE, Trouble, pod_trouble, why_waiting
 
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:
@@ -45,7 +45,7 @@ def missed_deadline(case: Case, reason: Reason, message: str) -> Rejected | Envi
     """Out of time. The revision is to blame for pods whose own container ran and did not become ready; None: those that
     run have yet to have their share of the time."""
     migration = case.migration
-    if migration is not None and migration.state is JobState.FAILED and is_interrupted(migration):
+    if migration is not None and migration.state is JobState.FAILED and migration.interrupted:
         return Environment(
             Reason.DATABASE_UNREACHABLE, shorten(f"{message}; migrations: {migration.message}")
         )

@@ -6,18 +6,8 @@ from datetime import timedelta
 
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
-from ..facts import MigrationFacts
+from ..facts import EXIT_UNREACHABLE, KILLED, MigrationFacts
 from .pod_failures import FAIR_SHARE
-
-# EX_TEMPFAIL: the migrations could not reach the database.
-EXIT_UNREACHABLE = 75
-# SIGKILL and SIGTERM: something ended it: the node, its memory limit or the Job's own deadline.
-KILLED = (137, 143)
-
-
-def is_interrupted(migration: MigrationFacts) -> bool:
-    """A failed attempt that shows nothing of the revision: no database, or the node took the pod away."""
-    return migration.exit_code == EXIT_UNREACHABLE or any(p.disrupted for p in migration.pods)
 
 
 def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: timedelta) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status_model import MAX_MESSAGE
+from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
 
@@ -131,12 +131,6 @@ def last_end(pods: tuple[PodFacts, ...]) -> str:
     last = max(ends, key=lambda t: t.finished_at.timestamp() if t.finished_at else 0)
     message = f": {last.message.strip()}" if last.message.strip() else ""
     return f"the last one with exit code {last.exit_code} ({last.reason or 'no reason given'}){message}"
-
-
-def shorten(text: str) -> str:
-    """On one line, and short enough for two of them in a message."""
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_MESSAGE // 2 else text[: MAX_MESSAGE // 2 - 1] + "…"
 
 
 def _pull(message: str) -> Trouble:

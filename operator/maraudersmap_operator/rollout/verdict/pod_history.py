@@ -14,9 +14,8 @@ from maraudersmap_operator.resource.status_memory import (
     TerminationRecord,
 )
 
-from ..facts import MigrationFacts, PodFacts, RevisionFacts, Termination
+from ..facts import KILLED, MigrationFacts, PodFacts, RevisionFacts, Termination
 from .control_group import disturbance
-from .migration_failure import KILLED
 from .pod_failures import Trouble, pod_trouble, why_waiting
 
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
@@ -41,7 +40,7 @@ def remember(
 ) -> CandidateRevision:
     """The candidate with everything its pods show now folded in; the same object when nothing is new."""
     # The containers of a pod that is sent away end too: that is our doing, or the autoscaler's. What it did before is known.
-    pods = [p for p in facts.active if not p.disrupted]
+    pods = facts.undisturbed
     memory = candidate.memory
     changes: dict[str, Changes] = {"failures": _follow_failures(memory.failures, pods, now)}
     if facts.ready > memory.progress.ready_high_water:
