@@ -44,9 +44,9 @@ def with_scaling(
         known.get(kind, {}) for kind in ("ScalingActive", "AbleToScale", "ScalingLimited")
     )
     reason, message = Reason.FOLLOWS_LOAD, ""
-    if _is(active, "False", AMBIGUOUS) or _is(able, "False", AMBIGUOUS):
+    if ambiguous := next((c for c in (active, able) if _is(c, "False", AMBIGUOUS)), None):
         reason = Reason.SEVERAL_AUTOSCALERS
-        message = f"another autoscaler scales the same pods, and none of them does: {_words(active or able)}"
+        message = f"another autoscaler scales the same pods, and none of them does: {_words(ambiguous)}"
     elif active.get("status") == "False" and active.get("reason") != SWITCHED_OFF:
         word = str(active.get("reason", ""))
         missing = word.startswith(NO_METRIC) and word.endswith(METRIC)

@@ -65,6 +65,7 @@ async def test_the_order_in_which_autoscalers_are_listed_is_no_news() -> None:
         (WELL, Reason.FOLLOWS_LOAD, ""),
         (but(ACTIVE, "False", "FailedGetResourceMetric", NO_METRICS), Reason.NO_POD_METRICS, NO_METRICS),
         (but(ACTIVE, "False", "AmbiguousSelector", TWO), Reason.SEVERAL_AUTOSCALERS, "default/mine"),
+        (but(ABLE, "False", "AmbiguousSelector", TWO), Reason.SEVERAL_AUTOSCALERS, "default/mine"),
         (but(ACTIVE, "False", "InvalidSelector"), Reason.CANNOT_SCALE, "words"),
         (but(ABLE, "False", "FailedUpdateScale", "no update"), Reason.CANNOT_SCALE, "no update"),
         (but(UNLIMITED, "True", "TooManyReplicas"), Reason.AT_MAXIMUM, "maxReplicas allows (4)"),
