@@ -39,7 +39,7 @@ class Gateways(Controller):
                 "controllerName": "example.net/gateway",
                 "conditions": with_conditions({"status": known[0]}, wanted, now),
             }
-            for ref in route.body["spec"]["parentRefs"]
+            for ref in route.body["spec"].get("parentRefs") or ()
         ]
         if self.foreign:
             refused = {
