@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from maraudersmap_operator.resource.names import SHARED
+from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_INSTANCE, SHARED, Component
 from maraudersmap_operator.resource.reasons import About, Reason
 from maraudersmap_operator.resource.status import ConditionType, Phase
 from maraudersmap_operator.resource.status_outcomes import RejectedRevision
@@ -28,7 +28,7 @@ TELLING = (
 WHAT_PODS_MISS = (
     (
         "its pods run and report that they are not ready: what they miss, such as the database, and since when, is in "
-        "their log: `kubectl logs -n {namespace} -l app.kubernetes.io/instance={name},app.kubernetes.io/component=api -c api "
+        f"their log: `kubectl logs -n {{namespace}} -l {LABEL_INSTANCE}={{name}},{LABEL_COMPONENT}={Component.API} -c api "
         "--tail=-1 --since=1h --prefix | grep dependency`"
     ),
     (
