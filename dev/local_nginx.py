@@ -42,27 +42,73 @@ def local_nginx(ports: Sequence[int]) -> Iterator[tuple[str, str, ssl.SSLContext
 
     Raises RuntimeError with its log when it does not start.
     """
+    with _folder() as folder:
+        http, https = free_port(), free_port()
+        trusted = _certificate(folder)
+        text = configured(CONFIGURATION.read_text(), folder, ports, http, https)
+        with _running(folder, text, https):
+            yield f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}", trusted
+
+
+@contextmanager
+def two_proxies(api: str) -> Iterator[str]:
+    """Two in a row before the API at an address, as Cloudflare and an ingress controller are: each appends to X-Forwarded-For
+    the address that it was called from. The address of the outer one.
+
+    Raises RuntimeError with its log when it does not start.
+    """
+    outer, inner = free_port(), free_port()
+    with _folder() as folder, _running(folder, _in_a_row(folder, outer, inner, api), outer):
+        yield f"http://127.0.0.1:{outer}"
+
+
+def _in_a_row(folder: Path, outer: int, inner: int, api: str) -> str:
+    servers = "".join(
+        f"""
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass {behind};
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
+    }}"""
+        for port, behind in ((outer, f"http://127.0.0.1:{inner}"), (inner, api))
+    )
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    paths = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    user = f"user {_user()};\n" if _user() else ""
+    return f"{user}pid {folder}/pid;\nevents {{}}\nhttp {{\n    access_log off;\n{paths}{servers}\n}}\n"
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="marauders-nginx-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(folder: Path, configuration: str, port: int) -> Iterator[None]:
+    """nginx with that configuration, once it listens on the port."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise RuntimeError("there is no nginx: apt-get install nginx")
-    folder = Path(tempfile.mkdtemp(prefix="marauders-nginx-"))
-    http, https = _free_port(), _free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(configured(CONFIGURATION.read_text(), folder, ports, http, https))
-    trusted = _certificate(folder)
+    file = folder / "nginx.conf"
+    file.write_text(configuration)
     with open(folder / "output", "wb") as output:
         process = subprocess.Popen(
-            [program, "-p", str(folder), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"],
+            [program, "-p", str(folder), "-c", str(file), "-e", "stderr", "-g", "daemon off;"],
             stdout=output,
             stderr=output,
         )
     try:
-        _wait(process, https, folder / "output")
-        yield f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}", trusted
+        _wait(process, port, folder / "output")
+        yield
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _certificate(folder: Path) -> ssl.SSLContext:
@@ -75,7 +121,7 @@ def _user() -> str:
     return pwd.getpwuid(0).pw_name if os.geteuid() == 0 else ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
