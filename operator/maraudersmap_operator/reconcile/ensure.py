@@ -17,6 +17,7 @@ from maraudersmap_operator.cluster import (
     Kind,
     Manifest,
     NotFound,
+    NotLeading,
     Refused,
     kind_of,
 )
@@ -60,7 +61,8 @@ class Ensurer:
         self.unverified = 0  # so many children have been looked at only roughly: look again
 
     async def ensure(self, manifest: Manifest, at_creation: Manifest | None = None) -> bool:
-        """True when the child is as wanted afterwards; else its fate states why. Raises nothing of the cluster's.
+        """True when the child is as wanted afterwards; else its fate states why. Raises NotLeading, nothing else of the
+        cluster's.
 
         `at_creation`: fields of `spec` that only a new object gets; of an existing one they are somebody else's to write.
         """
@@ -74,6 +76,8 @@ class Ensurer:
             return True
         try:
             fate = await self._ensure(kind, manifest, digest, at_creation or {})
+        except NotLeading:
+            raise
         except ClusterError as error:
             self._known.forget(kind.kind, name)
             if kind in UNWATCHED and isinstance(error, NotFound):
