@@ -26,6 +26,8 @@ MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # infra.metrics has it too, but must 
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 Worker = Callable[[socket.socket], int]
 
 
@@ -65,7 +67,7 @@ class _Parent:
         self._failed = False
 
     def run(self, count: int) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             signal.signal(number, self._stop)
         for _ in range(count):
             self._start()
@@ -92,14 +94,16 @@ class _Parent:
 
     def _start(self) -> None:
         parent = os.getpid()
+        # One that came right after the fork would meet the parent's handler in the child, and end everyone but the child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid:
             self._children.add(pid)
-            if self._stopping:  # the signal came while forking
-                os.kill(pid, signal.SIGTERM)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _end_with(parent)
         code = exit_codes.FAILED
         try:
