@@ -75,7 +75,7 @@ MUTANTS = (
         2,
         "a moved selector is put back on stable even while only others are ready",
         "rollout/stable.py",
-        "    return context.facts(revision).ready > 0 or not any(f.ready for f in others)",
+        "    return context.facts(revision).ready > 0 or not answering",
         "    return others is not None",
     ),
     Mutant(

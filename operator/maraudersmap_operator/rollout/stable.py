@@ -45,9 +45,11 @@ def restore_selector(context: Context, revision: str) -> None:
 
 
 def may_take_traffic(context: Context, revision: str) -> bool:
-    """It is ready, or no other revision is either: traffic never goes from, or past, ready pods to unready ones."""
+    """It is ready, or nothing else is: traffic never goes from, or past, ready pods to unready ones. What answers now need
+    not have a Deployment any more: someone may have deleted that and left its pods."""
     others = (f for f in context.observed.revisions.values() if f.revision != revision)
-    return context.facts(revision).ready > 0 or not any(f.ready for f in others)
+    answering = context.observed.ready_endpoints or any(f.ready for f in others)
+    return context.facts(revision).ready > 0 or not answering
 
 
 def resize(context: Context, revision: str, least: int = 0) -> None:

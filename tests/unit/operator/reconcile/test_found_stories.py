@@ -21,6 +21,10 @@ FOUND: dict[str, list[Event]] = {
         ("good", 1155513673), ("", 688033818), ("", 801383866), ("heal", 1035909623), ("", 1954089592), ("", 958264267),
         ("secret", 325640218), ("", 919480757), ("", 926091134), ("good", 1754433689), ("scale", 2001390767),
     ],
+    "traffic went from pods that answered, and whose Deployment someone had deleted, to a stable revision without any": [
+        ("hold", 968751536), ("pods", 1102780186), ("good", 447970228), ("", 863868217), ("delete-child", 2129484327),
+        ("good", 1964753720), ("orphan", 928426691),
+    ],
     "a database pod that had lost a label was in the way of its successor": [("labels", 1818497153)],
 }  # fmt: skip
 
