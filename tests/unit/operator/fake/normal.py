@@ -126,7 +126,7 @@ def _service(spec: Manifest) -> None:
 
 
 def _workload(kind: Kind, spec: Manifest) -> None:
-    pod_defaults(spec["template"].setdefault("spec", {}), template=True)
+    pod_defaults(spec.setdefault("template", {}).setdefault("spec", {}), template=True)
     spec["template"].setdefault("metadata", {}).pop("creationTimestamp", None)
     if kind is JOB:
         spec.setdefault("completions", 1)
