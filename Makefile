@@ -60,7 +60,7 @@ reasons: venv ## generate docs/reasons.md from the operator's closed set of reas
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint
-lint: venv lint-files ## ruff, mypy --strict, import rules, and what `lint-files` does
+lint: venv lint-files lint-extended ## ruff, mypy --strict, import rules, and what `lint-files` and `lint-extended` do
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/load bench/rollback
