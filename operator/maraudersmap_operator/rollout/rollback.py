@@ -169,8 +169,8 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
 def abandon(context: RolloutContext, outcome: Outcome) -> None:
     """The spec has moved on from the candidate: leave it, without an entry in the ledger."""
     candidate, stable = context.candidate, context.status.stable
-    if context.status.barrier and context.serves(candidate.revision):
-        # There is no way back past its schema: what serves is what the next revision is measured against.
+    if context.serves(candidate.revision) and (context.status.barrier or _answers_alone(context)):
+        # There is no way back, past its schema or at all: what serves is what the next revision is measured against.
         context.close(outcome)
         context.make_stable()
         context.act(StoreStatus())
@@ -187,6 +187,19 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
         f"Left revision {candidate.revision} ({candidate.image}): the spec changed",
     )
     context.wake(SOON)
+
+
+def _answers_alone(context: RolloutContext) -> bool:
+    """Stable has had the time of a bake and of its deadline to get ready: to wait for it any longer would keep what the spec
+    asks for out for ever."""
+    candidate, rollout = context.candidate, context.spec.rollout
+    patience = timedelta(seconds=rollout.bake_seconds + rollout.progress_deadline_seconds)
+    alone = context.status.stable is not None and context.stable_facts.ready == 0
+    return (
+        alone
+        and context.facts(candidate.revision).ready > 0
+        and context.now >= candidate.step_started_at + patience
+    )
 
 
 def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:

@@ -25,6 +25,9 @@ FOUND: dict[str, list[Event]] = {
         ("hold", 968751536), ("pods", 1102780186), ("good", 447970228), ("", 863868217), ("delete-child", 2129484327),
         ("good", 1964753720), ("orphan", 928426691),
     ],
+    "a spec waited for ever for a baking candidate to go back to a stable revision that never got ready": [
+        ("verb", 1968492352), ("bad", 1099308815), ("restart", 942903212), ("status", 1200774200),
+    ],
     "a database pod that had lost a label was in the way of its successor": [("labels", 1818497153)],
 }  # fmt: skip
 
