@@ -1,6 +1,6 @@
 """Whose errors are they? One caller alone must not be able to have a revision rejected.
 
-The evidence takes requests to fail independently of each other. Those of one caller do not: whoever has found a request
+The evidence takes requests to fail independently of each other. Those of one caller do not: someone who has found a request
 that fails can send it as often as they like. So what speaks against a candidate must be seen by others, too.
 """
 
