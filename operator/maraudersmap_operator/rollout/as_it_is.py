@@ -21,7 +21,9 @@ def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
     forward, and no deadline, for nobody knows which one is meant."""
     spec = resource.spec
     changes: dict[str, Any] = {}
-    if resource.unknown & SIZE and (size := _size(observed)) is not None:
+    size = _size(observed)
+    # None at all is a wish only where it is not known whether the service is suspended: else it is an outage.
+    if resource.unknown & SIZE and size is not None and (size or "suspend" in resource.unknown):
         changes["replicas"] = size
         changes["autoscaling"] = spec.autoscaling.model_copy(update={"enabled": False})
     if "rollout" in resource.unknown:

@@ -182,6 +182,18 @@ async def test_a_suspended_one_stays_suspended() -> None:
         assert not loop.pods()
 
 
+async def test_a_resumed_one_gets_pods_though_their_number_is_not_known() -> None:
+    async with Loop() as loop:
+        await loop.create()
+        loop.edit(suspend=True)
+        await loop.until(lambda: not loop.pods(), 60)
+        loop.server.upgrade(another("replicas"))
+        # when
+        loop.edit(replicas="enchanted", suspend=False)
+        # then
+        await loop.until(lambda: len(loop.endpoints()) > 0, 60)
+
+
 class Read(MaraudersMapSpec):
     """Keeps which parts are read."""
 
