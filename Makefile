@@ -60,7 +60,10 @@ reasons: venv ## generate docs/reasons.md from the operator's closed set of reas
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint
-lint: venv lint-files lint-extended ## ruff, mypy --strict, import rules, and what `lint-files` and `lint-extended` do
+lint: lint-code lint-files lint-extended actionlint ## ruff, mypy --strict, import rules, manifests, Dockerfiles, workflows: all that follows
+
+.PHONY: lint-code
+lint-code: venv ## ruff, mypy --strict, import rules
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy $(PACKAGES) dev tests bench/analysis bench/fleet bench/load bench/rollback
@@ -152,16 +155,18 @@ test-extended: venv cluster images helm operator-verify judges collector krew ##
 zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into docs/failure-zoo.md (an hour) [ONLY=words]
 	@$(PY) -m pytest tests/zoo $(if $(ONLY),-k "$(ONLY)")
 
+# Without actionlint, which needs Go: the tests have zizmor read the workflows.
+LINT := lint-code lint-files lint-extended
 OTHERS := test-unit test-component test-monitoring test-browser
 .PHONY: test
-test: lint $(OTHERS) test-cluster ## everything, one after the other: what the pipeline runs
+test: $(LINT) $(OTHERS) test-cluster ## everything, one after the other: what the pipeline runs
 
 # The cluster's tests mostly wait, so they can run beside the others; those give way to them, for the time limits of a real
 # cluster are real. What has to be installed is there before: two at once would fight over the package manager's lock.
 # Not $(MAKE) in the recipe itself: make --dry-run would run it.
 BESIDE := $(MAKE) --no-print-directory
 .PHONY: test-beside
-test-beside: lint pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## the same, with the cluster's tests beside all others: for a quiet machine
+test-beside: $(LINT) pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## the same, with the cluster's tests beside all others: for a quiet machine
 	@$(PY) -m dev.side_by_side cluster='$(BESIDE) test-cluster' others='nice -n 10 $(BESIDE) $(OTHERS)'
 
 STEPS ?= 100000

@@ -20,6 +20,9 @@ MISSING_MOST = timedelta(seconds=60)
 # A changed one neither: the operator may read Secrets by name only, so that its rights end there. Together with the age of an
 # answer that others have asked for (looks.py) it is seen within three minutes.
 POLL = timedelta(seconds=170)
+# ... as long as there are few resources: each look costs some milliseconds of a core, and a thousand every three minutes would
+# be most of what an idle fleet costs.
+BETWEEN_LOOKS = timedelta(milliseconds=330)
 SOONEST = timedelta(milliseconds=100)
 # Everything is looked at again after this long, whatever the watches deliver.
 RESYNC = timedelta(minutes=10)
@@ -68,6 +71,7 @@ class Between:
     hastened_at: datetime | None = None
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
     routine: bool = False  # what is planned next is no news: it can wait for another resource's
+    poll: timedelta = POLL  # what no watch shows is looked at this often
 
     def references_due(self, wish: int, now: datetime) -> bool:
         """They have to be read again."""
@@ -98,7 +102,7 @@ class Between:
 
     def _pause(self, now: datetime) -> timedelta:
         if self.missing_since is None:
-            return POLL
+            return self.poll
         return min(max(MISSING_FIRST, (now - self.missing_since) / 4), MISSING_MOST)
 
     def hasten(self, now: datetime) -> timedelta:
@@ -114,3 +118,8 @@ class Between:
             self.missing_since = None
         elif self.missing_since is None:
             self.missing_since = now
+
+
+def poll_of(resources: int) -> timedelta:
+    """How often each of so many resources is looked at."""
+    return max(POLL, resources * BETWEEN_LOOKS)

@@ -25,7 +25,7 @@ from maraudersmap_operator.telemetry import Metrics, logger
 
 from .analyst import Analyst
 from .announce import announce
-from .between import RESYNC, Between
+from .between import RESYNC, Between, poll_of
 from .definition import AGAIN, Definition
 from .known import Budget
 from .looks import Looks
@@ -249,6 +249,7 @@ class Reconciler:
     async def _look(self, key: Key, between: Between) -> timedelta | None:
         """At what no watch shows of a quiet resource. When to look again; zero when something has changed."""
         now = self._clock()
+        between.poll = poll_of(len(self._between))
         known = between.references
         if known is not None and between.looks_due(now):
             unchanged = await self._parts.looks.unchanged(known, key.namespace, now)

@@ -13,7 +13,8 @@ from tests.unit.operator.fake.harness import NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Cluster, Kind, Unavailable
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, SECRET
-from maraudersmap_operator.reconcile.between import POLL
+from maraudersmap_operator.reconcile import between
+from maraudersmap_operator.reconcile.between import POLL, poll_of
 from maraudersmap_operator.reconcile.known import Budget, Known
 from maraudersmap_operator.reconcile.looks import SHARED, Looks
 from maraudersmap_operator.reconcile.references import References
@@ -56,6 +57,20 @@ async def test_a_quiet_resource_costs_one_small_read_in_three_minutes() -> None:
         del calls["served", "PodMonitor"]
         assert calls == {("version", "Secret"): 2}
         assert loop.version() == version, "nothing was written"
+
+
+async def test_in_a_large_fleet_each_is_looked_at_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert poll_of(1) == poll_of(500) == POLL
+    assert poll_of(1000) == timedelta(seconds=330)
+    async with Loop() as loop:
+        await quiet(loop)
+        monkeypatch.setattr(between, "BETWEEN_LOOKS", timedelta(seconds=330))
+        calls = loop.operator.cluster.calls
+        await loop.until(lambda: calls["version", "Secret"] == 1, 335)
+        await loop.run(310)
+        assert calls["version", "Secret"] == 1
+        await loop.run(30)
+        assert calls["version", "Secret"] == 2
 
 
 async def test_a_changed_secret_is_seen_within_three_minutes() -> None:
