@@ -58,6 +58,10 @@ crds: venv ## generate crds/ and the tables of docs/resource.md from the pydanti
 reasons: venv ## generate docs/reasons.md from the operator's closed set of reasons
 	@$(PY) -m maraudersmap_operator.resource.reason_reference docs/reasons.md
 
+.PHONY: variables
+variables: venv ## generate the tables of environment variables in docs/install.md and docs/api-configuration.md
+	@$(PY) -m dev.variables
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 .PHONY: lint
 lint: lint-code lint-files lint-extended actionlint ## ruff, mypy --strict, import rules, manifests, Dockerfiles, workflows: all that follows
@@ -93,7 +97,7 @@ lint-extended: .cache/checkov ## the operator's manifests by checkov (installing
 
 .PHONY: actionlint
 actionlint: python3 ## the workflows once more, with actionlint: built from its Go module, once per machine
-	@$$(python3 -m dev.cluster actionlint)
+	@exec "$$(python3 -m dev.cluster actionlint)"
 
 .PHONY: test-unit
 test-unit: venv ## tests that need nothing but Python (a few minutes)

@@ -29,7 +29,14 @@ from maraudersmap_operator.cluster import (
     open_api,
     own_namespace,
 )
-from maraudersmap_operator.reconcile import InvalidSettings, Reconciler, Settings, Workers, read_settings
+from maraudersmap_operator.reconcile import (
+    InvalidSettings,
+    Reconciler,
+    Settings,
+    Workers,
+    help_text,
+    read_settings,
+)
 from maraudersmap_operator.telemetry import Health, Metrics, configure_logs, logger, serve_http
 from maraudersmap_operator.watch import (
     NoMemories,
@@ -43,26 +50,12 @@ from maraudersmap_operator.watch import (
 EXIT_BAD_CONFIGURATION = 2
 EXIT_LEASE_LOST = 3
 
-HELP = """\
-environment:
-  EVALUATION_POSTGRES_IMAGE  image of evaluation databases (postgres:16)
-  EVALUATION_REDIS_IMAGE     image of evaluation caches (redis:7)
-  WATCH_NAMESPACES           comma-separated; empty: the whole cluster
-  PROMETHEUS_NAMESPACES      whose Services analysis.prometheus.url may name, besides the resource's own (monitoring)
-  RUNBOOK_URL                address of the incident playbook in the alerts (docs/incident-playbook.md, a path)
-  WORKERS                    passes at once, each over another resource (4)
-  HTTP_PORT                  /healthz /readyz /metrics (8080)
-  LOG_LEVEL                  debug, info, warning, error (info)
-  LEADER_ELECTION            false for a single process outside the cluster (true)
-  KUBECONFIG                 outside a cluster only
-"""
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="maraudersmap_operator",
         description="Turns MaraudersMap resources into running, scaled, watched, self-healing services.",
-        epilog=HELP,
+        epilog=help_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()

@@ -4,5 +4,15 @@ from .queue import Workers, WorkQueue
 from .reconciler import Reconciler
 from .served import Served
 from .settings import InvalidSettings, Settings, read_settings
+from .variables import help_text
 
-__all__ = ["InvalidSettings", "Reconciler", "Served", "Settings", "WorkQueue", "Workers", "read_settings"]
+__all__ = [
+    "InvalidSettings",
+    "Reconciler",
+    "Served",
+    "Settings",
+    "WorkQueue",
+    "Workers",
+    "help_text",
+    "read_settings",
+]

@@ -20,8 +20,8 @@ MISSING_MOST = timedelta(seconds=60)
 # A changed one neither: the operator may read Secrets by name only, so that its rights end there. Together with the age of an
 # answer that others have asked for (looks.py) it is seen within three minutes.
 POLL = timedelta(seconds=170)
-# ... as long as there are few resources: each look costs some milliseconds of a core, and a thousand every three minutes would
-# be most of what an idle fleet costs.
+# ... as long as there are few resources: each look costs some milliseconds of a core, and a thousand every three minutes
+# would be most of what an idle fleet costs.
 BETWEEN_LOOKS = timedelta(milliseconds=330)
 SOONEST = timedelta(milliseconds=100)
 # Everything is looked at again after this long, whatever the watches deliver.

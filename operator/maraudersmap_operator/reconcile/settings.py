@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from maraudersmap_operator.children import OPERATOR_NAMESPACE, RUNBOOK, Images
 
+from . import variables
+from .variables import Variable
+
 
 class InvalidSettings(ValueError):
     """A variable has a value that cannot be used; the message names it and the remedy."""
@@ -28,21 +31,21 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises InvalidSettings."""
-    level = environment.get("LOG_LEVEL", "info").lower()
+    level = variables.LOG_LEVEL.of(environment).lower()
     if level not in ("debug", "info", "warning", "error"):
         raise InvalidSettings(f"LOG_LEVEL is {level!r}; use debug, info, warning or error")
     return Settings(
         images=Images(
-            postgres=environment.get("EVALUATION_POSTGRES_IMAGE", "postgres:16"),
-            redis=environment.get("EVALUATION_REDIS_IMAGE", "redis:7"),
+            postgres=variables.EVALUATION_POSTGRES_IMAGE.of(environment),
+            redis=variables.EVALUATION_REDIS_IMAGE.of(environment),
         ),
-        namespaces=_names(environment.get("WATCH_NAMESPACES", "")),
-        prometheus_namespaces=_names(environment.get("PROMETHEUS_NAMESPACES", "monitoring")),
-        runbook_url=environment.get("RUNBOOK_URL") or RUNBOOK,
-        workers=_number(environment, "WORKERS", 4, 1, 64),
-        http_port=_number(environment, "HTTP_PORT", 8080, 1, 65535),
+        namespaces=_names(variables.WATCH_NAMESPACES.of(environment)),
+        prometheus_namespaces=_names(variables.PROMETHEUS_NAMESPACES.of(environment)),
+        runbook_url=variables.RUNBOOK_URL.of(environment) or RUNBOOK,
+        workers=_number(environment, variables.WORKERS, 1, 64),
+        http_port=_number(environment, variables.HTTP_PORT, 1, 65535),
         log_level=level,
-        leader_election=environment.get("LEADER_ELECTION", "true").lower() != "false",
+        leader_election=variables.LEADER_ELECTION.of(environment).lower() != "false",
     )
 
 
@@ -50,8 +53,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = environment.get(name, str(default))
+def _number(environment: Mapping[str, str], variable: Variable, low: int, high: int) -> int:
+    text = variable.of(environment)
     if not text.isdecimal() or not low <= int(text) <= high:
-        raise InvalidSettings(f"{name} is {text!r}; use a whole number from {low} to {high}")
+        raise InvalidSettings(f"{variable.name} is {text!r}; use a whole number from {low} to {high}")
     return int(text)

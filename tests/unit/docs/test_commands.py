@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from pathlib import Path
 
 import pytest
 from dev.cluster.network.kind_config import REGISTRY
@@ -85,27 +84,3 @@ def test_files_of_docker_builds_exist() -> None:
         split = words(command)
         if split[:2] == ["docker", "build"]:
             assert (ROOT / split[split.index("-f") + 1]).exists()
-
-
-def test_variables_of_the_programs_are_documented() -> None:
-    """Those that the settings read, and no others; OpenTelemetry's own are documented by it."""
-    api = Path(ROOT / "api_service" / "maraudersmap_api" / "settings.py").read_text(encoding="utf-8")
-    read = set(re.findall(r"env\.(?:get|optional|required)\(\s*\"([A-Z_]+)\"", api))
-    table = (ROOT / "docs" / "api-configuration.md").read_text(encoding="utf-8").partition("\n## ")[0]
-    documented = {
-        name
-        for row in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
-        for name in re.findall(r"`([A-Z_]+)`", row)
-    }
-    assert {n for n in documented ^ read if not n.startswith("OTEL_")} == set()
-
-
-def test_variables_of_the_operator_are_documented() -> None:
-    settings = ROOT / "operator" / "maraudersmap_operator" / "reconcile" / "settings.py"
-    read = set(re.findall(r"environment(?:\.get\(|, )\"([A-Z_]+)\"", settings.read_text(encoding="utf-8")))
-    main = (settings.parents[1] / "__main__.py").read_text(encoding="utf-8")
-    table = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-    assert len(read) >= 7
-    for name in read:
-        assert re.search(rf"^  {name} ", main, re.MULTILINE), f"{name} is not in --help"
-        assert f"| `{name}` |" in table, f"{name} is not in docs/install.md"
