@@ -7,7 +7,7 @@ the verdict that it rests on is, and not before the Service and its endpoints we
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from maraudersmap_operator import children
@@ -128,8 +128,8 @@ class Hands:
                 template = await self._records.template(revision)
                 job = children.job(self._owner, self._spec, revision, attempt, template)
                 await self._ensure(job)
-            case MarkMigrated(revision=revision):
-                await self._mark_migrated(revision)
+            case MarkMigrated(revision=revision, at=at):
+                await self._mark_migrated(revision, at)
             case Deploy(revision=revision):
                 await self.deploy(revision)
             case ScaleTo(revision=revision, replicas=replicas):
@@ -247,9 +247,9 @@ class Hands:
         except TimeoutError:
             logger().warning("no evidence kept: the cluster did not answer in time", revision=revision)
 
-    async def _mark_migrated(self, revision: str) -> None:
+    async def _mark_migrated(self, revision: str, at: datetime) -> None:
         name = children.names.controller_revision(self._owner.name, revision)
-        patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(self._now)}}}
+        patch = {"metadata": {"annotations": {ANNOTATION_MIGRATED: rfc3339(at)}}}
         patched = await self._cluster.merge(CONTROLLER_REVISION, self._owner.namespace, name, patch)
         self._store.confirm(CONTROLLER_REVISION, patched)
 

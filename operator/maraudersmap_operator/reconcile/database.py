@@ -4,6 +4,7 @@ goes."""
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import datetime
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
@@ -18,7 +19,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .cluster_events import latest_warning
 from .labels import component_of
-from .pods import pod_facts
+from .pods import pod_facts, required_time
 from .subject import Subject
 
 LABEL_HASH = "controller-revision-hash"
@@ -100,6 +101,16 @@ async def _make_room(cluster: Cluster, store: Store, stateful_set: Manifest) -> 
     logger().warning("released database pod deleted: it has lost a label of its StatefulSet", pod=name)
     await cluster.delete(POD, meta["namespace"], name, pod["metadata"]["uid"])
     store.leave(pod["metadata"]["uid"])
+
+
+def data_since(store: Store, key: Key, resource: MaraudersMap) -> datetime | None:
+    """How old the data of a database without storage can be at most: no older than its pod. None when the data is kept
+    elsewhere, or no pod shows it."""
+    evaluation = resource.spec.database.evaluation
+    if evaluation is None or evaluation.storage is not None or "database" in resource.unknown:
+        return None
+    pods = (p for p in store.children(key, POD) if component_of(p) == Component.POSTGRES)
+    return max((required_time(p["metadata"]["creationTimestamp"]) for p in pods), default=None)
 
 
 async def database_warning(

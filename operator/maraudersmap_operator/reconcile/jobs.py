@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
@@ -12,7 +13,7 @@ from maraudersmap_operator.rollout import JobState, MigrationFacts
 
 from .cluster_events import latest_warning
 from .labels import revision_of
-from .pods import pod_facts, time_of
+from .pods import pod_facts, required_time, time_of
 
 
 def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
@@ -38,9 +39,16 @@ async def migration_warning(
 
 
 def migration_facts(
-    store: Store, key: Key, revision: str, pods: list[Manifest], lost: set[str], warning: str
+    store: Store,
+    key: Key,
+    revision: str,
+    pods: list[Manifest],
+    lost: set[str],
+    warning: str,
+    data_since: datetime | None,
 ) -> MigrationFacts | None:
-    """The newest attempt of the revision's migrations Job; None when there is none."""
+    """The newest attempt of the revision's migrations Job; None when there is none. `lost`: names of nodes. `data_since`:
+    how old the database's data can be at most."""
     newest = newest_job(store, key, revision)
     if newest is None:
         return None
@@ -54,6 +62,8 @@ def migration_facts(
         revision=revision,
         attempt=attempt_of(newest),
         state=state,
+        created_at=(created := required_time(newest["metadata"]["creationTimestamp"])),
+        lost=data_since is not None and created < data_since,
         unchanged=state is JobState.COMPLETE and message == NOTHING_TO_MIGRATE,
         exit_code=ends[-1].exit_code if ends else None,
         message=warning or message,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator import children
@@ -33,12 +34,12 @@ from maraudersmap_operator.rollout import (
     revision_inputs,
 )
 
-from .database import database_need, database_warning
+from .database import data_since, database_need, database_warning
 from .endpoints import pods_of, ready_endpoints, selected_by, serving_revision
 from .jobs import migration_facts, migration_warning
 from .labels import component_of, revision_of
 from .masking import Masks, masked
-from .pods import pod_facts
+from .pods import EPOCH, pod_facts, time_of
 from .references import References
 from .subject import Subject
 
@@ -75,6 +76,8 @@ async def observe(
         unknown = (references.need.reason, references.need.message)
     candidate = resource.status.candidate
     migrating = target if unknown is None else (candidate.revision if candidate else "")
+    if (pin := resource.status.pin) and pin.against == migrating:
+        migrating = pin.revision
     known = store.children(key, POD)
     # At the same time: each of these may take as long as a read may.
     pods, lost, refused_job, refused_database = await asyncio.gather(
@@ -85,7 +88,8 @@ async def observe(
         migration_warning(cluster, store, key, migrating, known),
         database_warning(cluster, store, key, resource, owner, known),
     )
-    migration = migration_facts(store, key, migrating, pods, lost, refused_job)
+    since = data_since(store, key, resource)
+    migration = migration_facts(store, key, migrating, pods, lost, refused_job, since)
     database = database_need(store, key, resource, owner, pods, refused_database)
     observed = Observed(
         target=None if unknown else TargetRevision(target, spec.image),
@@ -98,11 +102,12 @@ async def observe(
         route=route,
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
-        recorded={r.revision: r for r in map(_recorded, recorded)},
+        recorded={r.revision: r for r in (_recorded(record, since) for record in recorded)},
         migration=migration,
         references=references.need,
         secrets=references.secrets,
         database=database,
+        data_since=since,
     )
     copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
     return Observation(observed, inputs, copies)
@@ -134,11 +139,26 @@ def _create_error(deployment: Manifest) -> str:
     return Mask().cluster(str(condition_of(deployment["status"], "ReplicaFailure").get("message", "")))
 
 
-def _recorded(record: Manifest) -> RecordedRevision:
-    annotations = record["metadata"].get("annotations") or {}
+def _recorded(record: Manifest, since: datetime | None) -> RecordedRevision:
+    """`since`: how old the database's data can be at most."""
+    migrated_at = _migrated_at(record)
+    lost = migrated_at is not None and since is not None and migrated_at < since
     return RecordedRevision(
         revision=revision_of(record),
         number=int(record.get("revision", 0)),
         image=str((record.get("data") or {}).get("image", "")),
-        migrated=ANNOTATION_MIGRATED in annotations,
+        migrated=migrated_at is not None and not lost,
+        lost=lost,
     )
+
+
+def _migrated_at(record: Manifest) -> datetime | None:
+    """When its migrations were done; None when they were not. Someone may have put something else than a time there."""
+    noted = (record["metadata"].get("annotations") or {}).get(ANNOTATION_MIGRATED)
+    if noted is None:
+        return None
+    try:
+        at = time_of(str(noted))
+    except ValueError:
+        at = None
+    return EPOCH if at is None or at.tzinfo is None else at

@@ -35,7 +35,7 @@ def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
     return PodFacts(
         uid=meta["uid"],
         name=meta["name"],
-        created_at=_required_time(meta["creationTimestamp"]),
+        created_at=required_time(meta["creationTimestamp"]),
         ready=is_ready,
         ready_since=since if is_ready else None,
         unready_since=None if is_ready else since,
@@ -60,7 +60,7 @@ def time_of(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _required_time(text: str) -> datetime:
+def required_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 

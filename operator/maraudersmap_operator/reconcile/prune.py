@@ -56,8 +56,9 @@ async def prune(
     store, owner, key = subject.store, subject.owner, subject.key
     gone = _outlived_records(store, key, status, subject.spec.rollout.revision_history_limit)
     unwanted: list[tuple[Kind, Manifest]] = [(CONTROLLER_REVISION, r) for r in gone]
-    migrating = {r.revision for r in (status.candidate or status.stable,) if r is not None}
-    unwanted += [(JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, migrating)]
+    unwanted += [
+        (JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, _migrating(status))
+    ]
     templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
     used = may_be_leaned_on(store, owner, status)
     for kind in PRUNED:
@@ -89,6 +90,13 @@ def _outlived_records(store: Store, key: Key, status: MaraudersMapStatus, limit:
     records = sorted(store.children(key, CONTROLLER_REVISION), key=lambda r: int(r.get("revision") or 0))
     idle = [r for r in records if revision_of(r) not in used | {""}]
     return idle[: max(0, len(idle) - limit)]
+
+
+def _migrating(status: MaraudersMapStatus) -> set[str]:
+    """Revisions of which a Job may run: the candidate, and the stable one when there is none, or when it is gone back to."""
+    candidate, stable = status.candidate, status.stable
+    back = candidate is None or candidate.verdict is not None
+    return {r.revision for r in (candidate, stable if back else None) if r is not None}
 
 
 def _outlived_jobs(store: Store, key: Key, gone: set[str], migrating: set[str]) -> list[Manifest]:

@@ -171,6 +171,13 @@ ENVIRONMENT: Mapping[Reason, About] = {
         "the migrations could not reach the database; they are tried again by themselves",
         "check the database and the Secret with its URL",
     ),
+    Reason.DATABASE_DISTURBED: _held(
+        "the evaluation database was not ready, or was replaced by an empty one, during the trial, so the revision cannot be "
+        "blamed",
+        "see why its pod went: `kubectl describe pod {name}-postgres-0 -n {namespace}`",
+        "keep its data: spec.database.evaluation.storage of a new resource",
+        AT_ONCE,
+    ),
     Reason.STABLE_DISTURBED: _held(
         "the stable pods suffered at the same time, so the revision alone cannot be blamed",
         "look at what both share: database, cache, nodes",

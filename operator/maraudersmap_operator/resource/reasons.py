@@ -35,6 +35,7 @@ class Reason(StrEnum):
     INJECTED_CONTAINER_FAILING = "InjectedContainerFailing"
     MIGRATION_INTERRUPTED = "MigrationInterrupted"
     DATABASE_UNREACHABLE = "DatabaseUnreachable"
+    DATABASE_DISTURBED = "DatabaseDisturbed"
     STABLE_DISTURBED = "StableDisturbed"
     NO_CONTROL_GROUP = "NoControlGroup"
     PODS_LOST = "PodsLost"

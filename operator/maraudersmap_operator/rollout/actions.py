@@ -6,7 +6,7 @@ Each action is idempotent: carried out twice, or after a crash in the middle, it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from maraudersmap_operator.resource.reasons import Reason
@@ -30,9 +30,11 @@ class Migrate:
 
 @dataclass(frozen=True, slots=True)
 class MarkMigrated:
-    """Note on the ControllerRevision that its migrations are done: Jobs get deleted."""
+    """Note on the ControllerRevision that its migrations are done: Jobs get deleted. `at`: when the Job was made that has
+    done them, by the API server's clock, which also has the age of a database's data."""
 
     revision: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,9 @@ def _follow_pin(context: Context, target: TargetRevision) -> None:
     if pin.against != target.revision or pin.revision == target.revision or recorded is None:
         context.update(pin=None)
         return
-    # Migrations never run backwards: the schema of the newer revision serves the older as well.
+    known = context.observed.migration
     context.observed = replace(
-        context.observed, target=TargetRevision(pin.revision, recorded.image), migration=None
+        context.observed,
+        target=TargetRevision(pin.revision, recorded.image),
+        migration=known if known is not None and known.revision == pin.revision else None,
     )

@@ -288,6 +288,16 @@ class RolloutContext(Context):
         known = self.learned.candidate or self.candidate
         self.learned = self.learned.model_copy(update={"candidate": known.but(**changes)})
 
+    @property
+    def database_trouble(self) -> str:
+        """What the evaluation database has suffered since the candidate started, as a sentence; empty when nothing."""
+        observed = self.observed
+        if not observed.database.ready:
+            return observed.database.message
+        if observed.data_since is not None and observed.data_since > self.candidate.started_at:
+            return "the evaluation database was replaced by an empty one since it started"
+        return ""
+
     def close(self, outcome: Outcome, reason: str = "") -> None:
         """The rollout is over: note it in the history."""
         candidate = self.candidate

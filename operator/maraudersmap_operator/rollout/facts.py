@@ -117,11 +117,13 @@ class MigrationFacts:
     revision: str
     attempt: int
     state: JobState
+    created_at: datetime
     exit_code: int | None = None
     message: str = ""
     unchanged: bool = False  # complete, and it reports that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
+    lost: bool = False  # it was made before the data that there is: what it has done is gone
 
     @property
     def unreachable(self) -> bool:
@@ -130,8 +132,8 @@ class MigrationFacts:
 
     @property
     def interrupted(self) -> bool:
-        """A failed attempt that shows nothing of the revision: no database, or the node took the pod away."""
-        return self.unreachable or any(p.disrupted for p in self.pods)
+        """A failed attempt that shows nothing of the revision: no database, its data gone, or the node took the pod away."""
+        return self.unreachable or self.lost or any(p.disrupted for p in self.pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ class RecordedRevision:
     revision: str
     number: int
     image: str
-    migrated: bool = False
+    migrated: bool = False  # in the database that there is
+    lost: bool = False  # its migrations were done in a database whose data is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,9 @@ class Observed:
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown
     references: Need = Need(True, Reason.READY)
     database: Need = Need(True, Reason.READY)
+    data_since: datetime | None = (
+        None  # no older than this is what the database holds; None: nothing of it was lost
+    )
     # Digest of each Secret that pods read, by name; empty for one that could not be read.
     secrets: dict[str, str] = field(default_factory=dict)
     admission: Admission | None = None  # None: not asked, or it could not be asked

@@ -74,6 +74,9 @@ def _confirm_rejection(context: RolloutContext, verdict: CandidateVerdict) -> bo
     True when the verdict is final.
     """
     candidate = context.candidate
+    if trouble := context.database_trouble:
+        _withdraw_instead(context, verdict, Reason.DATABASE_DISTURBED, f"{verdict.message}; {trouble}")
+        return True
     if suffering := disturbance(candidate, context.stable_facts, context.now):
         _withdraw_instead(context, verdict, Reason.STABLE_DISTURBED, suffering)
         return True

@@ -126,6 +126,7 @@ def case_of(context: RolloutContext, wanted: int) -> Case:
         wanted=wanted,
         now=context.now,
         migration_limit=timedelta(seconds=context.spec.migrations.timeout_seconds),
+        database=context.database_trouble,
         first=context.status.stable is None,
     )
 

@@ -23,8 +23,10 @@ def run_migrations(context: RolloutContext) -> bool:
     candidate, migration = context.candidate, context.observed.migration
     known = candidate.memory.migrations
     recorded = context.observed.recorded.get(candidate.revision)
+    # Gone back to on request: the schema of the newer revision serves the older as well, if it is still there.
     pinned = context.status.pin is not None and context.status.pin.revision == candidate.revision
-    if not context.spec.migrations.enabled or pinned or (recorded and recorded.migrated):
+    kept = pinned and not (recorded and recorded.lost)
+    if not context.spec.migrations.enabled or kept or (recorded and recorded.migrated):
         return True
     if context.only_back and (migration is None or migration.state is JobState.FAILED):
         return False
@@ -33,12 +35,14 @@ def run_migrations(context: RolloutContext) -> bool:
         _migrate(context, known.attempt + 1 if known.ran_at is not None else max(known.attempt, 1))
         return False
     match migration.state:
+        case JobState.COMPLETE if migration.lost:
+            _migrate(context, migration.attempt + 1)
         case JobState.COMPLETE:
             if not context.spec.migrations.reversible and not migration.unchanged:
                 context.learn(barrier=candidate.revision)
                 # Before the mark: after it, the Job is not asked again.
                 context.act(StoreStatus())
-            context.act(MarkMigrated(candidate.revision))
+            context.act(MarkMigrated(candidate.revision, migration.created_at))
             return True
         case JobState.RUNNING:
             context.learn_candidate(memory={"migrations": {"attempt": migration.attempt}})
@@ -61,10 +65,10 @@ def mark_migrated(context: RolloutContext) -> None:
     it."""
     candidate, migration = context.candidate, context.observed.migration
     recorded = context.observed.recorded.get(candidate.revision)
-    if recorded is None or recorded.migrated or migration is None:
+    if recorded is None or recorded.migrated or migration is None or migration.lost:
         return
     if migration.revision == candidate.revision and migration.state is JobState.COMPLETE:
-        context.act(MarkMigrated(candidate.revision))
+        context.act(MarkMigrated(candidate.revision, migration.created_at))
 
 
 def _repeat(context: RolloutContext, migration: MigrationFacts) -> None:

@@ -64,14 +64,19 @@ class Case:
     wanted: int
     now: datetime
     migration_limit: timedelta
+    database: (
+        str  # what its own database has suffered since the candidate started, as a sentence; empty: nothing
+    )
     first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
 def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | Environment:
     """What stable suffers as well cannot be held against the candidate, unless it lies in its image or template; nor what
-    a cause that both share looks like, while neither is well."""
+    a cause that both share looks like, while neither is well; nor what became of it without its database."""
     if isinstance(found, Environment) or found.reason in IN_THE_TEMPLATE:
         return found
+    if case.database:
+        return Environment(Reason.DATABASE_DISTURBED, shorten(f"{found.message}; {case.database}"))
     if suffering := disturbance(case.candidate, case.stable, case.now):
         return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
     # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.

@@ -128,6 +128,7 @@ class World:
         self.jobs: dict[str, MigrationFacts] = {}
         self.references = Need(True, Reason.READY)
         self.database = Need(True, Reason.READY)
+        self.data_since: datetime | None = None
         self.secrets: dict[str, str] = {}
         self.requests_per_second = 0
         self.create_error = ""  # no further pod can be created: quota, admission
@@ -286,6 +287,7 @@ class World:
             migration=self.jobs.get(candidate if self.unknown else self.target),
             references=self.references,
             database=self.database,
+            data_since=self.data_since,
             secrets=dict(self.secrets),
         )
 
@@ -338,7 +340,7 @@ class World:
                 self.inputs.setdefault(revision, revision_inputs(self.resource_spec))
             case Migrate(revision=revision, attempt=attempt):
                 self.jobs[revision] = MigrationFacts(
-                    revision, attempt, JobState.RUNNING, finished_at=self.now
+                    revision, attempt, JobState.RUNNING, self.now, finished_at=self.now
                 )
             case MarkMigrated(revision=revision):
                 self.recorded[revision] = replace(self.recorded[revision], migrated=True)

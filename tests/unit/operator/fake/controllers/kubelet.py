@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, NODE, POD, SECRET
+from maraudersmap_operator.resource.names import LABEL_REVISION
 
 from ..clock import moment, stamp
 from ..server import ApiServer
 from ..storage import Stored
-from .base import Controller, with_conditions
+from .base import Controller, is_ready, with_conditions
 
 Manifest = dict[str, Any]
 START_SECONDS = 1.0
@@ -49,6 +50,8 @@ class Kubelet(Controller):
     unready: set[str] = field(default_factory=set)
     """Names of pods whose readiness probe fails although they run."""
     database_away: bool = False
+    minds_tables: bool = False
+    """A pod gets ready only in front of a database in which migrations of its revision, or of a later one, have run."""
     broken: set[str] = field(default_factory=set)
     """Names of pods whose containers end when they should run."""
     hanging: set[str] = field(default_factory=set)
@@ -61,6 +64,8 @@ class Kubelet(Controller):
     last_words: Callable[[Manifest], str] = lambda pod: "the map is torn"
     """The termination message of a container that crashes."""
     _lives: dict[str, Life] = field(default_factory=dict)
+    _tables: dict[str, int] = field(default_factory=dict)
+    """By the uid of a database's pod: the number of the latest revision whose migrations have run there."""
     manager = "kubelet"
     timed = True
     clean_at: int = -1
@@ -234,10 +239,11 @@ class Kubelet(Controller):
             code, reason, words = 0, "Completed", NOTHING_TO_DO
             if "migrate-fails" in wrong:
                 code, reason, words = 1, "Error", "column is missing"
-            elif "migrate-away" in wrong or self.database_away:
+            elif "migrate-away" in wrong or self.database_away or self._no_database(pod):
                 code, reason, words = 75, "Error", "the database cannot be reached"
-            elif "migrate-changes" in wrong:
-                words = "1 migration applied"
+            else:
+                self._make_tables(pod)
+                words = "1 migration applied" if "migrate-changes" in wrong else words
         elif "oom" in wrong:
             code, reason, words = 137, "OOMKilled", ""
         elif "ready-then-dies" in wrong:
@@ -266,11 +272,41 @@ class Kubelet(Controller):
             "never-ready" in wrong
             or pod.body["metadata"]["name"] in self.unready
             or container["name"] == "migrate"
+            or (self.minds_tables and self._newest_tables(pod) < self._number(pod))
         ):
             return False
         delay = READY_SECONDS + wrong.get("slow-start", 0)
         delay += float((container.get("readinessProbe") or {}).get("initialDelaySeconds", 0))
         return (now - life.started_at).total_seconds() >= delay
+
+    def _database(self, pod: Stored) -> Stored | None:
+        """The evaluation database's pod that answers in the namespace of the pod."""
+        namespace = pod.body["metadata"]["namespace"]
+        found = (p for p in self.server.storage.all(POD, namespace) if _is_database(p.body))
+        return next(
+            (p for p in found if is_ready(p.body) and "deletionTimestamp" not in p.body["metadata"]), None
+        )
+
+    def _no_database(self, pod: Stored) -> bool:
+        return self.minds_tables and self._database(pod) is None
+
+    def _make_tables(self, pod: Stored) -> None:
+        if self.minds_tables and (database := self._database(pod)) is not None:
+            self._tables[database.uid] = max(self._newest_tables(pod), self._number(pod))
+
+    def _newest_tables(self, pod: Stored) -> int:
+        database = self._database(pod)
+        return self._tables.get(database.uid, 0) if database else 0
+
+    def _number(self, pod: Stored) -> int:
+        """Of the pod's revision; 0 for a pod of something else."""
+        meta = pod.body["metadata"]
+        labels = meta.get("labels") or {}
+        if LABEL_REVISION not in labels:
+            return 0
+        name = f"{labels['app.kubernetes.io/instance']}-{labels[LABEL_REVISION]}"
+        record = self.server.storage.get(CONTROLLER_REVISION, meta["namespace"], name)
+        return int(record.body["revision"]) if record else 0
 
     def _report(self, pod: Stored, life: Life, state: Manifest, *, ready: bool, phase: str = "") -> None:
         container = pod.body["spec"]["containers"][0]
@@ -309,6 +345,11 @@ class Kubelet(Controller):
         if running:
             status["podIP"] = f"10.1.{int(pod.uid[-6:]) // 250 % 250}.{int(pod.uid[-6:]) % 250 + 1}"
         self.set_status(pod, status)
+
+
+def _is_database(pod: Manifest) -> bool:
+    labels = pod["metadata"].get("labels") or {}
+    return labels.get("app.kubernetes.io/component") == "postgres"
 
 
 def _misbehaviour(container: Manifest) -> dict[str, float]:

@@ -201,5 +201,6 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
         wanted=2,
         now=world.now,
         migration_limit=timedelta(minutes=5),
+        database="",
     )
     assert unless_disturbed(case, Rejected(Reason.CRASH_LOOP, "it keeps ending")).reason == verdict
