@@ -44,7 +44,7 @@ from .observe import Observation
 from .out_of_reach import Reach
 from .records import Records
 from .resize import resize
-from .route import NOT_SERVED
+from .route import MADE_OF, NOT_SERVED, weigh
 from .subject import Subject
 from .traffic import route_to
 
@@ -201,7 +201,12 @@ class Hands:
         return set(self._observation.observed.revisions)
 
     async def lead_through_gateway(self) -> bool:
-        """Write the route, where the spec asks for one and the cluster knows the kind; True when it is as wanted."""
+        """Write the route, where the spec asks for one and the cluster knows the kind; True when it is as wanted. Where the
+        spec's part is not understood only its weights move: that is traffic, and must be able to go back."""
+        if self._subject.resource.unknown & MADE_OF:
+            if self._weight != self._observation.observed.route_weight:
+                await weigh(self._subject, self._weight)
+            return True
         route = children.http_route(self._owner, self._spec, self._weight)
         if route is None or self._observation.observed.route == NOT_SERVED:
             return True

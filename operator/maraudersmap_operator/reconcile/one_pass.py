@@ -146,7 +146,14 @@ class Pass:
             self._parts.definition.look(self._now),
             settle_doubts(cluster, store, key),
             refresh_pods(cluster, store, key) if rollout else _nothing(),
-            read_route(cluster, store, self._between.fates, self.owner, self.resource.spec),
+            read_route(
+                cluster,
+                store,
+                self._between.fates,
+                self.owner,
+                self.resource.spec,
+                understood="gateway" not in self.resource.unknown,
+            ),
         )
         not_understood = self.resource.not_understood
         observation, comparison = await asyncio.gather(

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotFound, Store
+from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, NotFound, Refused, Store
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE
 from maraudersmap_operator.cluster.reported import condition_of
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.names import LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGER
 from maraudersmap_operator.resource.reasons import AnyReason, PassedOn, Reason
-from maraudersmap_operator.resource.traffic import GatewayParent
+from maraudersmap_operator.resource.traffic import Gateway, GatewayParent
 from maraudersmap_operator.rollout import RouteFacts
 from maraudersmap_operator.telemetry import logger
 
+from .ensure import obstacle_to
 from .fates import Fates
 from .sight import in_time
+from .subject import Subject
 
+# The parts of the spec that the route is made of.
+MADE_OF = frozenset({"gateway", "service"})
 READING = "read the route"
 NOT_SERVED = RouteFacts(
     reason=Reason.NO_GATEWAY_API,
@@ -28,16 +33,26 @@ NOT_SERVED = RouteFacts(
 
 
 async def read_route(
-    cluster: Cluster, store: Store, fates: Fates, owner: Owner, spec: MaraudersMapSpec
+    cluster: Cluster,
+    store: Store,
+    fates: Fates,
+    owner: Owner,
+    spec: MaraudersMapSpec,
+    *,
+    understood: bool = True,
 ) -> RouteFacts | None:
     """Facts of the route; None when the spec asks for none. That it cannot be read goes into the log once: the status shows
-    it only while a share of traffic is asked of it."""
-    if spec.gateway is None:
+    it only while a share of traffic is asked of it.
+
+    `understood`: the spec's part `gateway`. Where it is not, the route that exists is what is asked for: users' requests
+    follow its weights all the same.
+    """
+    if spec.gateway is None and understood:
         return None
     try:
         route = await in_time(_refresh(cluster, store, owner))
     except NotFound:
-        return NOT_SERVED
+        return NOT_SERVED if understood else None
     except ClusterError as error:
         if fates.is_news(READING, error):
             logger().warning("route not read", error=error.message)
@@ -46,12 +61,54 @@ async def read_route(
             Key(owner.namespace, owner.name), HTTP_ROUTE, children.names.http_route(owner.name)
         )
         if route is not None:
-            return replace(route_facts(route, owner, spec), up_to_date=False)
-        return RouteFacts(reason=Reason.ROUTE_UNREAD, message=f"the route could not be read: {error.message}")
+            return replace(_facts(route, owner, spec, understood), up_to_date=False)
+        # Nor is its weight known to be none: what it may lead to stays.
+        return RouteFacts(
+            up_to_date=False,
+            reason=Reason.ROUTE_UNREAD,
+            message=f"the route could not be read: {error.message}",
+        )
     fates.is_over(READING)
     if route is None:
-        return RouteFacts(reason=Reason.NOT_CREATED, message="the route is about to be created")
-    return route_facts(route, owner, spec)
+        missing = RouteFacts(reason=Reason.NOT_CREATED, message="the route is about to be created")
+        return missing if understood else None
+    return _facts(route, owner, spec, understood)
+
+
+async def weigh(subject: Subject, percent: int) -> None:
+    """Give the preview Service that percentage on the route that exists; nothing else of it changes. Raises ClusterError."""
+    owner, name = subject.owner, children.names.http_route(subject.owner.name)
+    live = await subject.cluster.get(HTTP_ROUTE, owner.namespace, name)
+    if live is None:
+        return  # no request comes by it
+    if obstacle := obstacle_to(live, owner, kept=False):
+        raise Refused(obstacle[1], 409)
+    body = deepcopy(live)
+    weights = {
+        children.names.service(owner.name): 100 - percent,
+        children.names.preview_service(owner.name): percent,
+    }
+    for rule in body["spec"].get("rules") or ():
+        backends = rule.get("backendRefs") or ()
+        if weights.keys() <= {backend["name"] for backend in backends}:
+            for backend in backends:
+                backend["weight"] = weights.get(backend["name"], backend.get("weight", 1))
+    subject.store.confirm(HTTP_ROUTE, await subject.cluster.replace(body))
+
+
+def _facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec, understood: bool) -> RouteFacts:
+    return route_facts(route, owner, spec if understood else _as_it_is(route, spec))
+
+
+def _as_it_is(route: Manifest, spec: MaraudersMapSpec) -> MaraudersMapSpec:
+    """The spec as if it asked for the Gateways that the route names. A reference may have more than this release knows."""
+    parents = tuple(
+        GatewayParent.model_construct(
+            name=ref["name"], namespace=ref.get("namespace"), section_name=ref.get("sectionName")
+        )
+        for ref in route["spec"].get("parentRefs") or ()
+    )
+    return spec.model_copy(update={"gateway": Gateway.model_construct(parent_refs=parents, hostnames=())})
 
 
 async def _refresh(cluster: Cluster, store: Store, owner: Owner) -> Manifest | None:

@@ -9,11 +9,14 @@ from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
 from maraudersmap_operator.resource.policy import LONGEST_DEADLINE_SECONDS, LONGEST_TIMEOUT_SECONDS
+from maraudersmap_operator.resource.traffic import Gateway
 
 from .facts import Observed
 from .traffic_target import Only, traffic_target
 
 SIZE = frozenset({"replicas", "autoscaling", "suspend"})
+# Which Gateways lead here is nothing that the engine asks.
+SOME_GATEWAY = Gateway.model_construct(parent_refs=(), hostnames=())
 
 
 def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
@@ -33,6 +36,9 @@ def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
             "timeout_seconds": LONGEST_TIMEOUT_SECONDS,
         }
         changes["rollout"] = spec.rollout.model_copy(update=held)
+    if "gateway" in resource.unknown:
+        # The route that there is leads users here, and what it gives the candidate must be able to go back.
+        changes["gateway"] = SOME_GATEWAY if observed.route is not None else None
     return spec.model_copy(update=changes)
 
 
