@@ -107,7 +107,9 @@ async def test_a_candidate_that_goes_back_loses_its_share_before_its_pods(
     assert not any(lost)
     assert shape(loop) == before
     # and once it is understood again, it is as asked for
-    loop.edit(gateway=SPEC["gateway"] | {"rules": None, "hostnames": ["owl.example"]}, service=SPEC["service"])
+    loop.edit(
+        gateway=SPEC["gateway"] | {"rules": None, "hostnames": ["owl.example"]}, service=SPEC["service"]
+    )
     await loop.until(lambda: shape(loop) == before | {"hostnames": ["owl.example"]}, 60)
 
 
