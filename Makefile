@@ -239,7 +239,8 @@ swagger-ui: venv ## take Swagger UI's files from its npm package (only to upgrad
 
 # --- running it -----------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: announce-demo venv demo-images ## from nothing to a bad revision rolled back before your eyes
+demo: announce-demo ## from nothing to a bad revision rolled back before your eyes
+	@$(BESIDE) -j2 venv demo-images
 	@$(PY) -m dev.demo
 	@$(CLUSTER) measure
 

@@ -1,5 +1,5 @@
-"""Programs built from Go modules: those of a Kubernetes node, kind, CoreDNS, metrics-server, Helm, actionlint,
-operator-verify, the judges of dev/judges, and the collector of dev/collector.
+"""Programs built from Go modules: those of a Kubernetes node, kind, Helm, actionlint, operator-verify, the judges of
+dev/judges, and the collector of dev/collector.
 
 Each is built once per machine, into a folder named by the hash of its inputs.
 """
@@ -22,8 +22,6 @@ _TOOLCHAIN = "go1.26.0"
 # Tools that are whole programs of their own module: built as they are published, checked by Go's checksum database.
 _PUBLISHED = {
     "kind": "sigs.k8s.io/kind@v0.33.0",
-    "coredns": "github.com/coredns/coredns@v1.12.4",
-    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
     "helm": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "operator-verify": "github.com/operator-framework/api/cmd/operator-verify@v0.31.0",
@@ -49,20 +47,21 @@ def published(name: str) -> Path:
 
 
 def own(name: str) -> Path:
-    """The full path of `nodebin` or `pause`, the programs of dev/go, built when their sources changed."""
-    path = MACHINE_BIN / digest(KUBERNETES_VERSION, *_go_inputs(), files=files_under(_MODULE)) / name
-    if not path.exists():
-        with step(f"building dev/go/{name} (5 minutes when nothing is cached)"):
+    """The full path of a program of dev/go, all of which are built at once when their sources changed."""
+    folder = MACHINE_BIN / digest(KUBERNETES_VERSION, *_go_inputs(), files=files_under(_MODULE))
+    if not folder.exists():
+        with step("building dev/go, the programs of a Kubernetes node (5 minutes when nothing is cached)"):
             major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
             package = "k8s.io/component-base/version"
             values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
             flags = " ".join(["-s -w", *(f"-X {package}.{k}={v}" for k, v in values.items())])
-            partial = path.with_suffix(".tmp")
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(partial)]
-            run([*build, f"./{name}"], cwd=_MODULE, env=go_environment(), log=_LOGS / f"{name}.log")
-            partial.replace(path)
-    return path
+            partial = folder.with_suffix(".tmp")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", f"{partial}/"]
+            run([*build, "./..."], cwd=_MODULE, env=go_environment(), log=_LOGS / "nodebin.log")
+            partial.replace(folder)
+    return folder / name
 
 
 def judge(name: str) -> Path:

@@ -18,35 +18,37 @@ _SOURCES = DEV / "images" / "node"
 _MANIFESTS = (DEV / "manifests" / "default-cni.yaml", DEV / "manifests" / "default-storage.yaml")
 PROGRAMS_IMAGE = "marauders.local/programs:built"
 METRICS_SERVER_IMAGE = "marauders.local/metrics-server:built"
+_PROGRAMS = ("nodebin", "pause", "coredns", "metrics-server")
 _LEGACY_CGROUPS = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 """systemd reads it from its arguments in a container; without it a newer one refuses cgroup v1."""
 
 
 def ensure() -> str:
     """Build the node image unless Docker has it, and return its name."""
-    base = debian.ensure()
-    rootfs = f"marauders-node-rootfs:{digest(base, files=[_SOURCES / 'Dockerfile.rootfs'])}"
-    binaries = {
-        "nodebin": go_tools.own("nodebin"),
-        "pause": go_tools.own("pause"),
-        "coredns": go_tools.published("coredns"),
-        "metrics-server": go_tools.published("metrics-server"),
-    }
-    # The binaries' folders are named by the hash of what they were built from.
-    built_from = [path.parent.name for path in binaries.values()]
-    key = digest(rootfs, *built_from, files=[*files_under(_SOURCES), *_MANIFESTS, Path(__file__)])
+    rootfs = ensure_rootfs()
+    binaries = {name: go_tools.own(name) for name in _PROGRAMS}
+    # The binaries' folder is named by the hash of what they were built from.
+    built_from = binaries["nodebin"].parent.name
+    key = digest(rootfs, built_from, files=[*files_under(_SOURCES), *_MANIFESTS, Path(__file__)])
     name = f"marauders-node:{go_tools.KUBERNETES_VERSION}-{key}"
     if inventory.exists(name):
         return name
-    if not inventory.exists(rootfs):
-        with step("building the node's root file system"), tempfile.TemporaryDirectory() as context:
-            shutil.copy(_SOURCES / "Dockerfile.rootfs", context)
-            _build(rootfs, Path(context), "Dockerfile.rootfs", f"DEBIAN={base}", "--network=host")
     with step(f"building {name}"), tempfile.TemporaryDirectory(dir=MACHINE) as work:
         _assemble(name, rootfs, binaries, Path(work))
         inventory.prune(name)
         inventory.prune(rootfs)
     return name
+
+
+def ensure_rootfs() -> str:
+    """The image of a node without Kubernetes: built unless Docker has it."""
+    base = debian.ensure()
+    rootfs = f"marauders-node-rootfs:{digest(base, files=[_SOURCES / 'Dockerfile.rootfs'])}"
+    if not inventory.exists(rootfs):
+        with step("building the node's root file system"), tempfile.TemporaryDirectory() as context:
+            shutil.copy(_SOURCES / "Dockerfile.rootfs", context)
+            _build(rootfs, Path(context), "Dockerfile.rootfs", f"DEBIAN={base}", "--network=host")
+    return rootfs
 
 
 def _build(name: str, context: Path, dockerfile: str, *options: str) -> None:

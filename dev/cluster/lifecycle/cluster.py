@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dev.cluster.host import go_tools
@@ -25,6 +27,8 @@ def up(*, metrics: bool = True) -> None:
     started = daemon.ensure()
     remains.remove_others(name, daemon_was_dead=started)
     public = sources.public_images()
+    if not public:
+        _make_locally()
     tools = _tools(public=public)
     # The summary is written last: without it the cluster was left half made.
     ranges = creation.recorded_ranges(name)
@@ -41,6 +45,23 @@ def up(*, metrics: bool = True) -> None:
     if metrics:
         creation.register_metrics(tools.kubectl)
     _write_summary(name, tools, images)
+
+
+def _make_locally() -> None:
+    """What compiles and what installs packages, side by side: neither needs the other, and each waits for the network at
+    times."""
+    go_tools.go()  # first: it may have to be installed, or fetched
+    lanes: list[Callable[[], object]] = [lambda: go_tools.own("nodebin"), _images]
+    if program("kind") is None:
+        lanes.append(lambda: go_tools.published("kind"))
+    with ThreadPoolExecutor() as pool:
+        for begun in [pool.submit(lane) for lane in lanes]:
+            begun.result()
+
+
+def _images() -> None:
+    node_image.ensure_rootfs()
+    base_images.ensure_local()
 
 
 def measure() -> None:
