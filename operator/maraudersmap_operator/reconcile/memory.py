@@ -11,6 +11,7 @@ status is the operator's alone: then it is replaced as a whole.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from maraudersmap_operator.cluster import Cluster, ClusterError, Conflict, Key, Manifest, NotFound, Store
@@ -18,6 +19,7 @@ from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.definition import dropped
 from maraudersmap_operator.resource.other_release import carried, dump, read_status
+from maraudersmap_operator.telemetry import logger
 
 from .definition import Definition
 
@@ -122,6 +124,29 @@ class StatusWriter:
         self._store.confirm(MARAUDERSMAP, written)
         self._version = str(written["metadata"]["resourceVersion"])
         self._stored = written.get("status") or {}
+
+
+async def is_answered(writing: asyncio.Task[bool], seconds: float) -> bool:
+    """Whether the status that is being stored has its answer within that time. Otherwise, and when this wait ends before,
+    the write goes on, and what becomes of it is logged: no one may be left to ask."""
+    try:
+        done, _ = await asyncio.wait({writing}, timeout=seconds)
+    except asyncio.CancelledError:
+        # The process ends, or leads no longer.
+        writing.add_done_callback(_log_failure)
+        raise
+    if not done:
+        writing.add_done_callback(_log_failure)
+    return bool(done)
+
+
+def _log_failure(writing: asyncio.Task[bool]) -> None:
+    if writing.cancelled() or (error := writing.exception()) is None:
+        return
+    if isinstance(error, ClusterError):
+        logger().info("status not stored", error=str(error))
+    else:
+        logger().error("status not stored: it failed unexpectedly", exc_info=error)
 
 
 def _understood(status: Manifest) -> Manifest:

@@ -33,7 +33,7 @@ from .evidence import with_evidence
 from .fates import Fate
 from .forward import is_forward
 from .masking import Masks
-from .memory import StatusWriter
+from .memory import StatusWriter, is_answered
 from .monitoring import is_insight, with_monitoring
 from .observe import Observation, observe
 from .parts import Parts
@@ -237,8 +237,7 @@ class Pass:
     async def _store(self, status: MaraudersMapStatus) -> None:
         """Store it, or leave its answer to be waited for: the next pass may be needed before."""
         writing = asyncio.ensure_future(self._writer.store(status))
-        done, _ = await asyncio.wait({writing}, timeout=STORE_SECONDS)
-        if not done:
+        if not await is_answered(writing, STORE_SECONDS):
             self._between.storing = writing
             raise Unavailable(f"no answer to the status within {STORE_SECONDS:g} s; it is still waited for")
         writing.result()

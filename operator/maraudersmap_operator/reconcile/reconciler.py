@@ -180,8 +180,6 @@ class Reconciler:
         if between.storing is not None:
             if not between.storing.done():
                 return "the status is still being stored"
-            if not between.storing.cancelled() and (error := between.storing.exception()) is not None:
-                logger().info("status not stored", error=str(error))
             between.storing = None
         if between.unannounced is None:
             return ""
