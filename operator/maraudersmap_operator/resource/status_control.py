@@ -59,7 +59,7 @@ class ControlGroup(StatusModel):
     pods: tuple[ControlPod, ...] = Field(
         default=(),
         max_length=MAX_CONTROLS,
-        description="The control group: ready pods of stable at the start.",
+        description="The control group: pods of stable that were ready at the start, or in the place of one that was.",
     )
     baseline: Baseline = Field(default=Baseline(), description="What stable suffered before the start.")
     undisturbed: bool = Field(

@@ -1,4 +1,5 @@
-"""The control group: pods of the stable revision that were ready when the candidate started, and what they suffer since.
+"""The control group: pods of the stable revision that were ready when the candidate started, or have taken the place of one
+that was, and what they suffer since.
 
 What the stable revision suffers anyway, while nothing is on trial, is no sign of a disturbance. It is kept in the status,
 because the next pass may be another operator's. A quiet revision adds nothing to it.
@@ -30,6 +31,17 @@ def control_pods(stable: RevisionFacts) -> tuple[ControlPod, ...]:
     return tuple(ControlPod(pod=p.uid, terminations=p.termination_count) for p in stable.active if p.ready)[
         :MAX_CONTROLS
     ]
+
+
+def renewed(group: tuple[ControlPod, ...], stable: RevisionFacts) -> tuple[ControlPod, ...]:
+    """The control group with pods that are ready now in the place of those that are gone: a trial may last for days. The same
+    one where none is gone, or none can take its place."""
+    present = {p.uid for p in stable.active}
+    stay = tuple(c for c in group if c.pod in present)
+    known = {c.pod for c in group}
+    fresh = [c for c in control_pods(stable) if c.pod not in known][: len(group) - len(stay)]
+    gone = [c for c in group if c.pod not in present]
+    return (*stay, *fresh, *gone[len(fresh) :]) if fresh else group
 
 
 def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: datetime) -> str:

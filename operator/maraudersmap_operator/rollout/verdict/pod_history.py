@@ -15,7 +15,7 @@ from maraudersmap_operator.resource.status_memory import (
 )
 
 from ..facts import KILLED, MigrationFacts, PodFacts, RevisionFacts, Termination
-from .control_group import disturbance
+from .control_group import disturbance, renewed
 from .pod_failures import Trouble, pod_trouble, why_waiting
 
 # An attempt that begins this long after the first one began is no longer part of the same bad start: whatever the first
@@ -53,9 +53,11 @@ def remember(
         changes["failures"] |= {"pull_error_since": now if troubled else None}
     if migration is not None and migration.attempt == memory.migrations.attempt:
         changes["migrations"] = _follow_migration(memory.migrations, migration)
+    if (group := renewed(memory.control_group.pods, stable)) != memory.control_group.pods:
+        changes["control_group"] = {"pods": group}
     hurt = bool(disturbance(candidate, stable, now))
     if hurt != (memory.control_group.hurt_since is not None):
-        changes["control_group"] = {"hurt_since": now if hurt else None}
+        changes["control_group"] = changes.get("control_group", {}) | {"hurt_since": now if hurt else None}
     return candidate.but(memory=changes) if any(changes.values()) else candidate
 
 
