@@ -11,7 +11,7 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import Admission, MigrationFacts, RevisionFacts
-from .control_group import disturbance
+from .control_group import disturbance, failing_start
 
 # No suffering of stable explains these: they lie in the image or the template.
 IN_THE_TEMPLATE = frozenset({Reason.IMAGE_NOT_FOUND, Reason.CONTAINER_CONFIG_INVALID})
@@ -84,4 +84,6 @@ def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | En
     if found.reason in NEEDS_CONTROLS and not case.first and sick:
         alone = "no pod of the stable revision is ready to compare with"
         return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {alone}"))
+    if found.reason in NEEDS_CONTROLS and (suffering := failing_start(case.stable)):
+        return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
     return found

@@ -69,6 +69,16 @@ def disturbance(candidate: CandidateRevision, stable: RevisionFacts, now: dateti
     return f"pods of the stable revision suffer as well since it started{than}: {', '.join(hurt[:3])}"
 
 
+def failing_start(stable: RevisionFacts) -> str:
+    """A pod of the stable revision that began after all of its ready ones, and ends: whatever begins now may meet the same,
+    such as a Secret with another value. As a sentence; empty when there is none."""
+    ready = [p.created_at for p in stable.undisturbed if p.ready]
+    newest = max(stable.unready, key=lambda p: p.created_at, default=None)
+    if newest is None or not newest.termination_count or any(newest.created_at <= at for at in ready):
+        return ""
+    return f"the newest pod of the stable revision, begun after those that are ready, ends as well: {newest.name}"
+
+
 def has_control_group(candidate: CandidateRevision, stable: RevisionFacts) -> bool:
     """Some pod of the control group is still there to suffer or not. An exchange takes the last one away."""
     present = {p.uid for p in stable.undisturbed}

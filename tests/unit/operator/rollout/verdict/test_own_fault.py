@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.rollout import RevisionFacts
+from maraudersmap_operator.rollout import PodFacts, RevisionFacts
 from maraudersmap_operator.rollout.verdict.case import Case, Rejected, unless_disturbed
 
-from ..world import Behaviour, World
+from ..world import START, Behaviour, World
 from .test_environment import assert_withdrawn, ready_world
 
 NEXT, BAD = "good:2", "bad:1"
@@ -184,9 +185,8 @@ def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
     assert world.rejections() == ["CrashLoop"]
 
 
-@pytest.mark.parametrize(("size", "verdict"), [(2, "NoControlGroup"), (0, "CrashLoop")])
-def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: int, verdict: str) -> None:
-    """It should have no pods: withdrawn, the revision that keeps ending would be given to the users again."""
+def crash_loop(stable: RevisionFacts) -> str:
+    """What it counts as, beside that stable revision, that the candidate keeps ending."""
     world = trying(Behaviour())
     world.run(3)
     candidate, facts = world.status.candidate, world.observed().revisions
@@ -194,7 +194,7 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
     case = Case(
         candidate=candidate,
         facts=facts[candidate.revision],
-        stable=RevisionFacts("stable", size),
+        stable=stable,
         migration=None,
         admission=None,
         rollout=world.resource.spec.rollout,
@@ -203,4 +203,31 @@ def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: 
         migration_limit=timedelta(minutes=5),
         database="",
     )
-    assert unless_disturbed(case, Rejected(Reason.CRASH_LOOP, "it keeps ending")).reason == verdict
+    return str(unless_disturbed(case, Rejected(Reason.CRASH_LOOP, "it keeps ending")).reason)
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(2, "NoControlGroup"), (0, "CrashLoop")])
+def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: int, verdict: str) -> None:
+    """It should have no pods: withdrawn, the revision that keeps ending would be given to the users again."""
+    assert crash_loop(RevisionFacts("stable", size)) == verdict
+
+
+WELL = PodFacts("well", "well", START, ready=True)
+ENDS = PodFacts("ends", "ends", START + timedelta(seconds=1), restarts=1)
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict"),
+    [
+        (ENDS, "StableDisturbed"),
+        (replace(ENDS, created_at=START), "CrashLoop"),
+        (replace(ENDS, restarts=0), "CrashLoop"),
+        (replace(ENDS, terminating=True), "CrashLoop"),
+        (replace(ENDS, disrupted=True), "CrashLoop"),
+    ],
+    ids=["begun last", "ever since", "still starting", "on its way out", "lost with its node"],
+)
+def test_what_the_newest_pod_of_stable_meets_is_met_by_whatever_begins_now(
+    other: PodFacts, verdict: str
+) -> None:
+    assert crash_loop(RevisionFacts("stable", 2, (WELL, other))) == verdict
