@@ -91,8 +91,10 @@ class Store:
         self._bury(uid, known.version if known else 0)
 
     def leave(self, uid: str) -> None:
-        """The API server has accepted our deletion of the object: it counts as being deleted from now on."""
-        self._leaving.add(uid)
+        """The API server has accepted our deletion of the object: it counts as being deleted from now on. What no watch has
+        shown is nothing to be mistaken about."""
+        if uid in self._entries:
+            self._leaving.add(uid)
 
     def audit(self, kind: Kind, listing: Listing, seen: set[str]) -> set[str]:
         """Take over one page of a fresh LIST; the UIDs that no watch had reported as they are. `seen` collects the UIDs."""
@@ -159,9 +161,9 @@ class Store:
         return self._strangers.get(key, frozenset())
 
     def note_strangers(self, key: Key, names: Iterable[str]) -> None:
-        """What live reads have shown of them."""
+        """What live reads have shown of them, of a resource that is there."""
         self._strangers.pop(key, None)
-        if found := frozenset(names):
+        if key in self._resources and (found := frozenset(names)):
             self._strangers[key] = found
 
     def doubtful(self, key: Key) -> list[Reference]:
@@ -256,6 +258,9 @@ class Store:
             self._by_label.setdefault(entry.key, {})[uid] = None
 
     def _bury(self, uid: str, at: int) -> None:
+        entry = self._entries.get(uid)
+        if entry is not None and entry.kind is MARAUDERSMAP:
+            self._strangers.pop(Key(entry.namespace, entry.name), None)
         self._unlink(uid)
         self._doubtful.discard(uid)
         self._leaving.discard(uid)

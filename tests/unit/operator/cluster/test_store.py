@@ -168,3 +168,27 @@ def test_pods_are_kept_slim() -> None:
     assert slim(POD, kept) == kept
     assert not {"managedFields", "annotations"} & set(kept["metadata"])
     assert "managedFields" in pod["metadata"]
+
+
+def test_nothing_is_kept_of_a_resource_that_is_gone() -> None:
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.note_strangers(KEY, ["a"])
+    assert store.strangers(KEY) == {"a"}
+    # when
+    store.vanish(MARAUDERSMAP, obj("map", 2))
+    store.note_strangers(KEY, ["b"])
+    # then
+    store.put(MARAUDERSMAP, obj("map", 3, uid="its successor"))
+    assert store.strangers(KEY) == frozenset()
+
+
+def test_what_was_never_seen_is_not_taken_to_be_leaving_for_ever() -> None:
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    # when
+    store.leave("a")
+    # then
+    store.put(POD, obj("a", 5, owner="map"))
+    [pod] = store.children(KEY, POD)
+    assert "deletionTimestamp" not in pod["metadata"]
