@@ -88,6 +88,7 @@ class MaraudersMap(BaseModel):
 STAND_INS = {"image": "unknown", "database": {"evaluation": {}}}
 # More than so many things that are not understood are no newer release, they are another kind of object.
 MOST_PRUNED = 50
+UNTIL_THEN = "Until then what runs is kept and protected, and nothing new is started"
 
 
 def parse(obj: Mapping[str, Any]) -> MaraudersMap:
@@ -105,7 +106,8 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     status, unread = read_status(obj.get("status") or {})
     ignored: list[str] = []
     strange: dict[str, str] = {}
-    runs = status.stable is not None or status.candidate is not None
+    # What cannot be read of a status was written for something that runs.
+    runs = status.stable is not None or status.candidate is not None or bool(unread)
     first: InvalidResource | None = None
     for _ in range(MOST_PRUNED):
         try:
@@ -118,7 +120,11 @@ def parse(obj: Mapping[str, Any]) -> MaraudersMap:
         else:
             break
     else:
-        raise InvalidResource("spec", "is of another version of the resource: upgrade the operator")
+        another = "is of another version of the resource: upgrade the operator"
+        if not runs:
+            raise InvalidResource("spec", another)
+        strange = {"spec": f"{another}. {UNTIL_THEN}"}
+        resource = MaraudersMap.model_validate(given | {"spec": deepcopy(STAND_INS)})
     if len(resource.name) > NAME_MAX or not fullmatch(NAME_PATTERN, resource.name):
         raise InvalidResource("metadata.name", NAME_MESSAGE)
     return resource.model_copy(
@@ -196,9 +202,7 @@ def _parent(given: Any, path: Sequence[str | int]) -> Any:
 
 
 def _until_then(error: ValidationError) -> str:
-    return (
-        f"{_explained(error).message}. Until then what runs is kept and protected, and nothing new is started"
-    )
+    return f"{_explained(error).message}. {UNTIL_THEN}"
 
 
 def is_owned(metadata: Mapping[str, Any], path: Sequence[str | int]) -> bool:

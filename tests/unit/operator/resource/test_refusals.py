@@ -66,3 +66,37 @@ def test_a_default_written_out_reads_the_same_as_left_out(written_out: dict[str,
     """The API server stores defaults written out; and it must make no revision of its own."""
     spec = parse({"metadata": {"name": "m", "namespace": "demo"}, "spec": GOOD_SPEC | written_out}).spec
     assert spec.sparse() == GOOD_SPEC
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"stable": {"revision": "abcdefgh", "image": "map:1", "since": "2026-01-01T00:00:00Z"}},
+        {
+            "stable": {
+                "revision": "abcdefgh",
+                "image": {"digest": "sha256:1"},
+                "since": "2026-01-01T00:00:00Z",
+            }
+        },
+    ],
+    ids=["known", "of a newer operator"],
+)
+def test_what_runs_is_protected_whatever_its_spec_is(status: dict[str, Any]) -> None:
+    """More fields than a newer release may bring."""
+    spec = GOOD_SPEC | {f"spell{number}": "enchanted" for number in range(100)}
+    manifest = {"metadata": {"name": "map", "namespace": "demo"}, "spec": spec, "status": status}
+    # when
+    resource = parse(manifest)
+    # then
+    assert resource.not_understood == (
+        "spec: is of another version of the resource: upgrade the operator. Until then what runs is kept and protected, and "
+        "nothing new is started"
+    )
+    assert {"image", "replicas", "gateway", "database"} <= resource.unknown
+
+
+def test_a_spec_of_another_kind_of_object_is_refused_while_nothing_runs() -> None:
+    spec = GOOD_SPEC | {f"spell{number}": "enchanted" for number in range(100)}
+    with pytest.raises(InvalidResource, match="is of another version of the resource"):
+        parse({"metadata": {"name": "map", "namespace": "demo"}, "spec": spec})
