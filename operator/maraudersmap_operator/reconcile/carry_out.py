@@ -234,8 +234,9 @@ class Hands:
     async def _scale(self, revision: str, replicas: int) -> None:
         name = children.names.deployment(self._owner.name, revision)
         known = self._store.find(self._key, DEPLOYMENT, name)
-        current = int(known["spec"].get("replicas", 1)) if known else 0
-        if replicas < current and not self._spec.suspend:
+        # How many pods one has that the store has not is not known, and may be more.
+        shrinks = known is None or replicas < int(known["spec"].get("replicas", 1))
+        if shrinks and not self._spec.suspend:
             await self._reach.before_shrinking(revision, replicas)
         await resize(self._subject, revision, replicas)
 

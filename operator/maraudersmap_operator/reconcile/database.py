@@ -81,7 +81,10 @@ async def heal_database(subject: Subject) -> None:
         of = (pod["metadata"].get("labels") or {}).get(LABEL_HASH)
         if of != newest and not facts.ready and facts.waiting_reason:
             meta = pod["metadata"]
-            await cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
+            # As it was looked at: one that has come up since has data.
+            await cluster.delete(
+                POD, meta["namespace"], meta["name"], meta["uid"], version=meta["resourceVersion"]
+            )
             store.leave(meta["uid"])
 
 
@@ -99,8 +102,10 @@ async def _make_room(cluster: Cluster, store: Store, stateful_set: Manifest) -> 
     if all(labels.get(k) == v for k, v in stateful_set["spec"]["selector"]["matchLabels"].items()):
         return  # an orphan: the StatefulSet is about to adopt it
     logger().warning("released database pod deleted: it has lost a label of its StatefulSet", pod=name)
-    await cluster.delete(POD, meta["namespace"], name, pod["metadata"]["uid"])
-    store.leave(pod["metadata"]["uid"])
+    # As it was looked at: with its label back it is the StatefulSet's again.
+    uid, version = pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]
+    await cluster.delete(POD, meta["namespace"], name, uid, version=version)
+    store.leave(uid)
 
 
 def data_since(store: Store, key: Key, resource: MaraudersMap) -> datetime | None:
