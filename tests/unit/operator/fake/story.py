@@ -280,8 +280,11 @@ class Player:
         if dice.random() < 0.5:
             self.loop.server.delete(SECRET, NAMESPACE, found[1])
         else:
-            self._taken_out.setdefault(found[1], self.loop.get(SECRET, found[1])["data"])
-            self.loop.server.edit(SECRET, NAMESPACE, found[1], lambda obj: _mutate(obj["data"], dice))
+            # One whose last value someone has taken out has no data at all.
+            self._taken_out.setdefault(found[1], self.loop.get(SECRET, found[1]).get("data") or {})
+            self.loop.server.edit(
+                SECRET, NAMESPACE, found[1], lambda obj: _mutate(obj.get("data") or {}, dice)
+            )
         self.invariants.disturbed(REPAIR)
         self.invariants.hurt |= self.loop.revisions()
 
@@ -532,6 +535,7 @@ async def play(story: Sequence[Event], *, end: bool = True) -> Outcome:
         owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
         loop.server.create(CONFIG_MAP, owl, manager="kubectl")
         loop.server.served.add(HTTP_ROUTE)
+        loop.controllers.kubelet.minds_tables = True
         loop.every_tick.append(lambda: _count(outcome))
         try:
             await loop.create(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION, NODE, POD, SECRET
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET
 from maraudersmap_operator.resource.names import LABEL_REVISION
 
 from ..clock import moment, stamp
@@ -66,6 +66,8 @@ class Kubelet(Controller):
     _lives: dict[str, Life] = field(default_factory=dict)
     _tables: dict[str, int] = field(default_factory=dict)
     """By the uid of a database's pod: the number of the latest revision whose migrations have run there."""
+    _migrated: dict[str, int] = field(default_factory=dict)
+    """The number of each revision."""
     manager = "kubelet"
     timed = True
     clean_at: int = -1
@@ -292,6 +294,8 @@ class Kubelet(Controller):
 
     def _make_tables(self, pod: Stored) -> None:
         if self.minds_tables and (database := self._database(pod)) is not None:
+            revision = (pod.body["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
+            self._migrated.setdefault(revision, len(self._migrated) + 1)
             self._tables[database.uid] = max(self._newest_tables(pod), self._number(pod))
 
     def _newest_tables(self, pod: Stored) -> int:
@@ -299,14 +303,8 @@ class Kubelet(Controller):
         return self._tables.get(database.uid, 0) if database else 0
 
     def _number(self, pod: Stored) -> int:
-        """Of the pod's revision; 0 for a pod of something else."""
-        meta = pod.body["metadata"]
-        labels = meta.get("labels") or {}
-        if LABEL_REVISION not in labels:
-            return 0
-        name = f"{labels['app.kubernetes.io/instance']}-{labels[LABEL_REVISION]}"
-        record = self.server.storage.get(CONTROLLER_REVISION, meta["namespace"], name)
-        return int(record.body["revision"]) if record else 0
+        """In the order in which they first migrated; 0 for what never has."""
+        return self._migrated.get((pod.body["metadata"].get("labels") or {}).get(LABEL_REVISION, ""), 0)
 
     def _report(self, pod: Stored, life: Life, state: Manifest, *, ready: bool, phase: str = "") -> None:
         container = pod.body["spec"]["containers"][0]
