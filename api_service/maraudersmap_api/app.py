@@ -135,7 +135,6 @@ def build(
     app.on_response_prepare.append(edge.on_prepare)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
-        await db.open()
         cache.start()
         tail.start()
         domain.start()

@@ -17,7 +17,7 @@ def database_check(db: Database, schema_version: int) -> Check:
         # Urgent: a database that is only busy must not look dead, or load alone would empty the Service.
         async with db.connection(urgent=True) as connection:
             if await connection.fetchval("SELECT current_setting('transaction_read_only') = 'on'"):
-                await db.reconnect()
+                db.reconnect()
                 raise CheckFailed("the database is read-only: a replica, or a failover that has not ended")
             problem = schema_problem(await read_schema(connection.fetchrow), schema_version)
         if problem is not None:

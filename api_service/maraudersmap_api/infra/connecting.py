@@ -40,7 +40,7 @@ SET_LOCAL = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _TIME_O
 
 
 class Connector:
-    """Makes the connections of a pool."""
+    """Makes connections."""
 
     def __init__(self, url: str, pooler: Pooler, statement_cache: int | None) -> None:
         """`statement_cache`: statements kept prepared in each connection; None: 100, and none behind a pooler."""
@@ -54,8 +54,8 @@ class Connector:
         """Does each transaction meet a server of its own choice? Known once a connection was made."""
         return self._pooler is Pooler.TRANSACTION or bool(self._found)
 
-    async def connect(self, *_: Any, **options: Any) -> Any:
-        """A connection, for asyncpg.create_pool. Raises what asyncpg does."""
+    async def connect(self) -> Any:
+        """A connection, made within CONNECT_SECONDS. Raises what asyncpg does."""
         if self._pooler is Pooler.AUTO and self._found is None:
             self._found = await self._is_pooled()
         cache = self._statement_cache
@@ -64,7 +64,7 @@ class Connector:
         settings = {"application_name": APPLICATION, **({} if self.pooled else _SESSION)}
         try:
             return await asyncpg.connect(
-                self._url, **{**options, "server_settings": settings, "statement_cache_size": cache}
+                self._url, timeout=CONNECT_SECONDS, server_settings=settings, statement_cache_size=cache
             )
         except asyncpg.ProtocolViolationError:
             self._found = None  # a pooler has come between: it refuses settings at the start

@@ -1,9 +1,8 @@
 """The database: one wrapper owns the pool, the turn-taking, the time-outs, the histogram and the state.
 
-asyncpg's own pool hands a freed connection to the one who asks next, so under load some callers starve (p99 of about
-1 s at 64 clients). A first-in-first-out semaphore in front of it makes waiting fair, and lets the health check step
-to the front: it must not report a busy database as a dead one. Writers have one turn less than there are: a row that
-somebody holds makes them wait, however many they are, and reads go on beside them.
+Turns are given first come, first served, or under load some callers would starve (p99 of about 1 s at 64 clients); the
+health check steps to the front: it must not report a busy database as a dead one. Writers have one turn less than there
+are: a row that somebody holds makes them wait, however many they are, and reads go on beside them.
 
 No one waits longer than ANSWER_SECONDS, for a turn and all statements together. The server's own limit for a statement is
 shorter, so one who gets no word in that time talks to a server that is frozen or cut off: its connection is dropped, and
@@ -23,7 +22,8 @@ import asyncpg
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.breaker import Breaker
-from maraudersmap_api.infra.connecting import CONNECT_SECONDS, SET_LOCAL, Connector
+from maraudersmap_api.infra.connecting import SET_LOCAL, Connector
+from maraudersmap_api.infra.connections import Connections
 from maraudersmap_api.infra.metrics import Metrics
 
 Row: TypeAlias = Mapping[str, Any]
@@ -68,7 +68,7 @@ class Executor(Protocol):
 
 
 class Database:
-    """A bounded, fair pool. Opening needs no reachable database: connections are made when first used."""
+    """A bounded, fair pool. Making it needs no reachable database: connections are made when first used."""
 
     def __init__(
         self,
@@ -86,35 +86,17 @@ class Database:
         self._turns = FairSemaphore(pool_size)
         self._writers = FairSemaphore(max(1, pool_size - 1))
         self._heard_at = 0.0
-        self._pool: asyncpg.Pool | None = None
+        self._connections = Connections(connector.connect)
         self.available = False  # set by the health check: while False, requests are refused at once
         self.breaker = Breaker("database", metrics)
 
-    async def open(self) -> None:
-        """Prepare the pool; connects to nothing."""
-        self._pool = await asyncpg.create_pool(
-            connect=self._connector.connect,
-            min_size=0,
-            max_size=self._size,
-            timeout=CONNECT_SECONDS,
-            max_inactive_connection_lifetime=120,
-            reset=_leave_clean,
-        )
-
     async def close(self) -> None:
         """Close every connection; those in use get a short grace, then are cut."""
-        if self._pool is None:
-            return
-        try:
-            async with asyncio.timeout(2):
-                await self._pool.close()
-        except TimeoutError:
-            self._pool.terminate()
+        await self._connections.close()
 
-    async def reconnect(self) -> None:
-        """Replace every connection when it is next used: those we have point at the wrong server."""
-        if self._pool is not None:
-            await self._pool.expire_connections()
+    def reconnect(self) -> None:
+        """Replace every connection when it is next used: those we have lead to the wrong server."""
+        self._connections.expire()
 
     @property
     def writer(self) -> "Writer":
@@ -132,12 +114,11 @@ class Database:
         """
         if not urgent and not (self.available and self.breaker.allow()):
             raise _away()
-        if self._pool is None:
-            raise RuntimeError("Database.open() was not called")
         until = asyncio.get_running_loop().time() + ANSWER_SECONDS
         async with self._turn(until, urgent=urgent, writes=writes):
             try:
-                async with asyncio.timeout_at(until) as limit, self._pool.acquire() as connection:
+                async with asyncio.timeout_at(until):
+                    connection = await self._connections.take()
                     try:
                         yield self._measured(connection, self._metrics)
                     except asyncpg.InternalClientError:
@@ -146,9 +127,10 @@ class Database:
                         connection.terminate()
                         raise
                     except asyncio.CancelledError:
-                        if limit.expired():
-                            connection.terminate()  # or giving it back would wait for a server that does not answer
+                        connection.terminate()  # it may be in the middle of a statement, of a server that is frozen
                         raise
+                    finally:
+                        self._connections.give_back(connection)
                 self._heard(well=True)
             except NEUTRAL_ERRORS as error:
                 self._heard(well=False)
@@ -158,7 +140,7 @@ class Database:
             except asyncpg.ReadOnlySQLTransactionError as error:
                 self.breaker.failure()
                 # Every pooled connection points at the same replica: make them all again.
-                await self.reconnect()
+                self.reconnect()
                 raise _away() from error
             except AWAY_ERRORS as error:
                 if isinstance(error, ValueError):
@@ -338,12 +320,6 @@ class MeasuredConnection:
         with self._histogram.time():
             tag: str = await self._connection.execute(query, *args)
             return tag
-
-
-async def _leave_clean(connection: Any) -> None:
-    """Instead of asyncpg's reset query: a round trip for each release, while we set no session state at all."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
 
 
 def _busy() -> Unavailable:

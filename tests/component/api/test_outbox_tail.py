@@ -50,7 +50,6 @@ class Listener:
 async def reading(database: str) -> AsyncIterator[tuple[Tail, Listener, list[Committed]]]:
     """A tail that has just begun, moved by hand."""
     db = Database(Connector(database, Pooler.NONE, None), pool_size=2, metrics=Metrics())
-    await db.open()
     listener, changes = Listener(), list[Committed]()
     tail = Tail(db, Metrics(), cached=False)
     tail.deliver_to(listener)
@@ -193,7 +192,6 @@ async def test_reading_on_uses_the_index_however_large_the_table_is(database: st
 async def test_who_waits_for_a_reading_gets_it_soon(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE_SECONDS", 10 * PATIENCE_SECONDS)
     db = Database(Connector(database, Pooler.NONE, None), pool_size=2, metrics=Metrics())
-    await db.open()
     db.available = True
     tail = Tail(db, Metrics(), cached=False)
     tail.start()
