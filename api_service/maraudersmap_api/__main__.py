@@ -58,21 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "serve" if arguments.workers > 1:
                 from maraudersmap_api.workers import serve_with_workers
 
-                return serve_with_workers(arguments.workers, _worker)
+                return serve_with_workers(arguments.workers, _serve)
             case _:
-                from maraudersmap_api.serve import serve
-
-                return asyncio.run(serve(os.environ))
+                return _serve(None)
     except SettingsError as error:
         for problem in error.problems:
             print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
         return exit_codes.CONFIGURATION
 
 
-def _worker(listener: socket.socket) -> int:
+def _serve(listener: socket.socket | None) -> int:
+    from maraudersmap_api.infra.loops import run
     from maraudersmap_api.serve import serve
 
-    return asyncio.run(serve(os.environ, listener))
+    return run(serve(os.environ, listener))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,7 +35,8 @@ async def serve(environ: Mapping[str, str], listener: socket.socket | None = Non
         await service.server.stop()
         return exit_codes.FAILED
     gc.freeze()  # what start-up built lives as long as the process: spare every later collection from it
-    log.info("Serving", extra={"context": {"port": port, "version": __version__}})
+    runs_on = type(loop).__module__.partition(".")[0]
+    log.info("Serving", extra={"context": {"port": port, "version": __version__, "eventLoop": runs_on}})
 
     await asked_to_stop.wait()
     log.info("Draining", extra={"context": {"seconds": settings.drain_seconds}})

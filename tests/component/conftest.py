@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,6 +16,7 @@ from typing import IO, Any
 import aiohttp
 import asyncpg
 import pytest
+import uvloop
 from dev.local_services import LocalPostgres, LocalRedis, local_postgres, local_redis
 from multidict import CIMultiDictProxy
 from tests.component.conformance import Conformance
@@ -28,6 +29,16 @@ from maraudersmap_api.settings import load_settings
 JWT_SECRET = "component-tests-sign-with-this-key-of-theirs"
 PASSWORD = "I solemnly swear"
 PATIENCE_SECONDS = 30.0
+
+ON_BOTH_LOOPS = pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])
+"""For tests of what a loop might do in its own way: back-pressure, closing, going away."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the program runs on, and the one it falls back to for tests marked ON_BOTH_LOOPS."""
+    marker = item.get_closest_marker("asyncio")
+    both = marker is not None and "loop_factories" in marker.kwargs
+    return {"uvloop": uvloop.new_event_loop, **({"asyncio": asyncio.new_event_loop} if both else {})}
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +94,15 @@ def database(postgres: LocalPostgres, template: str) -> Iterator[str]:
     name = f"map_{next(_numbers)}"
     yield postgres.create_database(name, template=template)
     postgres.drop_database(name)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def loop_of_the_program(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Variables for a program on this loop: it falls back to asyncio's where uvloop cannot be imported."""
+    if request.param == "uvloop":
+        return {}
+    (tmp_path / "uvloop.py").write_text("raise ImportError('there is none for this machine')\n")
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def environment(database_url: str, **extra: str) -> dict[str, str]:

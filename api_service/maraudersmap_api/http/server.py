@@ -11,7 +11,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -62,9 +62,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has HEAD_SECONDS to send its first request."""
         super().connection_made(transport)
-        if isinstance(transport, asyncio.Transport):
-            self._wire = transport
-            self._readers.watch(transport)
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's are not of the class, but do the same
+        self._readers.watch(self._wire)
         self._loop.call_later(HEAD_SECONDS, self._close_if_silent)
 
     def data_received(self, data: bytes) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
-from tests.component.conftest import PATIENCE_SECONDS, environment, program, run, until
+from tests.component.conftest import PATIENCE_SECONDS, Api, environment, program, run, until
 
 
 def free_port() -> int:
@@ -38,11 +39,11 @@ async def accepts_no_more(port: int) -> bool:
     return False
 
 
-async def test_sigterm_drops_no_request(database: str) -> None:
+async def test_sigterm_drops_no_request(database: str, loop_of_the_program: dict[str, str]) -> None:
     """Clients that follow the rules (go away once unready, reopen what is closed) see no failure."""
     # given
     port = free_port()
-    variables = environment(database, PORT=str(port), DRAIN_SECONDS="6")
+    variables = environment(database, PORT=str(port), DRAIN_SECONDS="6", **loop_of_the_program)
     served: list[int] = []
     failures: list[str] = []
     closed_politely = 0
@@ -88,9 +89,11 @@ async def test_sigterm_drops_no_request(database: str) -> None:
         assert (await api.ended())[0] == 0
 
 
-async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(database: str) -> None:
+async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(
+    database: str, loop_of_the_program: dict[str, str]
+) -> None:
     port = free_port()
-    async with program("serve", environment(database, PORT=str(port))) as api:
+    async with program("serve", environment(database, PORT=str(port), **loop_of_the_program)) as api:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             await wait_ready(http)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -110,6 +113,41 @@ async def test_a_request_in_flight_is_finished_after_the_listener_is_gone(databa
         assert b"\r\nConnection: close\r\n" in answer
         writer.close()
         assert (await api.ended())[0] == 0
+
+
+async def test_readers_that_take_nothing_do_not_keep_it(
+    database: str, loop_of_the_program: dict[str, str]
+) -> None:
+    """They are in the middle of an answer when it has to go; a loop of its own kind may wait for what they do not take."""
+    port = free_port()
+    loop = asyncio.get_running_loop()
+    base = f"http://127.0.0.1:{port}"
+    async with (
+        program("serve", environment(database, PORT=str(port), **loop_of_the_program)) as running,
+        aiohttp.ClientSession(base) as http,
+    ):
+        await wait_ready(http)
+        api = Api(cast("Any", None), http, database)
+        await api.person("moody", "AUROR")
+        await api.sql(
+            """INSERT INTO incidents (title, description, location, reported_by)
+               SELECT 'x', repeat('y', 10000), 'AZKABAN', u.id FROM generate_series(1, 500) n, users u"""
+        )
+        with ExitStack() as readers:
+            for path in ("/api/incidents?limit=100", "/api/analytics/export.csv"):
+                reader = readers.enter_context(socket.socket())
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.setblocking(False)
+                await loop.sock_connect(reader, ("127.0.0.1", port))
+                head = (
+                    f"GET {path} HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer {api.tokens['moody']}\r\n\r\n"
+                )
+                await loop.sock_sendall(reader, head.encode())
+                assert await loop.sock_recv(reader, 1), "the answer has begun, and is larger than any buffer"
+            running.terminate()
+            code, out, _ = await running.ended()
+    assert code == 0
+    assert f'"eventLoop":"{"asyncio" if loop_of_the_program else "uvloop"}"' in out
 
 
 async def test_ready_soon_and_small(database: str) -> None:
@@ -132,9 +170,11 @@ async def test_ready_soon_and_small(database: str) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "serve --workers 2"])
 @pytest.mark.parametrize("host", ["", "::"])
-async def test_it_listens_on_ipv6_and_ipv4_alike(database: str, command: str, host: str) -> None:
+async def test_it_listens_on_ipv6_and_ipv4_alike(
+    database: str, command: str, host: str, loop_of_the_program: dict[str, str]
+) -> None:
     port = free_port()
-    async with program(command, environment(database, PORT=str(port), HOST=host)):
+    async with program(command, environment(database, PORT=str(port), HOST=host, **loop_of_the_program)):
         for address in ("127.0.0.1", "[::1]"):
             async with aiohttp.ClientSession(f"http://{address}:{port}") as http:
                 await wait_ready(http)

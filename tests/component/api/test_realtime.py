@@ -12,7 +12,15 @@ import jwt
 import pytest
 from dev.local_services import LocalRedis, local_redis
 from tests.component.api.sockets import Client, connected, stranger
-from tests.component.conftest import JWT_SECRET, PATIENCE_SECONDS, Api, readiness, running_api, until
+from tests.component.conftest import (
+    JWT_SECRET,
+    ON_BOTH_LOOPS,
+    PATIENCE_SECONDS,
+    Api,
+    readiness,
+    running_api,
+    until,
+)
 
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.outbox.models import Event, EventType
@@ -417,6 +425,7 @@ async def test_who_sends_without_end_is_closed(api: Api) -> None:
         assert await client.until_closed() == 1008
 
 
+@ON_BOTH_LOOPS
 async def test_a_slow_consumer_is_let_go_and_nobody_waits_for_it(api: Api) -> None:
     await _people(api)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.http._base_url.port)  # type: ignore[union-attr]

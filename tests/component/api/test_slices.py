@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.component.conftest import PATIENCE_SECONDS, Api, running_api, until
+from tests.component.conftest import ON_BOTH_LOOPS, PATIENCE_SECONDS, Api, running_api, until
 from tests.component.conftest import readiness as ready
 
 from maraudersmap_api.errors import Unavailable
@@ -120,6 +120,7 @@ async def test_only_the_head_of_a_long_page_costs_nothing_more(
         assert (reply.status, await reply.read()) == (200, b"")
 
 
+@ON_BOTH_LOOPS
 @pytest.mark.parametrize("path", ["/api/incidents?limit=100", "/api/analytics/export.csv"])
 async def test_who_does_not_read_is_closed(database: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(slow_readers, "STALL_SECONDS", 0.3)
