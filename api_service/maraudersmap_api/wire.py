@@ -33,9 +33,11 @@ def encode(value: Any) -> Encoded:
 
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z."""
-    if moment.tzinfo is not UTC:  # what the database gives already is; a list has some fifty of them
+    if moment.tzinfo is not UTC:  # what the database gives already is
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # A list has some fifty of them, and isoformat takes five times as long. It is quoted, and has no fraction that is zero.
+    text = orjson.dumps(moment).decode()
+    return f"{text[1:24]}Z" if moment.microsecond else f"{text[1:20]}.000Z"
 
 
 def rfc3339_or_none(moment: datetime | None) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from maraudersmap_api.fields import Text
@@ -49,8 +49,7 @@ class User:
     last_login_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class UserRef:
+class UserRef(NamedTuple):
     """How others see somebody: never with the e-mail address."""
 
     id: UUID

@@ -11,6 +11,7 @@ read, and judged, while it is sent.
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -71,7 +72,7 @@ class CachedReads:
             return _kept(await self._incidents.list(query, viewer=viewer))
 
         scope = "all" if rules.sees_everything(viewer) else f"{viewer.role}:{viewer.id}"
-        digest = hashlib.sha256(repr(query).encode()).hexdigest()[:32]
+        digest = _digest(query)
         # Not the name that the previous release has for it: it does not know about beginnings of pages.
         hit = await self._cache.get(f"page:{scope}:{digest}", _LISTS, load)
         _refuse_outdated(hit, viewer)
@@ -115,6 +116,12 @@ class CachedReads:
     def _committed(self, found: Committed) -> None:
         if changes_incident(found.type):
             self._cache.committed(found.event_id, (*_LISTS, _tag(found.incident_id)))
+
+
+@lru_cache(maxsize=256)
+def _digest(query: ListQuery) -> str:
+    """The same in every process. Most readers ask for the same few lists."""
+    return hashlib.sha256(repr(query).encode()).hexdigest()[:32]
 
 
 def _tag(incident_id: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from maraudersmap_api.auth.models import UserRef
@@ -130,9 +130,8 @@ def _plain(value: Any) -> Any:
             return value
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """A stored incident; `version` rises with each change."""
+class Incident(NamedTuple):
+    """A stored incident; `version` rises with each change. A tuple: a frozen dataclass takes ten times as long to make."""
 
     id: int
     title: str

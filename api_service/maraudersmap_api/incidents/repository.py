@@ -213,24 +213,11 @@ def incident(row: Row) -> Incident:
         resolver, s_first, s_last, s_role, s_house, *_,
     ) = row.values()  # fmt: skip
     return Incident(
-        id=number,
-        title=title,
-        description=description,
-        severity=_SEVERITIES[severity],
-        location=_LOCATIONS[location],
-        status=_STATUSES[status],
-        reported_by=UserRef(reporter, r_first, r_last, _ROLES[r_role], _HOUSES[r_house]),
-        reported_at=reported_at,
-        updated_at=updated_at,
-        resolved_at=resolved_at,
-        resolved_by=UserRef(resolver, s_first, s_last, _ROLES[s_role], _HOUSES[s_house])
-        if resolver
-        else None,
-        tags=tuple(tags),
-        evidence_urls=tuple(evidence_urls),
-        witness_count=witness_count,
-        version=version,
-    )
+        number, title, description, _SEVERITIES[severity], _LOCATIONS[location], _STATUSES[status],
+        UserRef(reporter, r_first, r_last, _ROLES[r_role], _HOUSES[r_house]), reported_at, updated_at, resolved_at,
+        UserRef(resolver, s_first, s_last, _ROLES[s_role], _HOUSES[s_house]) if resolver else None,
+        tuple(tags), tuple(evidence_urls), witness_count, version,
+    )  # fmt: skip
 
 
 def person(row: Row, prefix: str) -> UserRef:

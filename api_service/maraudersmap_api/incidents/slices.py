@@ -41,6 +41,8 @@ _COLUMNS = (
     *(f"{person}_{part}" for person in "rs" for part in ("id", "first", "last", "role", "house")),
 )
 
+_SHOWN = ", ".join(f"CASE WHEN w.fits THEN w.{c} END AS {c}" if c in _HEAVY else f"w.{c}" for c in _COLUMNS)
+
 Render = Callable[[Sequence[Incident]], bytes]
 
 
@@ -49,13 +51,10 @@ def weighed(source: str, order: str, *, more: Sequence[str] = ()) -> str:
 
     Its rows have SELECT's columns, `more` and `fits`: where that is false, what is heavy was left out. The first row fits.
     """
-    shown = ", ".join(
-        f"CASE WHEN w.fits THEN w.{c} END AS {c}" if c in _HEAVY else f"w.{c}" for c in _COLUMNS
-    )
     extra = "".join(f", w.{column.rpartition('.')[2]}" for column in more)
     inner = "".join(f", {column}" for column in more)
     return f"""
-        SELECT {shown}{extra}, w.fits FROM (
+        SELECT {_SHOWN}{extra}, w.fits FROM (
             {SELECT}{inner}, coalesce(sum({WEIGHT}) OVER (ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING
                 AND 1 PRECEDING), 0) < {SLICE_BYTES} AS fits
             {source} ORDER BY {order}) AS w"""  # noqa: S608 - constant text

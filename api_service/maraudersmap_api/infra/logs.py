@@ -21,6 +21,7 @@ import orjson
 
 from maraudersmap_api import SERVICE_NAME
 from maraudersmap_api.settings import LOG_FILES, LogLevel
+from maraudersmap_api.wire import rfc3339
 
 log = logging.getLogger("maraudersmap")
 
@@ -184,8 +185,7 @@ def level_name(record: logging.LogRecord) -> str:
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(record.created, UTC))
 
 
 def _context(record: logging.LogRecord) -> dict[str, Any]:
