@@ -36,6 +36,7 @@ from maraudersmap_api.infra.redis import CacheAway, Redis
 from maraudersmap_api.infra.redis_line import Command
 from maraudersmap_api.infra.shared_tier import SharedTier
 from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.wire import encode
 
 LOCAL_SECONDS = 1.0
 TRUSTED_SECONDS = 0.9  # below the second after which nothing may be visible that was hidden
@@ -104,6 +105,7 @@ class ReadCache:
         self._history = history
         self._clock = clock
         self._me = f"{redis.names.installation}/{secrets.token_hex(8)}" if redis is not None else ""
+        self._mine = encode([self._me]).replace(b"]", b",")
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._bytes = 0
         self._generations: dict[str, int] = {}
@@ -291,10 +293,12 @@ class ReadCache:
             task.exception()  # those who wait get it; without this, a failure with no one waiting would be a warning
 
     def _heard(self, payload: bytes) -> None:
+        if payload.startswith(self._mine):
+            return  # our own come back too: not worth reading
         sender, tags = json.loads(payload)
         installation, _, process = sender.partition("/")
-        if sender == self._me or (process and installation != self._me.partition("/")[0]):
-            return  # our own, or of others on the same Redis; the release before names no installation
+        if process and installation != self._me.partition("/")[0]:
+            return  # of others on the same Redis; the release before names no installation
         self._know(change for tag in tags if (change := _change_of(tag)) is not None)
         self._bump(tags)
 
@@ -313,7 +317,7 @@ class ReadCache:
         channel = redis.names.channel(CHANNEL)
         former = _for_the_release_before(tags) if redis.names.bridging else ()
         try:
-            await redis.send(*former, ("PUBLISH", channel, json.dumps([self._me, tags])))
+            await redis.send(*former, ("PUBLISH", channel, encode([self._me, tags])))
         except CacheAway:
             self._metrics.unannounced.inc()
             if not self._mute:

@@ -15,9 +15,12 @@ from maraudersmap_api.infra.tasks import end
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.realtime.dispatch import Dispatcher
 from maraudersmap_api.realtime.frames import ServerFrame
+from maraudersmap_api.wire import encode
 
 CHANNEL = "realtime"
 QUEUE_MESSAGES = 10_000
+MOST_TOGETHER = 100
+"""So many of them are sent at once; most have one event, of some 200 bytes."""
 
 
 class Fanout:
@@ -26,9 +29,10 @@ class Fanout:
     def __init__(self, redis: Redis | None, dispatcher: Dispatcher) -> None:
         self._redis = redis
         self._dispatcher = dispatcher
-        self._me = secrets.token_hex(8)
-        self._installation = redis.names.installation if redis is not None else ""
-        self._outgoing: asyncio.Queue[str] = asyncio.Queue(QUEUE_MESSAGES)
+        sender = {"from": secrets.token_hex(8), "of": redis.names.installation if redis is not None else ""}
+        self._sender: dict[str, str] = sender
+        self._mine = encode(sender).removesuffix(b"}")
+        self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE_MESSAGES)
         self._listening = (
             Subscriber(redis, {redis.names.channel(CHANNEL): self._received}, lambda: None)
             if redis is not None
@@ -66,9 +70,8 @@ class Fanout:
     def _queue(self, message: dict[str, Any]) -> None:
         if self._redis is None:
             return
-        sender = {"from": self._me, "of": self._installation}
         try:
-            self._outgoing.put_nowait(json.dumps({**sender, **message}))
+            self._outgoing.put_nowait(message)
         except asyncio.QueueFull:
             log.warning("Events were not passed on: Redis is too slow")
 
@@ -77,17 +80,22 @@ class Fanout:
             return
         channel = self._redis.names.channel(CHANNEL)
         while True:
-            text = await self._outgoing.get()
+            waiting = [await self._outgoing.get()]
+            while len(waiting) < MOST_TOGETHER and not self._outgoing.empty():
+                waiting.append(self._outgoing.get_nowait())
+            texts = [encode({**self._sender, **message}) for message in together(waiting)]
             with contextlib.suppress(
                 CacheAway
             ):  # the others find events in the outbox; the rest was of that moment
-                await self._redis.send(("PUBLISH", channel, text))
+                await self._redis.send(*(("PUBLISH", channel, text) for text in texts))
 
     def _received(self, payload: bytes) -> None:
+        if payload.startswith(self._mine):
+            return  # our own come back too: not worth reading
         try:
             message = json.loads(payload)
-            if message["from"] == self._me or message.get("of") != self._installation:
-                return  # our own, or of others on the same Redis; of the release before: the outbox has it
+            if message.get("of") != self._sender["of"]:
+                return  # of others on the same Redis; of the release before: the outbox has it
             if "events" in message:
                 self._dispatcher.offer([_event(values) for values in message["events"]])
             else:
@@ -100,6 +108,17 @@ class Fanout:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
+
+
+def together(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with events that follow each other in one message: each one is heard by every process, this one too."""
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        if joined and "events" in message and "events" in joined[-1]:
+            joined[-1] = {"events": [*joined[-1]["events"], *message["events"]]}
+        else:
+            joined.append(message)
+    return joined
 
 
 def _event_json(event: Event) -> dict[str, Any]:
