@@ -73,7 +73,7 @@ class Domain:
         """All of them. What is fixed comes before `{id}`: the router takes the first that fits."""
         add_search_routes(api, self._db)
         add_incident_routes(api, self._incidents, self._once, self._reads, self._budget)
-        add_comment_routes(api, self._comments, self._once)
+        add_comment_routes(api, self._comments, self._once, self._budget)
         add_notification_routes(api, self._db)
         add_analytics_routes(api, self._analytics)
         add_realtime_routes(api, self.realtime, self._metrics, self._origins)

@@ -14,6 +14,19 @@ SELECT c.id, c.incident_id, c.content, c.created_at, c.updated_at,
 """
 
 
+PART_BYTES = 128 * 1024
+"""Of text, in UTF-8, plus at most one comment more."""
+
+
+def _fitting(chosen: str) -> str:
+    """The first of the comments that `chosen` selects; one always fits."""
+    return f"""
+        {_SELECT} FROM (
+            SELECT *, coalesce(sum(octet_length(content)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING
+                AND 1 PRECEDING), 0) AS before FROM ({chosen}) AS chosen) AS c JOIN users u ON u.id = c.author_id
+        WHERE c.before < {PART_BYTES} ORDER BY c.id"""  # noqa: S608 - constant text
+
+
 async def insert(tx: Executor, incident_id: int, author: User, content: str) -> Comment:
     """Store a comment."""
     row = await tx.fetchrow(
@@ -51,10 +64,11 @@ async def find_all(db: Executor, ids: Sequence[int]) -> list[Comment]:
 
 
 async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
-    """A part of an incident's comments, oldest first, and how many there are."""
+    """The first that fit into PART_BYTES of a part of an incident's comments, oldest first, and how many there are."""
     rows = await db.fetch(
-        f"""{_SELECT} FROM comments c JOIN users u ON u.id = c.author_id
-             WHERE c.incident_id = $1 AND c.deleted_at IS NULL ORDER BY c.id LIMIT $2 OFFSET $3""",
+        _fitting(
+            "SELECT * FROM comments WHERE incident_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT $2 OFFSET $3"
+        ),
         incident_id,
         limit,
         offset,
@@ -63,6 +77,19 @@ async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tu
         "SELECT count(*) FROM comments WHERE incident_id = $1 AND deleted_at IS NULL", incident_id
     )
     return [_comment(row) for row in rows], total
+
+
+async def after(db: Executor, incident_id: int, last: int, *, limit: int) -> list[Comment]:
+    """The first that fit into PART_BYTES of those of an incident that follow the one of this number, oldest first."""
+    rows = await db.fetch(
+        _fitting(
+            "SELECT * FROM comments WHERE incident_id = $1 AND id > $2 AND deleted_at IS NULL ORDER BY id LIMIT $3"
+        ),
+        incident_id,
+        last,
+        limit,
+    )
+    return [_comment(row) for row in rows]
 
 
 async def soft_delete(tx: Executor, incident_id: int, comment_id: int) -> bool:

@@ -2,7 +2,7 @@
 
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.comments import repository
-from maraudersmap_api.comments.models import Comment, CommentPage, NewComment, mentioned
+from maraudersmap_api.comments.models import Comment, NewComment, mentioned
 from maraudersmap_api.errors import Forbidden, NotFound
 from maraudersmap_api.idempotency.once import Keeper, NoKey
 from maraudersmap_api.incidents import repository as incidents
@@ -23,14 +23,23 @@ class CommentService:
         self._db = db
         self._publisher = publisher
 
-    async def page(self, incident_id: int, paging: Paging, *, viewer: User) -> CommentPage:
-        """A part of the comments. Raises NotFound, Forbidden, Unavailable."""
+    async def page(self, incident_id: int, paging: Paging, *, viewer: User) -> tuple[list[Comment], int]:
+        """The first of a page of comments, as many as may be read at once, and how many comments there are.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
         async with self._db.connection() as connection:
             rules.visible(await incidents.find(connection, incident_id), viewer)
-            comments, total = await repository.page(
-                connection, incident_id, limit=paging.limit, offset=paging.offset
-            )
-        return CommentPage(tuple(comments), total, paging.page, paging.limit)
+            return await repository.page(connection, incident_id, limit=paging.limit, offset=paging.offset)
+
+    async def after(self, incident_id: int, last: int, *, limit: int, viewer: User) -> list[Comment]:
+        """Those that follow the one of this number, as many as may be read at once.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        async with self._db.connection() as connection:
+            rules.visible(await incidents.find(connection, incident_id), viewer)
+            return await repository.after(connection, incident_id, last, limit=limit)
 
     async def add(
         self, incident_id: int, new: NewComment, *, actor: User, keeper: Keeper[Comment] | None = None

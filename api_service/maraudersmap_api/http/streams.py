@@ -18,14 +18,15 @@ class Pieces:
         afterwards with the transfer cut, for half a body must not look like a whole one.
         """
         response = web.StreamResponse(status=status, headers=headers)
-        first = await anext(self._pieces, b"")
+        piece = await anext(self._pieces, None)
         await response.prepare(request)
         if request.method == "HEAD":
             return response
         try:
-            await response.write(first)
-            async for piece in self._pieces:
+            while piece is not None:
                 await response.write(piece)
+                piece = None  # gone before there is another: who does not read would hold two
+                piece = await anext(self._pieces, None)
         except Exception:
             if request.transport is not None:
                 request.transport.abort()

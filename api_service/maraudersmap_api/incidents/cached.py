@@ -85,6 +85,7 @@ class CachedReads:
         head, _, beginning = kept[len(_BEGINNING) :].partition(b"\n")
         rest, took, end = orjson.loads(head)
         yield beginning
+        del kept, beginning
         seen = rules.visibility(viewer)
         async for piece in rendered(self._db, self._budget, rest, seen, _more, took=took):
             yield piece

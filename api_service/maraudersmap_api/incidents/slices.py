@@ -93,6 +93,7 @@ async def rendered(
         del found
         if piece:
             yield piece
+        del piece
 
 
 def slice_statement(

@@ -1,6 +1,12 @@
 """Comments, and who is notified of them."""
 
+import json
+
+import aiohttp
+import pytest
 from tests.component.conftest import Api
+
+from maraudersmap_api.comments import repository
 
 
 async def _say(api: Api, number: int, user: str, content: str) -> dict[str, object]:
@@ -30,6 +36,66 @@ async def test_comments_are_read_in_the_order_they_were_made(api: Api) -> None:
     assert [c["content"] for c in rest["data"]] == ["comment 2"]
     assert first["data"][0]["author"]["id"] == hermione
     assert set(first["data"][0]["author"]) == {"id", "firstName", "lastName", "role", "house"}
+
+
+@pytest.fixture
+async def discussed(api: Api, monkeypatch: pytest.MonkeyPatch) -> int:
+    """An incident with ten comments, of which three fit into a part."""
+    await api.person("harry")
+    number: int = (await api.report("harry"))["id"]
+    for n in range(10):
+        await _say(api, number, "harry", f"comment {n}")
+    monkeypatch.setattr(repository, "PART_BYTES", 2 * len("comment 0") + 1)
+    return number
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=10", "limit=4&page=2", "limit=3", "limit=100", "limit=8&page=2", "page=3"]
+)
+async def test_a_page_is_the_same_in_parts_and_at_once(
+    api: Api, discussed: int, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    path = f"/api/incidents/{discussed}/comments?{query}"
+    in_parts = (await api.call("GET", path, user="harry")).body
+    monkeypatch.setattr(repository, "PART_BYTES", 1024)
+    at_once = (await api.call("GET", path, user="harry")).body
+
+    assert in_parts == at_once
+
+
+async def test_what_is_deleted_while_a_page_is_sent_makes_a_gap_for_nothing_else(
+    api: Api, discussed: int
+) -> None:
+    budget = api.service.domain._reads._budget
+    bearer = {"Authorization": f"Bearer {api.tokens['harry']}"}
+    async with budget.hold(10**12):  # so that the page gets no further than its beginning
+        reply = await api.http.get(f"/api/incidents/{discussed}/comments?limit=10", headers=bearer)
+        beginning = b""
+        while b"comment 2" not in beginning:
+            beginning += await reply.content.readany()
+        shown = await api.sql("SELECT id, content FROM comments")
+        ids = {row["content"]: row["id"] for row in shown}
+        for gone in ("comment 1", "comment 5"):
+            deleted = f"/api/incidents/{discussed}/comments/{ids[gone]}"
+            assert (await api.call("DELETE", deleted, user="harry")).status == 204
+        assert b"comment 3" not in beginning
+    body = json.loads(beginning + await reply.read())
+
+    assert [c["content"] for c in body["data"]] == [f"comment {n}" for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+
+
+async def test_a_page_whose_incident_is_hidden_meanwhile_is_cut(api: Api, discussed: int) -> None:
+    await api.person("moody", "AUROR")
+    await api.person("luna")
+    budget = api.service.domain._reads._budget
+    bearer = {"Authorization": f"Bearer {api.tokens['luna']}"}
+    async with budget.hold(10**12):
+        reply = await api.http.get(f"/api/incidents/{discussed}/comments?limit=10", headers=bearer)
+        path = f"/api/incidents/{discussed}"
+        hidden = await api.call("PATCH", path, user="moody", json={"severity": "DANGEROUS"})
+        assert hidden.status == 200
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await reply.read()
 
 
 async def test_one_deletes_ones_own_and_aurors_delete_any(api: Api) -> None:

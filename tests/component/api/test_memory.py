@@ -1,5 +1,6 @@
 """Memory of the real process, as the kernel counts it, under what is legal and heavy: incidents of 198 KiB.
 
+Several budgets keep it small, and one stands in for another here; test_unread.py takes them one by one.
 Peaks, not moments: VmHWM is the most that was ever resident. The limit of a pod is 512 MiB; 200 leave room for what the
 kernel counts to it besides.
 """

@@ -191,6 +191,13 @@ def cases() -> Iterator[Case]:
         ("comments_of_incident",),
     )
     yield Case(
+        "comments that follow",
+        """SELECT c.id FROM comments c WHERE c.incident_id = $1 AND c.id > $2 AND c.deleted_at IS NULL
+            ORDER BY c.id LIMIT $3""",
+        [9, 1, 20],
+        ("comments_of_incident",),
+    )
+    yield Case(
         "notifications",
         "SELECT n.id FROM notifications n WHERE n.user_id = $1 ORDER BY n.id DESC LIMIT $2",
         [ME, 20],
