@@ -34,7 +34,7 @@ IMAGES = {
         dockerfile=CHECKOUT / "Dockerfile.api",
         inputs=(CHECKOUT / "requirements" / "api.txt", CHECKOUT / "api_service"),
         limit_public=200,
-        limit_trimmed=100,
+        limit_trimmed=110,
     ),
     "operator": AppImage(
         repository="marauders-map-operator",
