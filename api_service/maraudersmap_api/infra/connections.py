@@ -19,9 +19,8 @@ class Connections:
     def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
         """`connect` makes a connection."""
         self._connect = connect
-        self._free: deque[tuple[Any, float]] = (
-            deque()
-        )  # with the loop's time when it was given back, ascending
+        # With the loop's time when it was given back, ascending.
+        self._free: deque[tuple[Any, float]] = deque()
         self._lent: set[Any] = set()
         self._expired: set[Any] = set()
         self._all_back = asyncio.Event()

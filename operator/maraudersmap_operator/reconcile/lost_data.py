@@ -59,9 +59,8 @@ def _next_step(
     if recorded is not None and recorded.migrated:
         return None
     if not lost and (born <= since or "migrations" in unknown):
-        return (
-            None  # without a note: it has come up with this database, or nobody has asked for its migrations
-        )
+        # Without a note: it has come up with this database, or its migrations were not asked for.
+        return None
     last = migration_facts(subject.store, subject.key, revision, [], set(), "", born)
     if last is None:
         return Migrate(revision, 1)

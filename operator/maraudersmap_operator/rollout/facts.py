@@ -213,9 +213,8 @@ class Observed:
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown
     references: Need = Need(True, Reason.READY)
     database: Need = Need(True, Reason.READY)
-    data_since: datetime | None = (
-        None  # no older than this is what the database holds; None: nothing of it was lost
-    )
+    # What the database holds is no older than this; None: nothing of it was lost.
+    data_since: datetime | None = None
     # Digest of each Secret that pods read, by name; empty for one that could not be read.
     secrets: dict[str, str] = field(default_factory=dict)
     admission: Admission | None = None  # None: not asked, or it could not be asked

@@ -64,9 +64,8 @@ class Case:
     wanted: int
     now: datetime
     migration_limit: timedelta
-    database: (
-        str  # what its own database has suffered since the candidate started, as a sentence; empty: nothing
-    )
+    # What its own database has suffered since the candidate started, as a sentence; empty: nothing.
+    database: str
     first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
