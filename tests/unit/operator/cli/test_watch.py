@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from .watched_api import PLURAL, WatchedApi, watched_api
 READY = given.resource(given.healthy())
 REJECTED = given.resource(given.rolled_back(), image=given.BAD)
 TRIAL = given.resource(given.on_trial(), image=given.BAD)
+TRIAL_ANNOTATED = {**TRIAL, "metadata": {**TRIAL["metadata"], "annotations": {"owl": "post"}}}
 STALE = given.resource(given.healthy(observedGeneration=1), generation=2)
 ASKED = {
     **REJECTED,
@@ -72,6 +73,13 @@ async def until(picture: Picture, phase: Phase, trouble: bool = False) -> None:
     async with asyncio.timeout(PATIENCE):
         while [s.status.phase for s in picture.snapshots()] != [phase] or bool(picture.trouble) != trouble:
             await picture.news()
+
+
+async def until_true(holds: Callable[[], bool]) -> None:
+    """For what happens beside someone else who waits for the picture's news: a change has one reader."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 async def to_its_end(picture: Picture) -> None:
@@ -167,12 +175,15 @@ async def test_a_resource_that_is_deleted_ends_it(tmp_path: Path) -> None:
 
 
 async def test_without_a_terminal_each_change_is_one_line(tmp_path: Path) -> None:
-    """The same state again says nothing; the goal ends it."""
+    """A change of nothing that is shown is no line; the goal ends it."""
     stream = io.StringIO()
     async with watched_api() as api, seen(api, tmp_path) as picture:
         watching = asyncio.create_task(watch(picture, Output(Format.TEXT, stream), Goal.READY, PATIENCE))
         await api.until(watches=1)
-        api.put(TRIAL)
+        # One after the other: changes that arrive together are one piece of news.
+        await until_true(lambda: bool(stream.getvalue()))
+        api.put(TRIAL_ANNOTATED)
+        await until_true(lambda: "owl" in picture.snapshots()[0].annotations)
         api.put(READY)
         assert await watching is GoalState.REACHED
     lines = stream.getvalue().splitlines()
