@@ -89,7 +89,7 @@ def _cluster(machine: Machine) -> list[Finding]:
     elif machine.built:
         findings.append(Finding("images", State.HAVE, "made here; the programs in them are built already"))
     elif machine.has("go") or machine.root_with_apt:
-        text = "unless public ones can be pulled, they are made here: 10 to 20 minutes, once per machine"
+        text = "unless public ones can be pulled, they are made here: some 8 minutes, once per machine"
         findings.append(Finding("images", State.WILL, text))
     else:
         text = "where public ones cannot be pulled, they are built with Go, which is not there"
@@ -188,7 +188,7 @@ def demo_plan(machine: Machine, *, cluster_up: bool, environment: bool = True) -
     elif machine.public_images or machine.built:
         where, time = "a new kind cluster (half a minute)", "2 to 3 minutes"
     else:
-        where, time = "a new kind cluster, after its images have been pulled or made", "up to 20 minutes"
+        where, time = "a new kind cluster, after its images have been pulled or made", "about 10 minutes"
     first = "" if environment else "the Python environment of this checkout (a minute); "
     return (
         f"make demo: {first}{where}; the images of API and operator; the operator; one MaraudersMap; two bad "

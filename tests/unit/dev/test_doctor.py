@@ -90,7 +90,7 @@ def test_the_demo_announces_where_and_how_long_without_asking_docker() -> None:
     new = demo_plan(machine, cluster_up=False)
     assert "a new kind cluster (half a minute)" in new
     assert "2 to 3 minutes" in new
-    assert "Up to 20 minutes" in demo_plan(replace(machine, public_images=None), cluster_up=False)
+    assert "About 10 minutes" in demo_plan(replace(machine, public_images=None), cluster_up=False)
     assert "/kube" in demo_plan(replace(machine, kubeconfig=Path("/kube")), cluster_up=False)
     assert "Python" not in demo_plan(machine, cluster_up=False)
     assert "Python environment" in demo_plan(machine, cluster_up=False, environment=False)
