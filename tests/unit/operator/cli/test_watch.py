@@ -78,7 +78,7 @@ async def until(picture: Picture, phase: Phase, trouble: bool = False) -> None:
 async def until_true(holds: Callable[[], bool]) -> None:
     """For what happens beside someone else who waits for the picture's news: a change has one reader."""
     async with asyncio.timeout(PATIENCE):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what is waited for raises no event of its own
             await asyncio.sleep(0.01)
 
 
