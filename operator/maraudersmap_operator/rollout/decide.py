@@ -67,8 +67,7 @@ def _act(context: Context) -> Context:
         context.block_still("")
     elif hold and hold.revision != target.revision:
         context.learn(hold=None)
-    if target is not None:
-        take_up_what_serves(context, target)
+    take_up_what_serves(context, target)
     if context.status.candidate is None:
         context = _stay_or_start(context, target)
     else:

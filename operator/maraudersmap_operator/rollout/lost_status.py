@@ -15,22 +15,35 @@ from .context import Context
 from .facts import RecordedRevision, TargetRevision
 
 
-def take_up_what_serves(context: Context, target: TargetRevision) -> None:
+def take_up_what_serves(context: Context, target: TargetRevision | None) -> None:
     """Name the stable revision, and the candidate that has traffic, by what runs. Nothing to do on a status that remembers
     something, or where no recorded revision serves."""
-    if not context.status_lost:
+    if not context.status_lost or context.observed.unasked:
         return
-    stable = _stable(context, target)
+    stable = _only_one(context) if target is None else _stable(context, target)
     if stable is None:
         return
     context.learn(stable=StableRevision(revision=stable.revision, image=stable.image, since=context.now))
-    if target.revision in context.observed.revisions and context.reaches(target.revision):
+    if (
+        target is not None
+        and target.revision in context.observed.revisions
+        and context.reaches(target.revision)
+    ):
         context.learn(candidate=_in_traffic(context, target))
     context.warn(
         Reason.STATUS_LOST,
         f"The status was empty although {context.serving.word or 'no revision'} has traffic: {stable.revision} "
         f"({stable.image}) counts as stable, as it runs; which revisions were rejected before is not known any more",
     )
+
+
+def _only_one(context: Context) -> RecordedRevision | None:
+    """What serves, if nothing else is deployed: then it is stable, whatever the spec asks for. Of two, the one that
+    serves may have been on trial."""
+    deployed = [name for name, facts in context.observed.revisions.items() if not facts.deleting]
+    if len(deployed) != 1 or not context.serves(deployed[0]):
+        return None
+    return context.observed.recorded.get(deployed[0])
 
 
 def _stable(context: Context, target: TargetRevision) -> RecordedRevision | None:

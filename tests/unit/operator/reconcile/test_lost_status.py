@@ -6,7 +6,7 @@ import pytest
 from tests.unit.operator.fake.harness import NAMESPACE, Loop, copied
 from tests.unit.operator.fake.invariants import Invariants
 
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, MARAUDERSMAP
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, MARAUDERSMAP
 
 STRATEGIES = ("BlueGreen", "Canary", "Rolling")
 
@@ -178,3 +178,22 @@ async def test_it_is_taken_up_once_what_the_spec_asks_for_is_known() -> None:
         # then
         await loop.until(lambda: bool(loop.rejected) and not loop.candidate, 300)
         assert loop.stable == loop.selected == stable
+
+
+async def test_what_serves_alone_is_protected_before_it_is_known_what_the_spec_asks_for() -> None:
+    async with Loop() as loop:
+        # given
+        owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "data": {"OWL": "Hedwig"}}
+        loop.server.create(CONFIG_MAP, owl, manager="kubectl")
+        await loop.create(config={"configMapRefs": [{"name": "owl"}]})
+        await loop.until(lambda: loop.phase == "Ready")
+        stable = loop.stable
+        loop.server.delete(CONFIG_MAP, NAMESPACE, "owl")
+        # when
+        loop.restart()
+        lose_status(loop)
+        await loop.until(lambda: loop.stable == stable, 60)
+        loop.server.delete(DEPLOYMENT, NAMESPACE, loop.deployments()[stable]["metadata"]["name"])
+        # then
+        await loop.until(lambda: loop.ready(stable) == 3, 60)
+        assert loop.selected == stable
