@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 
-from maraudersmap_operator.resource.names import LAST_APPLIED, MANAGER
+from maraudersmap_operator.resource.names import ANNOTATION_SECRETS, LAST_APPLIED, MANAGER
 
 from .client import Manifest
 from .kinds import CONFIG_MAP, JOB, MARAUDERSMAP, POD, REPLICA_SET, Kind
@@ -19,7 +19,9 @@ def slim(kind: Kind, obj: Manifest) -> Manifest:
     """A copy without what is never read. An object that was slimmed before comes out the same."""
     meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
     annotations = {k: v for k, v in (meta.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
-    if annotations and kind is not POD:
+    if kind is POD:
+        annotations = {k: v for k, v in annotations.items() if k == ANNOTATION_SECRETS}
+    if annotations:
         meta["annotations"] = annotations
     if kind is MARAUDERSMAP:
         meta["managedFields"] = list(_owners(obj["metadata"].get("managedFields") or ()))

@@ -32,6 +32,7 @@ from .ensure import Ensurer
 from .evidence import with_evidence
 from .fates import Fate
 from .forward import is_forward
+from .fresh_references import fresh_references
 from .masking import Masks
 from .memory import StatusWriter, is_answered
 from .monitoring import is_insight, with_monitoring
@@ -142,7 +143,7 @@ class Pass:
         of them may take as long as a read may, and together they must not take longer than users are to wait."""
         cluster, store, key = self._parts.cluster, self._parts.store, self.key
         rollout = self.resource.status.candidate is not None
-        _, self.in_sight, _, self.route = await asyncio.gather(
+        _, self.in_sight, _, self.route, self.references = await asyncio.gather(
             self._parts.definition.look(self._now),
             settle_doubts(cluster, store, key),
             refresh_pods(cluster, store, key) if rollout else _nothing(),
@@ -154,6 +155,7 @@ class Pass:
                 self.resource.spec,
                 understood="gateway" not in self.resource.unknown,
             ),
+            fresh_references(self._subject, self.references),
         )
         not_understood = self.resource.not_understood
         observation, comparison = await asyncio.gather(

@@ -8,6 +8,7 @@ from typing import Any
 
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.reported import condition_of
+from maraudersmap_operator.resource.names import ANNOTATION_SECRETS
 from maraudersmap_operator.rollout import PodFacts, Termination
 
 from .injected import QUIET_WAITS, injected_trouble
@@ -36,6 +37,7 @@ def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
         uid=meta["uid"],
         name=meta["name"],
         created_at=required_time(meta["creationTimestamp"]),
+        secrets=(meta.get("annotations") or {}).get(ANNOTATION_SECRETS, ""),
         ready=is_ready,
         ready_since=since if is_ready else None,
         unready_since=None if is_ready else since,

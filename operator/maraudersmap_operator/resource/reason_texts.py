@@ -185,8 +185,8 @@ ENVIRONMENT: Mapping[Reason, About] = {
         "known, and the new revision is the remedy? `kubectl marauders promote {name} -n {namespace}` overrides",
     ),
     Reason.NO_CONTROL_GROUP: _held(
-        "it failed while no pod of the stable revision was ready to compare with: a cause that both share (the database, "
-        "the network) looks the same",
+        "it failed while no pod of the stable revision was ready to compare with, or none with a Secret as it is now: a "
+        "cause that both share (the database, the network, the Secret) looks the same",
         "see what failed at that time: `kubectl get events -n {namespace}`",
         "keep pods to compare with throughout: spec.rollout.strategy BlueGreen",
         AT_ONCE,

@@ -35,6 +35,9 @@ class PodFacts:
     uid: str
     name: str
     created_at: datetime
+    secrets: str = (
+        ""  # digest of the change of its Secrets that it was started for; empty: they have not changed
+    )
     ready: bool = False
     ready_since: datetime | None = None
     phase: str = ""  # from the kubelet: Pending, Running, Succeeded, Failed, Unknown

@@ -16,6 +16,19 @@ from .context import Context
 STILL = timedelta(seconds=10)
 
 
+def unproven(context: Context) -> str:
+    """Why no pod of the stable revision shows whether pods start with the Secrets as they are now, as a sentence; empty when
+    one does, or pods read none."""
+    known = context.status.secrets
+    if not context.observed.secrets:
+        return ""
+    if known.changed_at is None and any(
+        p.ready and p.secrets == known.restarted_for for p in context.stable_facts.active
+    ):
+        return ""
+    return "a Secret has changed, and no pod of the stable revision has become ready with what it is now"
+
+
 def follow_secrets(context: Context) -> None:
     """Note what the Secrets look like, and ask for a restart once a change has come to rest."""
     known = context.status.secrets

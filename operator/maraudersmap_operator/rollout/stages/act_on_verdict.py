@@ -14,6 +14,7 @@ from maraudersmap_operator.resource.status_candidate import Step
 
 from ..context import SOON, RolloutContext, seconds
 from ..rollback import start_rollback
+from ..secret_rotation import unproven
 from ..verdict.case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
 from ..verdict.classify import classify, keeps_ending
 from .analysis_gate import find_worse
@@ -127,6 +128,7 @@ def case_of(context: RolloutContext, wanted: int) -> Case:
         now=context.now,
         migration_limit=timedelta(seconds=context.spec.migrations.timeout_seconds),
         database=context.database_trouble,
+        secrets=unproven(context),
         first=context.status.stable is None,
     )
 

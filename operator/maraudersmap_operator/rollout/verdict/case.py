@@ -66,6 +66,8 @@ class Case:
     migration_limit: timedelta
     # What its own database has suffered since the candidate started, as a sentence; empty: nothing.
     database: str
+    # Why stable proves nothing about the Secrets as they are now, as a sentence; empty: it does, or pods read none.
+    secrets: str = ""
     first: bool = False  # no stable revision yet: nothing is rejected, becoming ready is all that counts
 
 
@@ -85,4 +87,6 @@ def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | En
         return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {alone}"))
     if found.reason in NEEDS_CONTROLS and (suffering := failing_start(case.stable)):
         return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
+    if found.reason in NEEDS_CONTROLS and not case.first and case.secrets:
+        return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {case.secrets}"))
     return found
