@@ -49,9 +49,10 @@ async def _controller_of_another(cluster: Cluster, store: Store, key: Key, name:
         return "no controller's"
     if controller["kind"] == REPLICA_SET.kind:
         replica_set = await in_time(cluster.get(REPLICA_SET, key.namespace, controller["name"]))
-        if replica_set is not None and _is_ours(store, key, replica_set):
+        # Of a ReplicaSet that is gone: the garbage collector is about to take the pod, whose it ever was.
+        if replica_set is None or _is_ours(store, key, replica_set):
             return ""
-        if replica_set is not None and (above := controller_of(replica_set)) is not None:
+        if (above := controller_of(replica_set)) is not None:
             controller = above
     return f"of {controller['kind']} {controller['name']!r}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.unit.operator.fake.controllers.garbage import GarbageCollector
+from tests.unit.operator.fake.controllers.network import EndpointSlices
 from tests.unit.operator.fake.foreign import stranger
 from tests.unit.operator.fake.harness import API, NAME, NAMESPACE, Loop
 
@@ -13,6 +15,7 @@ LABELS = {
     "app.kubernetes.io/instance": NAME,
     "app.kubernetes.io/component": "api",
 }
+PREVIEW = f"{API}-preview"
 SECRETS = f"{NAME}-secrets"
 MANAGED = {"app.kubernetes.io/managed-by": "maraudersmap-operator"}
 
@@ -60,6 +63,30 @@ async def test_what_has_all_of_our_labels_and_another_controller_is_a_stranger_t
         await loop.run(120)
         assert sum(snake(p) for p in loop.all(POD)) == 2
         assert len([r for r in loop.all(REPLICA_SET) if snake(r)]) == 1
+
+
+async def test_pods_that_wait_for_the_garbage_collector_are_no_strangers() -> None:
+    """It deletes a Deployment's ReplicaSet first, and the pods, which are in the endpoints still, after that."""
+    async with Loop() as loop:
+        await loop.create(rollout={"strategy": "BlueGreen", "autoPromote": False, "minReadySeconds": 1})
+        loop.good()
+        await loop.until(
+            lambda: loop.candidate.get("step") == "FullSize" and len(loop.endpoints(PREVIEW)) == 3, 60
+        )
+        candidate = loop.candidate["revision"]
+        # when
+        loop.controllers.off |= {GarbageCollector, EndpointSlices}
+        loop.ask("abort")
+        await loop.until(lambda: candidate not in loop.deployments(), 60)
+        [replica_set] = [r for r in loop.all(REPLICA_SET) if candidate in r["metadata"]["name"]]
+        loop.server.delete(REPLICA_SET, NAMESPACE, replica_set["metadata"]["name"])
+        # then
+        seen = set()
+        for _ in range(30):
+            await loop.run(1)
+            seen.add(loop.condition("ChildrenApplied")["status"])
+        assert seen == {"True"}
+        assert loop.pods(candidate)
 
 
 def snake(obj: Manifest) -> bool:
