@@ -43,7 +43,7 @@ krew: python3 ## build krew and what judges a manifest for it, once per machine 
 	@$(CLUSTER) krew
 
 .PHONY: judges
-judges: python3 ## build what judges as Argo CD, kstatus and Flux do, once per machine (20 minutes the first time)
+judges: python3 ## build what judges as Argo CD, kstatus and Flux do, once per machine (5 minutes the first time)
 	@$(CLUSTER) judges
 
 .PHONY: collector

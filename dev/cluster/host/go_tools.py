@@ -77,7 +77,7 @@ def collector() -> Path:
 def _of_module(module: Path, name: str, package: str) -> Path:
     path = MACHINE_BIN / digest(*_go_inputs(), files=files_under(module)) / name
     if not path.exists():
-        with step(f"building {module.relative_to(DEV.parent)}, {name} (10 minutes when nothing is cached)"):
+        with step(f"building {module.relative_to(DEV.parent)}, {name} (some minutes when nothing is cached)"):
             partial = path.with_suffix(".tmp")
             partial.parent.mkdir(parents=True, exist_ok=True)
             build = [go(), "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(partial)]
