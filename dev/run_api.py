@@ -4,11 +4,13 @@ Every start begins with an empty database and an empty cache, unless `--keep` is
 """
 
 import argparse
+import contextlib
 import fcntl
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,6 +43,12 @@ def main() -> int:
             "another run-api of this checkout is running: stop it first, or give --state another folder"
         )
         return 1
+    if not _is_free(arguments.port):
+        # Before anything is started; and what listens there would answer for ours.
+        _print_line(
+            f"port {arguments.port} is taken: stop what listens there, or take another (make run-api PORT=4002)"
+        )
+        return 1
     if not arguments.keep:
         shutil.rmtree(data, ignore_errors=True)
     # Both: a shell's background job starts with SIGINT ignored, and one that is sent is meant.
@@ -71,9 +79,11 @@ def main() -> int:
         except KeyboardInterrupt:
             return 0
         finally:
-            _print_line("stopping")
             if api.poll() is None:
                 api.terminate()
+            # Who has read the output may be gone: `make run-api | head`.
+            with contextlib.suppress(BrokenPipeError):
+                _print_line("stopping")
             api.wait(timeout=30)
 
 
@@ -84,12 +94,28 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _ready(api: "subprocess.Popen[bytes]", port: int) -> bool:
     deadline = time.monotonic() + READY_SECONDS
+    # Asked for readiness before it has looked at its dependencies, it would begin its log with an error.
+    asked = iter(("live", "ready"))
+    path = next(asked)
     while api.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1):
-                return True
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/{path}", timeout=1):
+                if (following := next(asked, None)) is None:
+                    return True
+            path = following
+            time.sleep(0.25)
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
     if api.poll() is None:

@@ -25,12 +25,19 @@ async def test_the_printed_commands_work_and_ctrl_c_stops_everything() -> None:
                 assert line, f"run-api ended: {''.join(printed)}"
                 printed.append(line)
         draining = asyncio.create_task(run_api.stdout.read())  # nobody may wait for a full pipe
+        assert not [line for line in printed if "error" in line]
         children = psutil.Process(run_api.pid).children(recursive=True)
 
         second = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
         refusal, _ = await second.communicate()
         assert second.returncode == 1
         assert b"another run-api of this checkout" in refusal
+        elsewhere = (*command[:-1], f"{state}/another")
+        third = await asyncio.create_subprocess_exec(*elsewhere, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            refusal, _ = await third.communicate()
+        assert third.returncode == 1
+        assert b"is taken" in refusal
 
         script = "".join(printed[next(i for i, line in enumerate(printed) if "API=" in line) :])
         shell = await asyncio.create_subprocess_exec(
