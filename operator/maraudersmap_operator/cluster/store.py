@@ -238,6 +238,7 @@ class Store:
     def _write(self, kind: Kind, obj: Manifest) -> None:
         meta = obj["metadata"]
         uid = str(meta["uid"])
+        is_new = uid not in self._entries
         self._unlink(uid)
         controller = controller_of(obj)
         entry = _Entry(
@@ -249,6 +250,8 @@ class Store:
             key=None if kind is MARAUDERSMAP else owner_key(obj),
             body=packed(slim(kind, obj)),
         )
+        if is_new:
+            self._bury_namesakes(entry)
         self._entries[uid] = entry
         if kind is MARAUDERSMAP:
             self._resources[Key(entry.namespace, entry.name)] = uid
@@ -256,6 +259,17 @@ class Store:
             self._by_controller.setdefault(entry.controller, {})[uid] = None
         if entry.key is not None:
             self._by_label.setdefault(entry.key, {})[uid] = None
+
+    def _bury_namesakes(self, entry: _Entry) -> None:
+        """A name is given once at a time: what had it before is gone, though a silent watch has yet to report that."""
+        beside = {*self._by_controller.get(entry.controller, ())}
+        if entry.key is not None:
+            beside |= self._by_label.get(entry.key, {}).keys()
+        for uid in beside:
+            other = self._entries[uid]
+            same = (other.kind, other.namespace, other.name) == (entry.kind, entry.namespace, entry.name)
+            if same and other.version < entry.version:
+                self._bury(uid, entry.version)
 
     def _bury(self, uid: str, at: int) -> None:
         entry = self._entries.get(uid)

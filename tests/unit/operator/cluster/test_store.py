@@ -71,6 +71,20 @@ def test_recreated_object_is_another_one() -> None:
     assert names(store, SERVICE) == ["of-new"]
 
 
+def test_what_had_the_name_before_is_gone_unreported() -> None:
+    """A Service was deleted and made again while its watch was silent; our own write shows the new one."""
+    store = Store()
+    store.put(MARAUDERSMAP, obj("map", 1))
+    store.put(SERVICE, obj("map-api", 5, uid="first", owner="map"))
+    store.confirm(SERVICE, obj("map-api", 9, uid="second", owner="map"))
+    assert [o["metadata"]["uid"] for o in store.children(KEY, SERVICE)] == ["second"]
+    # What the watch brings late does not bring it back.
+    assert not store.put(SERVICE, obj("map-api", 6, uid="first", owner="map"))
+    # The same name of another kind is another object.
+    store.put(POD, obj("map-api", 10, uid="pod", owner="map"))
+    assert store.find(KEY, SERVICE, "map-api") is not None
+
+
 def test_children_are_found_through_their_controllers() -> None:
     """Labels are anyone's to edit: a pod counts by its chain, an orphan by its labels, a stranger's not at all."""
     store = Store()
