@@ -103,3 +103,11 @@ class MaraudersMapSpec(Model):
             field_path=".rollout.steps",
         ),
     )
+
+    def wanted_size(self, serving_size: int) -> int:
+        """Pods at full size, where so many serve (the autoscaler moves that), within the bounds."""
+        if self.suspend:
+            return 0
+        if not self.autoscaling.enabled:
+            return self.replicas
+        return min(max(serving_size, self.autoscaling.min_replicas), self.autoscaling.max_replicas)

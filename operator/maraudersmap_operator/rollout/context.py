@@ -19,7 +19,6 @@ from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryE
 
 from .actions import Action, Autoscaled, Decision, Deploy, Note, NoteType, Retire, RouteTo, ScaleTo, Weigh
 from .facts import Observed, RevisionFacts
-from .strategy import wanted_size
 from .traffic_target import Nowhere, Only, Shared, TrafficTarget, reaches, traffic_target
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
@@ -127,10 +126,6 @@ class Context:
 
     def retire(self, revision: str) -> None:
         self.act(Retire(revision))
-
-    def wanted_size(self, serving_size: int) -> int:
-        """Pods at full size, where so many serve."""
-        return wanted_size(self.spec, serving_size)
 
     def note(self, reason: Reason, message: str) -> None:
         self.notes.append(Note(NoteType.NORMAL, reason, message))

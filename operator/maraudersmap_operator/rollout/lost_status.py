@@ -71,6 +71,6 @@ def _in_traffic(context: Context, target: TargetRevision) -> CandidateRevision:
         step_started_at=context.now,
         had_traffic=True,
         memory=CandidateMemory(
-            progress=Progress(progressed_at=context.now, full_size=context.wanted_size(size))
+            progress=Progress(progressed_at=context.now, full_size=context.spec.wanted_size(size))
         ),
     )

@@ -240,7 +240,7 @@ def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
     candidate = context.candidate
     context.deploy(stable.revision)
     new, old = context.facts(candidate.revision), context.stable_facts
-    full = candidate.memory.progress.full_size or context.wanted_size(old.size)
+    full = candidate.memory.progress.full_size or context.spec.wanted_size(old.size)
     if context.serves(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size

@@ -28,7 +28,7 @@ def serving_pods(context: Context) -> Serving:
     stable, candidate = context.status.stable, context.status.candidate
     if not context.shares:
         facts = context.serving_facts
-        return Serving(facts.ready, context.wanted_size(facts.size))
+        return Serving(facts.ready, context.spec.wanted_size(facts.size))
     both = [context.facts(r.revision) for r in (stable, candidate) if r]
     exchange = candidate is not None and candidate.strategy is Strategy.ROLLING
     wanted = candidate.memory.progress.full_size if candidate and exchange else sum(f.size for f in both)

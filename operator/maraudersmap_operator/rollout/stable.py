@@ -56,7 +56,7 @@ def resize(context: Context, revision: str, least: int = 0) -> None:
     """Bring the serving revision to its size. Under an autoscaler only less than `least` is corrected, and zero, which it
     ignores for ever."""
     size = context.facts(revision).size
-    wanted = max(context.wanted_size(size), least)
+    wanted = max(context.spec.wanted_size(size), least)
     if context.spec.autoscaling.enabled and size >= max(least, 1) and not context.spec.suspend:
         return
     if size != wanted:

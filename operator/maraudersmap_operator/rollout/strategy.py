@@ -87,18 +87,9 @@ def position(plan: tuple[Stage, ...], candidate: CandidateRevision) -> int:
     return here[min(candidate.canary_step, len(here) - 1)] if here else 0
 
 
-def wanted_size(spec: MaraudersMapSpec, serving_size: int) -> int:
-    """Pods at full size: the serving revision's live count (the autoscaler moves it) within the spec's bounds."""
-    if spec.suspend:
-        return 0
-    if not spec.autoscaling.enabled:
-        return spec.replicas
-    return min(max(serving_size, spec.autoscaling.min_replicas), spec.autoscaling.max_replicas)
-
-
 def stage_size(stage: Stage, spec: MaraudersMapSpec, serving_size: int) -> int:
     """Pods the candidate should have in that stage, beside `serving_size` pods of stable. Not for an exchange."""
-    full = wanted_size(spec, serving_size)
+    full = spec.wanted_size(serving_size)
     if stage.traffic is Traffic.WEIGHED:
         # The share does not follow from the pods, but they must carry it. The witnesses stay.
         share = 100 if stage.step is Step.FULL_SIZE else stage.share or 0

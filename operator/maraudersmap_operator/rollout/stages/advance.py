@@ -206,7 +206,7 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
 
 def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int) -> None:
     candidate = context.candidate
-    full = candidate.memory.progress.full_size or context.wanted_size(context.stable_facts.size)
+    full = candidate.memory.progress.full_size or context.spec.wanted_size(context.stable_facts.size)
     if full > pods:
         # Straight through, past the stage that would have grown it.
         context.scale(candidate.revision, full)
@@ -237,7 +237,7 @@ def _enter(context: RolloutContext, step: Step, canary_step: int = 0) -> None:
     unsettle(context)
     full = context.candidate.memory.progress.full_size
     if step in (Step.SHARING, Step.BAKING) and not full:
-        full = context.wanted_size(context.stable_facts.size)
+        full = context.spec.wanted_size(context.stable_facts.size)
     context.update_candidate(
         step=step,
         canary_step=canary_step,

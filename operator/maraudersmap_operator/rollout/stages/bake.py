@@ -54,8 +54,7 @@ def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
     if candidate.strategy is Strategy.ROLLING:
         return
     context.deploy(stable.revision)
-    spec = context.spec
-    least = spec.autoscaling.min_replicas if spec.autoscaling.enabled else spec.replicas
+    least = context.spec.wanted_size(0)
     if context.stable_facts.size < least:
         context.scale(stable.revision, least)
 
