@@ -14,7 +14,7 @@ from .traffic import look, may_be_answered_by, others_answer
 class Reach:
     """What users' requests reach, in one pass.
 
-    `serving`: the revision that traffic goes to, in the words of `rollout.traffic_target`; as observed, then as this pass has
+    `serving`: the revision that traffic goes to, in the words of `TrafficTarget`; as observed, then as this pass has
     moved it, then as the live look has shown it. `on_stage`: the stable revision and the candidate.
     """
 

@@ -52,7 +52,7 @@ class ScaleTo:
 
 @dataclass(frozen=True, slots=True)
 class RouteTo:
-    """Point the Service and the disruption budget at the revision, in this order (`traffic_target` has the words)."""
+    """Point the Service and the disruption budget at the revision, in this order (TrafficTarget has the words)."""
 
     revision: str
 

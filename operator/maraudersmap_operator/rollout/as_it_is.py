@@ -11,8 +11,7 @@ from maraudersmap_operator.resource import MaraudersMap, MaraudersMapSpec
 from maraudersmap_operator.resource.policy import LONGEST_DEADLINE_SECONDS, LONGEST_TIMEOUT_SECONDS
 from maraudersmap_operator.resource.traffic import Gateway
 
-from .facts import Observed
-from .traffic_target import Only, traffic_target
+from .facts import Observed, Only
 
 SIZE = frozenset({"replicas", "autoscaling", "suspend"})
 # Which Gateways lead here is nothing that the engine asks.
@@ -44,7 +43,7 @@ def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
 
 def _size(observed: Observed) -> int | None:
     """Pods of the revision that serves, or else of the largest; None when there is none."""
-    serving = traffic_target(observed.serving)
+    serving = observed.traffic
     if isinstance(serving, Only) and serving.revision in observed.revisions:
         return observed.revisions[serving.revision].size
     return max((facts.size for facts in observed.revisions.values()), default=None)

@@ -18,8 +18,7 @@ from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryEntry, Outcome
 
 from .actions import Action, Autoscaled, Decision, Deploy, Note, NoteType, Retire, RouteTo, ScaleTo, Weigh
-from .facts import Observed, RevisionFacts
-from .traffic_target import Nowhere, Only, Shared, TrafficTarget, reaches, traffic_target
+from .facts import Nowhere, Observed, Only, RevisionFacts, Shared, TrafficTarget
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
 SOON = timedelta(milliseconds=500)
@@ -56,13 +55,12 @@ class Context:
         now: datetime,
         status: MaraudersMapStatus,
     ) -> Context:
-        target = traffic_target(observed.serving)
-        return cls(spec, generation, observed, now, status, status, target, observed.route_weight)
+        return cls(spec, generation, observed, now, status, status, observed.traffic, observed.route_weight)
 
     def with_traffic_as_it_was(self) -> Context:
         """The same, with all that has been learned, if traffic stays where it is."""
         weight = self.observed.route_weight
-        return replace(self, status=self.learned, serving=self.observed_traffic, weight=weight)
+        return replace(self, status=self.learned, serving=self.observed.traffic, weight=weight)
 
     def update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)
@@ -179,7 +177,7 @@ class Context:
 
     def reaches(self, revision: str) -> bool:
         """Requests to the Service may be answered by a pod of the revision."""
-        return reaches(self.serving, revision)
+        return self.serving in (Only(revision), Shared())
 
     def in_traffic(self, candidate: str) -> bool:
         """Users' requests reach the candidate."""
@@ -189,14 +187,9 @@ class Context:
         return self.observed.revision(revision)
 
     @property
-    def observed_traffic(self) -> TrafficTarget:
-        """Where the Service's selector points, before any action."""
-        return traffic_target(self.observed.serving)
-
-    @property
     def already_shared(self) -> bool:
         """The Service selects both, before any action."""
-        return self.observed_traffic == Shared()
+        return self.observed.traffic == Shared()
 
     @property
     def serving_facts(self) -> RevisionFacts:
@@ -218,7 +211,7 @@ class Context:
 
     def endpoints_left(self, revision: str) -> bool:
         """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
-        if reaches(self.observed_traffic, revision) or self.serving != self.observed_traffic:
+        if self.serving != self.observed.traffic or self.reaches(revision):
             return False
         if self.observed.previewed == revision and not self.route_left():
             return False
@@ -227,7 +220,7 @@ class Context:
 
     def why_not_left(self, revision: str) -> str:
         """What of `endpoints_left` is not so yet, in a few words."""
-        if self.serving != self.observed_traffic or reaches(self.observed_traffic, revision):
+        if self.serving != self.observed.traffic or self.reaches(revision):
             return "the Service is about to follow"
         if not self.route_left():
             return "the Gateway has yet to take up the newest version of the route"

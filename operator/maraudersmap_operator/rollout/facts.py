@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status_analysis import Comparison
 
@@ -178,6 +179,35 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Nowhere:
+    """There is no Service yet, or it selects no revision."""
+
+    word = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """All traffic goes to one revision."""
+
+    revision: str
+
+    @property
+    def word(self) -> str:
+        return self.revision
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The Service selects the pods of every revision: stable and candidate share the traffic."""
+
+    word = SHARED
+
+
+TrafficTarget = Nowhere | Only | Shared
+"""Where traffic goes. `word` is what the Service's selector, `status.serving` and the action RouteTo have for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetRevision:
     """The revision that the spec asks for."""
 
@@ -206,7 +236,7 @@ class Observed:
     )
     unremembered_reason: Reason = Reason.DEFINITION_OLDER
     unwatched: timedelta = timedelta(0)  # until now no operator led or looked for this long; given once
-    serving: str = ""  # revision in the Service's selector, in the word of `traffic_target`
+    serving: str = ""  # revision in the Service's selector, in the word of its TrafficTarget
     previewed: str = ""  # revision in the preview Service's selector; empty: none
     preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
     route: RouteFacts | None = None  # None: the spec asks for none
@@ -222,6 +252,13 @@ class Observed:
     secrets: dict[str, str] = field(default_factory=dict)
     admission: Admission | None = None  # None: not asked, or it could not be asked
     comparison: Comparison | None = None  # of the candidate, with what the pods answered just now
+
+    @property
+    def traffic(self) -> TrafficTarget:
+        """Where the Service's selector points."""
+        if not self.serving:
+            return Nowhere()
+        return Shared() if self.serving == SHARED else Only(self.serving)
 
     @property
     def route_weight(self) -> int:
