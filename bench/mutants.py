@@ -89,14 +89,15 @@ MUTANTS = (
         4,
         "pods go while the endpoints still name them",
         "rollout/context.py",
-        "        return not (pods & self.observed.ready_endpoints)",
-        "        return pods is not None",
+        " if pods & self.observed.ready_endpoints else",
+        " if pods is None else",
     ),
     Mutant(
         4,
         "pods go while a Gateway has yet to follow",
         "rollout/context.py",
-        "        if self.observed.previewed == revision and not self.route_left():\n            return False\n",
+        "        if self.observed.previewed == revision and not self.route_left():\n"
+        '            return "the Gateway has yet to take up the newest version of the route"\n',
         "",
     ),
     Mutant(
@@ -118,8 +119,8 @@ MUTANTS = (
         6,
         "leftovers of other revisions are never cleared away",
         "rollout/stable.py",
-        "        if context.endpoints_left(name):\n            context.retire(name)",
-        "        if context.endpoints_left(name):\n            continue",
+        "        else:\n            context.retire(name)",
+        "",
     ),
     Mutant(
         6,

@@ -209,22 +209,14 @@ class Context:
             if name not in kept and (f.size or f.room(self.now))
         ]
 
-    def endpoints_left(self, revision: str) -> bool:
-        """True when the world agrees: the Service points elsewhere and no pod of the revision is an endpoint."""
-        if self.serving != self.observed.traffic or self.reaches(revision):
-            return False
-        if self.observed.previewed == revision and not self.route_left():
-            return False
-        pods = {p.name for p in self.facts(revision).pods}
-        return not (pods & self.observed.ready_endpoints)
-
-    def why_not_left(self, revision: str) -> str:
-        """What of `endpoints_left` is not so yet, in a few words."""
+    def why_reached(self, revision: str) -> str:
+        """Why requests may still reach a pod of the revision, in a few words; empty when the world agrees that none can."""
         if self.serving != self.observed.traffic or self.reaches(revision):
             return "the Service is about to follow"
-        if not self.route_left():
+        if self.observed.previewed == revision and not self.route_left():
             return "the Gateway has yet to take up the newest version of the route"
-        return f"its endpoints still name pods of {revision}"
+        pods = {p.name for p in self.facts(revision).pods}
+        return f"its endpoints still name pods of {revision}" if pods & self.observed.ready_endpoints else ""
 
     def route_left(self) -> bool:
         """True when no Gateway sends anything to the preview Service any more."""

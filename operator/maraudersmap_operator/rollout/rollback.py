@@ -225,11 +225,8 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
             return False
         context.set_weight(0)
         context.route_to(stable.revision)
-    if not context.endpoints_left(candidate.revision):
-        context.block(
-            Reason.GOING_BACK,
-            f"traffic is on its way to {stable.revision}: {context.why_not_left(candidate.revision)}",
-        )
+    if why := context.why_reached(candidate.revision):
+        context.block(Reason.GOING_BACK, f"traffic is on its way to {stable.revision}: {why}")
         context.wake(SOON)
         return False
     return True

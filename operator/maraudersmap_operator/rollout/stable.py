@@ -68,10 +68,8 @@ def clear_others(context: Context, keep: set[str]) -> None:
     for name, facts in sorted(context.observed.revisions.items()):
         if name in keep or context.serves(name) or facts.deleting:
             continue
-        if context.endpoints_left(name):
-            context.retire(name)
-        else:
-            context.asides.append(
-                f"pods of {name} stay until no request can reach them: {context.why_not_left(name)}"
-            )
+        if why := context.why_reached(name):
+            context.asides.append(f"pods of {name} stay until no request can reach them: {why}")
             context.wake(SOON)
+        else:
+            context.retire(name)
