@@ -269,6 +269,15 @@ class RolloutContext(Context):
         self.learned = self.learned.model_copy(update={"candidate": known.but(**changes)})
 
     @property
+    def candidate_facts(self) -> RevisionFacts:
+        return self.facts(self.candidate.revision)
+
+    @property
+    def full_size(self) -> int:
+        """Pods that carry all the traffic: as noted when the candidate first had some, else by those that stable has."""
+        return self.candidate.memory.progress.full_size or self.spec.wanted_size(self.stable_facts.size)
+
+    @property
     def database_trouble(self) -> str:
         """What the evaluation database has suffered since the candidate started, as a sentence; empty when nothing."""
         observed = self.observed

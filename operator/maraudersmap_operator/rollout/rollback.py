@@ -109,8 +109,7 @@ def _withdraw_instead(
 
 
 def _recovered(context: RolloutContext) -> bool:
-    candidate = context.candidate
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     return 0 < facts.size <= facts.ready
 
 
@@ -198,11 +197,7 @@ def _answers_alone(context: RolloutContext) -> bool:
     candidate, rollout = context.candidate, context.spec.rollout
     patience = timedelta(seconds=rollout.bake_seconds + rollout.progress_deadline_seconds)
     alone = context.status.stable is not None and context.stable_facts.ready == 0
-    return (
-        alone
-        and context.facts(candidate.revision).ready > 0
-        and context.now >= candidate.step_started_at + patience
-    )
+    return alone and context.candidate_facts.ready > 0 and context.now >= candidate.step_started_at + patience
 
 
 def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
@@ -214,7 +209,7 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
     else:
         # The autoscaler may have grown the candidate since the switch; stable must carry the same load. Asked for until
         # it is seen: the pass that moves traffic may be overtaken.
-        hold_stable(context, stable, context.facts(candidate.revision).size if candidate.had_traffic else 0)
+        hold_stable(context, stable, context.candidate_facts.size if candidate.had_traffic else 0)
     if not context.serves(stable.revision) or context.weight:
         if not may_take_traffic(context, stable.revision):
             context.block(
@@ -236,8 +231,8 @@ def _exchange_back(context: RolloutContext, stable: StableRevision) -> bool:
     """The same the other way round; True when stable is whole again and may have all traffic."""
     candidate = context.candidate
     context.deploy(stable.revision)
-    new, old = context.facts(candidate.revision), context.stable_facts
-    full = candidate.memory.progress.full_size or context.spec.wanted_size(old.size)
+    new, old = context.candidate_facts, context.stable_facts
+    full = context.full_size
     if context.serves(candidate.revision) and new.size > full:
         # The autoscaler has grown the candidate since it got all traffic; stable must carry the same load.
         full = new.size

@@ -71,7 +71,7 @@ def go_back(context: RolloutContext, verdict: Rejected | Environment) -> None:
 def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | None:
     """What users may meet already: pods that were ready and are not, or keep ending."""
     candidate, memory = context.candidate, context.candidate.memory
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     # In the bake nothing else answers: a Deployment that someone has deleted or emptied has lost what it had.
     size = facts.size or (memory.progress.full_size if candidate.step is Step.BAKING else 0)
     # Pods that are still starting have lost nothing.
@@ -98,7 +98,7 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
 def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
     """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
     candidate = context.candidate
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
     # What came later takes the place of pods that went, or has yet to start.
     since = candidate.memory.progress.proven_at or candidate.step_started_at
@@ -119,7 +119,7 @@ def case_of(context: RolloutContext, wanted: int) -> Case:
         rollout = rollout.model_copy(update={"min_ready_seconds": 0})
     return Case(
         candidate=candidate,
-        facts=context.facts(candidate.revision),
+        facts=context.candidate_facts,
         stable=context.stable_facts,
         migration=context.observed.migration,
         admission=context.observed.admission,

@@ -14,8 +14,8 @@ from ..verdict.pod_failures import ADMISSION_TWICE, Trouble, create_trouble, ref
 
 def follow_admission(context: RolloutContext) -> None:
     """Note what the API server answered, and whether it is to be asked for the next pass."""
-    candidate, known = context.candidate, context.candidate.memory.failures
-    message = refusal(context.facts(candidate.revision), context.observed.migration)
+    known = context.candidate.memory.failures
+    message = refusal(context.candidate_facts, context.observed.migration)
     if create_trouble(message) is not Trouble.ADMISSION_REFUSED:
         if known.refused_since is not None:
             _note(context, refused_since=None, admission_refused_at=None)

@@ -66,7 +66,7 @@ def start(context: Context, target: TargetRevision) -> Context:
 def advance(context: RolloutContext) -> None:
     """Take the candidate as far as it can go in this pass."""
     candidate = context.candidate
-    facts, migration = context.facts(candidate.revision), context.observed.migration
+    facts, migration = context.candidate_facts, context.observed.migration
     context.replace_candidate(remember(candidate, facts, context.stable_facts, migration, context.now))
     follow_comparison(context)
     follow_admission(context)
@@ -206,10 +206,9 @@ def _end_stage(context: RolloutContext, stage: Stage) -> bool:
 
 def _take_all_traffic(context: RolloutContext, stable: StableRevision, pods: int) -> None:
     candidate = context.candidate
-    full = candidate.memory.progress.full_size or context.spec.wanted_size(context.stable_facts.size)
-    if full > pods:
+    if context.full_size > pods:
         # Straight through, past the stage that would have grown it.
-        context.scale(candidate.revision, full)
+        context.scale(candidate.revision, context.full_size)
     context.route_to(candidate.revision)
     _enter(context, Step.BAKING)
     context.note(
@@ -226,7 +225,7 @@ def _first_deployment(context: RolloutContext) -> None:
     wanted = size_candidate(context, Stage(Step.FULL_SIZE, Traffic.CANDIDATE))
     healthy = isinstance(act_on_verdict(context, wanted), Healthy)
     # One that the spec has moved on from may still serve, with more pods than are wanted by now.
-    if healthy or context.serving_facts.ready <= context.facts(candidate.revision).ready:
+    if healthy or context.serving_facts.ready <= context.candidate_facts.ready:
         context.route_to(candidate.revision)
     clear_others(context, keep={candidate.revision})
     if healthy:
@@ -235,9 +234,8 @@ def _first_deployment(context: RolloutContext) -> None:
 
 def _enter(context: RolloutContext, step: Step, canary_step: int = 0) -> None:
     unsettle(context)
-    full = context.candidate.memory.progress.full_size
-    if step in (Step.SHARING, Step.BAKING) and not full:
-        full = context.spec.wanted_size(context.stable_facts.size)
+    in_traffic = step in (Step.SHARING, Step.BAKING)
+    full = context.full_size if in_traffic else context.candidate.memory.progress.full_size
     context.update_candidate(
         step=step,
         canary_step=canary_step,
@@ -247,5 +245,5 @@ def _enter(context: RolloutContext, step: Step, canary_step: int = 0) -> None:
             "failures": {"half_down_since": None},
         },
     )
-    if step in (Step.SHARING, Step.BAKING):
+    if in_traffic:
         restart_comparison(context)

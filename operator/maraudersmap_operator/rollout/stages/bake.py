@@ -62,7 +62,7 @@ def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
 def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
     """True when all that the bake may end with is there; a deadline ends the wait for pods."""
     candidate = context.candidate
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     wanted = _wanted(context)
     if facts.ready >= wanted:
         if context.route_left():
@@ -94,7 +94,7 @@ def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
 def _wanted(context: RolloutContext) -> int:
     """What an autoscaler wants beyond what served before is between it and the nodes."""
     served = context.candidate.memory.progress.full_size
-    size = max(context.facts(context.candidate.revision).size, 1)
+    size = max(context.candidate_facts.size, 1)
     return min(size, served) if context.spec.autoscaling.enabled and served else size
 
 

@@ -18,7 +18,7 @@ from ..verdict.pod_history import fresh_witness_at
 def size_candidate(context: RolloutContext, stage: Stage) -> int:
     """Have the stage's pods; how many that is."""
     candidate = context.candidate
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     serving_size = (
         context.stable_facts.size if context.status.stable else max(facts.size, context.serving_facts.size)
     )
@@ -37,7 +37,7 @@ def size_candidate(context: RolloutContext, stage: Stage) -> int:
 def scale_candidate(context: RolloutContext, pods: int) -> None:
     """Bring the candidate to that many pods, unless it serves under an autoscaler: then that one decides."""
     candidate = context.candidate
-    size = context.facts(candidate.revision).size
+    size = context.candidate_facts.size
     context.deploy(candidate.revision)
     autoscaled = context.spec.autoscaling.enabled and context.serves(candidate.revision) and size > 0
     if size != pods and not autoscaled:
@@ -46,9 +46,8 @@ def scale_candidate(context: RolloutContext, pods: int) -> None:
 
 def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
     """Grow the candidate by a batch, shrink stable by as many as are ready; how many pods the candidate should have."""
-    candidate = context.candidate
-    full = candidate.memory.progress.full_size
-    new, old = context.facts(candidate.revision), context.stable_facts
+    full = context.candidate.memory.progress.full_size
+    new, old = context.candidate_facts, context.stable_facts
     context.deploy(stable.revision)
     # Pods on their way out still take room.
     room = full + batch_size(full) - max(old.size, old.room(context.now))
@@ -72,6 +71,5 @@ def exchange_pods(context: RolloutContext, stable: StableRevision) -> int:
 
 def is_exchanged(context: RolloutContext) -> bool:
     """The candidate has all its pods, and stable none."""
-    candidate = context.candidate
-    full = candidate.memory.progress.full_size
-    return context.facts(candidate.revision).ready >= full and context.stable_facts.size == 0
+    full = context.candidate.memory.progress.full_size
+    return context.candidate_facts.ready >= full and context.stable_facts.size == 0

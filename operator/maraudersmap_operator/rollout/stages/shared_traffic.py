@@ -28,7 +28,7 @@ def share_traffic(context: RolloutContext, stage: Stage, stable: StableRevision)
     else:
         hold_stable(context, stable)
         wanted = size_candidate(context, stage)
-    facts = context.facts(candidate.revision)
+    facts = context.candidate_facts
     if not context.shares:
         strays = context.others(stable.revision, candidate.revision)
         # Not before the share is what was asked for: two witnesses may be more than a canary's one pod.

@@ -35,7 +35,7 @@ def weigh_traffic(context: RolloutContext, stage: Stage, stable: StableRevision)
     if context.weight and (verdict := judge_under_traffic(context)):
         go_back(context, verdict)
         return None
-    route, facts = context.observed.route, context.facts(candidate.revision)
+    route, facts = context.observed.route, context.candidate_facts
     if facts.ready < wanted:
         return wanted
     pods = {p.name for p in facts.active} & context.observed.preview_endpoints
