@@ -17,7 +17,7 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import MAX_HISTORY, HistoryEntry, Outcome
 
-from .actions import Action, Autoscaled, Decision, Deploy, Note, NoteType, Retire, RouteTo, ScaleTo, Weigh
+from .actions import Action, Deploy, Note, NoteType, Retire, RouteTo, ScaleTo, Weigh
 from .facts import Nowhere, Observed, Only, RevisionFacts, Shared, TrafficTarget
 
 # How long to wait before looking again when something should be true any moment; a watch event usually comes first.
@@ -226,18 +226,6 @@ class Context:
     @property
     def moves_traffic(self) -> bool:
         return any(isinstance(a, RouteTo | Weigh) for a in self.actions)
-
-    def decision(self, withheld: MaraudersMapStatus, autoscaled: Autoscaled, previewed: str) -> Decision:
-        return Decision(
-            self.status,
-            withheld,
-            tuple(self.actions),
-            tuple(self.notes),
-            min(self.wakes, default=None),
-            autoscaled,
-            previewed,
-            self.ask_admission,
-        )
 
 
 @dataclass(slots=True, kw_only=True)

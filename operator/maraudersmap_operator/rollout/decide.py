@@ -46,10 +46,18 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
         if status.phase is Phase.SUSPENDED and context.status.candidate is not None:
             context.learn(candidate=start_over(context.status.candidate, now))
         context = _act(context)
-    autoscaled, previewed = _autoscaler_target(context), _preview_target(context)
     withheld = _withheld(context, before=status) if context.moves_traffic else None
     report(context, before=status)
-    return context.decision(withheld or context.status, autoscaled, previewed)
+    return Decision(
+        status=context.status,
+        withheld=withheld or context.status,
+        actions=tuple(context.actions),
+        notes=tuple(context.notes),
+        wake_after=min(context.wakes, default=None),
+        autoscaled=_autoscaler_target(context),
+        previewed=_preview_target(context),
+        ask_admission=context.ask_admission,
+    )
 
 
 def _withheld(context: Context, before: MaraudersMapStatus) -> MaraudersMapStatus:
