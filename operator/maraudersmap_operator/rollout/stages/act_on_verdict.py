@@ -137,11 +137,8 @@ def _settle(context: RolloutContext, verdict: Verdict, arrived: bool) -> None:
     """Note when the stage has got all that it wants, and when it loses it again: deadlines stand still in between."""
     progress = context.candidate.memory.progress
     if not isinstance(verdict, Healthy):
-        if progress.settled_at or progress.waiting_since:
-            unsettle(context)
-            held = context.candidate.memory.progress.held_seconds
-            known = {"settled_at": None, "waiting_since": None, "held_seconds": held}
-            context.learn_candidate(memory={"progress": known | {"progressed_at": context.now}})
+        if changes := _unsettled(context):
+            context.learn_candidate(memory={"progress": changes | {"progressed_at": context.now}})
     elif not arrived:
         count_as_waiting(context)
     elif progress.settled_at is None:
@@ -161,9 +158,14 @@ def count_as_waiting(context: RolloutContext) -> None:
 
 def unsettle(context: RolloutContext) -> None:
     """The candidate is not where it should be any more, or should be somewhere else now."""
+    context.update_candidate(memory={"progress": _unsettled(context)})
+
+
+def _unsettled(context: RolloutContext) -> dict[str, object]:
+    """What changes of its progress when it waits no longer; nothing where it did not."""
     progress = context.candidate.memory.progress
     since = progress.settled_at or progress.waiting_since
-    if since is not None:
-        held = progress.held_seconds + seconds(context.now - since)
-        known = {"settled_at": None, "waiting_since": None, "held_seconds": held}
-        context.update_candidate(memory={"progress": known})
+    if since is None:
+        return {}
+    held = progress.held_seconds + seconds(context.now - since)
+    return {"settled_at": None, "waiting_since": None, "held_seconds": held}
