@@ -53,8 +53,8 @@ MUTANTS = (
         1,
         "a revision that has just been replaced is sent away while it is asked for again",
         "rollout/decide.py",
-        "        keep_stable(context, target.revision)",
-        "        keep_stable(context)",
+        "    keep_stable(context, target.revision)",
+        "    keep_stable(context)",
     ),
     Mutant(
         1,

@@ -103,21 +103,23 @@ def _go_on(context: RolloutContext) -> None:
 def _stay_or_start(context: Context, target: TargetRevision | None) -> Context:
     """No rollout is on: keep stable as it is, or start one. The context to go on with."""
     status, stable = context.status, context.status.stable
-    if target is None:
+    serves = target is not None and stable is not None and stable.revision == target.revision
+    if (
+        target is None
+        or serves
+        or _is_rejected(context, target)
+        or (status.hold and _wait_with_hold(context, status.hold))
+    ):
         keep_stable(context)
-    elif stable and stable.revision == target.revision:
-        keep_stable(context)
-        if not context.observed.references.ready:
+        if serves and not context.observed.references.ready:
             context.block(context.observed.references.reason, context.observed.references.message)
-    elif _is_rejected(context, target) or (status.hold and _wait_with_hold(context, status.hold)):
-        keep_stable(context)
-    else:
-        # The target may be what has just been replaced: a pass must not send pods away and count on them.
-        keep_stable(context, target.revision)
-        if not context.still:
-            return start(context, target)
+        return context
+    # The target may be what has just been replaced: a pass must not send pods away and count on them.
+    keep_stable(context, target.revision)
+    if context.still:
         context.block_still("the new revision waits")
-    return context
+        return context
+    return start(context, target)
 
 
 def _is_rejected(context: Context, target: TargetRevision) -> bool:

@@ -103,13 +103,7 @@ def _finish_migrations(context: RolloutContext) -> bool:
     """True when the migrations are done; until then stable is all there is."""
     candidate = context.candidate
     done = run_migrations(context)
-    if context.only_back:
-        context.block_still("")
-        if done:
-            count_as_waiting(context)
-            keep_stable(context, candidate.revision)
-            return False
-    elif done:
+    if done and not context.only_back:
         began = candidate.step_started_at
         _enter(context, Step.FULL_SIZE if context.status.stable is None else Step.WITNESSES)
         # Short migrations are part of the deadline, as a person counts it; pods keep their share.
@@ -118,8 +112,13 @@ def _finish_migrations(context: RolloutContext) -> bool:
         progressed_at = max(began, context.now - counted)
         context.update_candidate(memory={"progress": {"progressed_at": progressed_at}})
         return True
+    if context.only_back:
+        context.block_still("")
+    if done:
+        count_as_waiting(context)
     keep_stable(context, candidate.revision)
-    act_on_verdict(context, wanted=0)
+    if not done:
+        act_on_verdict(context, wanted=0)
     return False
 
 
