@@ -84,7 +84,7 @@ def roles(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
         r.revision for r in (status.stable, status.candidate) if r
     ):
         found.append("serving a share")
-    if (entry := next((r for r in status.rejected if r.revision == revision), None)) is not None:
+    if (entry := status.rejection(revision)) is not None:
         found.append(f"rejected: {entry.reason}")
     if status.hold is not None and status.hold.revision == revision:
         found.append(f"held: {status.hold.reason}")

@@ -184,7 +184,7 @@ def _undo(snapshot: Snapshot, token: str, to: str | None) -> Request:
     if status.candidate is None and record.revision == status.stable.revision == status.serving:
         raise CannotAct(f"{record.revision} ({record.image}) is the stable revision already")
     message = f"asked to go back to {record.revision} (number {record.number}, {record.image})"
-    if (entry := next((r for r in status.rejected if r.revision == record.revision), None)) is not None:
+    if (entry := status.rejection(record.revision)) is not None:
         message += f"; it was rejected for {entry.reason} and is tried again"
     return _ask(ANNOTATION_ROLLBACK_TO, f"{record.revision}/{token}", message, token)
 

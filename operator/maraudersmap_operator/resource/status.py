@@ -129,6 +129,10 @@ class MaraudersMapStatus(StatusModel):
         """The condition of that type; None before the first pass."""
         return next((c for c in self.conditions if c.type == kind), None)
 
+    def rejection(self, revision: str) -> RejectedRevision | None:
+        """The ledger's entry for the revision."""
+        return next((r for r in self.rejected if r.revision == revision), None)
+
     def next_conditions(
         self, stated: Iterable[Stated], generation: int, now: datetime
     ) -> tuple[Condition, ...]:

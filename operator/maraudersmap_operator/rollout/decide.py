@@ -107,7 +107,7 @@ def _stay_or_start(context: Context, target: TargetRevision | None) -> Context:
     if (
         target is None
         or serves
-        or _is_rejected(context, target)
+        or status.rejection(target.revision)
         or (status.hold and _wait_with_hold(context, status.hold))
     ):
         keep_stable(context)
@@ -120,10 +120,6 @@ def _stay_or_start(context: Context, target: TargetRevision | None) -> Context:
         context.block_still("the new revision waits")
         return context
     return start(context, target)
-
-
-def _is_rejected(context: Context, target: TargetRevision) -> bool:
-    return any(r.revision == target.revision for r in context.status.rejected)
 
 
 def _wait_with_hold(context: Context, hold: Hold) -> bool:

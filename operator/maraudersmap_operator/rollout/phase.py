@@ -47,7 +47,7 @@ def summarize(context: Context) -> Summary:
 def find_rejection(context: Context) -> RejectedRevision | None:
     """The ledger's entry for what the spec asks for."""
     target = context.observed.target
-    return next((r for r in context.status.rejected if target and r.revision == target.revision), None)
+    return context.status.rejection(target.revision) if target else None
 
 
 def without_route(context: Context) -> str:

@@ -142,7 +142,7 @@ class Metrics:
             self._rollout.labels(entry.outcome).observe(entry.duration_seconds)
         for entry in rollbacks:
             self._rollbacks.labels(entry.reason).inc()
-            rejected = next((r for r in after.rejected if r.revision == entry.revision), None)
+            rejected = after.rejection(entry.revision)
             if rejected is not None:
                 self._detect.labels(entry.reason).observe(rejected.detect_seconds)
                 self._restore.observe(rejected.restore_seconds)
