@@ -16,9 +16,8 @@ from ..context import SOON, Context, RolloutContext
 from ..facts import TargetRevision
 from ..stable import clear_others, hold_stable, keep_stable, restore_traffic
 from ..strategy import Stage, Traffic, position, stages
-from ..verdict.case import Healthy, Rejected
+from ..verdict.case import FAIR_SHARE, Healthy, Rejected
 from ..verdict.control_group import baseline, control_pods, disturbance
-from ..verdict.pod_failures import FAIR_SHARE
 from ..verdict.pod_history import remember
 from .act_on_verdict import act_on_verdict, count_as_waiting, go_back, unsettle
 from .admission_dry_run import follow_admission

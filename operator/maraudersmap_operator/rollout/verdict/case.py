@@ -17,6 +17,8 @@ from .control_group import disturbance, failing_start
 IN_THE_TEMPLATE = frozenset({Reason.IMAGE_NOT_FOUND, Reason.CONTAINER_CONFIG_INVALID})
 # A database that is away looks like this in a good revision, too.
 NEEDS_CONTROLS = frozenset({Reason.CRASH_LOOP, Reason.PROGRESS_DEADLINE_EXCEEDED, Reason.ROLLOUT_TIMEOUT})
+# How much of a deadline a pod's own container must have had before it is to blame for not having made it.
+FAIR_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)

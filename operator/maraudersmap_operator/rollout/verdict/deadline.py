@@ -9,8 +9,8 @@ from maraudersmap_operator.resource.status_candidate import CandidateRevision, S
 from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, PodFacts, RevisionFacts
-from .case import Case, Environment, Rejected, unless_disturbed
-from .pod_failures import FAIR_SHARE, Trouble, pod_trouble, why_waiting
+from .case import FAIR_SHARE, Case, Environment, Rejected, unless_disturbed
+from .pod_failures import Trouble, pod_trouble, why_waiting
 
 
 def uncounted(candidate: CandidateRevision, now: datetime) -> timedelta:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
 
 from ..facts import EXIT_UNREACHABLE, KILLED, MigrationFacts
-from .pod_failures import FAIR_SHARE
+from .case import FAIR_SHARE
 
 
 def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: timedelta) -> str:

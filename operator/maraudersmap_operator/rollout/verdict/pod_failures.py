@@ -14,8 +14,6 @@ from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, MigrationFacts, PodFacts, RevisionFacts
 
-# How much of a deadline a pod's own container must have had before it is to blame for not having made it.
-FAIR_SHARE = 0.75
 # A policy may be about to change: what it refuses has to be refused again after this long.
 ADMISSION_TWICE = timedelta(seconds=30)
 
