@@ -59,53 +59,46 @@ def roll_back(context: RolloutContext, stable: StableRevision, verdict: Candidat
     if not _return_traffic(context, stable):
         return
     if not verdict.environment and verdict.reason in UNDER_TRAFFIC:
-        if not _confirm_rejection(context, verdict):
+        confirmed = _confirm(context, verdict)
+        if confirmed is None:
             return
-        verdict = context.candidate.verdict or verdict
+        verdict = confirmed
     if verdict.environment:
         _withdraw(context, verdict)
     else:
         _reject(context, stable, verdict)
 
 
-def _confirm_rejection(context: RolloutContext, verdict: CandidateVerdict) -> bool:
+def _confirm(context: RolloutContext, verdict: CandidateVerdict) -> CandidateVerdict | None:
     """Users are safe by now. Has stable lost readiness too, only a probe later? Then it was not the candidate.
 
-    True when the verdict is final.
+    The verdict that is final; None while none is.
     """
-    candidate = context.candidate
-    if trouble := context.database_trouble:
-        _withdraw_instead(context, verdict, Reason.DATABASE_DISTURBED, f"{verdict.message}; {trouble}")
-        return True
-    if suffering := disturbance(candidate, context.stable_facts, context.now):
-        _withdraw_instead(context, verdict, Reason.STABLE_DISTURBED, suffering)
-        return True
-    if not has_control_group(candidate, context.stable_facts) and _recovered(context):
-        # It fell with nothing beside it, and is well beside stable: whatever ailed it may have ailed both.
-        _withdraw_instead(
-            context,
-            verdict,
-            Reason.NO_CONTROL_GROUP,
-            f"{verdict.message}; no pod of the stable revision was there to compare with, and it is ready again",
-        )
-        return True
+    if cause := _shared_cause(context, verdict.message):
+        changes = {"environment": True, "reason": cause.reason, "message": shorten(cause.message)}
+        verdict = verdict.model_copy(update=changes)
+        context.learn_candidate(verdict=verdict)
+        return verdict
     period = context.spec.probes.readiness.period_seconds * context.spec.probes.readiness.failure_threshold
     final = verdict.detected_at + min(timedelta(seconds=period), SECOND_THOUGHT_MOST)
     if context.now < final:
         context.wake_at(final)
-        return False
-    return True
+        return None
+    return verdict
 
 
-def _withdraw_instead(
-    context: RolloutContext, verdict: CandidateVerdict, reason: Reason, message: str
-) -> None:
-    """What was seen is no evidence against the revision: it goes, and is tried again."""
-    context.learn_candidate(
-        verdict=verdict.model_copy(
-            update={"environment": True, "reason": reason, "message": shorten(message)}
-        )
-    )
+def _shared_cause(context: RolloutContext, found: str) -> Environment | None:
+    """What else may have done it: then what was found is no evidence against the revision."""
+    candidate, stable = context.candidate, context.stable_facts
+    if trouble := context.database_trouble:
+        return Environment(Reason.DATABASE_DISTURBED, f"{found}; {trouble}")
+    if suffering := disturbance(candidate, stable, context.now):
+        return Environment(Reason.STABLE_DISTURBED, suffering)
+    if not has_control_group(candidate, stable) and _recovered(context):
+        # It fell with nothing beside it, and is well beside stable: whatever ailed it may have ailed both.
+        alone = "no pod of the stable revision was there to compare with, and it is ready again"
+        return Environment(Reason.NO_CONTROL_GROUP, f"{found}; {alone}")
+    return None
 
 
 def _recovered(context: RolloutContext) -> bool:

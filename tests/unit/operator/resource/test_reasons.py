@@ -62,7 +62,6 @@ ENTRANCES = {
     "Note": 1,
     "missed_deadline": 1,
     "_missing": 0,
-    "_withdraw_instead": 2,
 }
 
 
