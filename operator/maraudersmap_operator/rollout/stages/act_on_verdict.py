@@ -82,16 +82,14 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
         since_now = context.now if half_down else None
         context.learn_candidate(memory={"failures": {"half_down_since": since_now}})
     since = context.now if known is None else known
+    case = case_of(context, facts.size)
     if half_down:
         # Nothing answers, and nothing else is in the endpoints: no patience.
         alone = candidate.step is Step.BAKING and facts.ready == 0
         if alone or context.now - since >= HALF_DOWN_PATIENCE:
-            return unless_disturbed(case_of(context, facts.size), _fallen(context, proven))
+            return unless_disturbed(case, _fallen(context, proven))
         context.wake_at(since + HALF_DOWN_PATIENCE)
-    case = case_of(context, facts.size)
-    if ends := keeps_ending(case):
-        return ends
-    found = find_worse(context)
+    found = keeps_ending(case) or find_worse(context)
     return unless_disturbed(case, found) if found else None
 
 

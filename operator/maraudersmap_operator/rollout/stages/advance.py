@@ -74,15 +74,15 @@ def advance(context: RolloutContext) -> None:
     if context.promote and context.candidate.memory.control_group.hurt_since:
         _override(context)
     context.all_learned()
-    if context.only_back and candidate.revision not in context.observed.recorded:
-        # It has only just been asked for, and it is not known what its pods would be.
-        keep_stable(context)
-        return
     if candidate.revision not in context.observed.recorded:
+        if context.only_back:
+            # It has only just been asked for, and it is not known what its pods would be.
+            keep_stable(context)
+            return
         context.act(RecordRevision(candidate.revision))
     if candidate.step is not Step.MIGRATING:
         mark_migrated(context)
-    if candidate.step is Step.MIGRATING and not _finish_migrations(context):
+    elif not _finish_migrations(context):
         return
     if context.status.stable is None:
         _first_deployment(context)

@@ -49,7 +49,7 @@ def classify(case: Case) -> Verdict:
         _image_unobtainable,
         _config_invalid,
         _pods_refused,
-        _keeps_ending,
+        keeps_ending,
         _migration_failed,
         _migration_without_room,
     ):
@@ -63,12 +63,6 @@ def classify(case: Case) -> Verdict:
         return Healthy()
     # A healthy candidate may be held, by a pause, for as long as people like: only an unready one runs out of time.
     return out_of_time(case) or Pending(_next_moment(case), why_not_ready(case.facts, case.wanted))
-
-
-def keeps_ending(case: Case) -> Rejected | Environment | None:
-    """The crash-loop rule alone, for a candidate under traffic."""
-    found = _keeps_ending(case)
-    return unless_disturbed(case, found) if found else None
 
 
 def _image_unobtainable(case: Case) -> Rejected | Environment | None:
@@ -129,7 +123,8 @@ def _refused_by_admission(case: Case, message: str) -> Rejected | Environment | 
     return Rejected(reason, shorten(asked.candidate_refused)) if first and case.now >= due else None
 
 
-def _keeps_ending(case: Case) -> Rejected | None:
+def keeps_ending(case: Case) -> Rejected | None:
+    """The crash-loop rule, which holds under traffic too."""
     count = terminations(case.candidate, case.now)
     limit = max(case.rollout.max_failures, max(case.wanted, case.facts.size) / 2)
     if count < limit or not case.candidate.memory.failures.late_failure:
