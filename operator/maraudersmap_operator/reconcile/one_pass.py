@@ -25,7 +25,7 @@ from .admission import ask_admission
 from .analyst import compared
 from .between import Between, Made, Unannounced
 from .carry_out import Hands
-from .condition import with_children
+from .condition import with_children, with_conditions
 from .converge import Converger
 from .dependence import goes_back, moves_traffic
 from .ensure import Ensurer
@@ -40,7 +40,7 @@ from .observe import Observation, observe
 from .parts import Parts
 from .references import References
 from .route import read_route
-from .scaling import with_scaling
+from .scaling import scaling_active
 from .sight import fingerprint, refresh_pods, settle_doubts
 from .strangers import find_strangers
 from .subject import Subject
@@ -222,7 +222,7 @@ class Pass:
         )
         scaler = children.names.autoscaler(self.owner.name)
         hpa = self._parts.store.find(self.key, AUTOSCALER, scaler)
-        status = with_scaling(status, before, self.resource.spec, hpa, self._now)
+        status = with_conditions(status, before, scaling_active(self.resource.spec, hpa), self._now)
         made = self._between.monitoring
         status = with_monitoring(status, before, self.resource.spec, self._parts.served, made, self._now)
         status = with_evidence(status, hands.evidence)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.mask import Mask
-from maraudersmap_operator.resource import MaraudersMapSpec, MaraudersMapStatus
+from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.resource.reasons import Reason
-from maraudersmap_operator.resource.status import ConditionType
+from maraudersmap_operator.resource.status import ConditionType, Stated
 
-from .condition import SENTENCE, with_conditions
+from .condition import SENTENCE
 
 # Words of the autoscaler that begin every kind of missing metric: FailedGetResourceMetric, FailedGetPodsMetric, ...
 NO_METRIC, METRIC = "FailedGet", "Metric"
@@ -27,19 +26,13 @@ SWITCHED_OFF = "ScalingDisabled"
 _LISTED = re.compile(r"\[([^\[\]]*)\]")
 
 
-def with_scaling(
-    status: MaraudersMapStatus,
-    before: MaraudersMapStatus,
-    spec: MaraudersMapSpec,
-    autoscaler: Manifest | None,
-    now: datetime,
-) -> MaraudersMapStatus:
-    """The status with ScalingActive. `autoscaler`: as it was last seen; without a word from it there is no condition."""
+def scaling_active(spec: MaraudersMapSpec, autoscaler: Manifest | None) -> list[Stated]:
+    """ScalingActive. `autoscaler`: as it was last seen; without a word from it there is no condition."""
     if not spec.autoscaling.enabled or autoscaler is None:
-        return status
+        return []
     known = {c["type"]: c for c in (autoscaler.get("status") or {}).get("conditions") or ()}
     if not known:
-        return status
+        return []
     active, able, limited = (
         known.get(kind, {}) for kind in ("ScalingActive", "AbleToScale", "ScalingLimited")
     )
@@ -59,8 +52,7 @@ def with_scaling(
         message = (
             f"the load calls for more than autoscaling.maxReplicas allows ({spec.autoscaling.max_replicas})"
         )
-    holds = reason is Reason.FOLLOWS_LOAD
-    return with_conditions(status, before, [(ConditionType.SCALING_ACTIVE, holds, reason, message)], now)
+    return [(ConditionType.SCALING_ACTIVE, reason is Reason.FOLLOWS_LOAD, reason, message)]
 
 
 def _is(condition: Mapping[str, Any], status: str, reason: str) -> bool:
