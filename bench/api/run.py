@@ -2,7 +2,8 @@
 
 The rules: every server is one process; limiter on with raised limits; any answer that is not 2xx voids the round; an
 AUROR reads; the peers run the same SQL (taken from our repositories); the token is minted beforehand; every server logs
-two JSON lines a request to a file (bare aiohttp, the limit of the trivial route, does none of this). wrk is the client.
+two JSON lines a request to a file (bare aiohttp on uvloop, the limit of the trivial route, does none of this). wrk is
+the client.
 Rounds alternate between the servers, so that a neighbour's noise hits all of them; shown is the median, of ratios the
 median of each round's. Rounds are repeated until a new one moves no ratio of ours by more than --hold; each has the
 load beside it. `req/cpu-s` (answers for each second of processor time of the server's process)
@@ -263,7 +264,7 @@ def _servers(folder: Path, environment: dict[str, str], redis: str) -> Iterator[
             if name == "fastapi":
                 command = [*command, "--port", str(port)]
             if name == "aiohttp":
-                variables = {**variables, "HEADERS": json.dumps(_headers(servers[0].port))}
+                variables = {**variables, "HEADERS": json.dumps(added_headers(servers[0].port))}
             variables = {**variables, "PORT": str(port), "LOG_FILE": str(folder / f"{name}.json.log")}
             started = time.monotonic()
             process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
@@ -279,13 +280,12 @@ def _servers(folder: Path, environment: dict[str, str], redis: str) -> Iterator[
             server.process.wait(timeout=30)
 
 
-def _headers(port: int) -> dict[str, str]:
-    """Those that our API adds to what any server sends."""
+def added_headers(port: int) -> dict[str, str]:
+    """Those that our API adds to what any server sends, and not that this connection ends: urllib asks for that."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=5) as reply:
         sent = dict(reply.headers)
-    return {
-        k: v for k, v in sent.items() if k.lower() not in ("content-length", "content-type", "date", "server")
-    }
+    of_any = ("connection", "content-length", "content-type", "date", "server")
+    return {name: value for name, value in sent.items() if name.lower() not in of_any}
 
 
 def _warm_up(server: Server, script: Path, arguments: argparse.Namespace) -> None:
