@@ -10,18 +10,20 @@ from pathlib import Path
 from dev.cluster import app_images
 from dev.cluster.host.console import Problem, step
 from dev.cluster.host.paths import CHECKOUT, digest
-from dev.cluster.host.shell import run, succeeds
+from dev.cluster.host.shell import succeeds
 from dev.cluster.images import base_images, inventory, sources
 from dev.kube import state_folder
 
 FIRST = "v0.1.0"
+# A clone of one branch has no tags, and all that led to it.
+COMMITS = {FIRST: "bfd4f2dece88c8b87ac1039dcf81491c50f36661"}
 
 
 def files_of(tag: str) -> Path:
-    """A folder with the repository as it was at the tag. Raises Problem when this clone does not have the tag."""
-    if not succeeds(["git", "-C", str(CHECKOUT), "rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}"]):
-        raise Problem(f"this clone does not have the tag {tag}", f"git fetch origin tag {tag}")
-    commit = run(["git", "-C", str(CHECKOUT), "rev-parse", f"{tag}^{{commit}}"]).strip()
+    """A folder with the repository as it was at the tag. Raises Problem when this clone does not have its commit."""
+    commit = COMMITS[tag]
+    if not succeeds(["git", "-C", str(CHECKOUT), "cat-file", "-e", f"{commit}^{{commit}}"]):
+        raise Problem(f"this clone does not have {tag}, commit {commit}", "git fetch --unshallow origin")
     folder = state_folder("releases") / f"{tag}-{commit[:12]}"
     if not folder.exists():
         unpacked = folder.with_suffix(".part")
