@@ -162,16 +162,16 @@ zoo: venv cluster images ## the failure zoo on a real Kubernetes, measured into 
 # Without actionlint, which needs Go: the tests have zizmor read the workflows.
 LINT := lint-code lint-files lint-extended
 OTHERS := test-unit test-component test-monitoring test-browser
-.PHONY: test
-test: $(LINT) $(OTHERS) test-cluster ## everything, one after the other: what the pipeline runs
-
-# The cluster's tests mostly wait, so they can run beside the others; those give way to them, for the time limits of a real
-# cluster are real. What has to be installed is there before: two at once would fight over the package manager's lock.
-# Not $(MAKE) in the recipe itself: make --dry-run would run it.
+# The cluster's tests mostly wait, so they run beside the others; those give way to them, for the time limits of a real
+# cluster are real. What has to be installed or built is there before: two at once would fight over the package manager's
+# lock, and a build leaves nothing for tests. Not $(MAKE) in the recipe itself: make --dry-run would run it.
 BESIDE := $(MAKE) --no-print-directory
-.PHONY: test-beside
-test-beside: $(LINT) pgbouncer nginx chromium .cache/dashboards .cache/prometheus ## the same, with the cluster's tests beside all others: for a quiet machine
+.PHONY: test
+test: $(LINT) pgbouncer nginx chromium .cache/dashboards .cache/prometheus cluster images ## everything, the cluster's tests beside all others: what the pipeline runs
 	@$(PY) -m dev.side_by_side cluster='$(BESIDE) test-cluster' others='nice -n 10 $(BESIDE) $(OTHERS)'
+
+.PHONY: test-in-turn
+test-in-turn: $(LINT) $(OTHERS) test-cluster ## the same, one after the other: for a machine that is busy
 
 STEPS ?= 100000
 .PHONY: property-long
