@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "operator" / "maraudersmap_operator"
 ENGINE = "tests/unit/operator/rollout/test_invariants.py"
 LOOP = "tests/unit/operator/reconcile/test_loop_stories.py"
+SECRETS = "tests/unit/operator/reconcile/test_bad_secret.py"
 FALLS = "tests/unit/operator/rollout/verdict/test_one_by_one.py"
 # Most mutants are noticed by the first few stories of the property test; the others are looked for in many more.
 FEW = 20
@@ -280,6 +281,15 @@ MUTANTS = (
         "late > early",
         test=FALLS,
         story="two_moments",
+    ),
+    Mutant(
+        13,
+        "the loop: who fails with a Secret that has changed is blamed before stable has begun with it",
+        "rollout/secret_rotation.py",
+        "    if not context.observed.secrets:\n",
+        "    if context.observed:\n",
+        test=SECRETS,
+        story="good_one",
     ),
     Mutant(
         14,
