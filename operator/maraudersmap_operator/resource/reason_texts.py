@@ -445,8 +445,8 @@ EVENTS: Mapping[Reason, About] = {
     ),
     Reason.OVERRIDDEN: _event("`promote` let a rollout go on although the stable revision suffers"),
     Reason.STATUS_LOST: _event(
-        "the status had been emptied, or was not restored with the resource; what runs shows which revision is stable, and "
-        "the ledger begins again",
+        "the status had been emptied, was not restored with the resource, or names a revision that there is not; "
+        "what runs shows which revision is stable, and an empty ledger begins again",
         "a revision that had been rejected is tried once more: change the spec if it still asks for one",
     ),
     Reason.VERB_SUPERSEDED: _event(

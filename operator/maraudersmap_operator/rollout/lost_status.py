@@ -1,4 +1,5 @@
-"""A status that names no revision although one serves: the resource came back without it, from a backup or by hand.
+"""A status that names no revision although one serves, or one that there is not: the resource came back without it, from a
+backup, or someone has edited it.
 
 What serves then is not a first deployment with nothing to lose: it is what traffic stays on, and what is gone back to. Which
 revision that is follows from what runs; what the lost status had learned (ledger, history) is not known any more.
@@ -17,8 +18,11 @@ from .facts import RecordedRevision, TargetRevision
 
 def take_up_what_serves(context: Context, target: TargetRevision | None) -> None:
     """Name the stable revision, and the candidate that has traffic, by what runs. Nothing to do on a status that remembers
-    something, or where no recorded revision serves."""
-    if not context.status_lost or context.observed.unasked:
+    something, apart from a stable revision of which there is nothing, or where no recorded revision serves."""
+    if context.observed.unasked:
+        return
+    if not context.status_lost:
+        _replace_stable(context)
         return
     stable = _only_one(context) if target is None else _stable(context, target)
     if stable is None:
@@ -34,6 +38,22 @@ def take_up_what_serves(context: Context, target: TargetRevision | None) -> None
         Reason.STATUS_LOST,
         f"The status was empty although {context.serving.word or 'no revision'} has traffic: {stable.revision} "
         f"({stable.image}) counts as stable, as it runs; which revisions were rejected before is not known any more",
+    )
+
+
+def _replace_stable(context: Context) -> None:
+    """Where someone has written a stable revision that does not run and cannot be rebuilt, it is what serves."""
+    observed, stable, candidate = context.observed, context.status.stable, context.status.candidate
+    if stable is None or stable.revision in {*observed.revisions, *observed.recorded}:
+        return
+    serving = next((r for r in observed.recorded.values() if context.serves(r.revision)), None)
+    if serving is None or (candidate is not None and candidate.revision == serving.revision):
+        return
+    context.learn(stable=StableRevision(revision=serving.revision, image=serving.image, since=context.now))
+    context.warn(
+        Reason.STATUS_LOST,
+        f"Of the stable revision that the status named, {stable.revision}, there is nothing: {serving.revision} "
+        f"({serving.image}) has the traffic and counts as stable",
     )
 
 

@@ -29,6 +29,9 @@ FOUND: dict[str, list[Event]] = {
         ("verb", 1968492352), ("bad", 1099308815), ("restart", 942903212), ("status", 1200774200),
     ],
     "a database pod that had lost a label was in the way of its successor": [("labels", 1818497153)],
+    "a stable revision of which there is nothing was waited for, beside the one that served": [
+        ("good", 1850454969), ("verb", 57972729), ("status", 672593535), ("good", 273382841),
+    ],
     "a Service made again while its watch was silent stood beside the one it had followed, and was contested": [
         ("watch", 2042564980), ("watch", 1377267895), ("delete-child", 1129557958),
     ],
