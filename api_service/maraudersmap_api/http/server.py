@@ -17,10 +17,11 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_log import AccessLogger
 
+from maraudersmap_api.http.accepting import Acceptor
 from maraudersmap_api.http.edge import Edge, routed
 from maraudersmap_api.http.reading import body_stream, break_off
 from maraudersmap_api.http.slow_readers import SlowReaders
-from maraudersmap_api.infra.listening import BACKLOG, listening_socket
+from maraudersmap_api.infra.listening import listening_socket
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.tasks import end
 
@@ -139,7 +140,7 @@ class HttpServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age
-        self._listener: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
 
     async def start(self, host: str | None, port: int, listener: socket.socket | None = None) -> int:
         """Listen, on `listener` if there is one; returns the port (chosen by the system when 0). Raises OSError."""
@@ -155,15 +156,15 @@ class HttpServer:
 
         if listener is None:
             listener = listening_socket(host, port)
-        self._listener = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
+        self._acceptor = Acceptor(listener, connect)
         self._sweeper = asyncio.create_task(self._readers.run(), name="slow-readers")
-        bound: socket.socket = self._listener.sockets[0]
-        return int(bound.getsockname()[1])
+        return int(listener.getsockname()[1])
 
     async def stop(self) -> bool:
         """Stop accepting, let requests finish, close. True when none had to be cut off."""
-        if self._listener is not None:
-            self._listener.close()
+        if self._acceptor is not None:
+            await self._acceptor.close()
+            self._acceptor = None
         if self._goodbye is not None:
             await self._goodbye()
         finished = await self._let_go(IN_FLIGHT_SECONDS)
