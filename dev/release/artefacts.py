@@ -43,7 +43,7 @@ def chart(tree: Path, release: Candidate, to: Path) -> Path:
 
 
 def tar_gz(members: Iterable[tuple[str, tuple[bytes, int]]], at: int) -> bytes:
-    """An archive of files by name, content and mode, in that order, with one time and nobody's name."""
+    """An archive of files by name, content and mode, in that order, with one time and no one's name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as packed:
         for name, (content, mode) in members:

@@ -41,7 +41,7 @@ def service_alerts(scope: Scope, objectives: Objectives) -> Iterator[Alert]:
         f"{scope.of('maraudersmap_resource_ready_replicas')} == 0 "
         f"and {scope.of('maraudersmap_resource_desired_replicas')} > 0\n",
         f"No pod of {WHO} is ready",
-        "Nobody answers requests of this service.",
+        "No one answers requests of this service.",
         "unavailable",
         "2m",
     )
@@ -227,7 +227,7 @@ and on (job, instance) (
         Severity.CRITICAL,
         f"absent({LEADS} == 1)\n",
         "No operator leads",
-        "What runs goes on running; nobody rolls out, rolls back or repairs.",
+        "What runs goes on running; no one rolls out, rolls back or repairs.",
         "operator-leaderless",
         "2m",
     )

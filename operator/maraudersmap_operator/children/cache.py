@@ -106,7 +106,7 @@ def _deployment(owner: Owner, redis: _Redis, images: Images) -> Manifest:
         "kind": "Deployment",
         "metadata": owner.metadata_for(redis.name, component=redis.component),
         "spec": {
-            "replicas": 1,  # nobody else scales it
+            "replicas": 1,  # no one else scales it
             "selector": {"matchLabels": owner.selector(redis.component)},
             # Two at once would be two caches behind one name, each with its own counters.
             "strategy": {"type": "Recreate"},

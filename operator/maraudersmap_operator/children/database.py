@@ -85,7 +85,7 @@ def _service(owner: Owner) -> Manifest:
 
 def _stateful_set(owner: Owner, storage: Storage | None, images: Images) -> Manifest:
     body: Manifest = {
-        "replicas": 1,  # nobody else scales it
+        "replicas": 1,  # no one else scales it
         "serviceName": names.postgres(owner.name),
         "selector": {"matchLabels": owner.selector(Component.POSTGRES)},
         "template": {

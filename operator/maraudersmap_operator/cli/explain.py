@@ -24,7 +24,7 @@ TELLING = (
     ConditionType.MIGRATIONS_READY,
     ConditionType.ROUTE_READY,
 )
-# Readiness asks for what the API cannot do without, and nobody but the pods knows which of it is away.
+# Readiness asks for what the API cannot do without, and no one but the pods knows which of it is away.
 WHAT_PODS_MISS = (
     (
         "its pods run and report that they are not ready: what they miss, such as the database, and since when, is in "

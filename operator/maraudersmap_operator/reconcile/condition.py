@@ -34,7 +34,7 @@ def with_children(
     """The status with ChildrenApplied, Contested and Ignored, and with Ready, Stalled and Reconciling as they follow.
 
     `before`: the stored status, for the times of transitions. `service`, `insight`: children that are not as wanted, by what
-    they are for. The service is as well as it was while nobody can look at it: insight is reported, and makes nothing Stalled
+    they are for. The service is as well as it was while no one can look at it: insight is reported, and makes nothing Stalled
     or Degraded. `ignored`: fields of the spec that this operator does not know. `definition`: what its custom resource
     definition has no place for, as a sentence; empty when it has one for everything.
     """

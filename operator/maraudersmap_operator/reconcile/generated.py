@@ -89,7 +89,7 @@ async def _get_or_create(cluster: Cluster, namespace: str, name: str, fresh: Man
         # Created between the two calls: the first one is right.
         stored = await cluster.get(SECRET, namespace, name)
         if stored is None:
-            raise  # and gone again: one of an earlier resource, whose value nobody may rely on
+            raise  # and gone again: one of an earlier resource, whose value no one may rely on
         return stored
     return {**fresh, **created}
 

@@ -94,7 +94,7 @@ UNTIL_THEN = "Until then what runs is kept and protected, and nothing new is sta
 def parse(obj: Mapping[str, Any]) -> MaraudersMap:
     """Read one object as the API server returns it, whatever release its definition is of.
 
-    What this version does not understand is left out and noted: `ignored` when nobody has set it, else `not_understood` and
+    What this version does not understand is left out and noted: `ignored` when no one has set it, else `not_understood` and
     `unknown`. Raises InvalidResource, with the path of the first wrong field, as the user wrote it, and the remedy, only when
     nothing runs of it that has to be protected and what is left is no resource: the definition rejects the same at
     `kubectl apply`.

@@ -118,6 +118,6 @@ def not_filled_in(schema: dict[str, Any]) -> None:
     """`json_schema_extra` of a field that is newer than a release: the API server does not fill it in.
 
     v0.1.0 refuses every resource with a field that it does not know. While the definition is newer than the operator (each
-    upgrade, and each way back), a default that nobody has asked for would stall a whole fleet.
+    upgrade, and each way back), a default that no one has asked for would stall a whole fleet.
     """
     schema.pop("default", None)

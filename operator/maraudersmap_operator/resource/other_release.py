@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 # What distinguishes one thing from the next of its kind: parts of another candidate, pod or entry are not carried over.
 _IDENTITY = ("type", "revision", "pod", "since", "startedAt")
-# Derived in each pass from everything else. A condition that nobody renews would speak of a time that is over.
+# Derived in each pass from everything else. A condition that no one renews would speak of a time that is over.
 _DERIVED = frozenset({"conditions"})
 
 

@@ -1,6 +1,6 @@
 """What a spec asks for where it is not understood: nothing but what is there.
 
-A default in the place of what someone has set would be a wish of nobody's: three pods where ten carry the load.
+A default in the place of what someone has set would be a wish of no one's: three pods where ten carry the load.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOME_GATEWAY = Gateway.model_construct(parent_refs=(), hostnames=())
 
 def as_it_is(resource: MaraudersMap, observed: Observed) -> MaraudersMapSpec:
     """The spec with the unknown parts that the engine obeys as they are observed: no pod more or less, nothing that goes
-    forward, and no deadline, for nobody knows which one is meant."""
+    forward, and no deadline, for no one knows which one is meant."""
     spec = resource.spec
     changes: dict[str, Any] = {}
     size = _size(observed)

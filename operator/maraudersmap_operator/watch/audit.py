@@ -93,7 +93,7 @@ async def _audit_kind(
 
 
 def _is_under_way(resource: Manifest) -> bool:
-    """A rollout is on, or the spec has changed and nobody has looked at it yet."""
+    """A rollout is on, or the spec has changed and no one has looked at it yet."""
     status = resource.get("status") or {}
     return (
         bool(status.get("candidate"))
