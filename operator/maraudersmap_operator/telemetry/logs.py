@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+# What kopf writes of a request whose connections it has closed itself: at the first attempt, and at each later one.
+CLOSED = ("Connector is closed", "TCP closed")
 # kopf logs at INFO what it does with each event; here the operator reports that itself.
-CLOSED = "Connector is closed"
 NOISY = ("kopf", "kopf.objects", "kopf._core", "aiohttp.access", "asyncio")
 
 
@@ -52,7 +53,10 @@ def configure_logs(level: str) -> None:
 def _is_news(record: logging.LogRecord) -> bool:
     """Not that kopf's requests fail while the process ends: its connections are closed under them, and it calls that an
     error and plans to try again."""
-    return not (record.name.startswith("kopf") and CLOSED in record.getMessage())
+    if not record.name.startswith("kopf"):
+        return True
+    message = record.getMessage()
+    return not any(closed in message for closed in CLOSED)
 
 
 def logger() -> structlog.stdlib.BoundLogger:
