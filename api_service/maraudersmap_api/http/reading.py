@@ -123,17 +123,23 @@ async def read_body(request: web.Request) -> bytes:
 
 async def _arrived(request: web.Request, share: Share) -> bytes:
     """aiohttp would read it too, but without a word before it is whole."""
-    body = bytearray()  # not pieces: each byte that comes alone would be an object
+    if request.content.is_eof():  # it came with the head: there is nothing to wait for
+        return await _collected(request, share)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while piece := await request.content.readany():
-                if len(body) + len(piece) > request.client_max_size:
-                    raise _too_large()
-                if not share.grow(len(piece)):
-                    raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
-                body += piece
+            return await _collected(request, share)
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {BODY_SECONDS:.0f} s") from None
+
+
+async def _collected(request: web.Request, share: Share) -> bytes:
+    body = bytearray()  # not pieces: each byte that comes alone would be an object
+    while piece := await request.content.readany():
+        if len(body) + len(piece) > request.client_max_size:
+            raise _too_large()
+        if not share.grow(len(piece)):
+            raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
+        body += piece
     return bytes(body)
 
 

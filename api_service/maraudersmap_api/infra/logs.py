@@ -110,7 +110,7 @@ class Batched(logging.Handler):
         """One line more."""
         try:
             self._waiting.append(self.format(record))
-            loop = _running_loop()
+            loop = asyncio._get_running_loop()  # the public one raises where there is none
             if record.levelno >= logging.ERROR or loop is None:
                 self.flush()
             elif self._written_by is not loop:
@@ -127,13 +127,6 @@ class Batched(logging.Handler):
                 lines, self._waiting = self._waiting, []
                 self._stream.write("\n".join((*lines, "")))
             self._stream.flush()
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class JsonLines(logging.Formatter):
@@ -177,6 +170,8 @@ class _Readable(logging.Formatter):
 
 def level_name(record: logging.LogRecord) -> str:
     """Our four levels; what is above error stays error."""
+    if record.levelno == logging.INFO:  # nearly all, and an enumeration's value takes its time
+        return "info"
     if record.levelno >= logging.ERROR:
         return LogLevel.ERROR.value
     if record.levelno >= logging.WARNING:

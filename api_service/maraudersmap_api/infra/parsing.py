@@ -36,7 +36,7 @@ def strict_json(text: str) -> Any:
 
     Raises NameTwice, another ValueError, or RecursionError.
     """
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_once)
+    return _STRICT.decode(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -48,3 +48,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_once)

@@ -6,6 +6,7 @@ What was published while it was away is lost; `on_subscribed` is where those who
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.redis import Redis
@@ -13,7 +14,8 @@ from maraudersmap_api.infra.tasks import end
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-POLL_SECONDS = 5.0
+QUIET_SECONDS = 5.0
+"""Without a word for so long it is asked whether it is there, and without an answer for as long again it is lost."""
 
 Handler = Callable[[bytes], None]
 """Gets each message's payload in the loop's thread; must not block or raise."""
@@ -52,20 +54,44 @@ class Subscriber:
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
     async def _listen(self) -> None:
-        # A connection of its own beside the pool: it is never given back, and must not use up a request's.
-        channel = self._redis.client.pubsub()
+        # Of its own, beside the pool and not through the library's PubSub: what that adds to each message, a time-out, a
+        # retry, a hook for metrics and a line for a log, costs several times what reading it does.
+        connection = self._redis.new_connection()
         try:
-            await channel.subscribe(*self._handlers)
+            async with asyncio.timeout(QUIET_SECONDS):
+                await connection.connect()
+                await connection.send_command("SUBSCRIBE", *self._handlers)
+            asked = False
             while True:
-                # Its own time-out also notices a server that went away without a word.
-                message = await channel.get_message(ignore_subscribe_messages=False, timeout=POLL_SECONDS)
-                if message is None:
-                    await channel.ping()
-                elif message["type"] == "subscribe":
-                    self.subscribed = True
-                    self._on_subscribed()
-                elif message["type"] == "message":
-                    self._handlers[message["channel"]](message["data"])
+                if await self._heard_until_quiet(connection):
+                    asked = False
+                elif asked:
+                    raise TimeoutError("no answer to PING")
+                else:
+                    # A server that went away without a word would never be missed.
+                    await connection.send_command("PING")
+                    asked = True
         finally:
             with contextlib.suppress(Exception):
-                await channel.aclose()
+                await connection.disconnect(nowait=True)
+
+    async def _heard_until_quiet(self, connection: Any) -> bool:
+        """Hand on what arrives until nothing has for QUIET_SECONDS or a little less; has anything?"""
+        clock, heard = asyncio.get_running_loop().time, False
+        try:
+            async with asyncio.timeout(QUIET_SECONDS) as limit:
+                while True:
+                    # Left open when the time-out ends it: what has arrived of a message is kept for the next call.
+                    kind, *rest = await connection.read_response(disconnect_on_error=False)
+                    heard = True
+                    if kind == b"message":
+                        name, payload = rest
+                        self._handlers[name](payload)
+                    elif kind == b"subscribe":
+                        self.subscribed = True
+                        self._on_subscribed()
+                    # Seldom: setting a timer costs as much as reading a message.
+                    if (limit.when() or 0) - (now := clock()) < QUIET_SECONDS / 2:
+                        limit.reschedule(now + QUIET_SECONDS)
+        except TimeoutError:
+            return heard

@@ -40,7 +40,7 @@ class Redis:
         self._client: Client | None = None
         self.names = names
         self.breaker = Breaker(purpose, metrics)
-        self._line = Line(self._connection)
+        self._line = Line(self.new_connection)
         self._waiting: list[_Sent] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -121,17 +121,20 @@ class Redis:
             raise answers[0]  # it is there, but of no use: out of memory, or no right to it
         return answers
 
-    def _connection(self) -> Any:
+    def new_connection(self) -> Any:
+        """One of the library's connections, not connected yet, of which nothing but connecting has a limit in time."""
         from redis.asyncio import ConnectionPool
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        # The pool only reads the address. What is done with the connection is limited in time as a whole.
+        # The pool only reads the address. What is done with the connection is limited in time by its user, as a whole.
+        # RESP2: the third version has nothing that is used here, and the library takes longer to read it.
         pool = ConnectionPool.from_url(
             self._url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
+            protocol=2,
         )
         return pool.connection_class(**pool.connection_kwargs)
 
