@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
+from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import JOB
 from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
 from maraudersmap_operator.cluster.reported import condition_of, has_condition
@@ -26,6 +27,13 @@ def _pods_of_job(job: Manifest, pods: list[Manifest]) -> list[Manifest]:
     return [
         p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name
     ]
+
+
+def _succeeded(pod: Manifest, job: Manifest) -> bool:
+    """Its own: someone else's may carry the same label."""
+    owner = controller_of(pod)
+    its = owner is not None and owner.get("uid") == job["metadata"]["uid"]
+    return its and (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
 async def migration_warning(
@@ -56,6 +64,10 @@ def migration_facts(
     facts = tuple(pod_facts(p, lost) for p in own)
     state, finished_at, message = _job_state(newest)
     ends = [t for p in facts for t in p.last_terminations]
+    if state is not JobState.COMPLETE and any(_succeeded(p, newest) for p in own):
+        # The Job's controller gathers the ends of pods for a second and more, which every rollout would wait for; and
+        # should the deadline run out meanwhile, it calls failed what was done.
+        state, finished_at = JobState.COMPLETE, ends[-1].finished_at if ends else None
     if ends and ends[-1].message:
         message = ends[-1].message.strip()
     return MigrationFacts(

@@ -1,0 +1,87 @@
+"""What a migrations Job and its pod show together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from maraudersmap_operator.cluster import Key, Store
+from maraudersmap_operator.cluster.kinds import JOB, MARAUDERSMAP
+from maraudersmap_operator.reconcile.jobs import migration_facts
+from maraudersmap_operator.rollout import JobState, MigrationFacts
+
+KEY = Key("demo", "map")
+REVISION = "abc"
+NAME = f"map-migrate-{REVISION}-1"
+ENDED_AT = "2026-01-01T00:00:09Z"
+COMPLETE = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:10Z"}
+FAILED = {"type": "Failed", "status": "True", "lastTransitionTime": "2026-01-01T00:00:10Z", "message": "late"}
+
+
+def meta(name: str, owner: tuple[str, str], **labels: str) -> dict[str, Any]:
+    return {
+        "name": name, "namespace": "demo", "uid": name, "resourceVersion": "1",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {
+            "app.kubernetes.io/managed-by": "maraudersmap-operator", "app.kubernetes.io/instance": "map",
+            "app.kubernetes.io/component": "migrations", "hogwarts.edu/revision": REVISION, **labels,
+        },
+        "ownerReferences": [{"kind": owner[0], "name": owner[1], "uid": owner[1], "controller": True}],
+    }  # fmt: skip
+
+
+def pod(phase: str, exit_code: int, owner: str = NAME) -> dict[str, Any]:
+    ended = {
+        "exitCode": exit_code,
+        "reason": "Completed",
+        "startedAt": "2026-01-01T00:00:08Z",
+        "finishedAt": ENDED_AT,
+    }
+    container = {"name": "migrate", "restartCount": 0, "ready": False, "state": {"terminated": ended}}
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": meta("pod", ("Job", owner), **{"batch.kubernetes.io/job-name": NAME}),
+        "status": {"phase": phase, "containerStatuses": [container]},
+    }  # fmt: skip
+
+
+def facts(pods: list[dict[str, Any]], *conditions: dict[str, str]) -> MigrationFacts:
+    store = Store()
+    resource = {"name": "map", "namespace": "demo", "uid": "map", "resourceVersion": "1"}
+    store.put(
+        MARAUDERSMAP, {"apiVersion": MARAUDERSMAP.api_version, "kind": "MaraudersMap", "metadata": resource}
+    )
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta(NAME, ("MaraudersMap", "map"))}
+    store.put(JOB, {**job, "status": {"conditions": list(conditions)}})
+    found = migration_facts(store, KEY, REVISION, pods, set(), "", None)
+    assert found is not None
+    return found
+
+
+def test_a_pod_that_succeeded_is_the_end_of_its_job() -> None:
+    """Which the Job itself reports a second or two later."""
+    found = facts([pod("Succeeded", 0)])
+    assert found.state is JobState.COMPLETE
+    assert found.finished_at == datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [[], [pod("Running", 0)], [pod("Failed", 1)], [pod("Succeeded", 0, owner="other")]],
+    ids=["none", "one that runs", "one that failed: the Job judges that", "one of another Job"],
+)
+def test_no_other_pod_is(pods: list[dict[str, Any]]) -> None:
+    assert facts(pods).state is JobState.RUNNING
+
+
+def test_what_was_done_before_the_deadline_is_done() -> None:
+    """The Job's own runs until its controller has seen the end of the pod."""
+    assert facts([pod("Succeeded", 0)], FAILED).state is JobState.COMPLETE
+    assert facts([pod("Failed", 1)], FAILED).state is JobState.FAILED
+
+
+def test_without_its_pod_the_job_is_asked() -> None:
+    assert facts([], COMPLETE).state is JobState.COMPLETE
+    assert facts([], FAILED).state is JobState.FAILED
