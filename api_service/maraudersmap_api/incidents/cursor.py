@@ -17,8 +17,10 @@ from typing import Any
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.fields import INT64_MAX
 from maraudersmap_api.incidents.models import Filters, ListQuery, Order, Sort
+from maraudersmap_api.wire import encode
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _FARTHEST = 253_000_000_000_000  # milliseconds: the year 9987
 _LARGEST_RANK = 4
 
@@ -34,9 +36,9 @@ class Place:
 
 def write_cursor(place: Place, query: ListQuery) -> str:
     """The place as text for the client."""
-    milliseconds = (place.reported_at - _EPOCH) // timedelta(milliseconds=1)
+    milliseconds = (place.reported_at - _EPOCH) // _MILLISECOND
     values = [_binding(query), place.rank, milliseconds, place.id]
-    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(encode(values)).rstrip(b"=").decode()
 
 
 def read_cursor(text: str, query: ListQuery) -> Place:
@@ -47,7 +49,7 @@ def read_cursor(text: str, query: ListQuery) -> Place:
         ):
             if binding != _binding(query):
                 raise ValidationError.of("cursor", "cursor belongs to other filters or another order")
-            return Place(rank, _EPOCH + timedelta(milliseconds=milliseconds), number)
+            return Place(rank, _EPOCH + milliseconds * _MILLISECOND, number)
         case _:
             raise ValidationError.of("cursor", "cursor is not one that this service gave")
 

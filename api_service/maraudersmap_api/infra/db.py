@@ -115,66 +115,68 @@ class Database:
         if not urgent and not (self.available and self.breaker.allow()):
             raise _away()
         until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-        async with self._turn(until, urgent=urgent, writes=writes):
-            try:
-                async with asyncio.timeout_at(until):
-                    connection = await self._connections.take()
-                    try:
-                        yield self._measured(connection, self._metrics)
-                    except asyncpg.InternalClientError:
-                        # The server ended this connection while it was idle, and asyncpg has read the farewell but not
-                        # yet the end: it then takes itself to be busy. Nothing was sent; no one can use it again.
-                        connection.terminate()
-                        raise
-                    except asyncio.CancelledError:
-                        connection.terminate()  # it may be in the middle of a statement, of a server that is frozen
-                        raise
-                    finally:
-                        self._connections.give_back(connection)
-                self._heard(well=True)
-            except NEUTRAL_ERRORS as error:
-                self._heard(well=False)
-                if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
-                    raise _contended() from error
-                raise _busy() from error
-            except asyncpg.ReadOnlySQLTransactionError as error:
-                self.breaker.failure()
-                # Every pooled connection points at the same replica: make them all again.
-                self.reconnect()
-                raise _away() from error
-            except AWAY_ERRORS as error:
-                if isinstance(error, ValueError):
-                    raise  # asyncpg's name for "this argument does not fit": our mistake, though an InterfaceError
-                if isinstance(error, TimeoutError):
-                    if not self._is_silent():  # it answers others: this one came late to its turn
-                        raise _busy() from error
-                    self.breaker.trip()
-                self.breaker.failure()
-                raise _away() from error
-            except Exception:
-                self._heard(well=True)  # a refusal of ours, or one that only a living database can give
-                raise
-
-    @asynccontextmanager
-    async def _turn(self, until: float, *, urgent: bool, writes: bool) -> AsyncIterator[None]:
-        """One's turn, at the latest at `until` (loop time); writers wait among themselves first. Raises Unavailable."""
-        lines = (self._writers, self._turns) if writes else (self._turns,)
-        started = time.perf_counter()
-        held: list[FairSemaphore] = []
+        held = await self._wait_for_turns(until, urgent=urgent, writes=writes)
         try:
-            for line in lines:
-                if not line.take():
-                    try:
-                        async with asyncio.timeout_at(until):
-                            await line.acquire(urgent=urgent)
-                    except TimeoutError as error:
-                        raise _busy() from error
-                held.append(line)
-            self._metrics.connection_wait.observe(time.perf_counter() - started)
-            yield
+            async with asyncio.timeout_at(until):
+                connection = await self._connections.take()
+                try:
+                    yield self._measured(connection, self._metrics)
+                except asyncpg.InternalClientError:
+                    # The server ended this connection while it was idle, and asyncpg has read the farewell but not
+                    # yet the end: it then takes itself to be busy. Nothing was sent; no one can use it again.
+                    connection.terminate()
+                    raise
+                except asyncio.CancelledError:
+                    connection.terminate()  # it may be in the middle of a statement, of a server that is frozen
+                    raise
+                finally:
+                    self._connections.give_back(connection)
+            self._heard(well=True)
+        except NEUTRAL_ERRORS as error:
+            self._heard(well=False)
+            if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
+                raise _contended() from error
+            raise _busy() from error
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            self.breaker.failure()
+            # Every pooled connection points at the same replica: make them all again.
+            self.reconnect()
+            raise _away() from error
+        except AWAY_ERRORS as error:
+            if isinstance(error, ValueError):
+                raise  # asyncpg's name for "this argument does not fit": our mistake, though an InterfaceError
+            if isinstance(error, TimeoutError):
+                if not self._is_silent():  # it answers others: this one came late to its turn
+                    raise _busy() from error
+                self.breaker.trip()
+            self.breaker.failure()
+            raise _away() from error
+        except Exception:
+            self._heard(well=True)  # a refusal of ours, or one that only a living database can give
+            raise
         finally:
             for line in held:
                 line.release()
+
+    async def _wait_for_turns(self, until: float, *, urgent: bool, writes: bool) -> list["FairSemaphore"]:
+        """One's turn, at the latest at `until` (loop time), to be released in every line of the answer; writers wait among
+        themselves first. Raises Unavailable."""
+        started = time.perf_counter()
+        held: list[FairSemaphore] = []
+        try:
+            for line in (self._writers, self._turns) if writes else (self._turns,):
+                if not line.take():
+                    async with asyncio.timeout_at(until):
+                        await line.acquire(urgent=urgent)
+                held.append(line)
+        except BaseException as error:
+            for line in held:
+                line.release()
+            if isinstance(error, TimeoutError):
+                raise _busy() from error
+            raise
+        self._metrics.connection_wait.observe(time.perf_counter() - started)
+        return held
 
     def _heard(self, *, well: bool) -> None:
         """The server has answered."""
