@@ -30,10 +30,15 @@ def _pods_of_job(job: Manifest, pods: list[Manifest]) -> list[Manifest]:
 
 
 def _succeeded(pod: Manifest, job: Manifest) -> bool:
-    """Its own: someone else's may carry the same label."""
+    """Its own: someone else's may carry the same label. All that ran in it has ended well, and is not started again."""
     owner = controller_of(pod)
-    its = owner is not None and owner.get("uid") == job["metadata"]["uid"]
-    return its and (pod.get("status") or {}).get("phase") == "Succeeded"
+    if owner is None or owner.get("uid") != job["metadata"]["uid"]:
+        return False
+    status = pod.get("status") or {}
+    ends = [(c.get("state") or {}).get("terminated") for c in status.get("containerStatuses") or ()]
+    # The kubelet reports all containers of a pod or none.
+    all_ended = bool(ends) and all(end and end.get("exitCode") == 0 for end in ends)
+    return all_ended or status.get("phase") == "Succeeded"
 
 
 async def migration_warning(
@@ -65,8 +70,9 @@ def migration_facts(
     state, finished_at, message = _job_state(newest)
     ends = [t for p in facts for t in p.last_terminations]
     if state is not JobState.COMPLETE and any(_succeeded(p, newest) for p in own):
-        # The Job's controller gathers the ends of pods for a second and more, which every rollout would wait for; and
-        # should the deadline run out meanwhile, it calls failed what was done.
+        # The kubelet calls the pod succeeded a second after it reports the end of the container, and the Job's controller
+        # gathers such news for a second more: every rollout would wait for both. And should the deadline run out, or the
+        # pod be taken away meanwhile, the Job is called failed though all was done.
         state, finished_at = JobState.COMPLETE, ends[-1].finished_at if ends else None
     if ends and ends[-1].message:
         message = ends[-1].message.strip()

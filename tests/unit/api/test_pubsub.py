@@ -107,17 +107,19 @@ async def test_a_server_that_is_silent_is_asked_and_then_left(monkeypatch: pytes
 async def test_a_server_that_answers_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pubsub, "QUIET_SECONDS", 0.05)
 
+    asked_often = asyncio.Event()
+
     class Answering(Connection):
         async def send_command(self, *command: Any) -> None:
             await super().send_command(*command)
             if command[0] == "PING":
                 self._answers.append([b"pong", b""])
+            if self.sent.count("PING") == 4:
+                asked_often.set()
 
-    connection = Answering(SUBSCRIBED)
-    subscriber, heard = subscriber_of(connection)
+    subscriber, heard = subscriber_of(Answering(SUBSCRIBED))
     subscriber.start()
     async with asyncio.timeout(20):
-        while connection.sent.count("PING") < 4:
-            await asyncio.sleep(0.01)
+        await asked_often.wait()
         await subscriber.stop()
     assert heard == [b"(subscribed)"]

@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.resource.status_model import shorten
 
 from ..facts import JobState, PodFacts
@@ -140,6 +141,8 @@ def _migration_failed(case: Case) -> Rejected | Environment | None:
         return None
     if migration.attempt != case.candidate.memory.migrations.attempt:
         return None  # an earlier attempt's; the next one has just been asked for
+    if case.candidate.step is not Step.MIGRATING:
+        return None  # it has been seen to end well: what the Job reports later is of its pod, or its deadline
     if cause := own_failure(case.candidate, migration, case.migration_limit):
         return Rejected(Reason.MIGRATION_FAILED, shorten(cause))
     return Environment(Reason.MIGRATION_INTERRUPTED, shorten(why_interrupted(case.candidate, migration)))

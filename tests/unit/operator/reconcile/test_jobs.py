@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from maraudersmap_operator.cluster import Key, Store
-from maraudersmap_operator.cluster.kinds import JOB, MARAUDERSMAP
+from maraudersmap_operator.cluster.kinds import JOB, MARAUDERSMAP, POD
 from maraudersmap_operator.reconcile.jobs import migration_facts
 from maraudersmap_operator.rollout import JobState, MigrationFacts
 
@@ -32,18 +32,25 @@ def meta(name: str, owner: tuple[str, str], **labels: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pod(phase: str, exit_code: int, owner: str = NAME) -> dict[str, Any]:
+def pod(phase: str, exit_code: int | None, owner: str = NAME, injected: bool = False) -> dict[str, Any]:
+    """`exit_code`: None while the migrations run. `injected`: beside them runs a container that never ends."""
     ended = {
         "exitCode": exit_code,
         "reason": "Completed",
         "startedAt": "2026-01-01T00:00:08Z",
         "finishedAt": ENDED_AT,
     }
-    container = {"name": "migrate", "restartCount": 0, "ready": False, "state": {"terminated": ended}}
+    running: dict[str, Any] = {"running": {"startedAt": "2026-01-01T00:00:08Z"}}
+    states = [running if exit_code is None else {"terminated": ended}, *([running] if injected else [])]
+    containers = [
+        {"name": name, "restartCount": 0, "ready": False, "state": state}
+        for name, state in zip(("migrate", "proxy"), states, strict=False)
+    ]
     return {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": meta("pod", ("Job", owner), **{"batch.kubernetes.io/job-name": NAME}),
-        "status": {"phase": phase, "containerStatuses": [container]},
+        "spec": {"containers": [{"name": container["name"]} for container in containers]},
+        "status": {"phase": phase, "containerStatuses": containers},
     }  # fmt: skip
 
 
@@ -55,22 +62,37 @@ def facts(pods: list[dict[str, Any]], *conditions: dict[str, str]) -> MigrationF
     )
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta(NAME, ("MaraudersMap", "map"))}
     store.put(JOB, {**job, "status": {"conditions": list(conditions)}})
-    found = migration_facts(store, KEY, REVISION, pods, set(), "", None)
+    for made in pods:
+        store.put(POD, made)  # which keeps no more of a pod than somebody reads
+    found = migration_facts(store, KEY, REVISION, store.children(KEY, POD), set(), "", None)
     assert found is not None
     return found
 
 
-def test_a_pod_that_succeeded_is_the_end_of_its_job() -> None:
-    """Which the Job itself reports a second or two later."""
-    found = facts([pod("Succeeded", 0)])
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+def test_a_pod_that_ended_well_is_the_end_of_its_job(phase: str) -> None:
+    """Which the Job itself reports two seconds later; the kubelet reports the container before the pod."""
+    found = facts([pod(phase, 0)])
     assert found.state is JobState.COMPLETE
     assert found.finished_at == datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "pods",
-    [[], [pod("Running", 0)], [pod("Failed", 1)], [pod("Succeeded", 0, owner="other")]],
-    ids=["none", "one that runs", "one that failed: the Job judges that", "one of another Job"],
+    [
+        [],
+        [pod("Running", None)],
+        [pod("Running", 0, injected=True)],
+        [pod("Failed", 1)],
+        [pod("Succeeded", 0, owner="other")],
+    ],
+    ids=[
+        "none",
+        "one that runs",
+        "one in which something else still runs",
+        "one that failed: the Job judges that",
+        "one of another Job",
+    ],
 )
 def test_no_other_pod_is(pods: list[dict[str, Any]]) -> None:
     assert facts(pods).state is JobState.RUNNING

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.resource.status_outcomes import Outcome
-from maraudersmap_operator.rollout import KeepEvidence, Need, Retire, RouteTo, ScaleTo, StoreStatus
+from maraudersmap_operator.rollout import (
+    JobState,
+    KeepEvidence,
+    Need,
+    Retire,
+    RouteTo,
+    ScaleTo,
+    StoreStatus,
+)
 
 from ..world import Behaviour, World
 
@@ -286,6 +295,21 @@ def test_failed_migration_rejects_the_revision() -> None:
     world = ready_world().behave(BAD, Behaviour(migration_exit=1)).edit(image=BAD).run(5)
     assert world.status.rejected[0].reason == "MigrationFailed"
     assert set(world.sizes) == {world.serving}
+
+
+def test_a_job_that_is_called_failed_after_all_was_done_ends_no_rollout() -> None:
+    """Its pod had ended well; then a node took it away, or the Job's deadline ran out."""
+    world = ready_world().edit(image=NEXT).run(10)
+    candidate = world.status.candidate
+    assert candidate is not None
+    assert candidate.step is Step.WITNESSES
+    job = world.jobs[candidate.revision]
+    world.jobs[candidate.revision] = replace(job, state=JobState.FAILED, message="BackoffLimitExceeded")
+    world.run(1)
+    assert world.status.candidate is not None
+    assert world.status.candidate.started_at == candidate.started_at
+    world.run(90)
+    assert world.serving == world.revision(NEXT)
 
 
 def test_retry_after_a_failed_migration_runs_it_again() -> None:
