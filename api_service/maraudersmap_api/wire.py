@@ -35,9 +35,9 @@ def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z."""
     if moment.tzinfo is not UTC:  # what the database gives already is
         moment = moment.astimezone(UTC)
-    # A list has some fifty of them, and isoformat takes five times as long. It is quoted, and has no fraction that is zero.
-    text = orjson.dumps(moment).decode()
-    return f"{text[1:24]}Z" if moment.microsecond else f"{text[1:20]}.000Z"
+    # A list has some fifty of them, and isoformat takes three times as long. It is quoted, and has no fraction that is zero.
+    written = orjson.dumps(moment)
+    return written[1:24].decode() + "Z" if moment.microsecond else written[1:20].decode() + ".000Z"
 
 
 def rfc3339_or_none(moment: datetime | None) -> str | None:

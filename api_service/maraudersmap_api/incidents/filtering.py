@@ -161,12 +161,17 @@ def is_written(text: str) -> bool:
     return len(text.strip()) >= LEAST_WRITTEN
 
 
+# Letters, and what may stand around a word in a sentence. Not `/`, with which a path begins, nor `&` or `@`.
+_HYPHENATED = re.compile(r"""[("'\[]*[A-Za-z]+(?:-[A-Za-z]+)*[,;:!?.)"'\]]*""")
+
+
 def search_terms(text: str, weights: str = "") -> list[str]:
     """Free text as parts of a tsquery, all of which must hold: every word must begin some word, of these weights (A
     title, B description, C location; none: any). Nothing of the query language gets through.
 
     What is more than a word (`map.hogwarts.edu`, `-5`) may also be found as PostgreSQL's parser takes it, which cut the
-    stored text: it keeps addresses, versions and signed numbers in one piece.
+    stored text: it keeps addresses, versions and signed numbers in one piece. A hyphenated word it stores with its parts, so
+    these are enough; and only of parts the index can be asked as of whole words (`words_begun`).
     """
     label = f"*{weights}"
     terms: list[str] = []
@@ -176,10 +181,11 @@ def search_terms(text: str, weights: str = "") -> list[str]:
         left -= len(words)
         if not words:
             continue
-        apart = " & ".join(f"'{word}':{label}" for word in words)
-        if [term] == words:
-            terms.append(f"'{term}':{label}")
+        parts = [f"'{word}':{label}" for word in words]
+        if [term] == words or _HYPHENATED.fullmatch(term):
+            terms += parts
         else:
+            apart = " & ".join(parts)
             quoted = term.replace("\\", "\\\\").replace("'", "''")
             terms.append(f"({apart} | '{quoted}':{label})")
     return terms

@@ -182,7 +182,10 @@ def test_comments_are_deleted_by_their_author_or_an_auror() -> None:
     [
         ("Poly", "'Poly':*"),
         ("two words", "'two':* & 'words':*"),
-        ("a' | !b:*", "('a':* | 'a''':*) & ('b':* | '!b:*':*)"),
+        ("a' | !b:*", "'a':* & ('b':* | '!b:*':*)"),
+        ("'a | !b:* ''c''d", "'a':* & ('b':* | '!b:*':*) & ('c':* & 'd':* | '''''c''''d':*)"),
+        ("(a time-turner, again!)", "'a':* & 'time':* & 'turner':* & 'again':*"),
+        ("10-year /owl a-", "('10':* & 'year':* | '10-year':*) & ('owl':* | '/owl':*) & ('a':* | 'a-':*)"),
         ("map.hogwarts.edu", "('map':* & 'hogwarts':* & 'edu':* | 'map.hogwarts.edu':*)"),
         ("-5", "('5':* | '-5':*)"),
         ("\\ & ( ) <->", ""),
