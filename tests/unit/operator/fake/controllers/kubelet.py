@@ -24,6 +24,8 @@ START_SECONDS = 1.0
 READY_SECONDS = 1.0
 STOP_SECONDS = 1.0
 JOB_SECONDS = 1.0
+# From the end of a container that is not started again to the end of its pod.
+PHASE_SECONDS = 1.0
 LONGEST_BACK_OFF = 300.0
 NOTHING_TO_DO = "nothing to do"
 NODES = ("node-1", "node-2")
@@ -175,11 +177,18 @@ class Kubelet(Controller):
                 self._report(pod, life, {"running": {"startedAt": stamp(life.started_at)}}, ready=ready)
                 return
             life.last, life.ended_at, life.started_at = end, now, None
-            if pod.body["spec"]["restartPolicy"] == "Never":
-                phase = "Succeeded" if end["exitCode"] == 0 else "Failed"
-                self._report(pod, life, {"terminated": end}, ready=False, phase=phase)
-                return
-        self._wait_for_restart(pod, life, now)
+        if pod.body["spec"]["restartPolicy"] == "Never":
+            self._report_for_good(pod, life, now)
+        else:
+            self._wait_for_restart(pod, life, now)
+
+    def _report_for_good(self, pod: Stored, life: Life, now: datetime) -> None:
+        """The end of the container at once, that of the pod with the next report."""
+        assert life.last is not None
+        assert life.ended_at is not None
+        ended = "Succeeded" if life.last["exitCode"] == 0 else "Failed"
+        phase = ended if now >= life.ended_at + timedelta(seconds=PHASE_SECONDS) else ""
+        self._report(pod, life, {"terminated": life.last}, ready=False, phase=phase)
 
     def _wait_for_restart(self, pod: Stored, life: Life, now: datetime) -> None:
         assert life.ended_at is not None

@@ -10,9 +10,12 @@ from ..clock import moment
 from ..patches import copied
 from ..storage import Stored
 from .base import Controller, digest, is_active, is_ready, reference, with_conditions
+from .kubelet import PHASE_SECONDS
 
 Manifest = dict[str, Any]
 REVISION = "controller-revision-hash"
+# From a pod's end to the Job's; measured on a real cluster, as PHASE_SECONDS.
+GATHER_SECONDS = 1.0
 
 
 class StatefulSets(Controller):
@@ -115,7 +118,7 @@ class Jobs(Controller):
         late = limit is not None and (self.server.clock.now - moment(started)).total_seconds() >= limit
         status: Manifest = {"startTime": started, "uncountedTerminatedPods": {}}
         wanted: list[Manifest] = []
-        if "Succeeded" in phases:
+        if "Succeeded" in phases and self._has_gathered(pods):
             message = "Reached expected number of succeeded pods"
             wanted = [
                 {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": message}
@@ -137,6 +140,14 @@ class Jobs(Controller):
         if wanted:
             status["conditions"] = with_conditions(job.body, wanted, self.server.clock.stamp())
         self.set_status(job, status)
+
+    def _has_gathered(self, pods: list[Stored]) -> bool:
+        """News of pods is counted together, a second after the first."""
+        well = [p for p in pods if p.body["status"].get("phase") == "Succeeded"]
+        states = [c["state"] for p in well for c in p.body["status"].get("containerStatuses") or ()]
+        ends = [moment(s["terminated"]["finishedAt"]) for s in states if "terminated" in s]
+        since = (self.server.clock.now - min(ends, default=self.server.clock.now)).total_seconds()
+        return since >= PHASE_SECONDS + GATHER_SECONDS
 
 
 def _ended(job: Manifest) -> bool:
