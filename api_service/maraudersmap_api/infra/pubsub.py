@@ -82,7 +82,8 @@ class Subscriber:
             async with asyncio.timeout(QUIET_SECONDS) as limit:
                 while True:
                     # Left open when the time-out ends it: what has arrived of a message is kept for the next call.
-                    kind, *rest = await connection.read_response(disconnect_on_error=False)
+                    # As a push, should the URL ask for RESP3: another reader would drop what is one.
+                    kind, *rest = await connection.read_response(disconnect_on_error=False, push_request=True)
                     heard = True
                     if kind == b"message":
                         name, payload = rest
