@@ -470,8 +470,9 @@ class Player:
         if self.loop.server.storage.get(CONFIG_MAP, NAMESPACE, "owl") is None:
             self._reference(_fixed())
         self.loop.edit(rollout={"paused": False}, suspend=False)
-        # A verb that comes together with another spec is meant for that; one that was seen before ends with it.
-        await self.loop.run(2)
+        # A verb that comes together with another spec is meant for that; one that was seen before ends with it. An operator
+        # that was refused a moment ago sees it only after its pause.
+        await self.loop.run(10)
         # Another spec: an end of every pin, and of every verb that has waited for the one before.
         self.loop.good()
         self.invariants.disturbed(60)
@@ -495,12 +496,12 @@ class Player:
 
 
 def _is_lost(storage: Storage, obj: Stored) -> bool:
-    """A ReplicaSet that its Deployment has let go of, because someone has relabelled it, or a pod of one: no one ends it, and
-    what crashes there does so for ever, counted in its status."""
+    """A ReplicaSet that its Deployment has let go of, because someone has relabelled it, or a pod of one, or one that its own
+    ReplicaSet has let go of: no one ends it, and what crashes there does so for ever, counted in its status."""
     controller = controller_of(obj.body)
-    if obj.kind is REPLICA_SET:
-        return controller is None
-    if obj.kind is not POD or controller is None:
+    if controller is None:
+        return obj.kind in (REPLICA_SET, POD)
+    if obj.kind is not POD:
         return False
     replica_set = storage.get(REPLICA_SET, obj.body["metadata"]["namespace"], controller["name"])
     return replica_set is not None and controller_of(replica_set.body) is None
