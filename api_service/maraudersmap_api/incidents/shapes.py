@@ -70,7 +70,7 @@ class HistoryPageJson(TypedDict):
     hasMore: bool
 
 
-# By number: the name of an enumeration's member takes five times as long, and a list asks for twenty.
+# By number: the name of an enumeration's member is a call in Python, and a list asks for twenty.
 _SEVERITIES = ("", *(severity.name for severity in sorted(Severity)))
 
 
