@@ -6,6 +6,7 @@ For each request: an id, two log lines, metrics, an error as JSON, the security 
 when this connection should end.
 """
 
+import logging
 import re
 import secrets
 import time
@@ -19,7 +20,7 @@ from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.heads import doubtful
 from maraudersmap_api.http.problems import malformed_response, problem_response, unquoted
 from maraudersmap_api.http.reading import header, let_go, route_of
-from maraudersmap_api.infra.logs import error_context, log, request_context
+from maraudersmap_api.infra.logs import error_context, log, log_line, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 from maraudersmap_api.infra.parsing import understand
 
@@ -100,7 +101,7 @@ class Edge:
                 context["traceId"] = trace
             request_context.set(context)
             origin = self._origin(request)
-            log.info("Request received", extra={"context": origin})
+            log_line(logging.INFO, "Request received", origin)
             error: BaseException | None = None
             try:
                 response = await handler(request)
@@ -187,8 +188,8 @@ class Edge:
         if error is not None:
             # The whole stack of a bug; of a refusal only where it was decided.
             context["error"] = error_context(error, frames=None if status >= 500 else 3, text=unquoted)
-        write = log.error if status >= 500 else log.warning if status >= 400 else log.info
-        write("Request completed", extra={"context": context})
+        level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
+        log_line(level, "Request completed", context)
 
 
 def _has_gone(request: web.Request) -> bool:

@@ -8,7 +8,9 @@ import asyncio
 import json
 import logging
 import sys
+import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -41,8 +43,7 @@ def configure_logs(
 
     `folder`: also, always as JSON, to error.log (errors) and combined.log (all) in it. Raises OSError.
     """
-    handler = Batched(stream)
-    handler.setFormatter(_Readable() if environment == "development" else JsonLines(environment))
+    handler = Batched(stream, _Readable() if environment == "development" else JsonLines(environment))
     root = logging.getLogger()
     for former in root.handlers:
         if isinstance(former, RotatingFileHandler):
@@ -66,6 +67,21 @@ def _file(path: Path, environment: str) -> logging.Handler:
     handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
     handler.setFormatter(JsonLines(environment))
     return handler
+
+
+def log_line(level: int, message: str, context: Mapping[str, Any]) -> None:
+    """What `log.log(level, message, extra={"context": context})` does, for the two lines that each answer has.
+
+    A record with its two dozen fields takes longer than the line that is made of five, so there is none where nothing
+    but our own handler would get it.
+    """
+    if not log.isEnabledFor(level):
+        return
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], Batched) and level < logging.ERROR:
+        handlers[0].take(time.time(), level, message, {**(request_context.get() or {}), **context})
+    else:
+        log.log(level, message, extra={"context": context})
 
 
 def error_context(
@@ -93,6 +109,18 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+class Lines(logging.Formatter, ABC):
+    """What a line looks like."""
+
+    @abstractmethod
+    def line(self, created: float, level: int, message: str, context: Mapping[str, Any]) -> str:
+        """One line; `created` in seconds since the epoch, `level` as the standard library counts them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The same of a record."""
+        return self.line(record.created, record.levelno, record.getMessage(), _context(record))
+
+
 class Batched(logging.Handler):
     """Writes what one turn of the event loop logs at once: a write for each line costs more than making it.
 
@@ -100,8 +128,10 @@ class Batched(logging.Handler):
     the loop. Nothing waits longer than the turn; the end of the process is a flush too.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, lines: Lines) -> None:
         super().__init__()
+        self.setFormatter(lines)
+        self._lines = lines
         self._stream = stream
         self._waiting: list[str] = []
         self._written_by: asyncio.AbstractEventLoop | None = None  # whose next turn writes what waits
@@ -109,15 +139,24 @@ class Batched(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """One line more."""
         try:
-            self._waiting.append(self.format(record))
-            loop = asyncio._get_running_loop()  # the public one raises where there is none
-            if record.levelno >= logging.ERROR or loop is None:
-                self.flush()
-            elif self._written_by is not loop:
-                self._written_by = loop
-                loop.call_soon(self.flush)
+            self._write(self.format(record), at_once=record.levelno >= logging.ERROR)
         except Exception:  # noqa: BLE001 - a line that cannot be written must not be a failure of what it is about
             self.handleError(record)
+
+    def take(self, created: float, level: int, message: str, context: Mapping[str, Any]) -> None:
+        """The same without a record. Raises OSError outside of an event loop."""
+        line = self._lines.line(created, level, message, context)
+        with self.lock or nullcontext():  # of what the library calls, it holds it already
+            self._write(line, at_once=False)
+
+    def _write(self, line: str, *, at_once: bool) -> None:
+        self._waiting.append(line)
+        loop = asyncio._get_running_loop()  # the public one raises where there is none
+        if at_once or loop is None:
+            self.flush()
+        elif self._written_by is not loop:
+            self._written_by = loop
+            loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write all that waits. Raises OSError."""
@@ -129,19 +168,20 @@ class Batched(logging.Handler):
             self._stream.flush()
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(Lines):
     """`{timestamp, level, message, context{...}, service, environment}`."""
 
     def __init__(self, environment: str) -> None:
         super().__init__()
         self._environment = environment
 
-    def format(self, record: logging.LogRecord) -> str:
+    def line(self, created: float, level: int, message: str, context: Mapping[str, Any]) -> str:
+        """An object; what UTF-8 cannot write is escaped."""
         line = {
-            "timestamp": _timestamp(record),
-            "level": level_name(record),
-            "message": record.getMessage(),
-            "context": _context(record),
+            "timestamp": _timestamp(created),
+            "level": level_name(level),
+            "message": message,
+            "context": context,
             "service": SERVICE_NAME,
             "environment": self._environment,
         }
@@ -151,36 +191,36 @@ class JsonLines(logging.Formatter):
             return json.dumps(line, default=str)
 
 
-class _Readable(logging.Formatter):
+class _Readable(Lines):
     """For a developer's terminal."""
 
     _COLOURS = {"debug": "90", "info": "36", "warn": "33", "error": "31"}  # noqa: RUF012 - a constant table
 
-    def format(self, record: logging.LogRecord) -> str:
-        level = level_name(record)
-        context = dict(_context(record))
-        error = context.pop("error", None)
-        pairs = " ".join(f"{key}={value}" for key, value in context.items() if value is not None)
-        line = (
-            f"\x1b[{self._COLOURS[level]}m{_timestamp(record)[11:23]} {level:5}\x1b[0m {record.getMessage()}"
+    def line(self, created: float, level: int, message: str, context: Mapping[str, Any]) -> str:
+        """Colour, and below it the stack of an error."""
+        name = level_name(level)
+        error = context.get("error")
+        pairs = " ".join(
+            f"{key}={value}" for key, value in context.items() if value is not None and key != "error"
         )
+        line = f"\x1b[{self._COLOURS[name]}m{_timestamp(created)[11:23]} {name:5}\x1b[0m {message}"
         line = f"{line} \x1b[90m{pairs}\x1b[0m" if pairs else line
         return f"{line}\n{error['stack']}" if error else line
 
 
-def level_name(record: logging.LogRecord) -> str:
+def level_name(level: int) -> str:
     """Our four levels; what is above error stays error."""
-    if record.levelno == logging.INFO:  # nearly all, and an enumeration's value takes its time
+    if level == logging.INFO:  # nearly all, and an enumeration's value takes its time
         return "info"
-    if record.levelno >= logging.ERROR:
+    if level >= logging.ERROR:
         return LogLevel.ERROR.value
-    if record.levelno >= logging.WARNING:
+    if level >= logging.WARNING:
         return LogLevel.WARN.value
-    return LogLevel.INFO.value if record.levelno >= logging.INFO else LogLevel.DEBUG.value
+    return LogLevel.INFO.value if level >= logging.INFO else LogLevel.DEBUG.value
 
 
-def _timestamp(record: logging.LogRecord) -> str:
-    return rfc3339(datetime.fromtimestamp(record.created, UTC))
+def _timestamp(created: float) -> str:
+    return rfc3339(datetime.fromtimestamp(created, UTC))
 
 
 def _context(record: logging.LogRecord) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maraudersmap_api.infra import logs
-from maraudersmap_api.infra.logs import configure_logs, error_context, log, request_context
+from maraudersmap_api.infra.logs import configure_logs, error_context, log, log_line, request_context
 from maraudersmap_api.settings import LogLevel
 
 
@@ -185,3 +185,69 @@ def test_what_a_loop_that_has_ended_left_is_written_with_the_next_line(stream: i
         "in the loop",
         "after it",
     ]
+
+
+class Heard(logging.Handler):
+    """Another handler on the root logger, such as a library or a test puts there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING, logging.ERROR])
+async def test_a_line_without_a_record_is_the_same_line(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, environment: str, level: int
+) -> None:
+    configure_logs(environment, LogLevel.INFO, stream)
+    monkeypatch.setattr(logs, "_timestamp", lambda _created: "2026-11-29T00:00:00.000Z")
+    context = {"status": 200, "path": "/\udcff", "nothing": None}
+    token = request_context.set({"userId": None, "requestId": "r", "path": "/x"})
+    try:
+        log.log(level, "Request completed", extra={"context": context})
+        log_line(level, "Request completed", context)
+    finally:
+        request_context.reset(token)
+    await asyncio.sleep(0)
+
+    one, other = stream.getvalue().splitlines()
+    assert one == other
+    assert "Request completed" in one
+    assert "r" in one
+
+
+async def test_lines_with_and_without_a_record_keep_their_order(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    for number in range(6):
+        if number % 2:
+            log.info("line %d", number)
+        else:
+            log_line(logging.INFO, f"line {number}", {})
+    await asyncio.sleep(0)
+
+    messages = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert messages == [f"line {number}" for number in range(6)]
+
+
+async def test_another_handler_gets_records_of_all_lines(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.INFO, stream)
+    heard = Heard()
+    logging.getLogger().addHandler(heard)
+    log_line(logging.INFO, "Request received", {"ip": "192.0.2.1"})
+    await asyncio.sleep(0)
+
+    assert [record.getMessage() for record in heard.records] == ["Request received"]
+    assert json.loads(stream.getvalue())["context"] == {"ip": "192.0.2.1"}
+
+
+def test_a_line_below_the_level_is_not_written(stream: io.StringIO) -> None:
+    configure_logs("production", LogLevel.WARN, stream)
+    log.setLevel(logging.NOTSET)
+    log_line(logging.INFO, "Request received", {})
+    log_line(logging.WARNING, "Request completed", {})
+
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == ["warn"]
