@@ -231,7 +231,7 @@ MUTANTS = (
         10,
         "the loop: the status claims what the Service refused",
         "reconcile/one_pass.py",
-        "            decision.withheld if hands.traffic_failed else decision.status,",
+        "            decision.withheld if executor.traffic_failed else decision.status,",
         "            decision.status,",
         test=LOOP,
         story="cannot_be_moved",
@@ -239,7 +239,7 @@ MUTANTS = (
     Mutant(
         11,
         "the loop: traffic waits for unrelated children",
-        "reconcile/carry_out.py",
+        "reconcile/actions/executor.py",
         "            case RouteTo(revision=revision):\n                await route_to(",
         "            case RouteTo(revision=revision):\n                if self._fates.failed():\n"
         "                    raise NotYet('a child is refused')\n                await route_to(",
@@ -258,7 +258,7 @@ MUTANTS = (
     Mutant(
         13,
         "the loop: a gap without an operator is not credited",
-        "reconcile/watched.py",
+        "reconcile/reading/unwatched_time.py",
         "    return gap if gap >= LEAST else timedelta(0)",
         "    return timedelta(0)",
         test=LOOP,

@@ -19,7 +19,7 @@ from tests.cluster.scenario import INSTANCE, NAME, Object, Scenario, small_spec
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
-from maraudersmap_operator.reconcile.ensure import covers
+from maraudersmap_operator.reconcile.apply.child_writer import covers
 from maraudersmap_operator.resource import MaraudersMapSpec
 
 pytestmark = pytest.mark.extended

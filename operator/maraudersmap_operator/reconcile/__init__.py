@@ -1,10 +1,10 @@
 """One pass over one resource, and the queues that order the passes."""
 
+from .context.settings import InvalidSettings, Settings, read_settings
+from .context.variables import help_text
 from .queue import Workers, WorkQueue
+from .reading.served import Served
 from .reconciler import Reconciler
-from .served import Served
-from .settings import InvalidSettings, Settings, read_settings
-from .variables import help_text
 
 __all__ = [
     "InvalidSettings",

@@ -11,21 +11,21 @@ from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
 from maraudersmap_operator.rollout import Decision
 from maraudersmap_operator.telemetry import logger
 
-from .adopt import adopt_jobs
-from .between import Made
-from .carry_out import Hands
-from .database import heal_database, with_running_images
-from .desired import foundation, routing, surroundings
-from .ensure import Ensurer
-from .fates import Fate, State, state_of
-from .generated import ensure_generated_secrets
-from .leaning import redis_read
-from .lost_data import migrate_again
-from .monitoring import ensure_monitoring
-from .prune import prune
-from .references import References
-from .subject import Subject
-from .unwanted import remove_unseen
+from .actions.executor import ActionExecutor
+from .actions.lost_data import migrate_again
+from .apply.adopt import adopt_jobs
+from .apply.child_writer import ChildWriter
+from .apply.desired import foundation, routing, surroundings
+from .apply.generated import ensure_generated_secrets
+from .apply.monitoring import ensure_monitoring
+from .apply.prune import prune
+from .apply.unwanted import remove_unseen
+from .collect.database import heal_database, with_running_images
+from .context.remembered import Made
+from .context.subject import Subject
+from .reading.references import References
+from .reading.template_references import redis_read
+from .status.fates import Fate, State, state_of
 
 # Of these parts Secrets are generated.
 GENERATES = frozenset({"database", "cache", "jwtSecret"})
@@ -35,9 +35,9 @@ class Converger:
     """Brings the children of one resource to what its spec wants, in one pass. Raises NotLeading, and what `go_on` raises
     when a newer pass has decided."""
 
-    def __init__(self, subject: Subject, ensurer: Ensurer) -> None:
+    def __init__(self, subject: Subject, child_writer: ChildWriter) -> None:
         self._subject = subject
-        self._ensurer = ensurer
+        self._child_writer = child_writer
         self._cluster, self._store, self._fates = subject.cluster, subject.store, subject.fates
         self._owner, self._spec = subject.owner, subject.spec
 
@@ -55,19 +55,21 @@ class Converger:
             redis,
             unknown,
         ):
-            await self._ensurer.ensure(with_running_images(self._store, self._subject.key, manifest))
+            await self._child_writer.ensure(with_running_images(self._store, self._subject.key, manifest))
         if "database" not in unknown:
             await self._guarded(heal_database(self._subject))
         return secrets
 
-    async def surround(self, hands: Hands, decision: Decision, references: References) -> Made | None:
+    async def surround(
+        self, executor: ActionExecutor, decision: Decision, references: References
+    ) -> Made | None:
         """Everything around the revisions, and the end of what is no longer wanted. What is left of monitoring; None when it
         was not asked about."""
         spec, status, unknown = self._spec, decision.status, self._subject.resource.unknown
         in_use = {r.revision for r in (status.stable, status.candidate) if r is not None}
-        for revision in sorted(in_use & hands.deployed()):
+        for revision in sorted(in_use & executor.deployed()):
             try:
-                await self._ensurer.ensure(await hands.deployment(revision))
+                await self._child_writer.ensure(await executor.deployment(revision))
             except NotLeading:
                 raise
             except ClusterError as error:
@@ -78,25 +80,25 @@ class Converger:
         name = children.names.service(self._owner.name)
         there = self._store.find(self._subject.key, SERVICE, name) is not None
         for manifest in (
-            *routing(self._owner, spec, hands.serving, unknown if there else unknown - {"service"}),
+            *routing(self._owner, spec, executor.serving, unknown if there else unknown - {"service"}),
             *surroundings(self._owner, spec, decision.autoscaled, decision.previewed, unknown),
         ):
-            await self._ensurer.ensure(*_without_traffic(manifest, self._owner))
-        await hands.lead_through_gateway()
-        await migrate_again(self._subject, hands, status)
+            await self._child_writer.ensure(*_without_traffic(manifest, self._owner))
+        await executor.lead_through_gateway()
+        await migrate_again(self._subject, executor, status)
         await self._guarded(adopt_jobs(self._subject))
         if unknown:
             return None  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
         await self._remove_route()
-        made = await ensure_monitoring(self._subject, self._ensurer)
-        await prune(self._subject, self._ensurer.wanted, status, config_maps_known=references.complete)
+        made = await ensure_monitoring(self._subject, self._child_writer)
+        await prune(self._subject, self._child_writer.wanted, status, config_maps_known=references.complete)
         return made
 
     async def _remove_route(self) -> None:
         """Of a spec that asks for none, or no longer does."""
         name = children.names.http_route(self._owner.name)
         if self._spec.gateway is not None:
-            self._subject.between.known.absent.discard((HTTP_ROUTE.kind, name))
+            self._subject.remembered.known.absent.discard((HTTP_ROUTE.kind, name))
         else:
             await remove_unseen(self._subject, HTTP_ROUTE, name)
 

@@ -21,30 +21,30 @@ from maraudersmap_operator.resource.other_release import dump
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import Decision, Note, Observed, RouteFacts, decide
 
-from .admission import ask_admission
-from .analyst import compared
-from .between import Between, Made, Unannounced
-from .carry_out import Hands
-from .condition import with_children, with_conditions
+from .actions.dependence import goes_back, moves_traffic
+from .actions.executor import ActionExecutor
+from .actions.forward import is_forward
+from .actions.route import read_route
+from .apply.child_writer import ChildWriter
+from .apply.monitoring import is_insight, with_monitoring
+from .collect.admission import ask_admission
+from .collect.fresh_references import fresh_references
+from .collect.observe import Observation, observe
+from .collect.strangers import find_strangers
+from .context.parts import Parts
+from .context.remembered import Made, Remembered, Unannounced
+from .context.subject import Subject
 from .converge import Converger
-from .dependence import goes_back, moves_traffic
-from .ensure import Ensurer
-from .evidence import with_evidence
-from .fates import Fate
-from .forward import is_forward
-from .fresh_references import fresh_references
-from .masking import Masks
-from .memory import StatusWriter, is_answered
-from .monitoring import is_insight, with_monitoring
-from .observe import Observation, observe
-from .parts import Parts
-from .references import References
-from .route import read_route
-from .scaling import scaling_active
-from .sight import fingerprint, refresh_pods, settle_doubts
-from .strangers import find_strangers
-from .subject import Subject
-from .watched import unwatched
+from .reading.comparison import compared
+from .reading.live_reads import fingerprint, refresh_pods, settle_doubts
+from .reading.references import References
+from .reading.unwatched_time import unwatched
+from .status.child_conditions import with_children, with_conditions
+from .status.evidence import with_evidence
+from .status.fates import Fate
+from .status.masking import Masks
+from .status.scaling import scaling_active
+from .status.status_writer import StatusWriter, is_answered
 
 # The next pass does not wait longer than this for the answer to a status; the write itself goes on.
 STORE_SECONDS = 2.0
@@ -67,7 +67,7 @@ class Pass:
         key: Key,
         obj: dict[str, Any],
         resource: MaraudersMap,
-        between: Between,
+        remembered: Remembered,
         references: References,
         now: datetime,
         unsure: str = "",
@@ -84,23 +84,25 @@ class Pass:
         self.reported_monitoring: Made | None = None
         self.fingerprint = 0  # of all that was known when it was decided on
         self._parts = parts
-        self._between = between
+        self._remembered = remembered
         self._now = now
         self._unsure = unsure
-        self._masks = Masks(parts.cluster, key.namespace, between.unanswered, now)
+        self._masks = Masks(parts.cluster, key.namespace, remembered.unanswered, now)
         self._writer = StatusWriter(parts.cluster, parts.store, key, obj, parts.definition, now)
-        self._unwatched = unwatched(obj, between.good_pass_at, between.failed_since, parts.led_before, now)
-        self._subject = Subject(parts, between, resource, now, self._go_on)
-        self._ensurer = Ensurer(self._subject, self._may_reroll)
+        self._unwatched = unwatched(
+            obj, remembered.good_pass_at, remembered.failed_since, parts.led_before, now
+        )
+        self._subject = Subject(parts, remembered, resource, now, self._go_on)
+        self._child_writer = ChildWriter(self._subject, self._may_reroll)
 
     @property
     def unverified(self) -> int:
         """How many children were looked at only roughly."""
-        return self._ensurer.unverified
+        return self._child_writer.unverified
 
     @property
     def is_newest(self) -> bool:
-        return self._between.newest is self
+        return self._remembered.newest is self
 
     def _go_on(self) -> None:
         """Raise Superseded when a newer pass has decided."""
@@ -115,19 +117,21 @@ class Pass:
         observed = observation.observed
         self.fingerprint = fingerprint(self._parts.store, self.key)
         decision = self._decide(observed)
-        self.decision, self._between.newest = decision, self
-        self._between.fates.begin()
-        self._between.ask_admission = decision.ask_admission
-        self._hands = Hands(self._subject, self._ensurer, self._masks, observation, decision.status)
+        self.decision, self._remembered.newest = decision, self
+        self._remembered.fates.begin()
+        self._remembered.ask_admission = decision.ask_admission
+        self._executor = ActionExecutor(
+            self._subject, self._child_writer, self._masks, observation, decision.status
+        )
         for action in filter(moves_traffic, decision.actions):
             if not self._unsure or goes_back(action, self.resource.status.stable):
-                await self._hands.do(action)
+                await self._executor.do(action)
         if self._unsure:
             raise Unavailable(self._unsure)
-        await self._hands.hold_selector()
+        await self._executor.hold_selector()
         for action in decision.actions:
-            await self._hands.keep_evidence(action)
-        await self._remember(decision, self._hands)
+            await self._executor.keep_evidence(action)
+        await self._remember(decision, self._executor)
         return decision
 
     def _decide(self, observed: Observed) -> Decision:
@@ -150,7 +154,7 @@ class Pass:
             read_route(
                 cluster,
                 store,
-                self._between.fates,
+                self._remembered.fates,
                 self.owner,
                 self.resource.spec,
                 understood="gateway" not in self.resource.unknown,
@@ -177,9 +181,9 @@ class Pass:
         )
         if comparison is not None:
             observed = replace(observed, comparison=comparison)
-        if self._between.ask_admission:
-            observed = replace(observed, admission=self._between.admission)
-            self._between.admission = None
+        if self._remembered.ask_admission:
+            observed = replace(observed, admission=self._remembered.admission)
+            self._remembered.admission = None
         return replace(observation, observed=observed)
 
     def _unremembered(self) -> tuple[Reason, str]:
@@ -206,13 +210,13 @@ class Pass:
             return True
         return deployment != children.names.deployment(self.owner.name, status.stable.revision)
 
-    async def _remember(self, decision: Decision, hands: Hands) -> None:
+    async def _remember(self, decision: Decision, executor: ActionExecutor) -> None:
         """The status; Events and metrics follow what is stored. Where traffic could not be moved, only what was learned
         counts, not what was meant to follow."""
-        before, fates = self.resource.status, self._between.fates.failed()
+        before, fates = self.resource.status, self._remembered.fates.failed()
         insight = [fate for fate in fates if is_insight(fate, self.owner.name)]
         status = with_children(
-            decision.withheld if hands.traffic_failed else decision.status,
+            decision.withheld if executor.traffic_failed else decision.status,
             before,
             [fate for fate in fates if fate not in insight],
             insight,
@@ -223,24 +227,24 @@ class Pass:
         scaler = children.names.autoscaler(self.owner.name)
         hpa = self._parts.store.find(self.key, AUTOSCALER, scaler)
         status = with_conditions(status, before, scaling_active(self.resource.spec, hpa), self._now)
-        made = self._between.monitoring
+        made = self._remembered.monitoring
         status = with_monitoring(status, before, self.resource.spec, self._parts.served, made, self._now)
-        status = with_evidence(status, hands.evidence)
-        notes: tuple[Note, ...] = () if hands.traffic_failed else tuple(decision.notes)
+        status = with_evidence(status, executor.evidence)
+        notes: tuple[Note, ...] = () if executor.traffic_failed else tuple(decision.notes)
         try:
             await self._store(status)
         except ClusterError:
-            self._between.unannounced = Unannounced(self.resource, before, dump(status), notes)
+            self._remembered.unannounced = Unannounced(self.resource, before, dump(status), notes)
             raise
         self.reported, self.reported_monitoring = fates, made
-        self._between.to_announce += [(self.resource, note) for note in notes]
+        self._remembered.to_announce += [(self.resource, note) for note in notes]
         self._parts.metrics.observe(self.key, before, status, self.resource.most_pods)
 
     async def _store(self, status: MaraudersMapStatus) -> None:
         """Store it, or leave its answer to be waited for: the next pass may be needed before."""
         writing = asyncio.ensure_future(self._writer.store(status))
         if not await is_answered(writing, STORE_SECONDS):
-            self._between.storing = writing
+            self._remembered.storing = writing
             raise Unavailable(f"no answer to the status within {STORE_SECONDS:g} s; it is still waited for")
         writing.result()
 
@@ -249,27 +253,27 @@ class Pass:
     async def converge(self) -> None:
         """The rest of what was decided, and every other child. Raises Superseded and NotLeading."""
         assert self.decision is not None
-        decision, hands = self.decision, self._hands
-        converger = Converger(self._subject, self._ensurer)
+        decision, executor = self.decision, self._executor
+        converger = Converger(self._subject, self._child_writer)
         rest = [a for a in decision.actions if not moves_traffic(a)]
-        forward = [a for a in rest if is_forward(a, decision, hands.observed)]
+        forward = [a for a in rest if is_forward(a, decision, executor.observed)]
         for action in rest:
             if action not in forward:
-                await hands.do(action)
+                await executor.do(action)
         ready = await converger.found(decision, self.references)
         for action in forward:
             if ready:
-                await hands.do(action)
-        self._between.monitoring = await converger.surround(hands, decision, self.references)
-        self.left_undone = hands.left_undone or (bool(forward) and not ready)
+                await executor.do(action)
+        self._remembered.monitoring = await converger.surround(executor, decision, self.references)
+        self.left_undone = executor.left_undone or (bool(forward) and not ready)
         for fate in await find_strangers(self._subject):
-            self._between.fates.note(fate, "", self._now)
+            self._remembered.fates.note(fate, "", self._now)
         status = self.resource.status
         if decision.ask_admission and status.candidate is not None and status.stable is not None:
             revisions = status.candidate.revision, status.stable.revision
-            self._between.admission = await ask_admission(self._subject, *revisions)
+            self._remembered.admission = await ask_admission(self._subject, *revisions)
         self._go_on()
-        self._between.fates.end()
+        self._remembered.fates.end()
 
 
 async def _nothing() -> None:

@@ -23,20 +23,20 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.rollout import Decision, Need, report_refusal
 from maraudersmap_operator.telemetry import Metrics, logger
 
-from .analyst import Analyst
-from .announce import announce
-from .between import RESYNC, Between, poll_of
-from .definition import AGAIN, Definition
-from .known import Budget
-from .looks import Looks
-from .memory import StatusWriter
-from .nodes import Nodes
+from .context.parts import Parts
+from .context.remembered import RESYNC, Remembered, poll_of
+from .context.settings import Settings
+from .context.verification import Budget
 from .one_pass import Pass, Superseded
-from .parts import Parts
-from .references import NOT_READ_YET, References, read_references, without_references
-from .served import Served
-from .settings import Settings
-from .sight import fingerprint, in_time
+from .reading.comparison import Analyst
+from .reading.definition import AGAIN, Definition
+from .reading.live_reads import fingerprint, in_time
+from .reading.nodes import Nodes
+from .reading.reference_versions import ReferenceVersions
+from .reading.references import NOT_READ_YET, References, read_references, without_references
+from .reading.served import Served
+from .status.events import announce
+from .status.status_writer import StatusWriter
 
 # Nothing watches routes.
 ROUTE_POLL = timedelta(seconds=60)
@@ -80,11 +80,11 @@ class Reconciler:
             Definition(cluster),
             Analyst(may_ask=self._refusal),
             Budget(),
-            Looks(cluster),
+            ReferenceVersions(cluster),
             Served(cluster),
             led_before,
         )
-        self._between: dict[Key, Between] = {}
+        self._remembered: dict[Key, Remembered] = {}
         self._to_converge: dict[Key, Pass] = {}
 
     @property
@@ -102,53 +102,53 @@ class Reconciler:
         """
         unsure = await self._settle_status(key)
         if not unsure and self._is_quiet(key, now := self._clock()):
-            between = self._between[key]
-            between.failed_since, between.good_pass_at = False, now
+            remembered = self._remembered[key]
+            remembered.failed_since, remembered.good_pass_at = False, now
             return None  # `converge` looks at what no watch shows, and plans the next look
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._metrics.forget(key)
             self._parts.analyst.forget(key)
-            self._between.pop(key, None)
+            self._remembered.pop(key, None)
             self._to_converge.pop(key, None)
             return None
-        between = self._of(key, obj["metadata"]["uid"])
+        remembered = self._of(key, obj["metadata"]["uid"])
         try:
             resource = parse(obj)
         except InvalidResource as error:
-            between.newest = None
+            remembered.newest = None
             self._to_converge.pop(key, None)
             await self._report_invalid(key, obj, error)
             return RESYNC
         try:
-            return await self._pass(key, obj, resource, between, unsure)
+            return await self._pass(key, obj, resource, remembered, unsure)
         except ClusterError:
-            between.failed_since = True
+            remembered.failed_since = True
             raise
 
     async def _pass(
-        self, key: Key, obj: dict[str, Any], resource: MaraudersMap, between: Between, unsure: str
+        self, key: Key, obj: dict[str, Any], resource: MaraudersMap, remembered: Remembered, unsure: str
     ) -> timedelta:
         now = self._clock()
-        references = _known_references(resource, between)
-        one_pass = Pass(self._parts, key, obj, resource, between, references, now, unsure)
-        between.quiet, between.routine = None, False
+        references = _known_references(resource, remembered)
+        one_pass = Pass(self._parts, key, obj, resource, remembered, references, now, unsure)
+        remembered.quiet, remembered.routine = None, False
         decision = await one_pass.protect()
         self._to_converge[key] = one_pass
-        between.failed_since, between.good_pass_at = False, self._clock()
+        remembered.failed_since, remembered.good_pass_at = False, self._clock()
         return min([RESYNC, *self._looks(one_pass, decision)])
 
     def _is_quiet(self, key: Key, now: datetime) -> bool:
         """Nothing that the watches show has changed since a pass that found nothing to do."""
-        between = self._between.get(key)
-        if between is None or between.quiet is None or now >= between.whole_pass_at:
+        remembered = self._remembered.get(key)
+        if remembered is None or remembered.quiet is None or now >= remembered.whole_pass_at:
             return False
-        return between.quiet == self._all_known(fingerprint(self._store, key))
+        return remembered.quiet == self._all_known(fingerprint(self._store, key))
 
     def can_wait(self, key: Key) -> bool:
         """What is planned for it is routine: nothing is under way, failed or to be reported."""
-        between = self._between.get(key)
-        return between is not None and between.routine
+        remembered = self._remembered.get(key)
+        return remembered is not None and remembered.routine
 
     def _all_known(self, of_the_store: int) -> int:
         return hash((of_the_store, self._parts.served.kinds))
@@ -174,26 +174,26 @@ class Reconciler:
         An answer was lost, or is still waited for: it may have been stored all the same. Read live, and before anything is
         decided: a watch may lag behind our own write.
         """
-        between = self._between.get(key)
-        if between is None:
+        remembered = self._remembered.get(key)
+        if remembered is None:
             return ""
-        if between.storing is not None:
-            if not between.storing.done():
+        if remembered.storing is not None:
+            if not remembered.storing.done():
                 return "the status is still being stored"
-            between.storing = None
-        if between.unannounced is None:
+            remembered.storing = None
+        if remembered.unannounced is None:
             return ""
         try:
             live = await in_time(self._cluster.get(MARAUDERSMAP, key.namespace, key.name))
         except ClusterError as error:
             return f"whether the last status is stored is not known: {error.message}"
-        owed, between.unannounced = between.unannounced, None
-        if live is None or live["metadata"]["uid"] != between.uid:
+        owed, remembered.unannounced = remembered.unannounced, None
+        if live is None or live["metadata"]["uid"] != remembered.uid:
             return ""
         self._store.confirm(MARAUDERSMAP, live)
         stored = live.get("status") or {}
         if all(stored.get(part) == owed.sent.get(part) for part in ("rejected", "history", "stable")):
-            between.to_announce += [(owed.resource, note) for note in owed.notes]
+            remembered.to_announce += [(owed.resource, note) for note in owed.notes]
             self._metrics.observe(key, owed.before, read_status(stored)[0], owed.resource.most_pods)
         return ""
 
@@ -207,10 +207,10 @@ class Reconciler:
             logger().warning("invalid resource", error=str(error))
         self._metrics.observe(key, before, status)
 
-    def _of(self, key: Key, uid: str) -> Between:
-        known = self._between.get(key)
+    def _of(self, key: Key, uid: str) -> Remembered:
+        known = self._remembered.get(key)
         if known is None or known.uid != uid:
-            known = self._between[key] = Between(uid)
+            known = self._remembered[key] = Remembered(uid)
             self._to_converge.pop(key, None)
         return known
 
@@ -227,78 +227,81 @@ class Reconciler:
 
         Raises NotLeading when this process may not act.
         """
-        between = self._between.get(key)
-        if between is None:
+        remembered = self._remembered.get(key)
+        if remembered is None:
             return None
-        await self._announce(between)
+        await self._announce(remembered)
         one_pass = self._to_converge.get(key)
-        if one_pass is None and between.quiet is not None:
-            return await self._look(key, between)
+        if one_pass is None and remembered.quiet is not None:
+            return await self._look(key, remembered)
         if one_pass is None or one_pass.decision is None or not one_pass.is_newest:
             return None
-        if await self._read_again(one_pass, between):
+        if await self._read_again(one_pass, remembered):
             return AT_ONCE
         try:
             await one_pass.converge()
         except Superseded:
             return None
-        return self._next_pass(one_pass, one_pass.decision, between)
+        return self._next_pass(one_pass, one_pass.decision, remembered)
 
-    async def _look(self, key: Key, between: Between) -> timedelta | None:
+    async def _look(self, key: Key, remembered: Remembered) -> timedelta | None:
         """At what no watch shows of a quiet resource. When to look again; zero when something has changed."""
         now = self._clock()
-        between.poll = poll_of(len(self._between))
-        known = between.references
-        if known is not None and between.looks_due(now):
+        remembered.poll = poll_of(len(self._remembered))
+        known = remembered.references
+        if known is not None and remembered.looks_due(now):
             unchanged = await self._parts.looks.unchanged(known, key.namespace, now)
-            if between.quiet is None:
+            if remembered.quiet is None:
                 return None  # a pass has come in between
             if not unchanged:
-                between.quiet, between.routine, between.references_at = None, False, None
+                remembered.quiet, remembered.routine, remembered.references_at = None, False, None
                 return AT_ONCE
-            between.references_at = now
-        return between.next_look(now)
+            remembered.references_at = now
+        return remembered.next_look(now)
 
-    async def _read_again(self, one_pass: Pass, between: Between) -> bool:
+    async def _read_again(self, one_pass: Pass, remembered: Remembered) -> bool:
         """What the spec refers to, if that is due; True when it is not what was decided on."""
         resource, now = one_pass.resource, self._clock()
-        if without_references(resource.spec) or not between.references_due(wish_of(resource), now):
+        if without_references(resource.spec) or not remembered.references_due(wish_of(resource), now):
             return False
         read = await read_references(self._cluster, one_pass.owner, resource.spec)
-        between.keep_references(read, wish_of(resource), now)
+        remembered.keep_references(read, wish_of(resource), now)
         if read == one_pass.references:
             return False
-        between.quiet = None
+        remembered.quiet = None
         return True
 
-    def _next_pass(self, one_pass: Pass, decision: Decision, between: Between) -> timedelta:
+    def _next_pass(self, one_pass: Pass, decision: Decision, remembered: Remembered) -> timedelta:
         now = self._clock()
-        self._let_go(one_pass, between)
-        between.converged_at = now
+        self._let_go(one_pass, remembered)
+        remembered.converged_at = now
         if without_references(one_pass.resource.spec):
-            between.references = between.references_at = None
-        between.known.verified_but(one_pass.unverified, self._parts.budget, now)
+            remembered.references = remembered.references_at = None
+        remembered.known.verified_but(one_pass.unverified, self._parts.budget, now)
         busy = self._looks(one_pass, decision)
-        if (retry := between.fates.next_try(now)) is not None:
+        if (retry := remembered.fates.next_try(now)) is not None:
             busy.append(retry)
-        if (between.fates.failed(), between.monitoring) != (one_pass.reported, one_pass.reported_monitoring):
-            busy.append(between.hasten(now))  # to be reported
+        if (remembered.fates.failed(), remembered.monitoring) != (
+            one_pass.reported,
+            one_pass.reported_monitoring,
+        ):
+            busy.append(remembered.hasten(now))  # to be reported
         calm = one_pass.resource.status.candidate is None and decision.status.candidate is None
-        between.routine = calm and not busy
-        between.quiet = self._all_known(one_pass.fingerprint) if between.routine else None
-        return min([*busy, between.next_look(now)])
+        remembered.routine = calm and not busy
+        remembered.quiet = self._all_known(one_pass.fingerprint) if remembered.routine else None
+        return min([*busy, remembered.next_look(now)])
 
-    def _let_go(self, one_pass: Pass, between: Between) -> None:
+    def _let_go(self, one_pass: Pass, remembered: Remembered) -> None:
         """It has converged. A fleet's passes, with all that they have observed, would be most of what this process holds."""
         if self._to_converge.get(one_pass.key) is one_pass:
             del self._to_converge[one_pass.key]
         if one_pass.is_newest:
-            between.newest = None
+            remembered.newest = None
 
-    async def _announce(self, between: Between) -> None:
+    async def _announce(self, remembered: Remembered) -> None:
         """Events of what is stored."""
-        while between.to_announce:
-            resource, note = between.to_announce.pop(0)
+        while remembered.to_announce:
+            resource, note = remembered.to_announce.pop(0)
             try:
                 async with asyncio.timeout(EVENT_SECONDS):
                     await announce(self._cluster, resource, note, self._clock())
@@ -311,10 +314,10 @@ def wish_of(resource: MaraudersMap) -> int:
     return hash((resource.generation, tuple(sorted(resource.annotations.items()))))
 
 
-def _known_references(resource: MaraudersMap, between: Between) -> References:
+def _known_references(resource: MaraudersMap, remembered: Remembered) -> References:
     """As they were read last; what they contain may start something new, and can wait until what runs is safe."""
     if without_references(resource.spec):
         return NOTHING_TO_READ
-    if between.references is None or between.references_of != wish_of(resource):
+    if remembered.references is None or remembered.references_of != wish_of(resource):
         return NOT_READ_YET
-    return between.references
+    return remembered.references

@@ -1,6 +1,6 @@
 """What one pass observed, as plain frozen values.
 
-`reconcile/observe.py` makes these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
+`reconcile/collect/observe.py` makes these from Kubernetes objects; the rest of the package sees nothing else of the cluster.
 Times are aware UTC. A count is of pods unless stated otherwise.
 """
 

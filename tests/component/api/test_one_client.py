@@ -14,7 +14,7 @@ from tests.component.conftest import PATIENCE_SECONDS, environment, program, unt
 
 from maraudersmap_operator.analysis import Failed, Passed, begin, evaluate
 from maraudersmap_operator.cluster.scrape import Target
-from maraudersmap_operator.reconcile.analyst import Analyst, Sides
+from maraudersmap_operator.reconcile.reading.comparison import Analyst, Sides
 from maraudersmap_operator.resource.analysis import Analysis
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison

@@ -8,7 +8,7 @@ from dev import variables as generated
 from maraudersmap_api.settings import load_settings
 from maraudersmap_api.settings.variables import VARIABLES as API
 from maraudersmap_operator.reconcile import help_text, read_settings
-from maraudersmap_operator.reconcile.variables import VARIABLES as OPERATOR
+from maraudersmap_operator.reconcile.context.variables import VARIABLES as OPERATOR
 
 
 class Asked(Mapping[str, str]):

@@ -12,7 +12,7 @@ from tests.unit.operator.analysis.test_scrape import Handler, free_port, serving
 
 from maraudersmap_operator.analysis import Failed, begin, evaluate, recount
 from maraudersmap_operator.cluster.scrape import Target
-from maraudersmap_operator.reconcile.analyst import MAX_PODS, Analyst, Sides
+from maraudersmap_operator.reconcile.reading.comparison import MAX_PODS, Analyst, Sides
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_analysis import Comparison
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maraudersmap_operator.children import Images, Owner
-from maraudersmap_operator.reconcile.desired import foundation
+from maraudersmap_operator.reconcile.apply.desired import foundation
 from maraudersmap_operator.resource import parse
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from maraudersmap_operator.cluster import Key, Kind, Store
 from maraudersmap_operator.cluster.kinds import DEPLOYMENT, MARAUDERSMAP, POD, REPLICA_SET
-from maraudersmap_operator.reconcile.endpoints import pods_of
+from maraudersmap_operator.reconcile.reading.endpoints import pods_of
 
 KEY = Key("demo", "map")
 LABELS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from maraudersmap_operator.reconcile.evidence import with_evidence
+from maraudersmap_operator.reconcile.status.evidence import with_evidence
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.status_outcomes import PodEvidence, RejectedRevision
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from maraudersmap_operator.reconcile.fates import Fates
+from maraudersmap_operator.reconcile.status.fates import Fates
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Conflict, Kind, Manifest
-from maraudersmap_operator.reconcile.generated import ensure_generated_secrets
+from maraudersmap_operator.reconcile.apply.generated import ensure_generated_secrets
 from maraudersmap_operator.resource import parse
 
 

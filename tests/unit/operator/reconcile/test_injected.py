@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maraudersmap_operator.reconcile.pods import pod_facts
+from maraudersmap_operator.reconcile.reading.pods import pod_facts
 
 API = {
     "name": "api",

@@ -9,7 +9,7 @@ import pytest
 
 from maraudersmap_operator.cluster import Key, Store
 from maraudersmap_operator.cluster.kinds import JOB, MARAUDERSMAP, POD
-from maraudersmap_operator.reconcile.jobs import migration_facts
+from maraudersmap_operator.reconcile.reading.jobs import migration_facts
 from maraudersmap_operator.rollout import JobState, MigrationFacts
 
 KEY = Key("demo", "map")

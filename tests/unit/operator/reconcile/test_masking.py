@@ -13,9 +13,9 @@ from maraudersmap_operator.cluster import Cluster, Kind, Listing, Manifest, Unav
 from maraudersmap_operator.cluster.kinds import POD, SECRET
 from maraudersmap_operator.cluster.mask import Mask, forms_of, mask_of
 from maraudersmap_operator.cluster.slim import slim
-from maraudersmap_operator.reconcile import masking
-from maraudersmap_operator.reconcile.masking import Masks, masked
-from maraudersmap_operator.reconcile.pods import pod_facts
+from maraudersmap_operator.reconcile.reading.pods import pod_facts
+from maraudersmap_operator.reconcile.status import masking
+from maraudersmap_operator.reconcile.status.masking import Masks, masked
 
 PASSWORD = "swordfish/99 and more"
 

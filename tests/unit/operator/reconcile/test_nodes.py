@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from maraudersmap_operator.cluster import Cluster, Kind, Manifest, Refused
 from maraudersmap_operator.cluster.kinds import NODE
-from maraudersmap_operator.reconcile.nodes import REFUSED_AGAIN, Nodes
+from maraudersmap_operator.reconcile.reading.nodes import REFUSED_AGAIN, Nodes
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 

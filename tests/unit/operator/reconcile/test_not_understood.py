@@ -24,7 +24,7 @@ from maraudersmap_operator.cluster.kinds import (
     SERVICE,
     STATEFUL_SET,
 )
-from maraudersmap_operator.reconcile.desired import foundation, routing, surroundings
+from maraudersmap_operator.reconcile.apply.desired import foundation, routing, surroundings
 from maraudersmap_operator.resource import MaraudersMapSpec
 from maraudersmap_operator.rollout import Autoscaled
 

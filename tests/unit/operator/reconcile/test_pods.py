@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from maraudersmap_operator.reconcile.pods import pod_facts
+from maraudersmap_operator.reconcile.reading.pods import pod_facts
 
 
 def pod(

@@ -11,8 +11,8 @@ from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, NotFound, Store
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
-from maraudersmap_operator.reconcile.fates import Fates
-from maraudersmap_operator.reconcile.route import NOT_SERVED, read_route, route_facts
+from maraudersmap_operator.reconcile.actions.route import NOT_SERVED, read_route, route_facts
+from maraudersmap_operator.reconcile.status.fates import Fates
 from maraudersmap_operator.resource import MaraudersMapSpec, parse
 
 OWNER = Owner("map", "demo", "uid-1")

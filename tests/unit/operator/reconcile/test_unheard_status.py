@@ -15,7 +15,7 @@ from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import NotLeading
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
-from maraudersmap_operator.reconcile.memory import is_answered
+from maraudersmap_operator.reconcile.status.status_writer import is_answered
 
 Logs = list[Any]
 

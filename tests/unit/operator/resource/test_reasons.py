@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import maraudersmap_operator
-from maraudersmap_operator.reconcile.fates import State
+from maraudersmap_operator.reconcile.status.fates import State
 from maraudersmap_operator.resource import reason_reference
 from maraudersmap_operator.resource.reason_texts import ABOUT, NEEDS_A_PERSON
 from maraudersmap_operator.resource.reasons import Person, Reason

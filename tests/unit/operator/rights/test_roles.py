@@ -55,7 +55,7 @@ def test_nothing_is_granted_that_is_never_used_and_nothing_used_that_is_not_gran
 
 
 def test_the_namespaced_install_has_the_same_rules() -> None:
-    """As a Role, which cannot grant what has no namespace: the rule for nodes is there in vain (reconcile/nodes.py)."""
+    """As a Role, which cannot grant what has no namespace: the rule for nodes is void there (reconcile/reading/nodes.py)."""
     overlay = yaml.safe_load((MANIFESTS / "overlays" / "namespaced" / "kustomization.yaml").read_text())
     changed = [p for patch in overlay["patches"] for p in yaml.safe_load_all(patch["patch"])]
     assert "/rules" not in str(changed)

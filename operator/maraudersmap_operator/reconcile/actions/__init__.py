@@ -1,0 +1,1 @@
+"""Carrying out what the rollout engine has decided."""

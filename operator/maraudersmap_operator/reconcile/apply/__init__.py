@@ -1,0 +1,1 @@
+"""Children: made as wanted, taken over, cleared away."""

@@ -1,0 +1,1 @@
+"""The resource's status, its Events, and what may stand in them."""
