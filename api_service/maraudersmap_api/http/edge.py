@@ -130,8 +130,9 @@ class Edge:
         return answer if self._around is None else self._around(answer)
 
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        """For answers that a handler sends itself (streams): same headers."""
-        self.finish_headers(request, response)
+        """For answers that a handler sends itself (streams): same headers. All others have them by then."""
+        if "X-Request-ID" not in response.headers:
+            self.finish_headers(request, response)
 
     def finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Put on what every answer carries."""
