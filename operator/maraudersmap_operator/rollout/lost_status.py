@@ -24,6 +24,7 @@ def take_up_what_serves(context: Context, target: TargetRevision | None) -> None
     if not context.status_lost:
         _replace_stable(context)
         return
+    _remember_restart(context)
     stable = _only_one(context) if target is None else _stable(context, target)
     if stable is None:
         return
@@ -39,6 +40,13 @@ def take_up_what_serves(context: Context, target: TargetRevision | None) -> None
         f"The status was empty although {context.serving.word or 'no revision'} has traffic: {stable.revision} "
         f"({stable.image}) counts as stable, as it runs; which revisions were rejected before is not known any more",
     )
+
+
+def _remember_restart(context: Context) -> None:
+    """For which change of their Secrets pods were started, they show themselves: no reason to exchange them again."""
+    pods = (p for facts in context.observed.revisions.values() for p in facts.active)
+    if newest := max(pods, key=lambda p: p.created_at, default=None):
+        context.learn(secrets=context.status.secrets.model_copy(update={"restarted_for": newest.secrets}))
 
 
 def _replace_stable(context: Context) -> None:

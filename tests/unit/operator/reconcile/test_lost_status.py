@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.unit.operator.fake.harness import NAMESPACE, Loop, copied
 from tests.unit.operator.fake.invariants import Invariants
+from tests.unit.operator.reconcile.test_cases import user_object
 
-from maraudersmap_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, MARAUDERSMAP
+from maraudersmap_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, MARAUDERSMAP, SECRET
 
 STRATEGIES = ("BlueGreen", "Canary", "Rolling")
 
@@ -118,6 +119,24 @@ async def test_nothing_but_the_status_is_written_where_nothing_was_on() -> None:
         await loop.run(30)
         # then
         assert loop.stable == stable
+        assert {p["metadata"]["uid"] for p in loop.pods()} == pods
+
+
+async def test_pods_that_were_restarted_for_a_secret_are_not_restarted_for_its_being_forgotten() -> None:
+    async with Loop() as loop:
+        # given
+        reads = {"name": "VAULT", "valueFrom": {"secretKeyRef": {"name": "key", "key": "k"}}}
+        user_object(loop, SECRET, "key", stringData={"k": "first"})
+        await loop.create(config={"env": [reads]})
+        loop.server.merge(SECRET, NAMESPACE, "key", {"stringData": {"k": "second"}}, manager="kubectl")
+        await loop.until(lambda: bool(loop.events("SecretsChanged")), 400)
+        await loop.run(120)
+        pods = {p["metadata"]["uid"] for p in loop.pods()}
+        # when
+        lose_status(loop)
+        await loop.until(lambda: loop.phase == "Ready", 60)
+        await loop.run(120)
+        # then
         assert {p["metadata"]["uid"] for p in loop.pods()} == pods
 
 
