@@ -148,9 +148,10 @@ async def _administer(
     try:
         connection = await connect_plainly(settings.url, 10)
         try:
-            user = await repository.administer(
-                connection, email.strip().lower(), _deed(command), role=role, active=active
-            )
+            async with connection.transaction():
+                user = await repository.administer(
+                    connection, email.strip().lower(), _deed(command), role=role, active=active
+                )
         finally:
             await connection.close()
     except UNREACHABLE as error:

@@ -62,20 +62,29 @@ async def find_user(db: Executor, user_id: UUID) -> User | None:
 
 
 async def record_login(
-    db: Executor, user_id: UUID, token_hash: bytes, family: UUID, expires_at: datetime
-) -> User:
-    """Store a new refresh token and the time of the login, in one statement."""
+    db: Executor, user_id: UUID, password_hash: str, token_hash: bytes, family: UUID, expires_at: datetime
+) -> User | None:
+    """Store a new refresh token and the time of the login, in one statement.
+
+    None when the account is not active any more, or `password_hash`, which was verified, is no longer its: that takes
+    time, and who has ended every session meanwhile must not be left with this one.
+    """
     row = await db.fetchrow(
-        f"""WITH token AS (
-                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at) VALUES ($2, $1, $3, $4)),
+        f"""WITH known AS (
+                UPDATE users SET last_login_at = now()
+                WHERE id = $1 AND password_hash = $2 AND is_active RETURNING {_COLUMNS}),
+            token AS (
+                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at)
+                SELECT $3, id, $4, $5 FROM known),
             outdated AS (DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at < now())
-            UPDATE users SET last_login_at = now() WHERE id = $1 RETURNING {_COLUMNS}""",  # noqa: S608 - constant
+            SELECT {_COLUMNS} FROM known""",  # noqa: S608 - constant column list
         user_id,
+        password_hash,
         token_hash,
         family,
         expires_at,
     )
-    return _user(_present(row))
+    return None if row is None else _user(row)
 
 
 async def owner_of(db: Executor, token_hash: bytes) -> UUID | None:
@@ -88,10 +97,23 @@ async def owner_of(db: Executor, token_hash: bytes) -> UUID | None:
     return owner
 
 
+async def lock_owner(db: Executor, token_hash: bytes) -> None:
+    """The first statement of a transaction that continues a session or ends one: they take turns for each user.
+
+    An end cannot see a successor that is being stored beside it, so it must not begin before that is committed. What
+    refers to users (any INSERT) is not kept waiting by this lock.
+    """
+    await db.execute(
+        """SELECT 1 FROM users WHERE id = (SELECT user_id FROM refresh_tokens WHERE token_hash = $1)
+           FOR NO KEY UPDATE""",
+        token_hash,
+    )
+
+
 async def spend(db: Executor, token_hash: bytes) -> tuple[User, UUID] | None:
     """Use a refresh token up: its user and family, or None when it is unknown, expired, revoked or used already.
 
-    One conditional UPDATE: of two requests with the same token, the second waits for the first and finds it used.
+    One conditional UPDATE: of two requests with the same token, the second finds it used. After `lock_owner`.
     """
     row = await db.fetchrow(
         f"""UPDATE refresh_tokens t SET revoked_at = now() FROM users u
@@ -120,7 +142,7 @@ async def replace_token(
 
 
 async def revoke_reused(db: Executor, token_hash: bytes) -> UUID | None:
-    """If this token was used before: end its family and its user's access tokens, and return the user.
+    """If this token was used before: end its family and its user's access tokens, and return the user. After `lock_owner`.
 
     Once the family has ended nothing happens any more, or someone who keeps an old token could lock its user out for ever.
     """
@@ -138,7 +160,7 @@ async def revoke_reused(db: Executor, token_hash: bytes) -> UUID | None:
 
 
 async def revoke_family(db: Executor, token_hash: bytes) -> None:
-    """End the session that a refresh token belongs to; nothing happens for one that is unknown."""
+    """End the session that a refresh token belongs to; nothing happens for one that is unknown. After `lock_owner`."""
     await db.execute(
         """UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL
            AND family = (SELECT family FROM refresh_tokens WHERE token_hash = $1)""",
@@ -155,26 +177,29 @@ async def change_password(
     family: UUID,
     expires_at: datetime,
 ) -> User | None:
-    """Set another password, end every session and open a new one; None when the old password is no longer that."""
+    """Set another password, end every session and open a new one; None when the old password is no longer that.
+
+    In a transaction: the first statement waits for refreshes of the same user (see `lock_owner`), the second sees what
+    they have stored.
+    """
     row = await db.fetchrow(
-        f"""WITH changed AS (
-                UPDATE users SET password_hash = $3, token_version = token_version + 1, updated_at = now()
-                WHERE id = $1 AND password_hash = $2 AND is_active RETURNING {_COLUMNS}),
-            ended AS (
-                UPDATE refresh_tokens SET revoked_at = now() FROM changed
-                WHERE user_id = changed.id AND revoked_at IS NULL),
-            token AS (
-                INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at)
-                SELECT $4, id, $5, $6 FROM changed)
-            SELECT {_COLUMNS} FROM changed""",  # noqa: S608 - constant column list
+        f"""UPDATE users SET password_hash = $3, token_version = token_version + 1, updated_at = now()
+            WHERE id = $1 AND password_hash = $2 AND is_active RETURNING {_COLUMNS}""",  # noqa: S608 - constant
         user_id,
         old_hash,
         new_hash,
+    )
+    if row is None:
+        return None
+    await db.execute(
+        """WITH ended AS (UPDATE refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL)
+           INSERT INTO refresh_tokens (token_hash, user_id, family, expires_at) VALUES ($2, $1, $3, $4)""",
+        user_id,
         token_hash,
         family,
         expires_at,
     )
-    return None if row is None else _user(row)
+    return _user(row)
 
 
 async def administer(
@@ -185,9 +210,12 @@ async def administer(
     role: Role | None = None,
     active: bool | None = None,
 ) -> User | None:
-    """Change an account's role or whether it is active, end its sessions and record it; None when there is none."""
+    """Change an account's role or whether it is active, end its sessions and record it; None when there is none.
+
+    In a transaction of two statements, as `change_password`.
+    """
     row = await db.fetchrow(
-        f"""WITH before AS (SELECT role, is_active FROM users WHERE email = $1 FOR UPDATE),
+        f"""WITH before AS (SELECT role, is_active FROM users WHERE email = $1 FOR NO KEY UPDATE),
             changed AS (
                 UPDATE users SET role = coalesce($2, users.role), is_active = coalesce($3, users.is_active),
                                  token_version = token_version + 1, updated_at = now()
@@ -197,10 +225,7 @@ async def administer(
                 SELECT $4, $5, $1, jsonb_build_object(
                            'before', jsonb_build_object('role', before.role, 'isActive', before.is_active),
                            'after', jsonb_build_object('role', changed.role, 'isActive', changed.is_active))
-                  FROM before, changed),
-            ended AS (
-                UPDATE refresh_tokens SET revoked_at = now() FROM changed
-                WHERE user_id = changed.id AND revoked_at IS NULL AND NOT changed.is_active)
+                  FROM before, changed)
             SELECT {_COLUMNS} FROM changed""",  # noqa: S608 - constant column list
         email,
         None if role is None else role.value,
@@ -208,7 +233,14 @@ async def administer(
         deed.operator,
         deed.command,
     )
-    return None if row is None else _user(row)
+    if row is None:
+        return None
+    user = _user(row)
+    if not user.is_active:
+        await db.execute(
+            "UPDATE refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL", user.id
+        )
+    return user
 
 
 async def forget_tokens(db: Executor, *, before: datetime) -> int:

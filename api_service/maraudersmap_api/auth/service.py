@@ -26,6 +26,7 @@ USER_CACHE_SECONDS = 5.0
 USER_STALE_SECONDS = 60.0
 USER_CACHE_SIZE = 10_000
 ENDED_REMEMBERED = 10_000  # refresh tokens; some 1 MB
+_WRONG = "E-mail address or password is wrong"
 
 
 def utc_now() -> datetime:
@@ -68,12 +69,14 @@ class AuthService:
             # No connection is held while hashing, and an unknown address costs the same time.
             fits = await self._passwords.verify(found[1] if found else None, password)
             if found is None or not fits or not found[0].is_active:
-                raise Unauthorized("E-mail address or password is wrong")
+                raise Unauthorized(_WRONG)
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(found[0].id)
         user = await repository.record_login(
-            self._db.writer, found[0].id, token_hash, uuid4(), now + REFRESH_LIFETIME
+            self._db.writer, found[0].id, found[1], token_hash, uuid4(), now + REFRESH_LIFETIME
         )
+        if user is None:  # deactivated, or given another password, while we were hashing
+            raise Unauthorized(_WRONG)
         return Session(user, self._tokens.issue(user, now), token)
 
     async def refresh(self, token: str) -> Session:
@@ -85,13 +88,14 @@ class AuthService:
         now = self._clock()
         used = refresh_hash(token)
         async with self._db.transaction() as tx:
+            await repository.lock_owner(tx, used)
             spent = await repository.spend(tx, used)
             if spent is not None:
                 user, family = spent
                 fresh, fresh_hash = self._refresh_tokens.issue(user.id)
                 await repository.replace_token(tx, used, user.id, fresh_hash, family, now + REFRESH_LIFETIME)
                 return Session(user, self._tokens.issue(user, now), fresh)
-        victim = await repository.revoke_reused(self._db.writer, used)
+            victim = await repository.revoke_reused(tx, used)
         if victim is not None:
             self.forget(victim)
             log.warning("A refresh token was used twice", extra={"context": {"userId": str(victim)}})
@@ -114,7 +118,10 @@ class AuthService:
 
     async def logout(self, token: str) -> None:
         """End the session that this refresh token belongs to. Fine for any token, any number of times."""
-        await repository.revoke_family(self._db.writer, refresh_hash(token))
+        used = refresh_hash(token)
+        async with self._db.transaction() as tx:
+            await repository.lock_owner(tx, used)
+            await repository.revoke_family(tx, used)
 
     async def change_password(self, user: User, change: ChangePassword, address: ClientAddress) -> Session:
         """Set another password; every other session ends. Raises ValidationError, RateLimited, Unauthorized."""
@@ -125,9 +132,10 @@ class AuthService:
         new_hash = await self._passwords.hash(change.new_password)
         now = self._clock()
         token, token_hash = self._refresh_tokens.issue(user.id)
-        changed = await repository.change_password(
-            self._db.writer, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
-        )
+        async with self._db.transaction() as tx:
+            changed = await repository.change_password(
+                tx, user.id, found[1], new_hash, token_hash, uuid4(), now + REFRESH_LIFETIME
+            )
         if changed is None:  # somebody else changed it while we were hashing
             raise Unauthorized("This session has ended: sign in again")
         self.forget(user.id)
