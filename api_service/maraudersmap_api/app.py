@@ -14,14 +14,14 @@ from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
 from maraudersmap_api.auth.tokens import AccessTokens, RefreshTokens
 from maraudersmap_api.domain import Domain
 from maraudersmap_api.http.api import Api
-from maraudersmap_api.http.callers import address_of, rate_limit, written_address
+from maraudersmap_api.http.callers import address_of, caller_of, rate_limit, written_address
 from maraudersmap_api.http.cors import cors
 from maraudersmap_api.http.docs_page import add_docs_page
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.operators import OperatorsServer
-from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODY_BYTES
+from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODIES_BYTES_OF_ONE, BODY_BYTES, Bodies
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.http.traced import RequestSpans, given_trace
@@ -122,7 +122,10 @@ def build(
         rate_limit(requests, settings.rate_limits, settings.trusted_proxies),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
-    app[BODIES] = ByteBudget(BODIES_BYTES)
+    app[BODIES] = Bodies(
+        ByteBudget(BODIES_BYTES, BODIES_BYTES_OF_ONE),
+        caller=partial(caller_of, trusted_proxies=settings.trusted_proxies),
+    )
     api = Api(
         app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
     )

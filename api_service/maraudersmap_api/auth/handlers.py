@@ -32,6 +32,8 @@ CALLER = web.RequestKey("CALLER", User)
 REFUSAL = web.RequestKey("REFUSAL", DomainError)
 """Why there is no caller although there is a credential."""
 REFRESH = "/api/auth/refresh"
+LOOKED_INTO = 4096
+"""Bytes of a body that is read before the limits are applied: more than a refresh token takes, however it is written."""
 
 
 def identify(tokens: AccessTokens, auth: AuthService) -> Any:
@@ -69,6 +71,9 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
 
 
 async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:
+    """Who refreshes. A body that is long, or may be, is not waited for before the limits: it counts to its address."""
+    if request.content_length is None or request.content_length > LOOKED_INTO:
+        return None
     try:
         token = (await read_object(request)).get("refreshToken")
     except DomainError:

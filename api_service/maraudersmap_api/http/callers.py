@@ -83,6 +83,15 @@ def address_of(trusted_proxies: int) -> Provider[ClientAddress]:
     return Provider(ClientAddress, get)
 
 
+def caller_of(request: web.Request, trusted_proxies: int) -> str:
+    """Whose a request is, where all share something: its user's, else its address's, of IPv6 the whole site's."""
+    owner = request.get(USER_ID)
+    if owner is not None:
+        return f"user:{owner}"
+    address = _address(request, trusted_proxies)
+    return site_of(address) or address
+
+
 def written_address(request: web.Request, trusted_proxies: int) -> str | None:
     """The same place as it was written, for logs."""
     forwarded = header_lines(request, hdrs.X_FORWARDED_FOR)

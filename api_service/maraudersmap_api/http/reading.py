@@ -4,10 +4,13 @@ Headers, path, query and body are taken through here and nowhere else (a unit te
 they refuse; `understand` (infra/parsing.py) is for what was not foreseen.
 
 A body is bounded in size and time, JSON and nothing else. What has arrived of all bodies together is bounded too: each
-counts with what it has sent, until its request is over, so many who send slowly are no way to keep others out.
+counts with what it has sent, until its request is over, so many who send slowly are no way to keep others out; nor is
+one who sends a lot, who may have a part of it only.
 """
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -17,7 +20,6 @@ from maraudersmap_api.errors import (
     DomainError,
     PayloadTooLarge,
     RequestTimeout,
-    Unavailable,
     UnsupportedMediaType,
     ValidationError,
 )
@@ -28,12 +30,23 @@ BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
 BODIES_BYTES = 16 * 1024 * 1024
 """Of all requests at once: 64 bodies of the greatest size."""
+BODIES_BYTES_OF_ONE = BODIES_BYTES // 4
+"""Of those of one caller."""
 
 _SAME_BYTES = frozenset({"utf-8", "utf8", "us-ascii"})
 """Charsets in which ASCII and UTF-8 bytes mean what they do to us."""
 
-BODIES = web.AppKey("BODIES", ByteBudget)
-"""Where an application keeps the purse that bodies are paid from."""
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The purse that bodies are paid from, and by whom."""
+
+    purse: ByteBudget
+    caller: Callable[[web.Request], str]
+
+
+BODIES = web.AppKey("BODIES", Bodies)
+"""Where an application keeps it."""
 SHARE = web.RequestKey("SHARE", Share)
 """What a request's body holds of it; the edge gives it back."""
 _BODY = web.RequestKey("_BODY", object)
@@ -86,7 +99,7 @@ def host(request: web.Request) -> str:
 async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
     """The body as a JSON object; `optional` takes an empty one for {}.
 
-    Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout, Unavailable and ValidationError.
+    Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout, RateLimited, Unavailable and ValidationError.
     """
     if optional and not request.can_read_body:
         return {}
@@ -101,7 +114,7 @@ async def read_body(request: web.Request) -> bytes:
     """All of it, as it was sent; a second call costs nothing.
 
     Raises UnsupportedMediaType for a compressed one, whose size is not known before it is unpacked; PayloadTooLarge,
-    RequestTimeout, and Unavailable when all bodies together are too much just now.
+    RequestTimeout, RateLimited when those of its caller are too much at once, Unavailable when all together are.
     """
     read = request.get(_BODY)
     if read is None:
@@ -109,7 +122,8 @@ async def read_body(request: web.Request) -> bytes:
             raise UnsupportedMediaType("Send the body as it is: a compressed one is not taken")
         if (request.content_length or 0) > request.client_max_size:
             raise _too_large()  # it says so itself: nothing of it has to be waited for, or held
-        share = request[SHARE] = request.app[BODIES].share()
+        bodies = request.app[BODIES]
+        share = request[SHARE] = bodies.purse.share(bodies.caller(request))
         try:
             read = await _arrived(request, share)
         except DomainError as refusal:
@@ -137,8 +151,7 @@ async def _collected(request: web.Request, share: Share) -> bytes:
     while piece := await request.content.readany():
         if len(body) + len(piece) > request.client_max_size:
             raise _too_large()
-        if not share.grow(len(piece)):
-            raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
+        share.grow(len(piece))
         body += piece
     return bytes(body)
 

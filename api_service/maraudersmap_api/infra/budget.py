@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.errors import RateLimited, Unavailable
 
 WAIT_SECONDS = 10.0
 """Longer than those ahead can take: each of them is bounded by the database's time-outs."""
@@ -19,9 +19,12 @@ WAIT_SECONDS = 10.0
 class ByteBudget:
     """So many bytes at once, first come, first served. One event loop only."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_of_one: int | None = None) -> None:
+        """`most_of_one`: what all shares of one holder may have together; None: all there is."""
         self._most = most
+        self._most_of_one = most_of_one
         self._free = most
+        self._held: dict[str, int] = {}  # in shares, by holder
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
@@ -42,9 +45,9 @@ class ByteBudget:
         finally:
             self._give(size)
 
-    def share(self) -> "Share":
+    def share(self, holder: str) -> "Share":
         """A share that begins empty and grows with what arrives; for what is not worth a queue."""
-        return Share(self)
+        return Share(self, holder)
 
     async def _take(self, size: int) -> None:
         if not self._line and size <= self._free:
@@ -64,15 +67,24 @@ class ByteBudget:
                 raise Unavailable("The map is very busy, please try again", retry_after=1) from error
             raise
 
-    def take_now(self, size: int) -> bool:
-        """`size` bytes if there are so many and none waits; give them back with `give_back`."""
-        if self._line or size > self._free:
-            return False
-        self._free -= size
-        return True
+    def take_now(self, holder: str, size: int) -> None:
+        """`size` bytes at once; give them back with `give_back`.
 
-    def give_back(self, size: int) -> None:
+        Raises RateLimited when it would be too much for one, Unavailable when there are not so many or others wait.
+        """
+        held = self._held.get(holder, 0) + size
+        if self._most_of_one is not None and held > self._most_of_one:
+            raise RateLimited("Too much of yours is being sent at once, please try again", retry_after=1)
+        if self._line or size > self._free:
+            raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
+        self._free -= size
+        self._held[holder] = held
+
+    def give_back(self, holder: str, size: int) -> None:
         """What `take_now` gave."""
+        held = self._held.pop(holder, 0) - size
+        if held > 0:
+            self._held[holder] = held
         self._give(size)
 
     def _give(self, size: int) -> None:
@@ -96,20 +108,19 @@ class ByteBudget:
 class Share:
     """What one holds of a budget, byte by byte: who sends slowly holds no more than has arrived."""
 
-    __slots__ = ("_budget", "_size")
+    __slots__ = ("_budget", "_holder", "_size")
 
-    def __init__(self, budget: ByteBudget) -> None:
+    def __init__(self, budget: ByteBudget, holder: str) -> None:
         self._budget = budget
+        self._holder = holder
         self._size = 0
 
-    def grow(self, size: int) -> bool:
-        """`size` bytes more, at once or not at all."""
-        if not self._budget.take_now(size):
-            return False
+    def grow(self, size: int) -> None:
+        """`size` bytes more, at once or not at all. Raises RateLimited and Unavailable as `take_now`."""
+        self._budget.take_now(self._holder, size)
         self._size += size
-        return True
 
     def release(self) -> None:
         """Give everything back; a second time nothing."""
-        self._budget.give_back(self._size)
+        self._budget.give_back(self._holder, self._size)
         self._size = 0

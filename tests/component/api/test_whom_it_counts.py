@@ -2,15 +2,17 @@
 others do with what was theirs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from dev.local_services import LocalPostgres, local_redis
-from tests.component.conftest import PASSWORD, Api, Reply, readiness, running_api
+from tests.component.conftest import PASSWORD, PATIENCE_SECONDS, Api, Reply, readiness, running_api, until
 
 from maraudersmap_api.auth import repository
+from maraudersmap_api.http import reading
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 
@@ -179,3 +181,65 @@ async def test_clients_behind_nat64_are_counted_one_by_one(database: str) -> Non
             headers = {"X-Forwarded-For": f"64:ff9b::192.0.2.{last}"}
             statuses = [(await api.call("GET", "/api/nothing", headers=headers)).status for _ in range(3)]
             assert statuses == [404, 404, 429]
+
+
+REPORT = {"title": "A prank", "location": "HOGWARTS"}
+
+
+@asynccontextmanager
+async def sending(
+    api: Api, path: str, times: int, *headers: str
+) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """So many bodies of the greatest size, each but for its last byte; gives where the answers come."""
+    base = api.http._base_url
+    assert base is not None
+    lines = (f"POST {path} HTTP/1.1", "Host: map", "Content-Type: application/json", *headers)
+    raw = "\r\n".join((*lines, f"Content-Length: {reading.BODY_BYTES}", "", "")).encode()
+    wires = [await asyncio.open_connection("127.0.0.1", base.port) for _ in range(times)]
+    try:
+        for _, writer in wires:
+            writer.write(raw + b" " * (reading.BODY_BYTES - 1))
+        yield [reader for reader, _ in wires]
+    finally:
+        for _, writer in wires:
+            writer.close()
+
+
+async def test_who_has_used_up_their_allowance_is_refused_before_a_long_body_is_read(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read to find out who refreshes would fill what all have for their bodies."""
+    monkeypatch.setattr(reading, "BODY_SECONDS", 2 * PATIENCE_SECONDS)
+    async with running_api(database, RATE_LIMIT_ANONYMOUS="5") as api:
+        await readiness(api, 200)
+        await api.person("harry")
+        while (await api.call("GET", "/api/nothing")).status != 429:
+            pass
+        most = reading.BODIES_BYTES // reading.BODY_BYTES
+        async with sending(api, "/api/auth/refresh", most) as readers, asyncio.timeout(PATIENCE_SECONDS):
+            lines = [await reader.readline() for reader in readers]
+            assert {line.split()[1] for line in lines} == {b"429"}
+            assert (await api.call("POST", "/api/incidents", user="harry", json=REPORT)).status == 201
+
+
+async def test_bodies_that_one_user_holds_back_are_in_nobody_elses_way(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BODY_SECONDS", 2 * PATIENCE_SECONDS)
+    async with running_api(database) as api:
+        await readiness(api, 200)
+        await api.person("harry")
+        await api.person("luna")
+        purse = api.service.app[reading.BODIES].purse
+        most = reading.BODIES_BYTES_OF_ONE // reading.BODY_BYTES
+        bearer = f"Authorization: Bearer {api.tokens['harry']}"
+
+        async def arrived() -> bool:
+            return purse.free == reading.BODIES_BYTES - most * (reading.BODY_BYTES - 1)
+
+        async with sending(api, "/api/incidents", most, bearer):
+            await until(arrived)
+            mine = await api.call("POST", "/api/incidents", user="harry", json=REPORT)
+            assert (mine.status, mine.headers["Retry-After"]) == (429, "1")
+            assert (await api.call("POST", "/api/incidents", user="luna", json=REPORT)).status == 201
+            assert (await sign_in(api)).status == 200

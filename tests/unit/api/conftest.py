@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from maraudersmap_api.errors import DomainError, Unavailable, ValidationError
 from maraudersmap_api.http.edge import Edge
-from maraudersmap_api.http.reading import BODIES, read_object
+from maraudersmap_api.http.reading import BODIES, Bodies, header, read_object
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.logs import log
@@ -95,10 +95,13 @@ class TinyServer:
         await self.server.stop()
 
 
-async def make_tiny(max_age: float = 60.0, bodies: int = 10_000) -> TinyServer:
+async def make_tiny(
+    max_age: float = 60.0, bodies: int = 10_000, bodies_of_one: int | None = None
+) -> TinyServer:
     metrics = Metrics()
     app = web.Application(client_max_size=1024)
-    app[BODIES] = purse = ByteBudget(bodies)
+    purse = ByteBudget(bodies, bodies_of_one)
+    app[BODIES] = Bodies(purse, caller=lambda request: header(request, "X-Caller") or "")
     edge = Edge(metrics, closing=lambda request: made.draining or connection_expired(request))
     made = TinyServer(HttpServer(app, edge, max_age=max_age), metrics, purse)
 

@@ -77,6 +77,31 @@ async def test_what_is_too_much_together_is_refused_and_nothing_stays_behind() -
         await server.close()
 
 
+async def test_one_caller_cannot_have_all_there_is() -> None:
+    """Who has too much in the air is refused, which is no failure of ours, and the others are served."""
+    server = await make_tiny(bodies=10_000, bodies_of_one=len(BODY) + 100)
+    try:
+        first, second, other = [await server.connect() for _ in range(3)]
+        await first.send(head("/slow-echo", len(BODY), "X-Caller: harry") + BODY)
+        await server.entered.wait()
+
+        await second.send(head("/echo", len(BODY), "X-Caller: harry") + BODY)
+        refused = await second.answer()
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        assert json.loads(refused.body)["error"]["code"] == "RATE_LIMITED"
+        await other.send(head("/echo", len(BODY), "X-Caller: luna") + BODY)
+        assert (await other.answer()).status == 200
+
+        server.release.set()
+        assert (await first.answer()).status == 200
+        again = await server.connect()
+        await again.send(head("/echo", len(BODY), "X-Caller: harry") + BODY)
+        assert (await again.answer()).status == 200
+        assert server.bodies.free == 10_000
+    finally:
+        await server.close()
+
+
 async def test_a_refusal_is_given_again_and_not_what_is_left_of_the_body() -> None:
     """Rate limits may look at a body before its handler does."""
     server = await make_tiny(bodies=100)

@@ -17,7 +17,7 @@ from maraudersmap_api.fields import Text, Whole
 from maraudersmap_api.http.api import Answer, Api, Encoded, Idempotency, IfMatch, Provider, RequestId
 from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.openapi import add_document_route, declared_statuses, document
-from maraudersmap_api.http.reading import BODIES
+from maraudersmap_api.http.reading import BODIES, Bodies
 from maraudersmap_api.http.server import HttpServer
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.metrics import Metrics
@@ -111,7 +111,7 @@ class Caller:
 @pytest.fixture
 async def call() -> AsyncIterator[Caller]:
     app = web.Application()
-    app[BODIES] = ByteBudget(1024 * 1024)
+    app[BODIES] = Bodies(ByteBudget(1024 * 1024), caller=lambda _: "")
     edge = Edge(Metrics(), closing=lambda request: False)
     make_api(app.router)
     server = HttpServer(app, edge, max_age=60)
