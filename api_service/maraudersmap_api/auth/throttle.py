@@ -55,19 +55,23 @@ class LoginThrottle:
 
         The block ends normally when the password fitted.
         """
-        account, places = _account_key(email, address), _places(address)
-        # The narrowest first: what it refuses does not count for its neighbours.
-        for key, most in (places[0], (account, FAILURES_PER_ACCOUNT), *places[1:]):
+        account = _account_key(email, address)
+        # The narrowest first, and what one of them refuses is no failure: it counts neither for the others of a place
+        # nor for whom it was meant.
+        counted: list[str] = []
+        for key, most in ((account, FAILURES_PER_ACCOUNT), *_places(address)):
             allowance = await self._limiter.hit(key, most)
             if allowance.exceeded:
+                await self._take_back(*counted)
                 wait = max(1, math.ceil(allowance.reset - self._clock()))
                 raise RateLimited("Too many failed attempts to sign in: try again later", retry_after=wait)
+            counted.append(key)
         try:
             yield
         except Unavailable:
-            await self._take_back(account, *(key for key, _ in places))
+            await self._take_back(*counted)
             raise
-        await self._take_back(*(key for key, _ in places))
+        await self._take_back(*counted[1:])
         await self._limiter.forget(account)
 
     async def _take_back(self, *keys: str) -> None:

@@ -154,12 +154,43 @@ async def test_a_guess_counts_until_it_has_succeeded() -> None:
     # success wipes the account's count, and takes back one of the address's
     for _ in range(60):
         await right(throttle, "hermione@hogwarts.edu", there)
-    # fifty for an address, whatever the names
-    for number in range(50 - 7):
+    # fifty for an address, whatever the names; what was refused is no failure
+    for number in range(50 - 6):
         await wrong(throttle, f"user{number}@hogwarts.edu", here)
     with pytest.raises(RateLimited):
         await right(throttle, "last@hogwarts.edu", here)
     clock.now += 900
+    await right(throttle, "harry@hogwarts.edu", here)
+
+
+async def test_what_is_refused_to_one_account_is_no_failure_of_its_neighbours() -> None:
+    """Someone who goes on trying, or a script of theirs, must not lock out all who share the address."""
+    clock = Clock()
+    throttle = LoginThrottle(RateLimiter(LocalCounter(900, clock), None, Metrics(), clock), clock)
+    here = ClientAddress("2001:db8:1:2::/64")
+
+    for _ in range(5):
+        await wrong(throttle, "luna@hogwarts.edu", here)
+    for _ in range(600):
+        with pytest.raises(RateLimited):
+            await right(throttle, "luna@hogwarts.edu", here)
+
+    await right(throttle, "harry@hogwarts.edu", here)
+
+
+async def test_what_is_refused_to_an_address_is_no_failure_of_an_account() -> None:
+    clock = Clock()
+    throttle = LoginThrottle(RateLimiter(LocalCounter(900, clock), None, Metrics(), clock), clock)
+    here = ClientAddress("1.2.3.4")
+
+    for number in range(50):
+        await wrong(throttle, f"user{number}@hogwarts.edu", here)
+    clock.now += 890
+    for _ in range(20):
+        with pytest.raises(RateLimited):
+            await right(throttle, "harry@hogwarts.edu", here)
+
+    clock.now += 10  # the address's window is over; one of the account would last for most of another
     await right(throttle, "harry@hogwarts.edu", here)
 
 
