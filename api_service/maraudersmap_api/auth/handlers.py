@@ -40,34 +40,42 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
     """Middleware: find out whose credential the request brings, if it is valid now, before anything else is done.
 
     A bad token is not refused here but where somebody has to be signed in: login does not care. A request to refresh has
-    no access token any more; it is its refresh token's owner who calls. A caller whose credential has ended, or was
-    taken from its owner and ended for that, is anonymous.
+    no access token any more, or one that has expired; it is its refresh token's owner who calls. A caller whose
+    credential has ended, or was taken from its owner and ended for that, is anonymous.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in FOR_MACHINES:
             return await handler(request)
-        scheme, _, token = (header(request, "Authorization") or "").partition(" ")
         try:
-            if scheme.lower() == "bearer" and token:
-                reading = request.method in ("GET", "HEAD")
-                claims = understand("Authorization", tokens.verify, token.strip())
-                user = await auth.user_of(claims, reading=reading)
+            try:
+                user = await _signed_in(request, tokens, auth)
+            except Unauthorized as refusal:
+                request[REFUSAL] = refusal
+                user = None
+            if user is not None:
                 request[CALLER] = user
                 request[USER_ID] = str(user.id)
             elif request.path == REFRESH and request.method == "POST":
                 owner = await _refreshing(request, auth)
                 if owner is not None:
                     request[USER_ID] = str(owner)
-        except Unauthorized as refusal:
-            request[REFUSAL] = refusal
         except Unavailable as refusal:
             request[REFUSAL] = refusal
             request[UNJUDGED] = True
         return await handler(request)
 
     return middleware
+
+
+async def _signed_in(request: web.Request, tokens: AccessTokens, auth: AuthService) -> User | None:
+    """Whose access token the request brings, None without one. Raises Unauthorized when it has ended, Unavailable."""
+    scheme, _, token = (header(request, "Authorization") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    claims = understand("Authorization", tokens.verify, token.strip())
+    return await auth.user_of(claims, reading=request.method in ("GET", "HEAD"))
 
 
 async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:

@@ -4,14 +4,26 @@ others do with what was theirs."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from dev.local_services import LocalPostgres, local_redis
-from tests.component.conftest import PASSWORD, PATIENCE_SECONDS, Api, Reply, readiness, running_api, until
+from tests.component.conftest import (
+    JWT_SECRET,
+    PASSWORD,
+    PATIENCE_SECONDS,
+    Api,
+    Reply,
+    readiness,
+    running_api,
+    until,
+)
 
 from maraudersmap_api.auth import repository
+from maraudersmap_api.auth.repository import find_user
+from maraudersmap_api.auth.tokens import ACCESS_LIFETIME, AccessTokens
 from maraudersmap_api.http import reading
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
@@ -156,6 +168,30 @@ async def test_a_refresh_that_is_valid_counts_to_its_owner_wherever_it_comes_fro
         renewed = await refresh(api, session["refreshToken"], ELSEWHERE)
 
         assert (renewed.status, renewed.headers["X-RateLimit-Remaining"]) == (200, "29")
+
+
+@pytest.mark.parametrize("token", ["expired", "undefined", "a.b.c"])
+async def test_an_access_token_that_has_ended_does_not_hide_a_refresh_that_is_valid(
+    database: str, token: str
+) -> None:
+    """Clients send what they have with every request; that it has expired is why they refresh."""
+    async with running_api(
+        database, RATE_LIMIT_ANONYMOUS="20", RATE_LIMIT_AUTHENTICATED="30", TRUSTED_PROXIES="1"
+    ) as api:
+        await readiness(api, 200)
+        await api.person("harry")
+        session = (await sign_in(api)).body
+        if token == "expired":
+            user = await find_user(api.service.auth._db, UUID(session["user"]["id"]))
+            assert user is not None
+            token = AccessTokens(JWT_SECRET).issue(user, datetime.now(UTC) - 2 * ACCESS_LIFETIME)
+
+        bearer = {"Authorization": f"Bearer {token}", **ELSEWHERE}
+        renewed = await refresh(api, session["refreshToken"], bearer)
+        ended = await refresh(api, session["refreshToken"], bearer)
+
+        assert (renewed.status, renewed.headers["X-RateLimit-Limit"]) == (200, "30")
+        assert (ended.status, ended.headers["X-RateLimit-Limit"]) == (401, "20")
 
 
 async def test_a_site_of_ipv6_has_a_ceiling_that_one_household_cannot_use_up(database: str) -> None:
