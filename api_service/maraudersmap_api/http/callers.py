@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from maraudersmap_api.addresses import ClientAddress, chosen_address, client_address, site_of
 from maraudersmap_api.errors import Unavailable
-from maraudersmap_api.http.edge import EXTRA_HEADERS, UNJUDGED, USER_ID
+from maraudersmap_api.http.edge import DOUBTFUL, EXTRA_HEADERS, UNJUDGED, USER_ID
 from maraudersmap_api.http.reading import header_lines
 from maraudersmap_api.http.signature import Provider
 from maraudersmap_api.infra.metrics import FOR_MACHINES
@@ -18,7 +18,7 @@ from maraudersmap_api.settings import RateLimits
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SOCKETS = "/ws"
-"""Counted by its handler: whose it is shows in the first frame."""
+"""Counted by its handler, if it gets there: whose it is shows in the first frame."""
 
 SITE_TIMES = 10
 """What an IPv6 /48 may have, in allowances of one /64."""
@@ -47,7 +47,7 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in FOR_MACHINES or request.get(UNJUDGED, False):
             return await handler(request)
-        if request.path == SOCKETS and request.method in ("GET", "HEAD"):
+        if request.path == SOCKETS and request.method in ("GET", "HEAD") and DOUBTFUL not in request:
             return await handler(request)
         allowance, keys = await counted(request)
         note_allowance(request, allowance)

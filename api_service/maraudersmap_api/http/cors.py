@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from maraudersmap_api.http.edge import EXTRA_HEADERS
+from maraudersmap_api.http.edge import DOUBTFUL, EXTRA_HEADERS
 from maraudersmap_api.http.reading import header
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,7 +35,7 @@ def cors(origins: tuple[str, ...]) -> Any:
         preflight = (
             request.method == "OPTIONS" and header(request, hdrs.ACCESS_CONTROL_REQUEST_METHOD) is not None
         )
-        if not (preflight and origin is not None):
+        if not (preflight and origin is not None) or DOUBTFUL in request:
             return await handler(request)
         # Also for origins that are not allowed: without the headers above a browser goes no further.
         answer = web.Response(status=204)

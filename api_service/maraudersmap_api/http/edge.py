@@ -33,8 +33,8 @@ UNJUDGED = web.RequestKey("UNJUDGED", bool)
 """There is a credential, but it cannot be known now whether it is still valid."""
 ROUTED = web.RequestKey("ROUTED", bool)
 """There once aiohttp has found the route and code of ours runs."""
-DOUBTFUL = web.RequestKey("DOUBTFUL", bool)
-"""It can be read in two ways (see heads.py), or its body broke: where the next request begins is not known."""
+DOUBTFUL = web.RequestKey("DOUBTFUL", str)
+"""Why it can be read in two ways (see heads.py), or that its body broke: where the next request begins is not known."""
 EXTRA_HEADERS = web.RequestKey("EXTRA_HEADERS", dict[str, str])
 """Headers for the answer, success or not (rate limits, CORS)."""
 
@@ -55,10 +55,18 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @web.middleware
 async def routed(request: web.Request, handler: Answer) -> web.StreamResponse:
-    """The first of all middlewares: from here on a failure is ours. Raises BadRequest for what can be read in two ways."""
+    """The first of all middlewares: from here on a failure is ours. What can be read in two ways is marked."""
     request[ROUTED] = True
     if doubt := doubtful(request):
-        request[DOUBTFUL] = True
+        request[DOUBTFUL] = doubt
+    return await handler(request)
+
+
+@web.middleware
+async def understood(request: web.Request, handler: Answer) -> web.StreamResponse:
+    """The last of all middlewares, so that what it refuses is counted, and a page may read why. Raises BadRequest for what
+    can be read in two ways."""
+    if doubt := request.get(DOUBTFUL):
         raise BadRequest(doubt)
     return await handler(request)
 
@@ -115,12 +123,12 @@ class Edge:
                 else:
                     response = problem_response(problem, request_id)
                 if isinstance(problem, web.RequestPayloadError):
-                    request[DOUBTFUL] = True
+                    request[DOUBTFUL] = "The body broke off"
             finally:
                 let_go(request)
             if not response.prepared:
                 self.finish_headers(request, response)
-                if request.get(DOUBTFUL, False):
+                if DOUBTFUL in request:
                     response.force_close()
                     response.headers["Connection"] = "close"
             context["userId"] = request.get(USER_ID)

@@ -18,7 +18,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.web_log import AccessLogger
 
 from maraudersmap_api.http.accepting import Acceptor
-from maraudersmap_api.http.edge import Edge, routed
+from maraudersmap_api.http.edge import Edge, routed, understood
 from maraudersmap_api.http.reading import body_stream, break_off
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.listening import listening_socket
@@ -137,6 +137,7 @@ class HttpServer:
         self._readers = readers or SlowReaders()
         self._sweeper: asyncio.Task[None] | None = None
         app.middlewares.insert(0, routed)
+        app.middlewares.append(understood)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_OFF_SECONDS)
         self._edge = edge
         self._max_age = max_age

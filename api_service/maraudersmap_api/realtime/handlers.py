@@ -64,6 +64,7 @@ def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins:
         if realtime.closing:
             raise Unavailable("This server is going away: connect again", retry_after=1)
         if not understand("The handshake", _is_handshake, request):
+            note_allowance(request, await realtime.charges.knock(address))
             raise BadRequest("This address speaks WebSocket only")
         if not await realtime.door.admit(address):
             raise RateLimited("Too many connections of yours wait to be signed in", retry_after=10)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from dev.local_services import local_redis
+from multidict import CIMultiDict
 from tests.component.conftest import PATIENCE_SECONDS, readiness, running_api
 
 from maraudersmap_api.infra import redis as client
@@ -103,6 +104,35 @@ async def test_cors_is_for_configured_origins_only_and_errors_carry_it(database:
             assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
             assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
             assert "Origin" in reply.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "twice"),
+    [
+        ("GET", "/ws", None),  # which speaks WebSocket only
+        ("GET", "/ws", "Authorization"),
+        ("GET", "/api/incidents", "Idempotency-Key"),
+        ("POST", "/api/auth/refresh", "Idempotency-Key"),
+        ("OPTIONS", "/api/incidents", "Authorization"),
+    ],
+)
+async def test_what_cannot_be_understood_counts_too_and_pages_may_read_why(
+    database: str, method: str, path: str, twice: str | None
+) -> None:
+    sent = [("Origin", ORIGIN), *([(twice, "a"), (twice, "b")] if twice else [])]
+    if method == "OPTIONS":
+        sent.append(("Access-Control-Request-Method", "GET"))
+    async with running_api(database, CORS_ORIGINS=ORIGIN, RATE_LIMIT_ANONYMOUS="5") as api:
+        statuses = []
+        for _ in range(10):
+            async with api.http.request(method, path, headers=CIMultiDict(sent)) as answer:
+                statuses.append(answer.status)
+                assert answer.headers["X-RateLimit-Limit"] == "5"
+                assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+                # Where the next request begins is not known of what can be read in two ways.
+                assert (answer.headers.get("Connection") == "close") == (twice is not None)
+
+    assert statuses == [400] * 5 + [429] * 5
 
 
 SAFE = {"cache-control", "content-length", "content-type"}  # browsers show these to every page
