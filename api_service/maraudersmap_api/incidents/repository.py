@@ -137,12 +137,16 @@ async def soft_delete(tx: Executor, incident_id: int) -> None:
 
 
 async def severity_steps(db: Executor, incident_id: int) -> list[Step]:
-    """Each change of its severity, in order, with the ids of all entries that were written by the same change."""
+    """Each change of its severity, in order, with the ids of all entries that were written by the same change.
+
+    That is one transaction. Entries from before it was noted have none, and only their moment, user and request to go by.
+    """
     rows = await db.fetch(
         """SELECT s.old_value #>> '{}' AS before, s.new_value #>> '{}' AS after, min(e.id) AS first, max(e.id) AS last
              FROM incident_history s
              JOIN incident_history e ON e.incident_id = s.incident_id AND e.changed_at = s.changed_at
                                     AND e.request_id = s.request_id AND e.changed_by = s.changed_by
+                                    AND e.xid IS NOT DISTINCT FROM s.xid
             WHERE s.incident_id = $1 AND s.field = 'severity' GROUP BY s.id ORDER BY s.id""",
         incident_id,
     )

@@ -1,0 +1,1 @@
+ALTER TABLE incident_history DROP COLUMN xid;
