@@ -21,7 +21,9 @@ from maraudersmap_api.wire import encode
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_FARTHEST = 253_000_000_000_000  # milliseconds: the year 9987
+# Milliseconds from the epoch to the ends of the calendar that Python's times have: beyond them there is no such moment.
+_EARLIEST = -62_135_596_800_000  # 0001-01-01T00:00:00.000Z
+_LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _LARGEST_RANK = 4
 
 
@@ -45,7 +47,7 @@ def read_cursor(text: str, query: ListQuery) -> Place:
     """The place again. Raises ValidationError when the text is none of ours or belongs to another list."""
     match _values(text):
         case [str() as binding, int() as rank, int() as milliseconds, int() as number] if (
-            0 <= rank <= _LARGEST_RANK and abs(milliseconds) <= _FARTHEST and 0 < number <= INT64_MAX
+            0 <= rank <= _LARGEST_RANK and _EARLIEST <= milliseconds <= _LATEST and 0 < number <= INT64_MAX
         ):
             if binding != _binding(query):
                 raise ValidationError.of("cursor", "cursor belongs to other filters or another order")

@@ -13,7 +13,7 @@ from maraudersmap_api.incidents.cursor import Place, read_cursor, write_cursor
 from maraudersmap_api.incidents.models import ListQuery, Location, Order, Severity, Sort, Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-moments = st.integers(-(10**12), 10**14).map(lambda number: EPOCH + timedelta(milliseconds=number))
+moments = st.integers(-62_135_596_800_000, 10**14).map(lambda number: EPOCH + timedelta(milliseconds=number))
 places = st.builds(Place, st.integers(0, 4), moments, st.integers(1, 2**63 - 1))
 queries = st.builds(
     ListQuery,
@@ -77,3 +77,28 @@ def test_numbers_that_no_row_can_have(rank: int, milliseconds: int, number: int)
 
     with pytest.raises(ValidationError):
         read_cursor(cursor, ListQuery())
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "moment"),
+    [
+        (-(10**15), None),
+        (-253_000_000_000_000, None),
+        (-62_167_132_800_000, None),
+        (-62_135_596_800_001, None),
+        (-62_135_596_800_000, datetime(1, 1, 1, tzinfo=UTC)),
+        (253_402_300_799_999, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        (253_402_300_800_000, None),
+        (10**15, None),
+    ],
+)
+def test_moments_that_no_calendar_has(milliseconds: int, moment: datetime | None) -> None:
+    good = write_cursor(Place(0, EPOCH, 1), ListQuery())
+    binding = json.loads(base64.urlsafe_b64decode(good + "=="))[0]
+    cursor = base64.urlsafe_b64encode(json.dumps([binding, 0, milliseconds, 1]).encode()).decode()
+
+    if moment is not None:
+        assert read_cursor(cursor, ListQuery()).reported_at == moment
+    else:
+        with pytest.raises(ValidationError):
+            read_cursor(cursor, ListQuery())
