@@ -110,10 +110,11 @@ class Rendering:
         return self._event.type is EventType.INCIDENT_DELETED or "severityBefore" in self._event.payload
 
     def _has_become_hidden(self, subject: Subject, seen: Visibility) -> bool:
+        """Deleted since, too: of that only those hear who might still view it, and others would keep it on their screens."""
         before = self._event.payload.get("severityBefore")
         return (
             before is not None
-            and not subject.deleted
+            and not subject.gone_for(seen)
             and seen.sees(Severity(before), subject.incident.reported_by.id)
         )
 

@@ -213,6 +213,33 @@ async def test_too_much_or_too_old_means_reading_anew(api: Api) -> None:
             assert (await student.receive())["type"] in ("incident:updated", "incident:created")
 
 
+async def test_what_was_hidden_and_then_deleted_is_gone_for_those_who_had_seen_it(api: Api) -> None:
+    await _people(api)
+    seen = (await api.report("auror", "secret one"))["id"]
+    await api.report("auror", "secret two", severity="DANGEROUS")
+    since = (await api.sql("SELECT max(id) FROM events WHERE user_id IS NULL"))[0][0]
+    await api.call("PATCH", f"/api/incidents/{seen}", user="auror", json={"severity": "DANGEROUS"})
+    for number in (seen, seen + 1):
+        assert (await api.call("DELETE", f"/api/incidents/{number}", user="auror")).status == 204
+    await api.report("student", "the newest")
+    told = {}
+
+    for user in ("student", "prefect", "auror"):
+        async with connected(api, user, since=since) as client:
+            await client.expect(
+                "incident:created", lambda frame: bool(frame["data"]["title"] == "the newest")
+            )
+            assert "secret" not in json.dumps(client.kept)
+            told[user] = [
+                (frame["type"], frame["data"]["id"])
+                for frame in client.kept
+                if frame["type"] != "notification:new"
+            ]
+
+    both = [("incident:deleted", seen), ("incident:deleted", seen + 1)]
+    assert told == {"student": [("incident:removed", seen)], "prefect": both, "auror": both}
+
+
 async def test_catching_up_never_tells_what_is_hidden_or_deleted_by_now(api: Api) -> None:
     await _people(api)
     start = (await api.report("student", "start"))["id"]

@@ -71,7 +71,11 @@ def sent(event: Event, loaded: Loaded, seen: Visibility) -> str:
             "sent",
             "sent",
         ),
-        ("incident:escalated", {"severityBefore": 1}, Severity.DANGEROUS, True, "-", "-", "-", "-"),
+        # who may still view that much is sent what deleted it
+        ("incident:escalated", {"severityBefore": 1}, Severity.DANGEROUS, True, "removed", "-", "-", "-"),
+        ("incident:escalated", {"severityBefore": 3}, Severity.UNFORGIVABLE, True, "-", "removed", "-", "-"),
+        ("incident:updated", {"severityBefore": 4}, Severity.MISCHIEF, True, "-", "-", "-", "-"),
+        ("incident:updated", {"severityBefore": 4}, Severity.DANGEROUS, True, "-", "-", "-", "-"),
         ("incident:updated", {"severityBefore": 4}, Severity.MISCHIEF, False, "sent", "sent", "sent", "sent"),
         ("incident:resolved", {}, Severity.SUSPICIOUS, False, "-", "sent", "sent", "sent"),
         ("incident:deleted", {}, Severity.MISCHIEF, True, "sent", "sent", "sent", "sent"),
