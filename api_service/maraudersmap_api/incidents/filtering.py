@@ -16,6 +16,9 @@ MOST_GRAMS = 8
 LEAST_WRITTEN = 3
 MOST_ASKED = 2
 
+Term = tuple[str, ...]
+"""Parts of a tsquery, one of which must hold."""
+
 
 class Where:
     """Conditions on `incidents i`, with their parameters."""
@@ -23,7 +26,7 @@ class Where:
     def __init__(self) -> None:
         self.args: list[Any] = []
         self.period = ""  # those that the order by time can be narrowed to: not deleted, and when
-        self.terms: Sequence[str] = ()  # of a search, as parts of a tsquery
+        self.terms: Sequence[Term] = ()  # of a search
         self.filters = ""  # everything but what is searched for
         self._conditions: list[str] = []
         self._words = ""
@@ -45,7 +48,7 @@ class Where:
     def words(self) -> str:
         """The tsquery of a search; empty without any word."""
         if self.terms and not self._words:  # a parameter that no statement uses would have no type
-            self._words = f"(SELECT to_tsquery('simple', {self.bind(' & '.join(self.terms))}))"
+            self._words = f"(SELECT to_tsquery('simple', {self.bind(tsquery(self.terms))}))"
         return self._words
 
     @property
@@ -111,7 +114,7 @@ def _severity(made: Where, severities: list[Severity]) -> str:
     return f"i.severity = ANY({made.bind([int(severity) for severity in severities])}::smallint[])"
 
 
-def search(made: Where, terms: Sequence[str], *, walk: bool = False) -> None:
+def search(made: Where, terms: Sequence[Term], *, walk: bool = False) -> None:
     """Only what has all the words; without any word nothing is found.
 
     The planner cannot know how common the beginning of a word is, and the difference is a thousandfold; so the
@@ -130,10 +133,16 @@ def search(made: Where, terms: Sequence[str], *, walk: bool = False) -> None:
     if walk:
         made.add(matches(made))
         return
-    asked = sorted(terms, key=len)[-MOST_ASKED:]
-    begun = " && ".join(f"words_begun(to_tsquery('simple', {made.bind(term)}))" for term in asked)
+    asked = sorted(terms, key=lambda term: len(term[0]))[-MOST_ASKED:]
+    begun = " && ".join(_begun(made, term) for term in asked)
     index = f"i.search @@ (SELECT {begun})"
     made.add(index if len(terms) <= MOST_ASKED else f"({index} AND {matches(made)})")
+
+
+def _begun(made: Where, term: Term) -> str:
+    """The whole words for a term: each of its parts apart, since `words_begun` knows one beginning only."""
+    either = " || ".join(f"words_begun(to_tsquery('simple', {made.bind(part)}))" for part in term)
+    return f"({either})"
 
 
 def matches(made: Where) -> str:
@@ -165,27 +174,48 @@ def is_written(text: str) -> bool:
 _HYPHENATED = re.compile(r"""[("'\[]*[A-Za-z]+(?:-[A-Za-z]+)*[,;:!?.)"'\]]*""")
 
 
-def search_terms(text: str, weights: str = "") -> list[str]:
-    """Free text as parts of a tsquery, all of which must hold: every word must begin some word, of these weights (A
-    title, B description, C location; none: any). Nothing of the query language gets through.
+# PostgreSQL's parser stores a number with the sign before it: `12-13` as 12 and -13, `Nimbus-2000` as nimbus and -2000.
+_NUMBER = re.compile(r"[0-9]+(?:[Ee][0-9]+)?")
+_SIGNS = ("-", "+")
+
+
+def search_terms(text: str, weights: str = "") -> list[Term]:
+    """Free text as terms, all of which must hold: every word must begin some word, of these weights (A title, B
+    description, C location; none: any). Nothing of the query language gets through.
 
     What is more than a word (`map.hogwarts.edu`, `-5`) may also be found as PostgreSQL's parser takes it, which cut the
-    stored text: it keeps addresses, versions and signed numbers in one piece. A hyphenated word it stores with its parts, so
-    these are enough; and only of parts the index can be asked as of whole words (`words_begun`).
+    stored text: it keeps addresses, versions and signed numbers in one piece. What begins with a number is looked for with
+    a sign, too. A hyphenated word the parser stores with its parts, so these are enough; and only of parts the index can be
+    asked as of whole words (`words_begun`).
     """
     label = f"*{weights}"
-    terms: list[str] = []
+    terms: list[Term] = []
     left = MOST_WORDS
     for term in text.split():
         words = re.findall(r"\w+", term, re.UNICODE)[:left]
         left -= len(words)
         if not words:
             continue
-        parts = [f"'{word}':{label}" for word in words]
         if [term] == words or _HYPHENATED.fullmatch(term):
-            terms += parts
+            terms += [tuple(_quoted(form, label) for form in (word, *_signed(word, word))) for word in words]
         else:
-            apart = " & ".join(parts)
-            quoted = term.replace("\\", "\\\\").replace("'", "''")
-            terms.append(f"({apart} | '{quoted}':{label})")
+            apart = " & ".join(_quoted(word, label) for word in words)
+            whole = dict.fromkeys((term, *_signed(words[0], term[term.index(words[0]) :])))
+            terms.append((tsquery([(apart, *(_quoted(form, label) for form in whole))]),))
     return terms
+
+
+def _signed(first: str, text: str) -> tuple[str, ...]:
+    """Text with each sign in front, if its first word is a number."""
+    return tuple(sign + text for sign in _SIGNS) if _NUMBER.fullmatch(first) else ()
+
+
+def _quoted(text: str, label: str) -> str:
+    """The part of a tsquery for what begins with this text, as PostgreSQL's parser takes it."""
+    doubled = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{doubled}':{label}"
+
+
+def tsquery(terms: Sequence[Term]) -> str:
+    """Terms as text of PostgreSQL's query language."""
+    return " & ".join(term[0] if len(term) == 1 else f"({' | '.join(term)})" for term in terms)

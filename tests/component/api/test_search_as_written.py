@@ -126,3 +126,39 @@ async def test_pages_of_parts_follow_one_another(api: Api) -> None:
         cursor = f"&cursor={body['nextCursor']}"
 
     assert len(seen) == len(set(seen)) == 25
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("Vault 12-13", "13"),
+        ("Vault 12-13", "Vault 13"),
+        ("Vault 12-13", "13, vault"),
+        ("Vault 12-13", "(13) vault"),
+        ("Vault 12-13", "12-13"),
+        ("Call 555-1234", "1234"),
+        ("Call 555-1234", "12 call"),
+        ("Nimbus-2000 v2.0.1-rc.3", "2000"),
+        ("Nimbus-2000 v2.0.1-rc.3", "nimbus 2000"),
+        ("Due 2026-10-31", "10-31"),
+        ("Due 2026-10-31", "due 31"),
+        ("From 1.5-2.5 galleons", "2.5"),
+        ("From 1.5-2.5 galleons", "galleons 2"),
+        ("At -17 degrees", "17"),
+        ("Owl to +44-20-7946", "44"),
+        ("Rooms 12+13", "rooms 13"),
+        ("Room 1-2e3", "2e3"),
+    ],
+)
+async def test_digits_after_a_sign_or_a_hyphen(api: Api, text: str, query: str) -> None:
+    """PostgreSQL's parser stores them with it, as numbers below zero."""
+    await api.person("moody", "AUROR")
+    await api.report("moody", "An owl", description=text)
+    await api.report("moody", text)
+    await api.report("moody", "Vault 14, call 99, rooms and galleons")
+
+    assert sorted(await found(api, query)) == sorted(["An owl", text])
+    suggested = await api.call("GET", f"/api/incidents/autocomplete?q={quote(query)}", user="moody")
+    assert [suggestion["title"] for suggestion in suggested.body["data"]] == [text]
+    facets = await api.call("GET", f"/api/incidents/search/facets?search={quote(query)}", user="moody")
+    assert facets.body["total"] == 2
