@@ -13,6 +13,7 @@ from .kinds import CONFIG_MAP, JOB, MARAUDERSMAP, POD, REPLICA_SET, Kind
 
 POD_STATUS = ("phase", "reason", "podIP", "conditions", "containerStatuses", "initContainerStatuses")
 CONTAINER_STATUS = ("name", "ready", "restartCount", "state", "lastState")
+INIT_STATUS = (*CONTAINER_STATUS, "started")
 
 
 def slim(kind: Kind, obj: Manifest) -> Manifest:
@@ -53,14 +54,20 @@ def _owners(entries: Iterable[Manifest]) -> Iterator[Manifest]:
 def _pod_spec(spec: Manifest) -> Manifest:
     # Slimmed before: an object put back keeps what was read then.
     names = spec["secretNames"] if "secretNames" in spec else sorted(set(_secret_names(spec)))
-    return {"nodeName": spec.get("nodeName"), "secretNames": names}
+    kept = {"nodeName": spec.get("nodeName"), "secretNames": names}
+    helpers = [
+        {"name": c["name"], "restartPolicy": "Always"}
+        for c in spec.get("initContainers") or ()
+        if c.get("restartPolicy") == "Always"  # a native sidecar, not a step of the start
+    ]
+    return kept | {"initContainers": helpers} if helpers else kept
 
 
 def _pod_status(status: Manifest) -> Manifest:
     kept = {k: status[k] for k in POD_STATUS if k in status}
-    for part in ("containerStatuses", "initContainerStatuses"):
+    for part, read in (("containerStatuses", CONTAINER_STATUS), ("initContainerStatuses", INIT_STATUS)):
         if part in kept:
-            kept[part] = [{k: c[k] for k in CONTAINER_STATUS if k in c} for c in kept[part]]
+            kept[part] = [{k: c[k] for k in read if k in c} for c in kept[part]]
     return kept
 
 

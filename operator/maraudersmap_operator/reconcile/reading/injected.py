@@ -22,7 +22,7 @@ def injected_trouble(pod: Manifest, own: Collection[str]) -> str:
         if c.get("restartPolicy") == "Always"
     }
     found = [
-        _init_trouble(c, c.get("name") in helpers)
+        _helper_trouble(c, own_ready) if c.get("name") in helpers else _init_trouble(c)
         for c in status.get("initContainerStatuses") or ()
         if c.get("name") not in own
     ]
@@ -30,14 +30,20 @@ def injected_trouble(pod: Manifest, own: Collection[str]) -> str:
     return next((words for words in found if words), "")
 
 
-def _init_trouble(container: dict[str, Any], helper: bool) -> str:
+def _init_trouble(container: dict[str, Any]) -> str:
     if words := _failing(container):
         return words
-    runs = "running" in (container.get("state") or {})
-    if runs and not helper:
-        return f"the init container {container['name']} still runs"
-    if runs and container.get("started") is False:
+    return f"the init container {container['name']} still runs" if _runs(container) else ""
+
+
+def _helper_trouble(container: dict[str, Any], own_ready: bool) -> str:
+    """Of a native sidecar: an init container that is to run for as long as the pod does."""
+    if words := _failing(container):
+        return words
+    if _runs(container) and container.get("started") is False:
         return f"the container {container['name']} has not started up"
+    if own_ready and not container.get("ready"):
+        return f"the container {container['name']} is not ready"
     return ""
 
 
@@ -63,6 +69,10 @@ def _failing(container: dict[str, Any]) -> str:
     if ended and ended.get("exitCode") and not container.get("ready"):
         return f"the container {name} ended with {last}"
     return ""
+
+
+def _runs(container: dict[str, Any]) -> bool:
+    return "running" in (container.get("state") or {})
 
 
 def _ended(container: dict[str, Any]) -> bool:

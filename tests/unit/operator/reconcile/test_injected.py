@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from maraudersmap_operator.cluster.kinds import POD
+from maraudersmap_operator.cluster.slim import slim
 from maraudersmap_operator.reconcile.reading.pods import pod_facts
 
 API = {
@@ -68,6 +70,7 @@ def test_a_sidecar_that_crashes_is_not_the_applications_end() -> None:
             "the container mesh has not started up",
         ),
         (pod([API, RUNNING | {"name": "proxy"}]), "the container proxy is not ready"),
+        (pod([API], (RUNNING | {"name": "mesh"},), helpers=("mesh",)), "the container mesh is not ready"),
         (
             pod([MIGRATED, RUNNING | {"name": "proxy"}]),
             "the container proxy still runs, although the work is done",
@@ -76,7 +79,8 @@ def test_a_sidecar_that_crashes_is_not_the_applications_end() -> None:
     ],
 )
 def test_what_keeps_the_pod_is_named(given: Any, words: str) -> None:
-    assert pod_facts(given).injected == words
+    """As the store keeps the pod."""
+    assert pod_facts(slim(POD, given)).injected == words
 
 
 def test_own_container_knows_since_when_it_has_run() -> None:

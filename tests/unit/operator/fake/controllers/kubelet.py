@@ -318,6 +318,9 @@ class Kubelet(Controller):
     def _report(self, pod: Stored, life: Life, state: Manifest, *, ready: bool, phase: str = "") -> None:
         container = pod.body["spec"]["containers"][0]
         others = pod.body["spec"]["containers"][1:]
+        helpers = [
+            c for c in pod.body["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"
+        ]
         running = "running" in state or life.restarts > 0 or life.last is not None
         container = {
             "name": container["name"],
@@ -327,15 +330,16 @@ class Kubelet(Controller):
             "state": state,
             "lastState": {"terminated": life.last} if life.last and "terminated" not in state else {},
         }
-        sidecars = [
+        beside = [
             {
                 "name": c["name"],
                 "image": c["image"],
                 "ready": True,
+                "started": True,
                 "restartCount": 0,
                 "state": {"running": {}},
             }
-            for c in others
+            for c in (*helpers, *others)
         ]
         is_ready = "True" if ready else "False"
         wanted: list[Manifest] = [
@@ -347,8 +351,10 @@ class Kubelet(Controller):
         status = {
             "phase": phase or ("Running" if running else "Pending"),
             "conditions": with_conditions(pod.body, wanted, self.server.clock.stamp()),
-            "containerStatuses": [container, *sidecars],
+            "containerStatuses": [container, *beside[len(helpers) :]],
         }
+        if helpers:
+            status["initContainerStatuses"] = beside[: len(helpers)]
         if running:
             status["podIP"] = f"10.1.{int(pod.uid[-6:]) // 250 % 250}.{int(pod.uid[-6:]) % 250 + 1}"
         self.set_status(pod, status)
