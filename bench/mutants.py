@@ -105,7 +105,7 @@ MUTANTS = (
         1,
         "a Gateway sends requests to a preview Service that leads nowhere yet",
         "rollout/stages/weighted_traffic.py",
-        " and len(pods) >= wanted and context.now >= known_from:",
+        " and led >= wanted and (context.weight or _is_known(context)):",
         ":",
     ),
     Mutant(

@@ -31,6 +31,10 @@ class Progress(StatusModel):
         default=None,
         description="Since when it is healthy and waits for what a step needs besides: traffic, room.",
     )
+    led_since: MicroTime | None = Field(
+        default=None,
+        description="Since when the preview Service leads to pods of it, while a Gateway shares.",
+    )
     held_seconds: float = Field(
         default=0, description="Seconds that it was healthy and had to wait; no deadline counts them."
     )

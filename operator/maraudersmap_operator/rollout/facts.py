@@ -238,7 +238,9 @@ class Observed:
     unwatched: timedelta = timedelta(0)  # until now no operator led or looked for this long; given once
     serving: str = ""  # revision in the Service's selector, in the word of its TrafficTarget
     previewed: str = ""  # revision in the preview Service's selector; empty: none
-    preview_endpoints: frozenset[str] = frozenset()  # of the preview Service, as ready_endpoints
+    preview_endpoints: frozenset[str] | None = (
+        None  # of the preview Service, as ready_endpoints; None: unknown
+    )
     route: RouteFacts | None = None  # None: the spec asks for none
     ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)

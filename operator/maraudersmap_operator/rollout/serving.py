@@ -39,7 +39,7 @@ def available(context: Context, serving: Serving) -> tuple[bool, Reason, str]:
     """Whether a request would be answered: by the endpoints of the Services that lead here, not by pods."""
     endpoints = context.observed.ready_endpoints
     if context.weight:
-        endpoints |= context.observed.preview_endpoints
+        endpoints |= context.observed.preview_endpoints or frozenset()
     if endpoints:
         return True, Reason.PODS_READY, describe_serving(context)
     if serving.ready:

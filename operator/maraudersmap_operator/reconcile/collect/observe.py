@@ -35,7 +35,7 @@ from maraudersmap_operator.rollout import (
 )
 
 from ..context.subject import Subject
-from ..reading.endpoints import pods_of, ready_endpoints, selected_by, serving_revision
+from ..reading.endpoints import pods_of, preview_endpoints, ready_endpoints, selected_by, serving_revision
 from ..reading.jobs import migration_facts, migration_warning
 from ..reading.labels import component_of, revision_of
 from ..reading.pods import EPOCH, pod_facts, time_of
@@ -98,7 +98,7 @@ async def observe(
         unasked=unasked,
         serving=serving_revision(store, key),
         previewed=selected_by(store, key, children.names.preview_service(key.name)),
-        preview_endpoints=ready_endpoints(store, key, children.names.preview_service(key.name)),
+        preview_endpoints=preview_endpoints(store, key),
         route=route,
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},

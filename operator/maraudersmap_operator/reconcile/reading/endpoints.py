@@ -33,6 +33,14 @@ def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
     return endpoint_names(store, key, service, ready=True) - store.strangers(key)
 
 
+def preview_endpoints(store: Store, key: Key) -> frozenset[str] | None:
+    """The same of the preview Service; None where there is one and nothing is known yet of what is behind it."""
+    name = children.names.preview_service(key.name)
+    if store.find(key, SERVICE, name) is None:
+        return frozenset()  # slices outlive their Service by a moment
+    return ready_endpoints(store, key, name) if slices_of(store, key, name) else None
+
+
 def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
     """Names of all pods behind the Service, of any owner. `ready`: only those that get requests."""
     return frozenset(

@@ -119,6 +119,7 @@ class World:
         self.no_gateway = False  # no Gateway serves the route
         self.previewed = ""
         self.preview_endpoints: frozenset[str] = frozenset()
+        self.preview_broken = False  # its Service is gone, or someone has edited its selector
         self.endpoints: frozenset[str] = frozenset()
         self.sizes: dict[str, int] = {}
         self.pods: list[Pod] = []
@@ -213,7 +214,9 @@ class World:
         selected = (p for p in self.pods if self.serving in (p.revision, SHARED))
         self.endpoints = frozenset(p.uid for p in selected if self._ready(p))
         self.preview_endpoints = frozenset(
-            p.uid for p in self.pods if p.revision == self.previewed and self._ready(p)
+            p.uid
+            for p in self.pods
+            if p.revision == self.previewed and self._ready(p) and not self.preview_broken
         )
         if not self.gateway_deaf:
             self.route_served = self.route_weight

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_candidate import Step
@@ -175,3 +178,65 @@ def test_a_gateway_taken_out_of_the_spec_in_the_middle_leaves_a_canary_by_pods()
     world.edit(rollout=ROLLOUT | {"steps": [{"share": 5, "holdSeconds": 10}]}).run(60)
     assert world.phase() is Phase.READY
     assert world.serving == world.revision(NEXT)
+
+
+def test_a_share_that_leads_nowhere_goes_back_and_returns_once_the_gateway_can_know_of_the_pods() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    # when
+    world.preview_broken = True
+    world.run(0.5)
+    # then
+    assert world.route_weight == 0
+    world.run(10)
+    assert world.status.candidate is not None
+    assert world.status.candidate.step is Step.SHARING
+    assert world.condition("Reconciling") == ("True", "WaitingForRoute")
+    assert "the preview Service does not lead" in world.status.message
+    # when
+    world.preview_broken = False
+    world.run(3)
+    # then
+    assert world.route_weight == 0
+    world.run(15)
+    assert world.route_weight == 5
+
+
+def test_a_bad_candidate_is_rejected_although_its_share_has_gone_back() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    world.preview_broken = True
+    world.run(1)
+    world.behave(NEXT, Behaviour(ready_after=None)).run(60)
+    assert world.rejections() == ["ProgressDeadlineExceeded"]
+
+
+def test_a_preview_service_that_never_leads_anywhere_is_nothing_against_the_revision() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    world.preview_broken = True
+    world.run(40)
+    assert world.status.hold is not None
+    assert world.status.hold.reason == "RouteNotServed"
+    assert "the preview Service does not lead" in world.status.hold.message
+    assert world.rejections() == []
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "ready_for"),
+    [(None, 60), (frozenset(), 1)],
+    ids=["endpoints that are not known yet", "pods that have just become ready"],
+)
+def test_what_is_about_to_be_known_takes_no_share_away(
+    endpoints: frozenset[str] | None, ready_for: float
+) -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    seen = world.observed()
+    facts, since = seen.revision(world.target), world.now - timedelta(seconds=ready_for)
+    pods = tuple(replace(p, ready_since=since) for p in facts.pods)
+    revisions = seen.revisions | {world.target: replace(facts, pods=pods)}
+    decision = world.turn_without_acting(replace(seen, preview_endpoints=endpoints, revisions=revisions))
+    assert [a for a in decision.actions if isinstance(a, Weigh)] == []
+    assert decision.status.candidate is not None
+    assert decision.status.candidate.verdict is None

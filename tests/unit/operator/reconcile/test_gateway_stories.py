@@ -1,0 +1,112 @@
+"""What Gateways and the objects that they follow do to users and to a rollout: stories of the whole loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
+
+from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
+
+from .test_cases import RESTORED, always
+
+PREVIEW = f"{API}-preview"
+GATEWAY = {"parentRefs": [{"name": "gate"}]}
+HALF = {"strategy": "Canary", "steps": [{"share": 50, "holdSeconds": 300}]}
+
+
+def share(loop: Loop) -> int:
+    """Percent of the Gateway's requests that the preview Service gets."""
+    [_, preview] = loop.get(HTTP_ROUTE, API)["spec"]["rules"][0]["backendRefs"]
+    weight: int = preview["weight"]
+    return weight
+
+
+@asynccontextmanager
+async def behind_a_gateway(**spec: Any) -> AsyncIterator[Loop]:
+    """A resource that is Ready."""
+    async with Loop() as loop:
+        loop.server.served.add(HTTP_ROUTE)
+        await loop.create(gateway=GATEWAY, **spec)
+        yield loop
+
+
+async def sharing(loop: Loop) -> None:
+    """A good candidate has half of the Gateway's requests."""
+    loop.good()
+    await loop.until(lambda: loop.candidate.get("step") == "Sharing" and share(loop) == 50, 120)
+    await loop.run(5)
+
+
+def led_nowhere(loop: Loop) -> list[int]:
+    """For how many seconds in a row, from now on, requests are sent to the preview Service and no pod is behind it."""
+    spells = [0]
+
+    def look() -> None:
+        if share(loop) and not loop.endpoints(PREVIEW):
+            spells[-1] += 1
+        elif spells[-1]:
+            spells.append(0)
+
+    loop.every_tick.append(look)
+    return spells
+
+
+# --- the share of a Gateway's requests leads to pods, or is none ------------------------------------------------------
+async def test_a_share_returns_to_stable_when_the_preview_service_is_gone() -> None:
+    async with behind_a_gateway(rollout=HALF) as loop:
+        # given
+        await sharing(loop)
+        spells = led_nowhere(loop)
+        # when
+        refused = loop.server.admission.deny(
+            lambda r: r.kind is SERVICE and r.verb == "create", "no new Services"
+        )
+        loop.server.delete(SERVICE, NAMESPACE, PREVIEW)
+        # then
+        await loop.run(60)
+        assert share(loop) == 0
+        assert max(spells) <= RESTORED
+        assert loop.candidate["step"] == "Sharing"
+        assert "preview Service" in loop.status["message"]
+        # and when it may be made again
+        loop.server.admission.lift(refused)
+        await loop.until(lambda: bool(loop.endpoints(PREVIEW)), 130)
+        await loop.run(3)
+        assert share(loop) == 0  # the Gateway has yet to hear of them
+        await loop.until(lambda: share(loop) == 50, 20)
+        assert max(spells) <= RESTORED
+
+
+async def test_a_share_does_not_come_and_go_with_every_edit_of_the_preview_services_selector() -> None:
+    async with behind_a_gateway(rollout=HALF) as loop:
+        # given
+        await sharing(loop)
+        spells, shares = led_nowhere(loop), [share(loop)]
+        loop.every_tick.append(lambda: shares.append(share(loop)))
+        # when
+        for _ in range(30):
+            loop.server.merge(
+                SERVICE, NAMESPACE, PREVIEW, {"spec": {"selector": {"extra": "key"}}}, manager="kubectl-patch"
+            )
+            await loop.run(5)
+        # then
+        assert max(spells) <= RESTORED
+        moves = sum(before != after for before, after in pairwise(shares))
+        assert moves == 1
+        # and when that is over
+        await loop.until(lambda: share(loop) == 50, 130)
+
+
+async def test_a_share_stays_while_the_operator_is_exchanged() -> None:
+    async with behind_a_gateway(rollout=HALF) as loop:
+        # given
+        await sharing(loop)
+        always(loop, lambda: share(loop) == 50, "the share stays")
+        # when
+        loop.restart()
+        # then
+        await loop.run(30)
