@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from maraudersmap_operator.resource import MaraudersMapSpec
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import AnyReason, Reason
 from maraudersmap_operator.resource.status import MaraudersMapStatus
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
@@ -211,12 +212,20 @@ class Context:
 
     def why_reached(self, revision: str) -> str:
         """Why requests may still reach a pod of the revision, in a few words; empty when the world agrees that none can."""
+        return self.why_led_to(revision) or self.why_previewed(revision)
+
+    def why_led_to(self, revision: str) -> str:
+        """The same of requests to the Service."""
         if self.serving != self.observed.traffic or self.reaches(revision):
             return "the Service is about to follow"
-        if self.observed.previewed == revision and not self.route_left():
-            return "the Gateway has yet to take up the newest version of the route"
         pods = {p.name for p in self.facts(revision).pods}
         return f"its endpoints still name pods of {revision}" if pods & self.observed.ready_endpoints else ""
+
+    def why_previewed(self, revision: str) -> str:
+        """The same of requests that a Gateway sends to the preview Service."""
+        if self.observed.previewed == revision and not self.route_left():
+            return "the Gateway has yet to take up the newest version of the route"
+        return ""
 
     def route_left(self) -> bool:
         """True when no Gateway sends anything to the preview Service any more."""
@@ -255,6 +264,20 @@ class RolloutContext(Context):
         self.update_candidate(**changes)
         known = self.learned.candidate or self.candidate
         self.learned = self.learned.model_copy(update={"candidate": known.but(**changes)})
+
+    def why_gateway_holds(self, since: datetime) -> str:
+        """Why what a Gateway may still send to the candidate holds the end of its rollout, in a few words; empty when it does
+        not. `since`: of the wait.
+
+        What has never had a share by weight needs no answer of it, and one that is silent for long must not keep the end, and
+        a verdict, back for ever. Pods and preview Service stay as long as it may send requests there.
+        """
+        rollout = self.spec.rollout
+        patience = timedelta(seconds=rollout.bake_seconds + rollout.progress_deadline_seconds)
+        shared = self.candidate.strategy is Strategy.CANARY and self.candidate.had_traffic
+        if not shared or self.now >= since + patience:
+            return ""
+        return self.why_previewed(self.candidate.revision)
 
     @property
     def candidate_facts(self) -> RevisionFacts:

@@ -16,7 +16,7 @@ from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_model import shorten
 from maraudersmap_operator.resource.status_outcomes import MAX_REJECTED, Hold, Outcome, RejectedRevision
 
-from .actions import KeepEvidence, Retire, StoreStatus
+from .actions import KeepEvidence, StoreStatus
 from .context import SOON, RolloutContext, seconds
 from .stable import hold_stable, may_take_traffic
 from .strategy import batch_size
@@ -120,7 +120,8 @@ def _reject(context: RolloutContext, stable: StableRevision, verdict: CandidateV
     others = tuple(r for r in context.status.rejected if r.revision != candidate.revision)
     context.update(rejected=(entry, *others)[:MAX_REJECTED], hold=None)
     context.close(Outcome.ROLLED_BACK, verdict.reason)
-    context.act(KeepEvidence(candidate.revision), StoreStatus(), Retire(candidate.revision))
+    context.act(KeepEvidence(candidate.revision), StoreStatus())
+    _retire(context)
     context.warn(
         Reason.ROLLED_BACK,
         f"Rolled back from {candidate.revision} ({candidate.image}) to {stable.revision} ({stable.image}) "
@@ -148,7 +149,8 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
     )
     context.update(hold=hold)
     context.close(Outcome.WITHDRAWN, verdict.reason)
-    context.act(StoreStatus(), Retire(candidate.revision))
+    context.act(StoreStatus())
+    _retire(context)
     context.warn(
         Reason.WITHDRAWN,
         f"Withdrew {candidate.revision} ({candidate.image}): {verdict.reason}. "
@@ -159,6 +161,13 @@ def _withdraw(context: RolloutContext, verdict: CandidateVerdict) -> None:
         ),
     )
     context.wake_at(hold.retry_at)
+
+
+def _retire(context: RolloutContext) -> None:
+    """Its pods go; those that a Gateway may still send requests to when it has followed (stable.py)."""
+    revision = context.candidate.revision
+    if revision not in context.observed.revisions or not context.why_previewed(revision):
+        context.retire(revision)
 
 
 def abandon(context: RolloutContext, outcome: Outcome) -> None:
@@ -176,7 +185,7 @@ def abandon(context: RolloutContext, outcome: Outcome) -> None:
     context.close(outcome)
     context.act(StoreStatus())
     if not context.serves(candidate.revision):
-        context.retire(candidate.revision)
+        _retire(context)
     context.note(
         Reason(outcome),
         f"Left revision {candidate.revision} ({candidate.image}): the spec changed",
@@ -213,7 +222,8 @@ def _return_traffic(context: RolloutContext, stable: StableRevision) -> bool:
             return False
         context.set_weight(0)
         context.route_to(stable.revision)
-    if why := context.why_reached(candidate.revision):
+    since = candidate.verdict.detected_at if candidate.verdict else candidate.step_started_at
+    if why := context.why_led_to(candidate.revision) or context.why_gateway_holds(since):
         context.block(Reason.GOING_BACK, f"traffic is on its way to {stable.revision}: {why}")
         context.wake(SOON)
         return False

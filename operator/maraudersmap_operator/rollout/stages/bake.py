@@ -65,7 +65,7 @@ def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:
     facts = context.candidate_facts
     wanted = _wanted(context)
     if facts.ready >= wanted:
-        if context.route_left():
+        if not context.why_gateway_holds(candidate.step_started_at):
             return True
         context.block(
             Reason.WAITING_FOR_ROUTE, "the Gateway has yet to stop sending requests to the preview Service"

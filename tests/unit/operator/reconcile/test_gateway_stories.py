@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
+from tests.unit.operator.fake.controllers.gateways import Gateways
 from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
+from maraudersmap_operator.resource.names import LABEL_REVISION
 
-from .test_cases import RESTORED, always
+from .test_cases import RESTORED, always, in_the_bake, names
 
 PREVIEW = f"{API}-preview"
 GATEWAY = {"parentRefs": [{"name": "gate"}]}
@@ -110,3 +112,43 @@ async def test_a_share_stays_while_the_operator_is_exchanged() -> None:
         loop.restart()
         # then
         await loop.run(30)
+
+
+# --- a Gateway that does not answer keeps no verdict back -------------------------------------------------------------
+def silence_gateways(loop: Loop) -> None:
+    """Their controller is away: they go on with the version of the route that they have."""
+    loop.controllers.off.add(Gateways)
+    loop.edit(gateway={"hostnames": ["map.hogwarts.example"]})
+
+
+async def test_a_good_revision_is_done_although_the_gateways_controller_is_away() -> None:
+    async with behind_a_gateway() as loop:
+        # given
+        before = loop.stable
+        silence_gateways(loop)
+        await loop.run(70)
+        # when
+        loop.good()
+        # then: it had no share of the Gateway's requests
+        await loop.until(lambda: loop.stable != before, 120)
+        await loop.run(5)
+        assert set(loop.deployments()) == {loop.stable}
+
+
+async def test_a_bad_revision_enters_the_ledger_although_the_gateways_controller_is_away() -> None:
+    async with behind_a_gateway() as loop:
+        # given
+        silence_gateways(loop)
+        await loop.run(70)
+        revision = await in_the_bake(loop)
+        # when
+        loop.controllers.kubelet.unready |= names(loop.pods(revision))
+        # then
+        await loop.until(lambda: bool(loop.rejected), 60)
+        assert loop.rejected[0]["reason"] == "NotReadyAfterPromotion"
+        # and what a Gateway may send requests to stays until it is known not to
+        await loop.run(60)
+        assert revision in loop.deployments()
+        assert loop.get(SERVICE, PREVIEW)["spec"]["selector"][LABEL_REVISION] == revision
+        loop.controllers.off.discard(Gateways)
+        await loop.until(lambda: revision not in loop.deployments(), 30)

@@ -117,7 +117,7 @@ def check(world: World, seen: Observed, decision: Decision, tokens_were: tuple[s
                 pods = {p.name for p in seen.revision(revision).pods}
                 assert revision != serving, "4: pods went before their traffic"
                 assert not pods & seen.ready_endpoints, "4: pods went while still in the endpoints"
-                if seen.route and seen.previewed == revision:
+                if pods and seen.route and seen.previewed == revision:
                     assert seen.route.left, "4: pods went while a Gateway may still send requests to them"
                 sent_away.add(revision)
             case Weigh(percent=percent) if percent:

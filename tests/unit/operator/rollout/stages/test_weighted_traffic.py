@@ -240,3 +240,67 @@ def test_what_is_about_to_be_known_takes_no_share_away(
     assert [a for a in decision.actions if isinstance(a, Weigh)] == []
     assert decision.status.candidate is not None
     assert decision.status.candidate.verdict is None
+
+
+def test_a_gateway_that_never_follows_keeps_no_verdict_back() -> None:
+    """It is reported, and no pod goes that the Gateway may still send requests to."""
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    bad = world.target
+    # when
+    world.gateway_deaf = True
+    world.behave(NEXT, Behaviour(ready_after=None)).run(60)
+    # then
+    assert world.rejections() == ["NotReadyAfterPromotion"]
+    assert world.status.candidate is None
+    assert "the Gateway has yet to take up" in world.status.message
+    assert world.previewed == bad
+    assert Retire(bad) not in world.actions
+    # when
+    world.gateway_deaf = False
+    world.run(5)
+    # then
+    assert Retire(bad) in world.actions
+    assert world.previewed == ""
+
+
+def test_a_gateway_that_never_follows_does_not_hold_the_bake_for_ever() -> None:
+    world = ready_world().edit(image=NEXT)
+    while not (world.status.candidate and world.status.candidate.step is Step.BAKING):
+        world.run(0.5)
+    # when
+    world.gateway_deaf = True
+    world.run(30)
+    # then
+    assert world.status.candidate is not None
+    assert world.condition("Reconciling") == ("True", "WaitingForRoute")
+    world.run(15)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == world.target == world.previewed
+
+
+def test_another_spec_takes_over_although_a_gateway_never_follows() -> None:
+    world = ready_world().edit(image=NEXT)
+    until_weight(world, 5)
+    left = world.target
+    # when
+    world.gateway_deaf = True
+    world.edit(image="good:3").run(45)
+    # then
+    assert world.status.candidate is not None
+    assert world.status.candidate.revision == world.target
+    assert Retire(left) not in world.actions
+    assert world.previewed == left
+
+
+def test_migrations_are_left_at_once_whatever_a_gateway_does() -> None:
+    """There are no pods that it could send requests to, and a Job that no one waits for must not run on."""
+    world = ready_world().behave(NEXT, Behaviour(migration_takes=60)).edit(image=NEXT).run(2)
+    left = world.target
+    # when
+    world.gateway_deaf, world.route_served = True, 4
+    world.edit(image="good:3").run(1)
+    # then
+    assert Retire(left) in world.actions
+    assert world.status.candidate is not None
+    assert world.status.candidate.revision == world.target
