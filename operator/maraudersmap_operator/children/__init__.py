@@ -27,7 +27,7 @@ from maraudersmap_operator.children.database import (
 )
 from maraudersmap_operator.children.environment import (
     DATABASE_URL_KEY,
-    needs_application_secret,
+    generated_keys,
     referenced_config_maps,
     referenced_secrets,
 )
@@ -73,12 +73,12 @@ __all__ = [
     "evaluation_objects",
     "evaluation_secret",
     "evaluation_url",
+    "generated_keys",
     "http_route",
     "ingress",
     "job",
     "keeps_data",
     "names",
-    "needs_application_secret",
     "network_policy",
     "open_cache_host",
     "pod_monitor",

@@ -76,9 +76,10 @@ def _config_maps(spec: MaraudersMapSpec) -> Iterator[ConfigMapRef]:
         yield ConfigMapRef(config_map.name, None, f"spec.config.configMapRefs[{index}]")
 
 
-def needs_application_secret(spec: MaraudersMapSpec) -> bool:
-    """Whether the operator has a value to generate; False when the user gives both database and key."""
-    return spec.database.evaluation is not None or spec.jwt_secret is None
+def generated_keys(spec: MaraudersMapSpec) -> tuple[str, ...]:
+    """Keys of the Secret with generated values that the pods read: one for each value that no Secret of the user's gives."""
+    read = {DATABASE_URL_KEY: spec.database.evaluation is not None, JWT_SECRET_KEY: spec.jwt_secret is None}
+    return tuple(key for key in read if read[key])
 
 
 def api_environment(owner: Owner, spec: MaraudersMapSpec, copies: Mapping[str, str]) -> list[Manifest]:

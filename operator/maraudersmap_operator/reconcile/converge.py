@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Mapping
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
 from maraudersmap_operator.cluster import ClusterError, Manifest, NotLeading
 from maraudersmap_operator.cluster.kinds import HTTP_ROUTE, SERVICE
-from maraudersmap_operator.rollout import Decision
+from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.rollout import Decision, Note, NoteType
 from maraudersmap_operator.telemetry import logger
 
 from .actions.executor import ActionExecutor
@@ -16,7 +17,7 @@ from .actions.lost_data import migrate_again
 from .apply.adopt import adopt_jobs
 from .apply.child_writer import ChildWriter
 from .apply.desired import foundation, routing, surroundings
-from .apply.generated import ensure_generated_secrets
+from .apply.generated import Generated, ensure_generated_secrets
 from .apply.monitoring import ensure_monitoring
 from .apply.prune import prune
 from .apply.unwanted import remove_unseen
@@ -45,7 +46,7 @@ class Converger:
         """What pods need before they start; True when the Secrets that they read are there."""
         unknown, settings = self._subject.resource.unknown, self._subject.parts.settings
         redis = redis_read(self._store, self._owner, decision.status)
-        secrets = bool(unknown & GENERATES) or await self._secrets(redis)
+        secrets = bool(unknown & GENERATES) or await self._secrets(redis, decision.status.secrets.digests)
         for manifest in foundation(
             self._owner,
             self._spec,
@@ -102,17 +103,32 @@ class Converger:
         else:
             await remove_unseen(self._subject, HTTP_ROUTE, name)
 
-    async def _secrets(self, redis: Collection[str]) -> bool:
+    async def _secrets(self, redis: Collection[str], decided_on: Mapping[str, str]) -> bool:
         try:
-            fates = await ensure_generated_secrets(self._cluster, self._owner, self._spec, redis)
+            made = await ensure_generated_secrets(self._cluster, self._owner, self._spec, redis)
         except NotLeading:
             raise
         except ClusterError as error:
             name = children.names.application_secret(self._owner.name)
-            fates = [Fate("Secret", name, state_of(error), error.message)]
-        for fate in fates:
+            made = Generated([Fate("Secret", name, state_of(error), error.message)])
+        for fate in made.fates:
             self._fates.note(fate, "generated", self._subject.now)
-        return all(f.state is State.AS_WANTED for f in fates)
+        self._note_values(made.digests, decided_on)
+        return all(f.state is State.AS_WANTED for f in made.fates)
+
+    def _note_values(self, seen: Mapping[str, str], decided_on: Mapping[str, str]) -> None:
+        """Generated values as they are now, for the next pass, which is due at once when they are others."""
+        remembered = self._subject.remembered
+        remembered.generated.update(seen)
+        remembered.undecided = any(decided_on.get(name) != digest for name, digest in seen.items())
+        changed = [n for n, digest in seen.items() if decided_on.get(n, digest) != digest]
+        if changed:
+            message = (
+                f"{' and '.join(changed)}: someone has changed it, or it was deleted and made again with another value. The "
+                "pods, which were started with the one before, are exchanged one at a time"
+            )
+            note = Note(NoteType.WARNING, Reason.SECRETS_CHANGED, message)
+            remembered.to_announce.append((self._subject.resource, note))
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

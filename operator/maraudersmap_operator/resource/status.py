@@ -67,10 +67,13 @@ Stated = tuple[ConditionType, bool, AnyReason, str]
 
 
 class SecretsSeen(StatusModel):
-    """What the referenced Secrets looked like. The digests are short on purpose: enough to see a change, too little to
+    """What the Secrets that pods read looked like. The digests are short on purpose: enough to see a change, too little to
     try passwords against."""
 
-    digests: dict[str, str] = Field(default={}, description="Digest of each referenced Secret, by name.")
+    digests: dict[str, str] = Field(
+        default={},
+        description="Digest of each referenced Secret, by name, and of each generated value, by `<Secret>/<key>`.",
+    )
     changed_at: MicroTime | None = Field(
         default=None, description="When they last changed without the pods having been restarted for it."
     )

@@ -39,7 +39,7 @@ from ..reading.endpoints import pods_of, preview_endpoints, ready_endpoints, sel
 from ..reading.jobs import migration_facts, migration_warning
 from ..reading.labels import component_of, revision_of
 from ..reading.pods import EPOCH, pod_facts, time_of
-from ..reading.references import References
+from ..reading.references import References, generated_values
 from ..status.masking import Masks, masked
 from .database import data_since, database_need, database_warning
 
@@ -105,12 +105,23 @@ async def observe(
         recorded={r.revision: r for r in (_recorded(record, since) for record in recorded)},
         migration=migration,
         references=references.need,
-        secrets=references.secrets,
+        secrets={**references.secrets, **_generated(subject, references)},
         database=database,
         data_since=since,
     )
     copies = {name: children.names.config_map_copy(owner.name, digest) for name, digest in digests.items()}
     return Observation(observed, inputs, copies)
+
+
+def _generated(subject: Subject, references: References) -> dict[str, str]:
+    """Digests of the values that are our own to generate, as the last convergence has read them; empty where none has.
+
+    Beside none of the user's they are left out while they are as they were: wherever there are Secrets, a verdict waits for
+    proof that pods of stable start with them, and our own need none."""
+    read, known = subject.remembered.generated, subject.resource.status.secrets
+    found = {name: read.get(name, "") for name in generated_values(subject.owner, subject.spec)}
+    at_rest = known.changed_at is None and all(d in ("", known.digests.get(n)) for n, d in found.items())
+    return {} if at_rest and not references.secrets else found
 
 
 def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> list[RevisionFacts]:

@@ -58,6 +58,10 @@ class Remembered:
     references_of: int = 0  # fingerprint of the spec and annotations that they were read for
     references_at: datetime | None = None
     missing_since: datetime | None = None
+    generated: dict[str, str] = field(
+        default_factory=dict
+    )  # digests of our own values, as they were read last
+    undecided: bool = False  # the last convergence has read other ones than were decided on
     newest: object = None  # the pass that has decided last: an older one converges no further
     unannounced: Unannounced | None = None
     storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
@@ -92,7 +96,10 @@ class Remembered:
     @property
     def whole_pass_at(self) -> datetime:
         """When a quiet resource is passed over as a whole again."""
-        again = (self.converged_at or datetime.min.replace(tzinfo=UTC)) + RESYNC
+        again = self.converged_at or datetime.min.replace(tzinfo=UTC)
+        if self.undecided:
+            return again
+        again += RESYNC
         return again if self.known.verify_at is None else min(again, self.known.verify_at)
 
     def next_look(self, now: datetime) -> timedelta:

@@ -117,6 +117,13 @@ async def _config_maps(
     return found, problem, complete
 
 
+def generated_values(owner: Owner, spec: MaraudersMapSpec) -> tuple[str, ...]:
+    """The values that the operator generates for the API's pods, as "<Secret>/<key>": they have digests of their own, since a
+    key that is added changes nothing for pods that do not read it."""
+    secret = children.names.application_secret(owner.name)
+    return tuple(f"{secret}/{key}" for key in children.generated_keys(spec))
+
+
 def secret_digest(owner: Owner, secret: Manifest) -> str:
     """Six hex digits over the content: enough to see a change, too little to try passwords against; salted, so that the
     same password in two namespaces does not show."""

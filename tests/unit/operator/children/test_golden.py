@@ -44,7 +44,7 @@ def every_object(given: dict[str, Any]) -> list[Manifest]:
             jwt_secret="generated-key" if spec.jwt_secret is None else None,
             database_url=children.evaluation_url(owner, "p@ss/word") if evaluation else None,
         )
-        if children.needs_application_secret(spec)
+        if children.generated_keys(spec)
         else None,
         children.evaluation_secret(owner, spec, "p@ss/word") if evaluation else None,
         children.cache_access(owner, "p4ssw0rd") if spec.cache.run_here else None,

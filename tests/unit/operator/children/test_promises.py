@@ -171,7 +171,7 @@ def test_missing_references_are_named_by_their_field() -> None:
         ("settings", "b", "spec.config.env[2].valueFrom.configMapKeyRef"),
         ("more", None, "spec.config.configMapRefs[0]"),
     ]
-    assert not children.needs_application_secret(resource)
+    assert not children.generated_keys(resource)
 
 
 def test_a_copied_config_map_is_named_by_its_content() -> None:
