@@ -179,8 +179,10 @@ class ChildWriter:
     async def _write(self, kind: Kind, live: Manifest, manifest: Manifest, digest: str) -> Fate:
         name = manifest["metadata"]["name"]
         body = substituted(kind, live, manifest)
+        uid = live["metadata"]["uid"]
         annotations = live["metadata"].get("annotations") or {}
-        same_wish = annotations.get(ANNOTATION_DIGEST) == digest
+        # Whoever changes a child may have taken our note of the wish away with the rest.
+        same_wish = digest in (annotations.get(ANNOTATION_DIGEST), self._known.sealed.get(uid, ("",))[0])
         probe = await self._cluster.replace(body, dry_run=True)
         before, after = sealed_part(kind, live, manifest), sealed_part(kind, probe, manifest)
         if same_wish and before == after:
@@ -264,7 +266,8 @@ def owned_by_another(live: Manifest, owner: Owner) -> str:
 
 
 def _looks_right(kind: Kind, live: Manifest, wanted: Manifest) -> bool:
-    """Without asking the server: everything wanted is there; whether more is, this does not show."""
+    """Without asking the server: everything wanted is there, our notes included; whether more is, this does not show."""
+    wanted = stamped(wanted)
     if kind in UNCHANGEABLE:
         wanted = {"metadata": wanted["metadata"]}
     return covers(live, wanted)

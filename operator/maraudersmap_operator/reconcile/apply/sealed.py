@@ -42,6 +42,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     DEPLOYMENT.kind: ("template", "paused", "strategy", "minReadySeconds", "progressDeadlineSeconds"),
     STATEFUL_SET.kind: ("template", "persistentVolumeClaimRetentionPolicy"),
 }  # fmt: skip
+# Our own notes on a child: without them it is not known what is ours to take away again.
+NOTES = (ANNOTATION_DIGEST, ANNOTATION_OWNED)
 # Left alone unless we have set them: the user has not asked for any.
 OPTIONAL = {AUTOSCALER.kind: ("behavior",), SERVICE.kind: ("loadBalancerSourceRanges",)}
 
@@ -55,13 +57,14 @@ def sealed_part(kind: Kind, obj: Manifest, wanted: Manifest) -> Any:
     """What must not differ, of an object as the API server returns it. `wanted` shows which of the optional fields are ours:
     the selector of a Service that carries no users' traffic, the size of what is not scaled."""
     part: dict[str, Any] = {
-        "spec": {name: obj.get("spec", {}).get(name) for name in _fields(kind, obj, wanted)}
+        "spec": {name: obj.get("spec", {}).get(name) for name in _fields(kind, obj, wanted, _noted(obj))}
     }
     if "template" in part["spec"] and part["spec"]["template"]:
         part["spec"]["template"] = _without_restart(part["spec"]["template"])
     meta, asked = obj["metadata"], wanted["metadata"]
     part["labels"] = {k: (meta.get("labels") or {}).get(k) for k in asked.get("labels") or {}}
-    part["annotations"] = {k: (meta.get("annotations") or {}).get(k) for k in asked.get("annotations") or {}}
+    ours = (*(asked.get("annotations") or {}), *NOTES)
+    part["annotations"] = {k: (meta.get("annotations") or {}).get(k) for k in ours}
     part["owners"] = [
         any(o["uid"] == r["uid"] and o.get("controller") for o in meta.get("ownerReferences") or ())
         for r in asked.get("ownerReferences") or ()
@@ -77,7 +80,7 @@ def substituted(kind: Kind, live: Manifest, wanted: Manifest) -> Manifest:
     _metadata(body["metadata"], wanted)
     if "automountServiceAccountToken" in wanted:
         body["automountServiceAccountToken"] = wanted["automountServiceAccountToken"]
-    if "spec" not in wanted or not (names := _fields(kind, live, wanted)):
+    if "spec" not in wanted or not (names := _fields(kind, live, wanted, _noted(live) | _written(live))):
         return body
     spec, asked = body.setdefault("spec", {}), wanted["spec"]
     if kind.kind in WHOLE:
@@ -114,16 +117,14 @@ def culprits(live: Manifest) -> list[str]:
     return [str(e.get("manager")) for e in sorted(entries, key=lambda e: str(e.get("time")), reverse=True)]
 
 
-def _fields(kind: Kind, obj: Manifest, wanted: Manifest) -> list[str]:
-    """Names of the sealed fields of `spec`."""
+def _fields(kind: Kind, obj: Manifest, wanted: Manifest, owned: set[str]) -> list[str]:
+    """Names of the sealed fields of `spec`. `owned`: what we have set before."""
     asked = wanted.get("spec") or {}
     if kind.kind in WHOLE:
-        optional = [
-            n for n in OPTIONAL.get(kind.kind, ()) if n not in asked and f"spec.{n}" not in _owned(obj)
-        ]
+        optional = [n for n in OPTIONAL.get(kind.kind, ()) if n not in asked and f"spec.{n}" not in owned]
         return sorted(({*(obj.get("spec") or {})} | set(asked)) - set(optional))
     names = list(FIELDS.get(kind.kind, ()))
-    names += [n for n in OPTIONAL.get(kind.kind, ()) if n in asked or f"spec.{n}" in _owned(obj)]
+    names += [n for n in OPTIONAL.get(kind.kind, ()) if n in asked or f"spec.{n}" in owned]
     # Traffic moves by a write of its own (traffic.py); a Service without users has its selector sealed.
     names += [
         n for n in ("selector", "replicas") if n in asked and kind in (SERVICE, DEPLOYMENT, STATEFUL_SET)
@@ -131,7 +132,8 @@ def _fields(kind: Kind, obj: Manifest, wanted: Manifest) -> list[str]:
     return [n for n in names if n != "selector" or kind is SERVICE]
 
 
-def _owned(obj: Manifest) -> set[str]:
+def _noted(obj: Manifest) -> set[str]:
+    """What our note has as ours: annotations, and optional fields as "spec.<name>"."""
     text = str((obj["metadata"].get("annotations") or {}).get(ANNOTATION_OWNED, ""))
     return {part for part in text.split(",") if part}
 
@@ -142,7 +144,8 @@ def _optional(wanted: Manifest) -> list[str]:
 
 def _metadata(meta: dict[str, Any], wanted: Manifest) -> None:
     asked = wanted["metadata"]
-    dropped = _owned({"metadata": meta}) | set(_applied_annotations(meta))
+    live = {"metadata": meta}
+    dropped = _noted(live) | _written(live)
     kept = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in dropped}
     kept.pop(ANNOTATION_OWNED, None)
     meta["annotations"] = {**kept, **stamped(wanted)["metadata"]["annotations"]}
@@ -153,11 +156,20 @@ def _metadata(meta: dict[str, Any], wanted: Manifest) -> None:
     meta["managedFields"] = _migrated(meta.get("managedFields") or [])
 
 
-def _applied_annotations(meta: dict[str, Any]) -> list[str]:
-    """Annotations that a release before this one has applied."""
-    entries = [e for e in meta.get("managedFields") or () if _is_our_apply(e)]
-    fields = [((e.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {} for e in entries]
-    return [name.removeprefix("f:") for f in fields for name in f if name.startswith("f:")]
+def _written(obj: Manifest) -> set[str]:
+    """The same as managedFields have it, for a child whose note someone has taken away. What others have set is theirs there
+    too: a PUT makes ours only what it changes."""
+    found: set[str] = set()
+    for entry in obj["metadata"].get("managedFields") or ():
+        if entry.get("manager") == MANAGER and not entry.get("subresource"):
+            fields = entry.get("fieldsV1") or {}
+            found |= _names((fields.get("f:metadata") or {}).get("f:annotations"))
+            found |= {f"spec.{name}" for name in _names(fields.get("f:spec"))}
+    return found
+
+
+def _names(fields: dict[str, Any] | None) -> set[str]:
+    return {name.removeprefix("f:") for name in fields or {} if name.startswith("f:")}
 
 
 def _migrated(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
