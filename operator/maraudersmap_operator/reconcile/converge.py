@@ -14,7 +14,7 @@ from maraudersmap_operator.telemetry import logger
 
 from .actions.executor import ActionExecutor
 from .actions.lost_data import migrate_again
-from .apply.adopt import adopt_jobs
+from .apply.adopt import adopt_jobs, adopt_records
 from .apply.child_writer import ChildWriter
 from .apply.desired import foundation, routing, surroundings
 from .apply.generated import Generated, ensure_generated_secrets
@@ -88,6 +88,7 @@ class Converger:
         await executor.lead_through_gateway()
         await migrate_again(self._subject, executor, status)
         await self._guarded(adopt_jobs(self._subject))
+        await adopt_records(self._subject, self._child_writer)
         if unknown:
             return None  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
         await self._remove_route()

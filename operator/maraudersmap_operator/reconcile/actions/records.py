@@ -18,6 +18,7 @@ from maraudersmap_operator.telemetry import logger
 from ..apply.child_writer import ChildWriter, owned_by_another
 from ..collect.observe import Observation
 from ..context.subject import Subject
+from ..reading.labels import recorded_template
 
 # Written by the API server and by us around a template; no part of it.
 AROUND = (ANNOTATION_RESTART, ANNOTATION_SECRETS, RESTARTED_AT)
@@ -50,7 +51,10 @@ class Records:
         if data is None:
             name = children.names.controller_revision(self._owner.name, revision)
             live = await self._cluster.get(CONTROLLER_REVISION, self._owner.namespace, name)
-            data = None if live is None or owned_by_another(live, self._owner) else _data(live)
+            if live is not None and not owned_by_another(live, self._owner):
+                # Without our labels no watch shows it.
+                self._store.confirm(CONTROLLER_REVISION, live)
+                data = _data(live)
         if data is not None:
             template: Manifest = data["template"]
             return template
@@ -106,5 +110,4 @@ class Records:
 
 def _data(record: Manifest | None) -> Manifest | None:
     """What a usable record holds."""
-    data = (record or {}).get("data")
-    return data if isinstance(data, dict) and isinstance(data.get("template"), dict) else None
+    return record["data"] if record is not None and recorded_template(record) else None

@@ -169,20 +169,24 @@ class ChildWriter:
 
     async def _adopt_record(self, live: Manifest, manifest: Manifest, digest: str) -> Fate:
         """Put the metadata of a ControllerRevision right; a PUT would be refused for the bytes of its data."""
-        meta = stamped(manifest)["metadata"]
-        patch = {k: meta[k] for k in ("labels", "annotations", "ownerReferences") if k in meta}
-        name, namespace = meta["name"], self._owner.namespace
-        written = await self._cluster.merge(CONTROLLER_REVISION, namespace, name, {"metadata": patch})
-        self._remember(CONTROLLER_REVISION, written, manifest, digest)
-        return self._settled(CONTROLLER_REVISION, live)
+        kind, name, namespace = CONTROLLER_REVISION, manifest["metadata"]["name"], self._owner.namespace
+        drifted = self._is_same_wish(live, digest)
+        if drifted and not self._fates.may_repair(kind.kind, name, self._now):
+            return self._settled(kind, live, contest=True)
+        meta = substituted(kind, live, manifest)["metadata"]
+        # With its version, so that owners of others' that come meanwhile are not lost.
+        fields = ("labels", "annotations", "ownerReferences", "resourceVersion")
+        patch = {"metadata": {k: meta[k] for k in fields if k in meta}}
+        written = await self._cluster.merge(kind, namespace, name, patch)
+        if drifted:
+            self._note_repair(kind, live)
+        self._remember(kind, written, manifest, digest)
+        return self._settled(kind, live)
 
     async def _write(self, kind: Kind, live: Manifest, manifest: Manifest, digest: str) -> Fate:
         name = manifest["metadata"]["name"]
         body = substituted(kind, live, manifest)
-        uid = live["metadata"]["uid"]
-        annotations = live["metadata"].get("annotations") or {}
-        # Whoever changes a child may have taken our note of the wish away with the rest.
-        same_wish = digest in (annotations.get(ANNOTATION_DIGEST), self._known.sealed.get(uid, ("",))[0])
+        same_wish = self._is_same_wish(live, digest)
         probe = await self._cluster.replace(body, dry_run=True)
         before, after = sealed_part(kind, live, manifest), sealed_part(kind, probe, manifest)
         if same_wish and before == after:
@@ -205,11 +209,21 @@ class ChildWriter:
             return self._settled(kind, live, contest=True)
         written = await self._cluster.replace(body)
         if drifted:
-            self._fates.repaired(kind.kind, name, self._now)
-            self._subject.parts.metrics.drift_corrected(kind.kind)
-            logger().info("put right", child=f"{kind.kind} {name}", changed_by=culprits(live)[:1])
+            self._note_repair(kind, live)
         self._remember(kind, written, manifest, digest)
         return self._settled(kind, live)
+
+    def _is_same_wish(self, live: Manifest, digest: str) -> bool:
+        """It was written for this wish: what differs, someone has changed. Who has may have taken our note away as well."""
+        meta = live["metadata"]
+        noted = (meta.get("annotations") or {}).get(ANNOTATION_DIGEST)
+        return digest in (noted, self._known.sealed.get(meta["uid"], ("",))[0])
+
+    def _note_repair(self, kind: Kind, live: Manifest) -> None:
+        name = live["metadata"]["name"]
+        self._fates.repaired(kind.kind, name, self._now)
+        self._subject.parts.metrics.drift_corrected(kind.kind)
+        logger().info("put right", child=f"{kind.kind} {name}", changed_by=culprits(live)[:1])
 
     def _settled(self, kind: Kind, live: Manifest, contest: bool = False) -> Fate:
         name = live["metadata"]["name"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT, STATEFUL_SET
+from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, STATEFUL_SET
 from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION
 
 SELECTING = (DEPLOYMENT.kind, STATEFUL_SET.kind)
+OF_A_RECORD = (LABEL_COMPONENT, LABEL_REVISION)
 
 
 def revision_of(obj: Manifest) -> str:
@@ -18,9 +19,21 @@ def component_of(obj: Manifest) -> str:
 
 
 def _labels(obj: Manifest) -> Manifest:
-    """Its labels. What pods a Deployment is of is read from its selector, which no one can change, while labels are anyone's
-    to edit and may stay edited for as long as a repair is refused."""
+    """Its labels. What pods a Deployment is of is read from its selector, and of a record from its data, which no one can
+    change, while labels are anyone's to edit and may stay edited for as long as a repair is refused."""
     labels: Manifest = obj["metadata"].get("labels") or {}
     if obj.get("kind") in SELECTING:
         return labels | ((obj["spec"].get("selector") or {}).get("matchLabels") or {})
+    if obj.get("kind") == CONTROLLER_REVISION.kind:
+        made = (recorded_template(obj).get("metadata") or {}).get("labels") or {}
+        # Under another name it is someone's copy.
+        if obj["metadata"]["name"].endswith(f"-{made.get(LABEL_REVISION)}"):
+            return labels | {k: made[k] for k in OF_A_RECORD if k in made}
     return labels
+
+
+def recorded_template(record: Manifest) -> Manifest:
+    """What a revision's pods are made from; empty for a record that is not one of ours, or broken."""
+    data = record.get("data")
+    template = data.get("template") if isinstance(data, dict) else None
+    return template if isinstance(template, dict) else {}

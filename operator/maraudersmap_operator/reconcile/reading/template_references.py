@@ -11,7 +11,7 @@ from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT
 from maraudersmap_operator.resource import MaraudersMapStatus
 from maraudersmap_operator.resource.names import Component
 
-from .labels import revision_of
+from .labels import recorded_template, revision_of
 
 
 def leaned_on(store: Store, owner: Owner, status: MaraudersMapStatus) -> frozenset[str]:
@@ -69,8 +69,7 @@ def _templates(store: Store, owner: Owner, revisions: set[str]) -> dict[str, lis
         if revision_of(deployment) in revisions:
             found.setdefault(revision_of(deployment), []).append(deployment["spec"]["template"])
     for record in store.children(key, CONTROLLER_REVISION):
-        template = (record.get("data") or {}).get("template")
-        if revision_of(record) in revisions and isinstance(template, dict):
+        if revision_of(record) in revisions and (template := recorded_template(record)):
             found.setdefault(revision_of(record), []).append(template)
     return found
 
