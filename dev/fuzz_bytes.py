@@ -73,6 +73,8 @@ def _request(chance: random.Random, token: str) -> Request:
         target += (b"&" if b"?" in target else b"?") + hostile.mutated(chance, hostile.PIECES).replace(
             b" ", b""
         )
+    if chance.random() < 0.1:
+        target = b"http://" + hostile.mutated(chance, hostile.AUTHORITIES).replace(b" ", b"") + target
     return Request("mutated", method, target, tuple(headers.items()), body)
 
 

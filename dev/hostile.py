@@ -48,6 +48,15 @@ PIECES = (
 )  # fmt: skip
 """Pieces of a path or of a query string, as they stand in a request line."""
 
+AUTHORITIES = (
+    b"xn--", b"xn--a", b"xn--*", b"xn--80ak6aa92e", b"XN--\xff", b"a.xn--", b"xn--.xn--", b"xn--a:80", b"u:p@xn--",
+    b"xn--99999999", b"", b":", b":0", b":99999", b"a:b", b"a:b@c@d", b"@", b"a@", b".", b"..", b"-", b"a" * 64,
+    b"a" * 300, b"%", b"%zz", b"%00", b"%ff", b"[", b"]", b"[::1", b"[::1]:x", b"[::1%25eth0]", b"[v1.x]", b"0x7f",
+    b"256.1.1.1", b"\xff", b"\xc3\xa9", b"\xe2\x84\x80", b"\xe2\x80\x8b", b"\xe3\x80\x82", b"\\", b"^", b"{", b"|",
+    b"<", b"'", b"*", b"~", b"_", b"//", b"#", b"?",
+)  # fmt: skip
+"""What may stand for the host of a request line in absolute form."""
+
 JSON_VALUES = (
     b"null", b"true", b"0", b"-0", b"-1", b"1.5", b"1e400", b"-1e400", b"1e-400", b"9" * 30, b"9" * 5000, b"NaN",
     b"Infinity", b'""', b'" "', b'"\\u0000"', b'"\\ud800"', b'"\\udfff\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b'"\\"',

@@ -18,7 +18,7 @@ from aiohttp import web
 from maraudersmap_api.addresses import whole_site_of
 from maraudersmap_api.errors import BadRequest
 from maraudersmap_api.http.heads import doubtful
-from maraudersmap_api.http.problems import malformed_response, problem_response, unquoted
+from maraudersmap_api.http.problems import malformed_response, problem_response, unquoted, unshown
 from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, log_line, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
@@ -169,7 +169,8 @@ class Edge:
         context: dict[str, Any] = {"userId": None, "requestId": request_id, "method": None, "path": None}
         context["status"] = response.status
         if error is not None:
-            context["error"] = error_context(error, frames=1 if status < 500 else None, text=unquoted)
+            frames, text = (1, unshown) if status < 500 else (None, unquoted)
+            context["error"] = error_context(error, frames=frames, text=text)
         write = log.warning if status < 500 else log.error
         write("Malformed request" if status < 500 else "Request failed", extra={"context": context})
         self._metrics.requests.labels("OTHER", UNMATCHED, str(response.status)).inc()

@@ -43,6 +43,8 @@ _CODE = {
 _QUOTED = ":\n\n"
 """What aiohttp's parser in C writes between its sentence and the bytes; the messages of the one in Python begin with them."""
 
+_NOT_SHOWN = "what could not be parsed is not shown"
+
 _SENTENCES = {
     404: "There is nothing at this address",
     405: "This address does not take that method",
@@ -92,7 +94,12 @@ def unquoted(error: BaseException) -> str:
     if not isinstance(error, HttpProcessingError):
         return str(error)
     sentence, quotes, _ = error.message.partition(_QUOTED)
-    return sentence if quotes else "what could not be parsed is not shown"
+    return sentence if quotes else _NOT_SHOWN
+
+
+def unshown(error: BaseException) -> str:
+    """The same where bytes of a client raised it, whatever it is: parsers of hosts quote too."""
+    return unquoted(error) if isinstance(error, HttpProcessingError) else _NOT_SHOWN
 
 
 def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.Response:

@@ -16,6 +16,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_log import AccessLogger
+from aiohttp.web_protocol import ERROR
 
 from maraudersmap_api.http.accepting import Acceptor
 from maraudersmap_api.http.edge import Edge, routed, understood
@@ -24,6 +25,9 @@ from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.infra.listening import listening_socket
 from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.tasks import end
+
+UNREADABLE = web.RequestKey("UNREADABLE", Exception)
+"""Why no request could be made of what was parsed; this one stands in for it."""
 
 IN_FLIGHT_SECONDS = 15.0
 CUT_OFF_SECONDS = 1.0  # what a request gets beyond that to notice that it was cancelled
@@ -149,6 +153,7 @@ class HttpServer:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner has no server after setup")
+        server.request_factory = _never_failing(server.request_factory)
         server.request_handler = _counted(self._edge.wrap(server.request_handler))
         loop = asyncio.get_running_loop()
 
@@ -209,6 +214,8 @@ def _counted(handler: Any) -> Any:
         if not isinstance(connection, Connection):
             response: web.StreamResponse = await handler(request)
             return response
+        if UNREADABLE in request:
+            return connection.handle_error(request, 400, request[UNREADABLE])
         connection.answering += 1
         try:
             response = await handler(request)
@@ -218,3 +225,18 @@ def _counted(handler: Any) -> Any:
         return response
 
     return answer
+
+
+def _never_failing(make: Any) -> Any:
+    """Have a request even of what none can be made of (a host that begins with `xn--` and is no name): aiohttp makes it
+    outside of its nets, so an exception would leave the connection without an answer, and open for ever."""
+
+    def request_of(message: Any, *rest: Any) -> web.BaseRequest:
+        try:
+            request: web.BaseRequest = make(message, *rest)
+        except Exception as error:  # noqa: BLE001 - whatever it is, these bytes of a client have raised it
+            request = make(ERROR, *rest)
+            request[UNREADABLE] = error
+        return request
+
+    return request_of

@@ -100,6 +100,8 @@ async def test_every_path_and_query(api: Api) -> None:
         for piece in hostile.PIECES:
             yield Request(f"target {piece!r}", "GET", b"/" + piece, signed_in)
             yield Request(f"query {piece!r}", "GET", b"/api/incidents?" + piece, signed_in)
+        for authority, scheme in product(hostile.AUTHORITIES, (b"http", b"https", b"xn--")):
+            yield Request(f"host {authority!r}", "GET", scheme + b"://" + authority + b"/health/live")
 
     await _all_refused(api, requests())
 

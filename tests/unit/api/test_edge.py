@@ -63,6 +63,11 @@ async def test_every_answer_carries_the_headers(
         b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n",
         b"GET /ok HTTP/1.1\r\n" + b"".join(b"H%d: x\r\n" % n for n in range(200)) + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        # The parser takes these, and no request can be made of them.
+        b"GET http://xn--/ok HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://xn--a/ok HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST http://xn--*/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+        b"GET http://xn--/ok HTTP/1.1\r\nHost: a\r\n\r\nGET /ok HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
 async def test_bytes_that_are_not_http_get_our_error_and_the_connection_ends(
