@@ -258,7 +258,7 @@ async def test_who_has_used_up_their_allowance_is_refused_before_a_long_body_is_
             assert (await api.call("POST", "/api/incidents", user="harry", json=REPORT)).status == 201
 
 
-async def test_bodies_that_one_user_holds_back_are_in_nobody_elses_way(
+async def test_bodies_that_one_user_holds_back_keep_no_one_else_out(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "BODY_SECONDS", 2 * PATIENCE_SECONDS)
