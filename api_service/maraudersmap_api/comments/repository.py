@@ -1,10 +1,9 @@
 """SQL of comments."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from maraudersmap_api.auth.models import Role, User
-from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.comments.models import Account, Comment
 from maraudersmap_api.incidents.repository import person
 from maraudersmap_api.infra.db import Executor, Row
 
@@ -109,10 +108,12 @@ async def soft_delete(tx: Executor, incident_id: int, comment_id: int) -> bool:
     return bool(hidden)
 
 
-async def active_users(tx: Executor, emails: Sequence[str]) -> list[tuple[UUID, Role]]:
-    """Who has one of these addresses."""
-    rows = await tx.fetch("SELECT id, role FROM users WHERE email = ANY($1::text[]) AND is_active", emails)
-    return [(row["id"], Role(row["role"])) for row in rows]
+async def accounts(tx: Executor, emails: Sequence[str]) -> list[Account]:
+    """Who has one of these addresses, in use or not."""
+    rows = await tx.fetch(
+        "SELECT email, id, role, is_active FROM users WHERE email = ANY($1::text[])", emails
+    )
+    return [Account(row["email"], row["id"], Role(row["role"]), row["is_active"]) for row in rows]
 
 
 def _comment(row: Row) -> Comment:

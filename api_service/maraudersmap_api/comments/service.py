@@ -1,8 +1,10 @@
 """Discussing an incident. Those who may view it may read and write; what is closed is read-only."""
 
+from collections.abc import Sequence
+
 from maraudersmap_api.auth.models import User
 from maraudersmap_api.comments import repository
-from maraudersmap_api.comments.models import Comment, NewComment, mentioned
+from maraudersmap_api.comments.models import Account, Comment, Mention, NewComment, mentioned
 from maraudersmap_api.errors import Forbidden, NotFound
 from maraudersmap_api.idempotency.once import Keeper, NoKey
 from maraudersmap_api.incidents import repository as incidents
@@ -78,12 +80,11 @@ class CommentService:
 
 async def _notices(tx: Executor, incident: Incident, comment: Comment, actor: User) -> list[NewNotification]:
     """Who is named, if they may see the incident; and the reporter. No one twice, and never the author."""
-    emails = mentioned(comment.content)
-    named = await repository.active_users(tx, emails) if emails else []
     readers = {
-        user_id: NotificationType.MENTION
-        for user_id, role in named
-        if rules.visibility_of(user_id, role).sees(incident.severity, incident.reported_by.id)
+        account.id: NotificationType.MENTION
+        for account in await _named(tx, mentioned(comment.content))
+        if account.is_active
+        and rules.visibility_of(account.id, account.role).sees(incident.severity, incident.reported_by.id)
     }
     readers.setdefault(incident.reported_by.id, NotificationType.COMMENT_ADDED)
     readers.pop(actor.id, None)
@@ -97,6 +98,15 @@ async def _notices(tx: Executor, incident: Incident, comment: Comment, actor: Us
         NewNotification(reader, kind, titles[kind], _excerpt(comment.content), incident.id, metadata)
         for reader, kind in readers.items()
     ]
+
+
+async def _named(tx: Executor, mentions: Sequence[Mention]) -> list[Account]:
+    if not mentions:
+        return []
+    asked = {address for mention in mentions for address in (*mention.meant, *mention.otherwise)}
+    found = {account.email: account for account in await repository.accounts(tx, sorted(asked))}
+    addresses = (m.meant if found.keys() & set(m.meant) else m.otherwise for m in mentions)
+    return [found[address] for some in addresses for address in some if address in found]
 
 
 def _excerpt(content: str) -> str:

@@ -138,6 +138,41 @@ async def test_a_mention_notifies_whoever_may_see_the_incident(api: Api) -> None
     assert await _notified(api, "harry") == [], "no one is notified of their own words"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u8acb@harry\u770b",
+        "\u3042\u308a\u304c\u3068\u3046@harry",
+        "@harry's wand",
+        "_@harry_",
+        "@harry|@luna",
+        "@harry&@luna",
+    ],
+)
+async def test_a_mention_is_heard_whatever_stands_around_it(api: Api, text: str) -> None:
+    for name in ("harry", "luna", "ron"):
+        await api.person(name)
+    number = (await api.report("ron"))["id"]
+
+    await _say(api, number, "ron", text)
+
+    assert await _notified(api, "harry") == [("MENTION", text)]
+    assert await _notified(api, "luna") == ([("MENTION", text)] if "luna" in text else [])
+
+
+async def test_a_name_with_a_mark_in_it_is_that_name(api: Api) -> None:
+    """Also of an account that is no longer in use."""
+    for name in ("o", "o'brien", "o'malley", "ron"):
+        await api.person(name)
+    await api.sql("UPDATE users SET is_active = false WHERE email LIKE '%malley@%'")
+    number = (await api.report("ron"))["id"]
+
+    await _say(api, number, "ron", "@o'brien, where is @o'malley?")
+
+    assert len(await _notified(api, "o'brien")) == 1
+    assert await _notified(api, "o") == []
+
+
 async def test_the_reporter_hears_of_comments_once(api: Api) -> None:
     await api.person("harry")
     await api.person("ron")

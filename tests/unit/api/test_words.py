@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maraudersmap_api.analytics.export import csv_lines, harmless
-from maraudersmap_api.comments.models import MOST_MENTIONS, mentioned
+from maraudersmap_api.comments.models import DOMAIN, MOST_MENTIONS, mentioned
 from maraudersmap_api.errors import BadFrame
 from maraudersmap_api.realtime.frames import ClientFrame, parse_frame, room_of, since_of
 
@@ -27,10 +27,38 @@ from maraudersmap_api.realtime.frames import ClientFrame, parse_frame, room_of, 
         ("@", ""),
         ("nothing", ""),
         ("line\n@mad-eye", "mad-eye"),
+        ("\u8acb@harry\u770b", "harry"),
+        ("\u3042\u308a\u304c\u3068\u3046@harry", "harry"),
+        ("_@harry_", "harry_ harry"),
+        ("a+b@harry a-b-@harry 7@harry a.@harry", ""),
     ],
 )
 def test_who_is_named(content: str, names: str) -> None:
-    assert mentioned(content) == tuple(f"{name}@hogwarts.edu" for name in names.split())
+    assert all(mention.otherwise == mention.meant for mention in mentioned(content))
+    assert [address for mention in mentioned(content) for address in mention.meant] == [
+        f"{name}@hogwarts.edu" for name in names.split()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "mentions"),
+    [
+        ("@harry's wand", [("harry's", "harry")]),
+        ("@harry|@luna", [("harry|", "harry"), ("luna", "luna")]),
+        ("@harry&@luna", [("harry&", "harry"), ("luna", "luna")]),
+        ("'@harry'!", [("harry'! harry", "harry")]),
+        ("@harry.|@o'brien's.", [("harry.|", "harry. harry"), ("o'brien's. o'brien's", "o")]),
+        ("@'harry'", [("'harry' 'harry", "")]),
+    ],
+)
+def test_who_is_meant_where_the_whole_is_no_name(content: str, mentions: list[tuple[str, str]]) -> None:
+    assert [
+        tuple(
+            " ".join(a.removesuffix(DOMAIN) for a in addresses)
+            for addresses in (mention.meant, mention.otherwise)
+        )
+        for mention in mentioned(content)
+    ] == mentions
 
 
 def test_a_comment_names_only_so_many() -> None:
