@@ -26,6 +26,15 @@ from uuid import UUID
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 
+# What Unicode shows as nothing (its default ignorable code points), and control characters, for a class of a regular
+# expression. The first is written as JavaScript reads it, too.
+_UNSEEN_OF_TWO_BYTES = (
+    r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+UNSEEN = rf"{_UNSEEN_OF_TWO_BYTES}\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+_SEEN = re.compile(rf"[^\s{UNSEEN}]")
+
 Schema: TypeAlias = dict[str, Any]
 """A JSON Schema (2020-12)."""
 
@@ -63,8 +72,9 @@ class Kind(Protocol):
 class Text:
     """A string of `least` to `most` characters, trimmed unless `strip` is off. Blank is refused unless allowed.
 
-    `pattern` must match the whole value (after `lower`); `otherwise` is then the sentence's tail. Lengths are taken
-    before trimming, so that what happens is what the published schema has.
+    Blank is what shows nothing; of a `secret`, whose look does not matter, only white space. `pattern` must match the whole
+    value (after `lower`); `otherwise` is then the sentence's tail. Lengths are taken before trimming, so that what happens
+    is what the published schema has; but it takes the rarest of what is not seen, beyond U+FFFF, for text.
     """
 
     most: int
@@ -85,7 +95,7 @@ class Text:
         return self.from_text(value)
 
     def from_text(self, text: str) -> str:
-        if not self.blank and not text.strip():
+        if not self.blank and not (text.strip() if self.secret else _SEEN.search(text)):
             raise Wrong("must not be blank")
         if problem := text_problem(text):
             raise Wrong(problem)
@@ -100,7 +110,8 @@ class Text:
         return text
 
     def schema(self) -> Schema:
-        any_text = r"^[^\x00]*$" if self.blank else r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
+        blank = r"\x00\x1c-\x1f\x85" if self.secret else _UNSEEN_OF_TWO_BYTES
+        any_text = r"^[^\x00]*$" if self.blank else rf"^[^\x00]*[^\s{blank}][^\x00]*$"
         schema: Schema = {"type": "string", "maxLength": self.most}
         if least := max(self.least, 0 if self.blank else 1):
             schema["minLength"] = least

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+from maraudersmap_api.fields import UNSEEN
 from maraudersmap_api.incidents.filtering import where
 from maraudersmap_api.incidents.models import Filters, Incident
 from maraudersmap_api.incidents.repository import PEOPLE
@@ -33,13 +34,13 @@ COLUMNS = (
     "version",
 )
 # Spreadsheets take full-width, small and raised signs for the others: what NFKC makes of them, and the minus of typesetters.
-_SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−"  # noqa: RUF001
-# Invisible: joiners, marks of direction, a byte order mark. What pastes or imports a cell may drop them.
-_UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_BEGINS = re.compile(rf"[\t\r\n]|[\s\"{_UNSEEN}]*[{_SIGNS}]")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207c\u207a\u207b\u208c\u208a\u208b\u2212\u2a75\u2a76\ufb29"
+# What pastes or imports a cell may drop what is not seen, so it hides no sign.
+_BEGINS = re.compile(rf"[\t\r\n]|[\s\"{UNSEEN}]*[{_SIGNS}]")
 # Some split at ; or tab and do not know our quotes: there a cell begins after each of these, and after each line feed.
-# Blanks and quotes in front of a sign are no obstacle to them.
-_INSIDE = re.compile(rf"([;|\t\r\n][\s\"'{_UNSEEN}]*)(?=[{_SIGNS}])")
+# Blanks and quotes in front of a sign are no obstacle to them. Whatever follows, such a run is read once: hence two forms.
+_RUN = rf"[;|\t\r\n][;|\s\"'{UNSEEN}]*+"
+_INSIDE = re.compile(rf"(?P<formula>{_RUN}(?=[{_SIGNS}]))|{_RUN}")
 
 
 async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scope) -> AsyncIterator[bytes]:
@@ -104,5 +105,5 @@ def csv_lines(lines: Iterable[Sequence[str]]) -> bytes:
 
 def harmless(cell: str) -> str:
     """`=1+1` as `'=1+1`, and `x;=1+1` as `x;'=1+1`: also where a spreadsheet splits at semicolons it is text."""
-    cell = _INSIDE.sub(r"\1'", cell)
+    cell = _INSIDE.sub(lambda run: f"{run[0]}'" if run["formula"] else run[0], cell)
     return "'" + cell if _BEGINS.match(cell) else cell

@@ -1,5 +1,6 @@
 """Bodies and queries: whatever arrives is either understood or a 400 that names the field."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +11,7 @@ from multidict import MultiDict
 
 from maraudersmap_api.auth.models import Registration
 from maraudersmap_api.errors import ValidationError
-from maraudersmap_api.fields import UNSET, Moment, Text, Unset, Whole, Wrong
+from maraudersmap_api.fields import UNSET, Items, Moment, Text, Unset, Whole, Wrong
 from maraudersmap_api.http.models import model
 from maraudersmap_api.http.reading import parse_object
 from maraudersmap_api.incidents.models import Location, NewIncident, Severity
@@ -227,6 +228,42 @@ def test_not_sent_differs_from_null_and_from_every_value() -> None:
         model(Patch).from_object({"title": None})
     with pytest.raises(ValidationError, match="Title must not be blank"):
         model(Patch).from_object({"title": " "})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\u200b\u200b\u2060",
+        " \u3164 ",
+        "\ufe0f",
+        "\x01\x7f",
+        "\u034f\u00ad\u180e",
+        "\ufeff",
+        "\U000e0041",
+    ],
+)
+def test_what_cannot_be_seen_is_blank(text: str) -> None:
+    for kind in (Text(most=20), Items(5, Text(most=20))):
+        with pytest.raises(Wrong) as refused:
+            kind.from_json(text if isinstance(kind, Text) else ["x", text])
+        assert "must not be blank" in (refused.value.tail, *(tail for _, tail in refused.value.entries))
+    if text.isascii() or max(text) < "\U00010000":
+        assert re.search(Text(most=20).schema()["pattern"], text) is None, "published, too"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200bx", "\U0001f468\u200d\U0001f469", "\u2764\ufe0f", "\u0e33", "-", "\u0301"]
+)
+def test_what_is_seen_with_it_is_text(text: str) -> None:
+    assert Text(most=20).from_text(text) == text
+    assert re.search(Text(most=20).schema()["pattern"], text)
+
+
+def test_a_secret_is_not_judged_by_how_it_looks() -> None:
+    """Who chose one of nothing that is seen must be able to sign in."""
+    assert Text(most=20, strip=False, secret=True).from_text("\u200b" * 8) == "\u200b" * 8
 
 
 def test_a_field_without_a_constraint_fails_at_start() -> None:

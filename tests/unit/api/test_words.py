@@ -3,6 +3,9 @@
 import csv
 import io
 import re
+import sys
+import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -71,6 +74,10 @@ _CELLS = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\x00")),
     st.text("=+-@\uff1d\uff0b\uff0d\uff20;,|\t\r\n\"' ax1"),
 )
+SEEN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd" + "".join(
+    map(chr, range(0x13430, 0x13440))  # joints of hieroglyphs
+)
+UNSEEN = "\x00\x01\x1f\x7f\x9f\u034f\u115f\u1160\u17b4\u180b\u2065\u3164\ufe00\ufe0f\uffa0\ufff0\U000e0100\U000e0fff"
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
@@ -122,12 +129,34 @@ def test_nor_where_a_spreadsheet_splits_elsewhere_and_knows_no_quotes(lines: lis
         (" =1", "' =1"),
         ('"=1', "'\"=1"),
         ("x;\u2060=1", "x;\u2060'=1"),
+        *((f"x;{unseen}=1", f"x;{unseen}'=1") for unseen in "\u034f\u3164\ufe0f\u206f\x01\x7f\U000e0001"),
+        ("x;\t'\t\"|-1", "x;\t'\t\"|'-1"),
         ("5 \u2212 3", "5 \u2212 3"),
         ("", ""),
     ],
 )
 def test_formulas_are_text(cell: str, shown: str) -> None:
     assert harmless(cell) == shown
+
+
+def test_every_sign_by_whatever_name_and_behind_whatever_is_not_seen() -> None:
+    every = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
+    signs = [c for c in every if unicodedata.normalize("NFKC", c).startswith(("=", "+", "-", "@"))]
+    assert len(signs) > 15
+    # Of what has no form of its own, those that Unicode shows as nothing. Others of its category, as of Arabic, are seen.
+    unseen = [c for c in every if unicodedata.category(c) == "Cf" and c not in SEEN] + list(UNSEEN)
+
+    assert [c for c in signs if not harmless(f"{c}1").startswith("'")] == []
+    assert [c for c in unseen if not harmless(f"{c}=1").startswith("'")] == []
+
+
+def test_a_cell_of_separators_is_read_once() -> None:
+    """Whatever follows them: what is looked for behind each of them alone would take a second of everybody's time."""
+    began = time.process_time()
+    for separators in ("\t", "\n", " ;", "\t\x01'"):
+        harmless("x" + separators * 10_000 + "y")
+
+    assert time.process_time() - began < 0.2
 
 
 @given(st.text(max_size=200))
