@@ -222,7 +222,7 @@ async def test_what_was_hidden_and_then_deleted_is_gone_for_those_who_had_seen_i
     for number in (seen, seen + 1):
         assert (await api.call("DELETE", f"/api/incidents/{number}", user="auror")).status == 204
     await api.report("student", "the newest")
-    told = {}
+    sent = {}
 
     for user in ("student", "prefect", "auror"):
         async with connected(api, user, since=since) as client:
