@@ -90,7 +90,12 @@ class Pass:
         self._masks = Masks(parts.cluster, key.namespace, remembered.unanswered, now)
         self._writer = StatusWriter(parts.cluster, parts.store, key, obj, parts.definition, now)
         self._unwatched = unwatched(
-            obj, remembered.good_pass_at, remembered.failed_since, parts.led_before, now
+            obj,
+            remembered.last,
+            remembered.failed_since,
+            parts.led_before,
+            now,
+            asyncio.get_running_loop().time(),
         )
         self._subject = Subject(parts, remembered, resource, now, self._go_on)
         self._child_writer = ChildWriter(self._subject, self._may_reroll)

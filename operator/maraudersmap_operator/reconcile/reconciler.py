@@ -35,6 +35,7 @@ from .reading.nodes import Nodes
 from .reading.reference_versions import ReferenceVersions
 from .reading.references import NOT_READ_YET, References, read_references, without_references
 from .reading.served import Served
+from .reading.unwatched_time import Look
 from .status.events import announce
 from .status.status_writer import StatusWriter
 
@@ -101,9 +102,9 @@ class Reconciler:
         Raises ClusterError when the status could not be stored or this process may not act: try again later.
         """
         unsure = await self._settle_status(key)
-        if not unsure and self._is_quiet(key, now := self._clock()):
-            remembered = self._remembered[key]
-            remembered.failed_since, remembered.good_pass_at = False, now
+        self._follow_clock(key)
+        if not unsure and self._is_quiet(key, self._clock()):
+            self._note_look(self._remembered[key], RESYNC)
             return None  # `converge` looks at what no watch shows, and plans the next look
         obj = self._store.resource(key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
@@ -135,8 +136,19 @@ class Reconciler:
         remembered.quiet, remembered.routine = None, False
         decision = await one_pass.protect()
         self._to_converge[key] = one_pass
-        remembered.failed_since, remembered.good_pass_at = False, self._clock()
-        return min([RESYNC, *self._looks(one_pass, decision)])
+        delay = min([RESYNC, *self._looks(one_pass, decision)])
+        self._note_look(remembered, delay)
+        return delay
+
+    def _note_look(self, remembered: Remembered, delay: timedelta) -> None:
+        """A good pass is over; the next one follows after the delay at the latest."""
+        remembered.failed_since = False
+        remembered.last = Look(self._clock(), asyncio.get_running_loop().time(), delay)
+
+    def _follow_clock(self, key: Key) -> None:
+        remembered = self._remembered.get(key)
+        if remembered is not None and remembered.last is not None and remembered.last.is_ahead(self._clock()):
+            remembered.forget_times()
 
     def _is_quiet(self, key: Key, now: datetime) -> bool:
         """Nothing that the watches show has changed since a pass that found nothing to do."""

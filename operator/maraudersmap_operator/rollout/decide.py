@@ -24,19 +24,22 @@ from .conditions import report
 from .context import Context, RolloutContext
 from .facts import Observed, TargetRevision
 from .lost_status import take_up_what_serves
-from .rollback import abandon, give_up, roll_back
+from .rollback import HOLD_MOST, abandon, give_up, roll_back
 from .secret_rotation import follow_secrets
 from .stable import keep_stable
 from .stages.advance import advance, start
-from .watched_time import credit
+from .watched_time import credit, not_ahead
 
 
 def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decision:
     """Choose the next actions, in the order they must run. `now` is aware UTC."""
     status = resource.status or MaraudersMapStatus()
     context = Context.begin(as_it_is(resource, observed), resource.generation, observed, now, status)
-    if status.candidate and observed.unwatched:
-        context.update(candidate=credit(status.candidate, observed.unwatched, now))
+    if status.candidate:
+        watched = (
+            credit(status.candidate, observed.unwatched, now) if observed.unwatched else status.candidate
+        )
+        context.update(candidate=not_ahead(watched, now))
     take_commands(context, resource.annotations)
     follow_secrets(context)
     context.all_learned()
@@ -130,7 +133,7 @@ def _wait_with_hold(context: Context, hold: Hold) -> bool:
             f"{hold.message}; it had traffic in {hold.traffic_attempts} tries and is not tried again by itself: "
             f"change the spec, or give {ANNOTATION_RETRY} a new value",
         )
-    elif context.now < hold.retry_at:
+    elif context.now < hold.retry_at <= context.now + HOLD_MOST:  # further ahead: the clock was put back
         context.block(
             PassedOn(hold.reason), f"{hold.message}; tried {hold.attempts} times, the next try follows"
         )

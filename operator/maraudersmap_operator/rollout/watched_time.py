@@ -7,12 +7,16 @@ time is no evidence, neither for the candidate nor against it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from maraudersmap_operator.resource.status_candidate import CandidateRevision
+from maraudersmap_operator.resource.status_model import StatusModel
+
+M = TypeVar("M", bound=StatusModel)
 
 # Moments of the memory that something is counted from. Pods' own times are not among them: the kubelet goes on.
 COUNTED_FROM = {
-    "progress": ("settled_at", "waiting_since", "progressed_at"),
+    "progress": ("settled_at", "waiting_since", "progressed_at", "led_since"),
     "failures": ("pull_error_since", "half_down_since", "admission_refused_at", "refused_since"),
     "control_group": ("hurt_since",),
     "migrations": ("ran_at",),
@@ -34,3 +38,16 @@ def credit(candidate: CandidateRevision, gap: timedelta, now: datetime) -> Candi
 
 def _later(moment: datetime | None, gap: timedelta, now: datetime) -> datetime | None:
     return None if moment is None else min(moment + gap, now)
+
+
+def not_ahead(model: M, now: datetime) -> M:
+    """The model without a time that lies ahead, the same object where there is none: a clock was put back, and what is
+    counted from then would not come for as long."""
+    changes: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, datetime) and value > now:
+            changes[name] = now
+        elif isinstance(value, StatusModel) and (behind := not_ahead(value, now)) is not value:
+            changes[name] = behind
+    return model.but(**changes) if changes else model

@@ -11,6 +11,7 @@ from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
 
 from ..reading.references import References
+from ..reading.unwatched_time import Look
 from ..status.fates import Fate, Fates
 from .verification import Known
 
@@ -67,7 +68,7 @@ class Remembered:
     storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
     to_announce: list[tuple[MaraudersMap, Note]] = field(default_factory=list)  # is stored
     unanswered: dict[str, datetime] = field(default_factory=dict)  # Secrets that gave no answer, and when
-    good_pass_at: datetime | None = None
+    last: Look | None = None  # at it, by a good pass
     failed_since: bool = False  # a pass has failed since the last good one
     ask_admission: bool = False
     admission: Admission | None = None
@@ -76,6 +77,12 @@ class Remembered:
     quiet: int | None = None  # fingerprint of everything known when the last pass found nothing to do
     routine: bool = False  # what is planned next is no news: it can wait for another resource's
     poll: timedelta = POLL  # what no watch shows is looked at this often
+
+    def forget_times(self) -> None:
+        """The clock has been put back: what is remembered by its time would not come due for as long."""
+        self.fates, self.known, self.quiet = Fates(), Known(), None
+        self.references_at = self.missing_since = self.converged_at = self.hastened_at = None
+        self.unanswered.clear()
 
     def references_due(self, wish: int, now: datetime) -> bool:
         """They have to be read again."""

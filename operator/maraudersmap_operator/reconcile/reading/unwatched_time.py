@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maraudersmap_operator.cluster import Manifest
@@ -11,24 +12,45 @@ from maraudersmap_operator.resource.names import MANAGER
 LEAST = timedelta(seconds=2)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A good pass of this process.
+
+    `ticks`: seconds on the clock that timers go by: no one sets it, and it sleeps with the machine. `due`: so long after it
+    the next one follows at the latest.
+    """
+
+    at: datetime
+    ticks: float
+    due: timedelta
+
+    def is_ahead(self, now: datetime) -> bool:
+        """The clock has been put back since."""
+        return now < self.at - LEAST
+
+
 def unwatched(
     obj: Manifest,
-    good_pass_at: datetime | None,
+    last: Look | None,
     failed_since: bool,
     led_before: datetime | None,
     now: datetime,
+    ticks: float,
 ) -> timedelta:
-    """The gap before this pass; zero for a pass that follows a good one of the same process.
+    """The gap before this pass; zero for one that follows a good one of the same process in time.
 
-    `good_pass_at`: of this process, None for its first pass over the resource. `failed_since`: passes have failed since.
+    `last`: of this process, None for its first pass over the resource. `failed_since`: passes have failed since.
     `led_before`: when the previous leader renewed its lease last.
     """
-    if good_pass_at is not None:
-        since = good_pass_at if failed_since else now
-    else:
+    if last is None:
         seen = [moment for moment in (_status_written_at(obj), led_before) if moment is not None]
-        since = max(seen, default=now)
-    gap = now - since
+        gap = now - max(seen, default=now)
+    elif failed_since:
+        gap = now - last.at
+    else:
+        ran = timedelta(seconds=ticks - last.ticks)
+        # What the clock was put forward, or the machine has slept; and what the process stood still.
+        gap = (now - last.at - ran) + max(ran - last.due, timedelta(0))
     return gap if gap >= LEAST else timedelta(0)
 
 

@@ -38,6 +38,8 @@ CREATE_PATIENCE = timedelta(seconds=5)
 ADMISSION_PATIENCE = timedelta(seconds=15)
 # One missed probe of one stable pod is no reason to stop a rollout.
 CONTROLS_PATIENCE = timedelta(seconds=3)
+# No two clocks that are kept differ by more: a time that lies further ahead was taken by one that is not.
+SKEW = timedelta(minutes=1)
 # A pod that ended after an hour need not prove itself for an hour.
 LONGEST_RUN = timedelta(seconds=60)
 
@@ -165,8 +167,10 @@ def _migration_deadline(case: Case) -> datetime:
 
 def _settled_at(case: Case) -> list[datetime]:
     least = timedelta(seconds=case.rollout.min_ready_seconds)
+    proven = case.candidate.memory.progress.proven_at or case.now
+    ready = [(p, p.ready_since) for p in case.facts.active if p.ready and p.ready_since]
     return sorted(
-        p.ready_since + max(least, _longest_run(p)) for p in case.facts.active if p.ready and p.ready_since
+        (since if since <= case.now + SKEW else proven) + max(least, _longest_run(p)) for p, since in ready
     )
 
 

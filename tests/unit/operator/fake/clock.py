@@ -9,15 +9,21 @@ START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Aware UTC."""
+    """Aware UTC. `ticks`: seconds on the clock that timers go by, which no one sets and which sleeps with the machine."""
 
     def __init__(self, now: datetime = START) -> None:
         self.now = now
+        self.ticks = 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
     def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.ticks += seconds
+
+    def jump(self, seconds: float) -> None:
+        """It is put forward, or the machine has slept."""
         self.now += timedelta(seconds=seconds)
 
     def stamp(self) -> str:

@@ -191,7 +191,9 @@ class Operator:
         self.cluster.logs_of = loop.logs_of
         self.store = Store()
         self.metrics = Metrics()
-        self.reconciler = Reconciler(self.cluster, self.store, settings, self.metrics, loop.clock, led_before)
+        self.reconciler = Reconciler(
+            self.cluster, self.store, settings, self.metrics, loop.operators_clock, led_before
+        )
         self.queue = SimQueue(self.reconciler.reconcile, self.reconciler.converge, loop.clock, loop.time.idle)
         self._namespaces = settings.namespaces
         namespace = self._namespaces[0] if self._namespaces else None
@@ -246,6 +248,8 @@ class Loop:
         self.faults = Faults(seed)
         self.rights = rights
         self.settings = Settings(images=Images(postgres=postgres, redis="redis:7"), namespaces=namespaces)
+        self.skew = timedelta(0)
+        """How far the clock of the operator's node is ahead of the others."""
         self.last_log_line = "the map is torn"
         self.operators: list[Operator] = []
         self.every_tick: list[Callable[[], None]] = []
@@ -287,6 +291,9 @@ class Loop:
             self._settled = self.clock.now, self.server.storage.version
 
     # --- the operator -------------------------------------------------------------------------------------------------
+    def operators_clock(self) -> datetime:
+        return self.clock() + self.skew
+
     @property
     def operator(self) -> Operator:
         """The one that leads."""

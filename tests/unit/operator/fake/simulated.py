@@ -10,7 +10,7 @@ import selectors
 from collections.abc import Callable
 from typing import Any, cast
 
-from .clock import START, Clock
+from .clock import Clock
 
 LEAST = 1e-6
 
@@ -28,7 +28,7 @@ class SimulatedTime:
         self._real: selectors.BaseSelector = self._loop._selector
         self._real_time = self._loop.time
         self._loop._selector = self
-        self._loop.time = lambda: (self._clock.now - START).total_seconds()
+        self._loop.time = lambda: self._clock.ticks
 
     def remove(self) -> None:
         self._loop._selector = self._real
