@@ -78,6 +78,7 @@ class Converger:
                 self._fates.note(
                     Fate("Deployment", name, state_of(error), error.message), "record", self._subject.now
                 )
+        executor.settle_size()
         name = children.names.service(self._owner.name)
         there = self._store.find(self._subject.key, SERVICE, name) is not None
         for manifest in (

@@ -16,8 +16,9 @@ from maraudersmap_operator.rollout import (
     Weigh,
 )
 
-# The part of the Service that moves by a write of its own has a fate of its own.
+# What is written apart from the rest of its object has a fate of its own.
 SELECTOR = "Selector of Service"
+SIZE = "Size of Deployment"
 
 Failed = frozenset[tuple[type[Action], str]]
 """Actions that could not be carried out in this pass: what they are, and of which revision."""
@@ -66,7 +67,7 @@ def named(action: Action, owner: str) -> tuple[str, str] | None:
         case RouteTo():
             return SELECTOR, names.service(owner)
         case ScaleTo(revision=revision):
-            return "Size of Deployment", names.deployment(owner, revision)
+            return SIZE, names.deployment(owner, revision)
         case Retire(revision=revision):
             return "Removal of Deployment", names.deployment(owner, revision)
         case MarkMigrated(revision=revision):

@@ -41,10 +41,10 @@ from ..reading.labels import revision_of
 from ..status.evidence import gather
 from ..status.fates import Fate, State, state_of
 from ..status.masking import Masks
-from .dependence import SELECTOR, Failed, NotYet, depends_on, moves_traffic, named, with_failed
+from .dependence import SELECTOR, SIZE, Failed, NotYet, depends_on, moves_traffic, named, with_failed
 from .out_of_reach import Reach
 from .records import Records
-from .resize import resize
+from .resize import contested_size, resize
 from .route import MADE_OF, NOT_SERVED, weigh
 from .traffic import route_to
 
@@ -85,6 +85,7 @@ class ActionExecutor:
         self.traffic_failed = False
         self.left_undone = False
         self._failed: Failed = frozenset()
+        self._scaled: set[str] = set()
 
     @property
     def serving(self) -> str:
@@ -133,6 +134,7 @@ class ActionExecutor:
             case Deploy(revision=revision):
                 await self.deploy(revision)
             case ScaleTo(revision=revision, replicas=replicas):
+                self._scaled.add(revision)
                 await self._scale(revision, replicas)
             case RouteTo(revision=revision):
                 await route_to(self._subject, revision)
@@ -236,9 +238,34 @@ class ActionExecutor:
         known = self._store.find(self._key, DEPLOYMENT, name)
         # How many pods one has that the store has not is not known, and may be more.
         shrinks = known is None or replicas < int(known["spec"].get("replicas", 1))
-        if shrinks and not self._spec.suspend:
-            await self._reach.before_shrinking(revision, replicas)
-        await resize(self._subject, revision, replicas)
+        drifted = known is not None and self._is_someone_elses_size(revision)
+        contested = drifted and not self._fates.may_repair(SIZE, name, self._now)
+        # Pods too many harm no one; too few are made more at once, however often.
+        if not (contested and shrinks):
+            if shrinks and not self._spec.suspend:
+                await self._reach.before_shrinking(revision, replicas)
+            await resize(self._subject, revision, replicas)
+            if drifted:
+                self._fates.repaired(SIZE, name, self._now)
+        if contested:
+            self._fates.note(await contested_size(self._subject, revision), f"{replicas}", self._now)
+
+    def _is_someone_elses_size(self, revision: str) -> bool:
+        """What differs from the wish is someone's doing: the wish is not new, and neither a rollout, nor its end, nor a
+        suspension sizes anything."""
+        resource, stable = self._subject.resource, self._status.stable
+        rests = resource.status.candidate is None and self._status.candidate is None
+        seen = resource.status.observed_generation == resource.generation
+        return (
+            rests and seen and not self._spec.suspend and stable is not None and stable.revision == revision
+        )
+
+    def settle_size(self) -> None:
+        """Of the stable revision, where this pass had nothing to do about it: what was done before is not forgotten."""
+        stable = self._status.stable
+        if stable is not None and stable.revision not in self._scaled:
+            name = children.names.deployment(self._owner.name, stable.revision)
+            self._fates.note(Fate(SIZE, name, State.AS_WANTED), "", self._now)
 
     async def keep_evidence(self, action: Action) -> None:
         """What the pods of a rejected revision show, before the verdict is stored and they go."""
