@@ -2,6 +2,7 @@
 
 from maraudersmap_operator.children import names
 from maraudersmap_operator.children.api import (
+    CONTAINER,
     controller_revision,
     deployment,
     pod_template,
@@ -50,6 +51,7 @@ from maraudersmap_operator.children.secrets import application_secret
 
 __all__ = [
     "CACHE_URL_KEY",
+    "CONTAINER",
     "DATABASE_URL_KEY",
     "LIMITS_URL_KEY",
     "OPERATOR_NAMESPACE",

@@ -14,7 +14,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.cluster import ClusterError, Kind, Manifest, NotLeading
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, SERVICE
 from maraudersmap_operator.resource import MaraudersMapStatus
-from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED, ANNOTATION_STARTUP
+from maraudersmap_operator.resource.names import ANNOTATION_MIGRATED
 from maraudersmap_operator.resource.status_model import rfc3339
 from maraudersmap_operator.resource.status_outcomes import PodEvidence
 from maraudersmap_operator.rollout import (
@@ -46,6 +46,7 @@ from .out_of_reach import Reach
 from .records import Records
 from .resize import contested_size, resize
 from .route import MADE_OF, NOT_SERVED, weigh
+from .startup import as_made
 from .traffic import route_to
 
 # A kubelet that does not answer must not hold a verdict back.
@@ -180,23 +181,21 @@ class ActionExecutor:
 
     async def deployment(self, revision: str) -> Manifest:
         """The revision's Deployment as it should be. Raises ClusterError when its record cannot be had."""
-        return children.deployment(
-            self._owner,
-            revision,
-            await self._records.template(revision),
-            restart=self._status.tokens.restart,
-            secrets=self._status.secrets.restarted_for,
-            startup_seconds=self._startup_seconds(revision),
-        )
+        template = await self._records.template(revision)
 
-    def _startup_seconds(self, revision: str) -> int | None:
-        """How long its containers may take to start: as asked for when the Deployment is made, for as long as it lives."""
+        def make(startup_seconds: int | None) -> Manifest:
+            return children.deployment(
+                self._owner,
+                revision,
+                template,
+                restart=self._status.tokens.restart,
+                secrets=self._status.secrets.restarted_for,
+                startup_seconds=startup_seconds,
+            )
+
         name = children.names.deployment(self._owner.name, revision)
         live = self._store.find(self._key, DEPLOYMENT, name)
-        if live is None:
-            return self._spec.rollout.progress_deadline_seconds
-        noted = str((live["metadata"].get("annotations") or {}).get(ANNOTATION_STARTUP, ""))
-        return int(noted) if noted.isdecimal() and noted.isascii() else None
+        return make(self._spec.rollout.progress_deadline_seconds) if live is None else as_made(live, make)
 
     def deployed(self) -> set[str]:
         """Revisions that had a Deployment when the pass began."""
