@@ -230,14 +230,14 @@ async def test_what_was_hidden_and_then_deleted_is_gone_for_those_who_had_seen_i
                 "incident:created", lambda frame: bool(frame["data"]["title"] == "the newest")
             )
             assert "secret" not in json.dumps(client.kept)
-            told[user] = [
+            sent[user] = [
                 (frame["type"], frame["data"]["id"])
                 for frame in client.kept
                 if frame["type"] != "notification:new"
             ]
 
     both = [("incident:deleted", seen), ("incident:deleted", seen + 1)]
-    assert told == {"student": [("incident:removed", seen)], "prefect": both, "auror": both}
+    assert sent == {"student": [("incident:removed", seen)], "prefect": both, "auror": both}
 
 
 async def test_catching_up_never_tells_what_is_hidden_or_deleted_by_now(api: Api) -> None:
