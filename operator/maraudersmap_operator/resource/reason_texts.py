@@ -192,7 +192,7 @@ ENVIRONMENT: Mapping[Reason, About] = {
         AT_ONCE,
     ),
     Reason.PODS_LOST: _held(
-        "pods were lost with their nodes, evicted or deleted, so the revision cannot be blamed",
+        "pods were lost or reset with their nodes, evicted or deleted, so the revision cannot be blamed",
         "see the nodes: `kubectl get nodes`",
         AT_ONCE,
     ),

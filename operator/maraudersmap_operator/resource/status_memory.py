@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .model import not_filled_in
 from .status_analysis import Comparison
 from .status_control import ControlGroup
 from .status_model import MAX_MESSAGE, MicroTime, StatusModel, Time
@@ -47,11 +48,22 @@ class Progress(StatusModel):
     )
 
 
+def _is_none(count: int) -> bool:
+    return count == 0
+
+
 class TerminationRecord(StatusModel):
     """Terminations of one pod of the candidate; kept after the pod is gone."""
 
     pod: str = Field(description="UID of the pod.")
     count: int = Field(description="Container terminations seen: restarts, and one more while it is down.")
+    # v0.1.0 has no place for it.
+    unseen: int = Field(
+        default=0,
+        exclude_if=_is_none,
+        json_schema_extra=not_filled_in,
+        description="Further ones that no one has seen, because the node was reset: they do not count.",
+    )
     last_at: Time = Field(description="When the count last grew.")
 
 

@@ -56,6 +56,8 @@ class PodFacts:
     waiting_reason: str = ""
     waiting_message: str = ""
     last_terminations: tuple[Termination, ...] = ()
+    # Of the last runs that ended, the newest last: no one has seen how, because the node was reset. They are none of those.
+    unseen_ends: tuple[bool, ...] = ()
     # Of containers that someone has put into the pod.
     injected: str = ""  # what is wrong with the first that is in trouble, as a sentence; empty when none is
     unschedulable: str = ""  # the scheduler's message, empty when scheduled
@@ -71,6 +73,16 @@ class PodFacts:
 
     @property
     def termination_count(self) -> int:
+        """Runs that ended, without those of which the kubelet still knows that no one has seen how."""
+        return max(self.all_ends - sum(self.unseen_ends), 0)
+
+    @property
+    def was_reset(self) -> bool:
+        """Its last run ended with its node."""
+        return self.unseen_ends[-1:] == (True,)
+
+    @property
+    def all_ends(self) -> int:
         """restartCount, and one more for a run that ended and has not been replaced yet."""
         return self.restarts + (1 if self.down else 0)
 

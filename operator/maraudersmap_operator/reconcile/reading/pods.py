@@ -18,6 +18,9 @@ EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 DISRUPTED_REASONS = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Terminated", "Preempting", "NodeAffinity"}
 )
+# Of a run whose node was reset under it (containerd, with exit code 255), or whose container the kubelet cannot find any
+# more: how it ended no one has seen.
+UNSEEN_ENDS = frozenset({"Unknown", "ContainerStatusUnknown"})
 # What is judged: the application's container and the migrations'. Whatever else is in a pod, somebody has put there.
 OWN_CONTAINERS = frozenset({"api", "migrate"})
 
@@ -33,6 +36,8 @@ def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
     is_ready = ready.get("status") == "True"
     since = time_of(ready.get("lastTransitionTime"))
     waiting = _first_waiting(own)
+    ends = [t for c in own for t in _terminations(c)]
+    unseen = tuple(t.reason in UNSEEN_ENDS for t in ends)
     return PodFacts(
         uid=meta["uid"],
         name=meta["name"],
@@ -53,7 +58,8 @@ def pod_facts(pod: Manifest, lost_nodes: Collection[str] = ()) -> PodFacts:
         waiting_message=waiting.get("message", ""),
         injected=injected_trouble(pod, OWN_CONTAINERS) if own is not containers else "",
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
-        last_terminations=tuple(t for c in own for t in _terminations(c)),
+        last_terminations=tuple(t for t, lost in zip(ends, unseen, strict=True) if not lost),
+        unseen_ends=unseen,
     )
 
 

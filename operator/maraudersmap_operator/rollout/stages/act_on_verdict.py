@@ -100,11 +100,11 @@ def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
     # What came later takes the place of pods that went, or has yet to start.
     since = candidate.memory.progress.proven_at or candidate.step_started_at
-    blamed = [p for p in facts.unready if p.created_at <= since]
+    blamed = [p for p in facts.unready if p.created_at <= since and not p.was_reset]
     if len(blamed) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)
     return Environment(
-        Reason.PODS_LOST, f"{message}; the others were lost with their nodes, evicted or deleted"
+        Reason.PODS_LOST, f"{message}; the others were lost or reset with their nodes, evicted or deleted"
     )
 
 

@@ -105,11 +105,13 @@ def _count_terminations(
 ) -> tuple[TerminationRecord, ...]:
     counts = {r.pod: r for r in known}
     for pod in pods:
-        count = pod.termination_count
-        record = counts.get(pod.uid)
+        record = counts.get(pod.uid) or TerminationRecord(pod=pod.uid, count=0, last_at=now)
         # Never downwards: while a container restarts, `down` turns false just as restartCount grows.
-        if count > (record.count if record else 0):
-            counts[pod.uid] = TerminationRecord(pod=pod.uid, count=count, last_at=now)
+        fresh = pod.all_ends - record.count - record.unseen
+        if fresh > 0:
+            unseen = sum(pod.unseen_ends[-fresh:])
+            changes = {"count": record.count + fresh - unseen, "unseen": record.unseen + unseen}
+            counts[pod.uid] = record.but(**changes, last_at=now if fresh > unseen else record.last_at)
     newest = sorted(counts.values(), key=lambda r: r.last_at)[-MAX_TERMINATION_RECORDS:]
     return tuple(newest)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.operator.fake.harness import Loop
 
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.kinds import POD
+
+from .test_cases import in_the_bake, names, well
 
 
 def inject_helper(pod: Manifest) -> None:
@@ -28,3 +31,52 @@ async def test_a_bad_revision_is_rejected_although_a_native_sidecar_runs_beside_
         assert len(loop.rejected) == 1
         assert loop.phase == "RolledBack"
         assert "hold" not in loop.status
+
+
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Rolling"])
+async def test_nodes_that_are_reset_one_after_the_other_are_nothing_against_a_revision(strategy: str) -> None:
+    async with well(rollout={"strategy": strategy, "bakeSeconds": 200}) as loop:
+        # given
+        revision = await in_the_bake(loop)
+        await loop.run(20)
+        # when: twice
+        for _ in range(2):
+            for pod in sorted(names(loop.pods(revision))):
+                loop.controllers.kubelet.reset.add(pod)
+                await loop.run(20)
+        # then
+        await loop.until(lambda: loop.stable == revision, 200)
+        assert loop.rejected == []
+        assert len(loop.status["history"]) == 2
+
+
+async def test_pods_that_are_all_reset_at_once_are_nothing_against_a_revision() -> None:
+    async with well() as loop:
+        # given
+        revision = await in_the_bake(loop)
+        await loop.run(20)
+        # when
+        loop.controllers.kubelet.reset |= names(loop.pods(revision))
+        # then
+        await loop.until(lambda: loop.selected != revision, 10)
+        await loop.until(lambda: loop.stable == revision, 200)
+        assert loop.rejected == []
+        assert [h["reason"] for h in loop.status["history"] if h["outcome"] == "Withdrawn"] == ["PodsLost"]
+
+
+async def test_migrations_whose_node_is_reset_are_tried_again() -> None:
+    async with well() as loop:
+        # given
+        before = loop.stable
+        loop.edit(config={"env": [{"name": "MISBEHAVE", "value": "migrate-slow:20"}]})
+        await loop.until(lambda: loop.candidate.get("step") == "Migrating", 30)
+        await loop.run(10)
+        # when
+        loop.controllers.kubelet.reset |= {
+            p["metadata"]["name"]
+            for p in loop.all(POD)
+            if loop.candidate["revision"] in p["metadata"]["name"]
+        }
+        # then
+        await loop.until(lambda: loop.stable not in ("", before), 240)
+        assert loop.rejected == []

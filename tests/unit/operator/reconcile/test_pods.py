@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from maraudersmap_operator.reconcile.reading.pods import pod_facts
 
 
@@ -114,3 +116,15 @@ def test_an_evicted_pod_has_ended_and_a_leaving_one_says_when() -> None:
     assert facts.terminating
     assert facts.takes_room(datetime(2026, 1, 1, 0, 0, 39, tzinfo=UTC))
     assert not facts.takes_room(datetime(2026, 1, 1, 0, 0, 40, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("reason", ["Unknown", "ContainerStatusUnknown"])
+def test_a_run_that_no_one_has_seen_end_is_no_termination(reason: str) -> None:
+    """As containerd reports what ran when its node was reset, and the kubelet what it cannot find any more."""
+    lost = ENDED | {"exitCode": 255, "reason": reason}
+    running = {"running": {"startedAt": "2026-01-01T00:00:04Z"}}
+    facts = pod_facts(
+        pod([{"name": "api", "restartCount": 1, "state": running, "lastState": {"terminated": lost}}])
+    )
+    assert (facts.termination_count, facts.all_ends, facts.last_terminations) == (0, 1, ())
+    assert facts.was_reset

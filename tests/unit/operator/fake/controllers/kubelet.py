@@ -1,7 +1,8 @@
 """Nodes and what runs on them: pods start, become ready, crash and end as their images and environments say.
 
 The variable MISBEHAVE of a container decides, as in the real misbehaving image: `word` or `word:seconds`. Words: crash, oom,
-never-ready, ready-then-dies, slow-start, no-such-image, migrate-fails, migrate-hangs, migrate-away, migrate-changes.
+never-ready, ready-then-dies, slow-start, no-such-image, migrate-fails, migrate-hangs, migrate-slow, migrate-away,
+migrate-changes.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Kubelet(Controller):
     """A pod gets ready only in front of a database in which migrations of its revision, or of a later one, have run."""
     broken: set[str] = field(default_factory=set)
     """Names of pods whose containers end when they should run."""
+    reset: set[str] = field(default_factory=set)
+    """Names of pods whose node is reset, once: how their containers ended no one has seen."""
     hanging: set[str] = field(default_factory=set)
     """Names of pods that take their whole grace period to end."""
     crashes: Callable[[Manifest], bool] = lambda pod: False
@@ -244,8 +247,11 @@ class Kubelet(Controller):
         ran = (now - life.started_at).total_seconds()
         name = pod.body["metadata"]["name"]
         code, reason, words = 1, "Error", self.last_words(pod.body)
-        if container["name"] == "migrate":
-            if ran < JOB_SECONDS or "migrate-hangs" in wrong:
+        if name in self.reset:
+            self.reset.remove(name)
+            code, reason, words = 255, "Unknown", ""
+        elif container["name"] == "migrate":
+            if ran < JOB_SECONDS + wrong.get("migrate-slow", 0) or "migrate-hangs" in wrong:
                 return None
             code, reason, words = 0, "Completed", NOTHING_TO_DO
             if "migrate-fails" in wrong:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maraudersmap_operator.resource.status_memory import Failures
+from maraudersmap_operator.resource.status_memory import Failures, TerminationRecord
 from maraudersmap_operator.rollout import PodFacts, Termination
-from maraudersmap_operator.rollout.verdict.pod_history import _follow_failures
+from maraudersmap_operator.rollout.verdict.pod_history import _count_terminations, _follow_failures
 
 from ..world import Behaviour
 from .test_environment import ready_world
@@ -84,3 +84,19 @@ def test_two_pods_at_two_moments(falls: tuple[tuple[str, float], ...], late: boo
         for uid in dict(falls)
     ]
     assert _follow_failures(Failures(), pods, NOW).get("late_failure", False) is late
+
+
+def test_what_no_one_has_seen_end_is_never_counted() -> None:
+    """Its node was reset; it ends by itself; its node is reset again. The kubelet keeps only the last two."""
+    own = Termination(1, "Error", "", START, START + timedelta(seconds=60))
+    records: tuple[TerminationRecord, ...] = ()
+    pod = PodFacts("a", "a", START)
+    for facts, count in (
+        (replace(pod, restarts=1, unseen_ends=(True,)), 0),
+        (replace(pod, restarts=1, down=True, unseen_ends=(True, False), last_terminations=(own,)), 1),
+        (replace(pod, restarts=2, unseen_ends=(False,), last_terminations=(own,)), 1),
+        (replace(pod, restarts=3, unseen_ends=(True,)), 1),
+        (replace(pod, restarts=4, unseen_ends=(False,), last_terminations=(own,)), 2),
+    ):
+        records = _count_terminations(records, [facts], NOW)
+        assert [r.count for r in records] == [count]
