@@ -6,6 +6,7 @@ Every list names its source. Text that matches nothing is taken for something th
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 
@@ -31,11 +32,12 @@ class Trouble(StrEnum):
 
 
 PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
-# A registry that cannot be reached, throttles or answers 5xx may report "not found" somewhere as well: these win.
+# A registry that cannot be reached, throttles or answers 5xx may report "not found" somewhere as well, and a sandbox has an
+# image of its own: these win.
 PULL_MAY_PASS = (
     "connection refused", "connection reset", "i/o timeout", "tls handshake timeout", "no such host", "no route to host",
     "status: 5", "500 internal", "502 bad gateway", "503 service", "504 gateway", "429 too many", "toomanyrequests",
-    "context deadline exceeded", "eof",
+    "context deadline exceeded", "eof", "sandbox image",
 )  # fmt: skip
 # containerd: "pull access denied, ... insufficient_scope: authorization failed", "401 Unauthorized", "403 Forbidden";
 # CRI-O: "unauthorized: authentication required", "denied: requested access to the resource is denied".
@@ -47,13 +49,13 @@ PULL_DENIED = (
     "access denied",
     "denied:",
 )
-# containerd: "failed to resolve reference ...: not found"; CRI-O: "manifest unknown", "name unknown".
-PULL_NOT_FOUND = (
-    ": not found",
-    "manifest unknown",
-    "name unknown",
-    "code = notfound",
-    "repository does not exist",
+# What the registry has answered about this image; a node misses snapshots and content of its own as well, and reports that
+# with "code = NotFound" and "not found", too. containerd: 'failed to resolve reference "...": ...: not found', since 2.1
+# "failed to resolve image: ...", "content at https://... not found"; CRI-O and Docker: "manifest unknown", "name unknown".
+PULL_NOT_FOUND = re.compile(
+    r"resolve (?:reference|image)\b.*: not found|content at https?://\S+ not found|no match for platform in manifest"
+    r"|manifest unknown|name unknown|repository does not exist",
+    re.DOTALL,
 )
 
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -137,7 +139,7 @@ def _pull(message: str) -> Trouble:
     # Before "not found": registries that hide what one may not see answer both ways, and credentials expire.
     if _has(message, PULL_DENIED):
         return Trouble.IMAGE_DENIED
-    return Trouble.IMAGE_NOT_FOUND if _has(message, PULL_NOT_FOUND) else Trouble.MAY_PASS
+    return Trouble.IMAGE_NOT_FOUND if PULL_NOT_FOUND.search(message.lower()) else Trouble.MAY_PASS
 
 
 def _has(text: str, words: tuple[str, ...]) -> bool:

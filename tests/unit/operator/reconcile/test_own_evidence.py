@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.unit.operator.fake.harness import Loop
 
@@ -79,4 +81,22 @@ async def test_migrations_whose_node_is_reset_are_tried_again() -> None:
         }
         # then
         await loop.until(lambda: loop.stable not in ("", before), 240)
+        assert loop.rejected == []
+
+
+async def test_a_nodes_own_trouble_with_an_image_is_nothing_against_it() -> None:
+    async with well() as loop:
+        # given
+        before, until = loop.stable, loop.clock() + timedelta(seconds=60)
+        words = (
+            'rpc error: code = NotFound desc = failed to pull and unpack image "registry.example/map:2": failed to extract '
+            "layer sha256:8032: failed to get reader from content store: content digest sha256:2729: not found"
+        )
+        loop.controllers.kubelet.pull_error = lambda image: (
+            words if image.endswith(":2") and loop.clock() < until else ""
+        )
+        # when
+        loop.edit(image="registry.example/map:2")
+        # then
+        await loop.until(lambda: loop.stable != before, 240)
         assert loop.rejected == []

@@ -53,6 +53,7 @@ SECOND = timedelta(seconds=1)
 NEVER = timedelta(days=365)
 # The kubelet's waits before restarts of one container: 0, 10, 20, 40 ... seconds.
 LEAVING = timedelta(seconds=4)
+UNKNOWN = "reading manifest 9 in app: manifest unknown"
 BACKOFFS = (0, 10, 20, 40, 80, 160, 300)
 
 
@@ -488,7 +489,7 @@ class World:
             restarts=pod.restarts,
             down=pod.down_until is not None,
             waiting_reason="ErrImagePull" if missing else behaviour.waiting[0] * (self.now < pod.started),
-            waiting_message=("401 Unauthorized" if behaviour.pull_denied else "app:9: not found")
+            waiting_message=("401 Unauthorized" if behaviour.pull_denied else UNKNOWN)
             if missing
             else behaviour.waiting[1] * (self.now < pod.started),
             unready_since=None if down_for is None else self.now - timedelta(seconds=down_for),
@@ -523,9 +524,7 @@ class World:
             if job.state is not JobState.RUNNING:
                 continue
             if behaviour.image_missing:
-                pod = PodFacts(
-                    "job", "job", self.now, waiting_reason="ErrImagePull", waiting_message="x: not found"
-                )
+                pod = PodFacts("job", "job", self.now, waiting_reason="ErrImagePull", waiting_message=UNKNOWN)
                 self.jobs[revision] = replace(job, pods=(pod,))
             elif behaviour.no_room:
                 why = "0/3 nodes are available: 3 Insufficient cpu."

@@ -218,7 +218,7 @@ class Kubelet(Controller):
         if host.endswith(".invalid"):  # a name that no resolver knows (RFC 6761)
             failed = f"failed to do request: dial tcp: lookup {host}: no such host"
         if "no-such-image" in wrong:
-            failed = f'failed to pull and unpack image "{image}": {image}: not found'
+            failed = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found'
         if failed:
             life.pulls += 1
             reason = "ErrImagePull" if life.pulls % 3 == 1 else "ImagePullBackOff"
