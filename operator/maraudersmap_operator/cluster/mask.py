@@ -28,19 +28,23 @@ _PAIR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """`values`: what may not be seen, longest first. `unread`: Secrets whose values are not known, so that nothing a
-    container wrote may be seen at all. Without either, only what looks like a credential is masked."""
+    """`values`: what may not be seen, longest first. `unread`: Secrets whose values are not known, `changed`: those that may
+    have had others before, so that nothing a container wrote may be seen at all. Without any, only what looks like a
+    credential is masked."""
 
     values: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def withheld(self) -> str:
         """What stands for a container's text; empty when texts can be masked."""
-        if not self.unread:
-            return ""
-        names = " and ".join(repr(name) for name in self.unread)
-        return f"withheld, because Secret {names} could not be read to mask its values"
+        if self.unread:
+            return f"withheld, because Secret {_listed(self.unread)} could not be read to mask its values"
+        if self.changed:
+            names = _listed(self.changed)
+            return f"withheld, because Secret {names} may have changed since, and what it had before is not known"
+        return ""
 
     def container(self, text: str) -> str:
         """What a container may have written: log lines, termination messages, the output of its probes and hooks."""
@@ -60,6 +64,10 @@ class Mask:
         text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
         text = _BEARER.sub(rf"\1 {MASK}", text)
         return _JWT.sub(MASK, text)
+
+
+def _listed(secrets: Iterable[str]) -> str:
+    return " and ".join(repr(name) for name in secrets)
 
 
 def mask_of(forms: Iterable[str], unread: Iterable[str] = ()) -> Mask:

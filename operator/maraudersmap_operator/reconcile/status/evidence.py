@@ -28,8 +28,10 @@ async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks:
     if not pods:
         return None
     worst = max(pods, key=lambda p: (pod_facts(p).termination_count, bool(pod_facts(p).waiting_reason)))
-    mask = await masks.of(worst)
-    facts = pod_facts(masked_pod(worst, mask))
+    of_runs = await masks.of(worst)
+    facts = pod_facts(masked_pod(worst, of_runs))
+    # Its log and its Events may be of any run that it has had.
+    mask = of_runs.of_run(facts.created_at)
     last = facts.last_terminations[-1] if facts.last_terminations else None
     return PodEvidence(
         pod=facts.name,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from tests.unit.operator.fake.harness import NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Cluster, Kind, Listing, Manifest, Unavailable
 from maraudersmap_operator.cluster.kinds import POD, SECRET
@@ -21,7 +22,20 @@ PASSWORD = "swordfish/99 and more"
 
 
 def secret(**values: str) -> Manifest:
-    return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}}
+    """As it was made long ago."""
+    meta = {"creationTimestamp": "2025-01-01T00:00:00Z", "managedFields": [written("2025-01-01T00:00:00Z")]}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"metadata": meta, "data": data}
+
+
+def written(at: str, fields: str = "f:data", **more: str) -> Manifest:
+    return {
+        "manager": "kubectl",
+        "operation": "Update",
+        "time": at,
+        "fieldsV1": {fields: {"f:k": {}}},
+        **more,
+    }
 
 
 class Secrets:
@@ -192,3 +206,101 @@ def test_every_secret_that_a_container_can_print_is_known() -> None:
     }
     kept = slim(POD, {"metadata": {"uid": "u"}, "spec": spec})
     assert kept["spec"]["secretNames"] == ["a", "b", "c", "d"]
+
+
+# --- values that a Secret has had -------------------------------------------------------------------------------------
+BEGAN, ENDED = "2026-01-01T00:00:10Z", "2026-01-01T00:00:20Z"
+HIDDEN = "withheld, because Secret 'db' may have changed since, and what it had before is not known"
+
+
+def run(message: str, began: str | None = BEGAN) -> dict[str, Any]:
+    state = {"exitCode": 1, "reason": "Error", "message": message, "finishedAt": ENDED}
+    return {"terminated": state | ({"startedAt": began} if began else {})}
+
+
+def dated(created: str, *entries: Manifest) -> Manifest:
+    return secret(k=PASSWORD) | {"metadata": {"creationTimestamp": created, "managedFields": list(entries)}}
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (dated("2025-01-01T00:00:00Z", written("2025-01-01T00:00:00Z")), "boom ***"),
+        (dated("2025-01-01T00:00:00Z", written("2025-06-01T00:00:00Z")), "boom ***"),
+        # Made for the pod, in the second in which it began.
+        (dated(BEGAN, written(BEGAN)), "boom ***"),
+        # A label says nothing about the values.
+        (dated("2025-01-01T00:00:00Z", written("2025-01-01T00:00:00Z"), written(ENDED, "f:metadata")), "boom ***"),
+        # While the container ran, and after its end; the end is no better than the begin.
+        (dated("2025-01-01T00:00:00Z", written("2026-01-01T00:00:15Z")), HIDDEN),
+        (dated("2025-01-01T00:00:00Z", written("2026-01-01T00:01:00Z")), HIDDEN),
+        (dated("2025-01-01T00:00:00Z", written("2026-01-01T00:01:00Z", operation="Apply")), HIDDEN),
+        # One node's clock is not the API server's.
+        (dated("2025-01-01T00:00:00Z", written("2026-01-01T00:00:08Z")), HIDDEN),
+        # Deleted and made again.
+        (dated("2026-01-01T00:01:00Z", written("2026-01-01T00:01:00Z")), HIDDEN),
+        # Someone has emptied managedFields, or the Secret: no one knows.
+        (dated("2025-01-01T00:00:00Z"), HIDDEN),
+        (dated("2025-01-01T00:00:00Z", written("2025-01-01T00:00:00Z", "f:type")) | {"data": {}}, HIDDEN),
+    ],
+)  # fmt: skip
+async def test_words_of_a_run_that_may_have_had_other_values_are_withheld(
+    found: Manifest, shown: str
+) -> None:
+    given = pod({"running": {"startedAt": ENDED}}, run(f"boom {PASSWORD}"))
+    [facts] = [pod_facts(p) for p in await masked([given], Secrets(db=found).masks())]
+    assert [t.message for t in facts.last_terminations] == [shown]
+
+
+async def test_each_run_counts_by_itself() -> None:
+    """The one after the change had what there is now."""
+    changed = dated("2025-01-01T00:00:00Z", written("2026-01-01T00:00:30Z"))
+    given = pod(run("again", began="2026-01-01T00:01:00Z"), run("before"))
+    [facts] = [pod_facts(p) for p in await masked([given], Secrets(db=changed).masks())]
+    assert [t.message for t in facts.last_terminations] == [HIDDEN, "again"]
+
+
+async def test_a_hooks_output_is_of_a_time_that_is_not_known() -> None:
+    changed = dated("2025-01-01T00:00:00Z", written("2026-01-01T00:00:30Z"))
+    for message, shown in (("boom", HIDDEN), ("nothing to do", "nothing to do")):
+        given = pod(waiting("PostStartHookError", message))
+        [facts] = [pod_facts(p) for p in await masked([given], Secrets(db=changed).masks())]
+        assert facts.waiting_message == shown
+
+
+async def test_a_wrong_value_stays_hidden_once_its_secret_is_corrected() -> None:
+    """It stands in the last words of a pod in back-off, and no Secret has it any more to mask it by."""
+    wrong = "Alohomora-of-production"
+    env = [{"name": "VAULT", "valueFrom": {"secretKeyRef": {"name": "key", "key": "k"}}}]
+    async with Loop() as loop:
+        # given
+        meta = {"name": "key", "namespace": NAMESPACE}
+        values = {"k": "right-value-000"}
+        loop.server.create(SECRET, {"metadata": meta, "stringData": values}, manager="kubectl")
+        await loop.create(config={"env": env})
+        working = {p["metadata"]["name"] for p in loop.pods()}
+
+        def set_value(value: str) -> None:
+            values["k"] = value
+            loop.server.merge(SECRET, NAMESPACE, "key", {"stringData": values}, manager="kubectl")
+
+        kubelet = loop.controllers.kubelet
+        kubelet.last_words = lambda pod: f"cannot sign in with {values['k']}"
+        kubelet.crashes = lambda pod: (
+            pod["metadata"]["labels"].get("app.kubernetes.io/component") == "api"
+            and pod["metadata"]["name"] not in working
+            and values["k"] == wrong
+        )
+        set_value(wrong)
+        loop.ask("touched")
+        await loop.until(lambda: "cannot sign in with ***" in loop.status["message"], 100)
+        await loop.run(100)  # in a long back-off by now
+        seen: list[str] = []
+        loop.every_tick.append(lambda: seen.append(loop.status["message"]))
+        # when
+        set_value("right-value-001")
+        loop.ask("touched")
+        # then
+        await loop.until(lambda: loop.phase == "Ready", 300)
+        assert not any(wrong in message for message in seen)
+        assert any("withheld" in message for message in seen)
