@@ -79,6 +79,11 @@ def config_map_copy(name: str, digest: str) -> str:
     return f"{name}-config-{digest}"
 
 
+def is_config_map_copy(name: str, config_map: str) -> bool:
+    """Whether a ConfigMap of that name is a copy that a resource makes, whatever its content."""
+    return config_map.startswith(config_map_copy(name, ""))
+
+
 def postgres(name: str) -> str:
     """StatefulSet, Service, Secret and network policy of the evaluation database."""
     return f"{name}-postgres"

@@ -16,6 +16,7 @@ from .actions.executor import ActionExecutor
 from .actions.lost_data import migrate_again
 from .apply.adopt import adopt_jobs, adopt_records
 from .apply.child_writer import ChildWriter
+from .apply.copies import report_lost_copies
 from .apply.desired import foundation, routing, surroundings
 from .apply.generated import Generated, ensure_generated_secrets
 from .apply.monitoring import ensure_monitoring
@@ -90,6 +91,7 @@ class Converger:
         await migrate_again(self._subject, executor, status)
         await self._guarded(adopt_jobs(self._subject))
         await adopt_records(self._subject, self._child_writer)
+        await report_lost_copies(self._subject, self._child_writer.wanted, status)
         if unknown:
             return None  # what is not in the spec as far as it is understood may be wanted all the same: nothing goes
         await self._remove_route()

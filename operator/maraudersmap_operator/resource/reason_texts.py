@@ -216,7 +216,9 @@ WAITS: Mapping[Reason, About] = {
         "a Secret lacks the key that the spec names", "add the key, or correct its name"
     ),
     Reason.CONFIG_MAP_NOT_FOUND: _stuck(
-        "a ConfigMap that the spec names does not exist", "create it; it is found within a minute"
+        "a ConfigMap that the spec names does not exist, or the operator's copy of one that pods of a revision in use read",
+        "create it; it is found within a minute",
+        "see the message for a copy: it is made again when its ConfigMap has the content that it had",
     ),
     Reason.CONFIG_MAP_KEY_NOT_FOUND: _stuck(
         "a ConfigMap lacks the key that the spec names", "add the key, or correct its name"

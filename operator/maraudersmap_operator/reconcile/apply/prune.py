@@ -59,7 +59,9 @@ async def prune(
     unwanted += [
         (JOB, j) for j in _outlived_jobs(store, key, {revision_of(r) for r in gone}, _migrating(status))
     ]
-    templates = json.dumps([r.get("data") for r in store.children(key, CONTROLLER_REVISION)])
+    # Of a revision that runs there may be no record: someone has deleted it, and it may not be made again.
+    made = [r.get("data") for r in store.children(key, CONTROLLER_REVISION)]
+    templates = json.dumps([*made, *(d["spec"]["template"] for d in store.children(key, DEPLOYMENT))])
     used = may_be_leaned_on(store, owner, status)
     for kind in PRUNED:
         for obj in store.children(key, kind):
@@ -67,7 +69,7 @@ async def prune(
             if (kind.kind, name) in wanted or _engines(kind, obj):
                 continue
             if kind is CONFIG_MAP and (not config_maps_known or f'"{name}"' in templates):
-                continue  # a revision that can be restored reads it
+                continue  # a revision that runs, or can be restored, reads it
             if component_of(obj) in BACKING and component_of(obj) in used:
                 continue
             unwanted.append((kind, obj))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from maraudersmap_operator import children
 from maraudersmap_operator.children import Owner
@@ -37,6 +38,26 @@ def redis_read(store: Store, owner: Owner, status: MaraudersMapStatus) -> frozen
     if not used or used - _templates(store, owner, used).keys():
         return leaned_on(store, owner, status) | new
     return leaned_on(store, owner, status)
+
+
+def copies_read(store: Store, owner: Owner, status: MaraudersMapStatus) -> dict[str, str]:
+    """The copies of ConfigMaps that revisions in use read, each with such a revision."""
+    found: dict[str, str] = {}
+    for revision, templates in _templates(store, owner, _in_use(status) | {status.serving}).items():
+        for name in (n for template in templates for n in _config_maps(template)):
+            if children.names.is_config_map_copy(owner.name, name):
+                found.setdefault(name, revision)
+    return found
+
+
+def _config_maps(template: Manifest) -> Iterator[str]:
+    for container in template.get("spec", {}).get("containers") or ():
+        for source in container.get("envFrom") or ():
+            if ref := source.get("configMapRef"):
+                yield str(ref["name"])
+        for variable in container.get("env") or ():
+            if ref := (variable.get("valueFrom") or {}).get("configMapKeyRef"):
+                yield str(ref["name"])
 
 
 def _marks(owner: Owner) -> dict[str, str]:

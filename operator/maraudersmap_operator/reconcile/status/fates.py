@@ -34,11 +34,12 @@ class State(StrEnum):
     OWNED_BY_ANOTHER = Reason.CONFLICT
     LEAVING = Reason.LEAVING  # an earlier one of that name is being deleted
     CONTESTED = Reason.CONTESTED  # someone keeps changing it
+    MISSING = Reason.CONFIG_MAP_NOT_FOUND  # what is needed is gone, and is not ours to make again
     WAITING = Reason.WAITING  # its repair would disturb a rollout, or its removal users' requests
 
 
 # No waiting cures these.
-NEEDS_A_PERSON = frozenset({State.REFUSED, State.OWNED_BY_ANOTHER, State.CONTESTED})
+NEEDS_A_PERSON = frozenset({State.REFUSED, State.OWNED_BY_ANOTHER, State.CONTESTED, State.MISSING})
 
 
 @dataclass(frozen=True, slots=True)
