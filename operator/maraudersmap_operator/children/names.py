@@ -74,6 +74,13 @@ def migration_job(name: str, revision: str, attempt: int) -> str:
     return f"{name}-migrate-{revision}-{attempt}"
 
 
+def migrated_revision(job: str) -> str:
+    """The revision that a migrations Job of that name is of; empty for a name of another kind."""
+    start, _, attempt = job.rpartition("-")
+    before, _, revision = start.rpartition("-")
+    return revision if before.endswith("-migrate") and attempt.isdecimal() else ""
+
+
 def config_map_copy(name: str, digest: str) -> str:
     """An immutable copy of a user's ConfigMap; `digest` is that of its content."""
     return f"{name}-config-{digest}"

@@ -7,14 +7,15 @@ from typing import Any
 
 from maraudersmap_operator.cluster import Cluster, Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of
-from maraudersmap_operator.cluster.kinds import JOB
+from maraudersmap_operator.cluster.kinds import JOB, POD
 from maraudersmap_operator.cluster.mask import NOTHING_TO_MIGRATE, Mask
 from maraudersmap_operator.cluster.reported import condition_of, has_condition
+from maraudersmap_operator.resource.names import Component
 from maraudersmap_operator.rollout import JobState, MigrationFacts
 
 from .cluster_events import latest_warning
-from .labels import revision_of
-from .pods import pod_facts, required_time, time_of
+from .labels import component_of, revision_of
+from .pods import OWN_CONTAINERS, pod_facts, required_time, time_of
 
 
 def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
@@ -23,10 +24,7 @@ def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
 
 
 def _pods_of_job(job: Manifest, pods: list[Manifest]) -> list[Manifest]:
-    name = job["metadata"]["name"]
-    return [
-        p for p in pods if (p["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == name
-    ]
+    return [p for p in pods if _job_name(p) == job["metadata"]["name"]]
 
 
 def _succeeded(pod: Manifest, job: Manifest) -> bool:
@@ -61,10 +59,14 @@ def migration_facts(
     data_since: datetime | None,
 ) -> MigrationFacts | None:
     """The newest attempt of the revision's migrations Job; None when there is none. `lost`: names of nodes. `data_since`:
-    how old the database's data can be at most."""
+    how old the database's data can be at most.
+
+    While a pod of any attempt still runs the migrations, the revision migrates: its Job may have failed at its deadline, or
+    be deleted without it."""
     newest = newest_job(store, key, revision)
+    running = _that_still_run(store, key, revision, lost)
     if newest is None:
-        return None
+        return _without_job(revision, running, pods, lost)
     own = _pods_of_job(newest, pods)
     facts = tuple(pod_facts(p, lost) for p in own)
     state, finished_at, message = _job_state(newest)
@@ -76,6 +78,8 @@ def migration_facts(
         state, finished_at = JobState.COMPLETE, ends[-1].finished_at if ends else None
     if ends and ends[-1].message:
         message = ends[-1].message.strip()
+    if state is JobState.FAILED and running:
+        state, finished_at, message = JobState.RUNNING, None, _waits_for(running)
     return MigrationFacts(
         revision=revision,
         attempt=attempt_of(newest),
@@ -90,6 +94,53 @@ def migration_facts(
     )
 
 
+def _that_still_run(store: Store, key: Key, revision: str, lost: set[str]) -> list[Manifest]:
+    """Pods of the revision's migrations, of whichever Job, or of none any more. What ran on a node that is lost is not waited
+    for."""
+    return [
+        p
+        for p in store.children(key, POD)
+        if component_of(p) == Component.MIGRATIONS
+        and revision_of(p) == revision
+        and not _has_ended(p)
+        and not pod_facts(p, lost).disrupted
+    ]
+
+
+def _has_ended(pod: Manifest) -> bool:
+    """Its migrations have, whatever else runs in it."""
+    status = pod.get("status") or {}
+    own = [c for c in status.get("containerStatuses") or () if c.get("name") in OWN_CONTAINERS]
+    ended = any((c.get("state") or {}).get("terminated") for c in own)
+    return ended or status.get("phase") in ("Succeeded", "Failed")
+
+
+def _without_job(
+    revision: str, running: list[Manifest], pods: list[Manifest], lost: set[str]
+) -> MigrationFacts | None:
+    """Someone has deleted the Job and left its pod."""
+    if not running:
+        return None
+    uids = {p["metadata"]["uid"] for p in running}
+    return MigrationFacts(
+        revision=revision,
+        attempt=max(_attempt_of_name(_job_name(p)) for p in running),
+        state=JobState.RUNNING,
+        created_at=min(required_time(p["metadata"]["creationTimestamp"]) for p in running),
+        message=_waits_for(running),
+        pods=tuple(pod_facts(p, lost) for p in pods if p["metadata"]["uid"] in uids),
+    )
+
+
+def _waits_for(running: list[Manifest]) -> str:
+    names = ", ".join(sorted(p["metadata"]["name"] for p in running))
+    return f"pod {names} still runs, and two at once could spoil the schema"
+
+
+def _job_name(pod: Manifest) -> str:
+    return str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name", ""))
+
+
 def has_ended(job: Manifest) -> bool:
     """Well or badly: no pod of it will run any more."""
     return has_condition(job, "Complete") or has_condition(job, "Failed")
@@ -97,7 +148,11 @@ def has_ended(job: Manifest) -> bool:
 
 def attempt_of(job: Manifest) -> int:
     """The number in a Job's name; 0 for a name that is none of ours."""
-    number = str(job["metadata"]["name"]).rsplit("-", 1)[-1]
+    return _attempt_of_name(str(job["metadata"]["name"]))
+
+
+def _attempt_of_name(job: str) -> int:
+    number = job.rsplit("-", 1)[-1]
     return int(number) if number.isdecimal() and number.isascii() else 0
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, STATEFUL_SET
-from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION
+from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, STATEFUL_SET
+from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION, Component
 
 SELECTING = (DEPLOYMENT.kind, STATEFUL_SET.kind)
 OF_A_RECORD = (LABEL_COMPONENT, LABEL_REVISION)
@@ -19,11 +20,15 @@ def component_of(obj: Manifest) -> str:
 
 
 def _labels(obj: Manifest) -> Manifest:
-    """Its labels. What pods a Deployment is of is read from its selector, and of a record from its data, which no one can
-    change, while labels are anyone's to edit and may stay edited for as long as a repair is refused."""
+    """Its labels. What pods a Deployment is of is read from its selector, of a record from its data, of a Job from its name,
+    which no one can change, while labels are anyone's to edit and may stay edited for as long as a repair is refused."""
     labels: Manifest = obj["metadata"].get("labels") or {}
     if obj.get("kind") in SELECTING:
         return labels | ((obj["spec"].get("selector") or {}).get("matchLabels") or {})
+    if obj.get("kind") == JOB.kind and (
+        revision := children.names.migrated_revision(obj["metadata"]["name"])
+    ):
+        return labels | {LABEL_COMPONENT: Component.MIGRATIONS, LABEL_REVISION: revision}
     if obj.get("kind") == CONTROLLER_REVISION.kind:
         made = (recorded_template(obj).get("metadata") or {}).get("labels") or {}
         # Under another name it is someone's copy.

@@ -54,17 +54,18 @@ def pod(phase: str, exit_code: int | None, owner: str = NAME, injected: bool = F
     }  # fmt: skip
 
 
-def facts(pods: list[dict[str, Any]], *conditions: dict[str, str]) -> MigrationFacts:
+def facts(pods: list[dict[str, Any]], *conditions: dict[str, str], job: bool = True) -> MigrationFacts:
     store = Store()
     resource = {"name": "map", "namespace": "demo", "uid": "map", "resourceVersion": "1"}
     store.put(
         MARAUDERSMAP, {"apiVersion": MARAUDERSMAP.api_version, "kind": "MaraudersMap", "metadata": resource}
     )
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta(NAME, ("MaraudersMap", "map"))}
-    store.put(JOB, {**job, "status": {"conditions": list(conditions)}})
+    made_job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta(NAME, ("MaraudersMap", "map"))}
+    if job:
+        store.put(JOB, {**made_job, "status": {"conditions": list(conditions)}})
     for made in pods:
         store.put(POD, made)  # which keeps no more of a pod than somebody reads
-    found = migration_facts(store, KEY, REVISION, store.children(KEY, POD), set(), "", None)
+    found = migration_facts(store, KEY, REVISION, store.children(KEY, POD), {"lost"}, "", None)
     assert found is not None
     return found
 
@@ -107,3 +108,27 @@ def test_what_was_done_before_the_deadline_is_done() -> None:
 def test_without_its_pod_the_job_is_asked() -> None:
     assert facts([], COMPLETE).state is JobState.COMPLETE
     assert facts([], FAILED).state is JobState.FAILED
+
+
+def test_a_job_that_failed_migrates_for_as_long_as_its_pod_runs() -> None:
+    """At the Job's deadline its pod is granted its grace period; on a node that is lost it runs for no one."""
+    assert facts([pod("Running", None)], FAILED).state is JobState.RUNNING
+    assert facts([{**pod("Running", None), "spec": {"nodeName": "lost"}}], FAILED).state is JobState.FAILED
+
+
+def test_a_pod_that_its_job_has_left_behind_still_migrates() -> None:
+    found = facts([orphan("Running", None)], job=False)
+    assert (found.state, found.attempt, [p.name for p in found.pods]) == (JobState.RUNNING, 1, ["pod"])
+    assert "pod pod still runs" in found.message
+    assert facts([orphan("Running", None)], FAILED).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize("ended", [("Succeeded", 0), ("Failed", 1), ("Running", 0)])
+def test_one_that_has_ended_holds_up_no_other_attempt(ended: tuple[str, int]) -> None:
+    with pytest.raises(AssertionError):
+        facts([orphan(*ended)], job=False)
+
+
+def orphan(phase: str, exit_code: int | None) -> dict[str, Any]:
+    made = pod(phase, exit_code)
+    return {**made, "metadata": {k: v for k, v in made["metadata"].items() if k != "ownerReferences"}}
