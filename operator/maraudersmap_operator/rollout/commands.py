@@ -11,6 +11,7 @@ hogwarts.edu/restart      exchange the pods of every revision in place, one at a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,6 +36,9 @@ from .strategy import stages, waiting_places
 
 # Two bare tokens this close to each other are one person pressing twice.
 PRESS_PAUSE = timedelta(seconds=10)
+# A longer value is stored by its beginning, which may name a revision and a place, and a digest of it all.
+LONGEST_TOKEN = 256
+DIGEST = 16
 
 
 def take_commands(context: Context, annotations: Mapping[str, str]) -> None:
@@ -183,8 +187,17 @@ def _moot(context: Context, candidate: CandidateRevision) -> str:
 
 
 def _new(annotations: Mapping[str, str], name: str, known: str) -> str:
-    token = annotations.get(name, "")
-    return token if token != known else ""
+    token = _bounded(annotations.get(name, ""))
+    # A release before this one has stored long values as they were.
+    return token if token != _bounded(known) else ""
+
+
+def _bounded(token: str) -> str:
+    """What stands for the value: itself, unless it is too long for a status."""
+    if len(token) <= LONGEST_TOKEN:
+        return token
+    digest = hashlib.sha256(token.encode()).hexdigest()[:DIGEST]
+    return f"{token[: LONGEST_TOKEN - DIGEST - 1]}~{digest}"
 
 
 def _stored(context: Context, **tokens: str | datetime | tuple[WaitingVerb, ...]) -> None:

@@ -117,3 +117,39 @@ def test_first_deployment_follows_the_spec_past_a_revision_with_more_pods() -> N
     assert world.serving == world.revision("app:2")
     assert world.sizes == {world.serving: 8}
     assert world.phase() == "Ready"
+
+
+LONG = "x" * 200_000
+
+
+def test_long_values_act_once_each_and_the_status_stays_bounded() -> None:
+    world = ready_world(rollout={"bakeSeconds": 3600})
+    for verb in ("restart", "retry", "abort", "promote", "rollback-to"):
+        world.annotate(verb, LONG)
+    world.run(5)
+    assert len(world.status.model_dump_json()) < 20_000
+    assert world.reasons["Restarting"] == 1
+    assert world.reasons["UnknownRevision"] == 1
+    world.annotate("restart", LONG + "y").run(5)
+    assert world.reasons["Restarting"] == 2, "what differs at its end only is new as well"
+
+
+def test_a_long_value_that_names_a_revision_and_a_place_still_means_them() -> None:
+    """Cut to what stands for it, it must not become a bare token, which promotes whatever waits."""
+    world = ready_world(rollout={"autoPromote": False}).edit(image=NEXT).run(60)
+    stable = world.serving
+    world.annotate("promote", f"bcdfghjk/FullSize/{LONG}").run(5)
+    assert world.serving == stable
+    assert world.reasons["NothingToPromote"] == 1
+    world.run(15).annotate("promote", f"{world.revision(NEXT)}/FullSize/{LONG}").run(5)
+    assert world.serving == world.revision(NEXT)
+
+
+def test_a_long_value_that_an_earlier_release_has_stored_is_not_new() -> None:
+    """Acting upon it again would exchange every pod at the upgrade."""
+    world = ready_world().annotate("restart", LONG)
+    tokens = world.status.tokens.model_copy(update={"restart": LONG})
+    world.status = world.status.model_copy(update={"tokens": tokens})
+    world.run(5)
+    assert world.reasons["Restarting"] == 0
+    assert world.status.tokens.restart == LONG
