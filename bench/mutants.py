@@ -176,8 +176,8 @@ MUTANTS = (
         13,
         "unwatched time counts",
         "rollout/decide.py",
-        "    if status.candidate and observed.unwatched:",
-        "    if status.candidate and not observed.unwatched:",
+        " if observed.unwatched else candidate",
+        " if not observed.unwatched else candidate",
     ),
     Mutant(
         13,

@@ -36,10 +36,10 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     status = resource.status or MaraudersMapStatus()
     context = Context.begin(as_it_is(resource, observed), resource.generation, observed, now, status)
     if status.candidate:
-        watched = (
-            credit(status.candidate, observed.unwatched, now) if observed.unwatched else status.candidate
+        candidate = not_ahead(status.candidate, now)
+        context.update(
+            candidate=credit(candidate, observed.unwatched, now) if observed.unwatched else candidate
         )
-        context.update(candidate=not_ahead(watched, now))
     take_commands(context, resource.annotations)
     follow_secrets(context)
     context.all_learned()
