@@ -139,6 +139,7 @@ class MigrationFacts:
     unchanged: bool = False  # complete, and it reports that there was nothing to do
     finished_at: datetime | None = None
     pods: tuple[PodFacts, ...] = ()
+    out_of_time: bool = False  # failed by the Job's own deadline
     lost: bool = False  # it was made before the data that there is: what it has done is gone
 
     @property

@@ -17,6 +17,9 @@ from .cluster_events import latest_warning
 from .labels import component_of, revision_of
 from .pods import OWN_CONTAINERS, pod_facts, required_time, time_of
 
+# The reason of a Job that has failed by its activeDeadlineSeconds, and by nothing else.
+OUT_OF_TIME = "DeadlineExceeded"
+
 
 def newest_job(store: Store, key: Key, revision: str) -> Manifest | None:
     jobs = [j for j in store.children(key, JOB) if revision_of(j) == revision]
@@ -90,6 +93,7 @@ def migration_facts(
         exit_code=ends[-1].exit_code if ends else None,
         message=warning or message,
         finished_at=finished_at,
+        out_of_time=condition_of(newest.get("status") or {}, "Failed").get("reason") == OUT_OF_TIME,
         pods=facts,
     )
 

@@ -21,6 +21,7 @@ def own_failure(candidate: CandidateRevision, migration: MigrationFacts, limit: 
     # Killed, or gone with its pod: by the Job's own deadline, of which it had its share.
     if (
         code != 0
+        and migration.out_of_time
         and ran is not None
         and migration.finished_at
         and migration.finished_at - ran >= limit * FAIR_SHARE

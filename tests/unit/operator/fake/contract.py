@@ -992,6 +992,28 @@ async def check_jobs_end_at_their_deadline(on: Ground) -> None:
     await on.until(failed, "the Job has failed")
 
 
+async def check_a_job_whose_pod_is_deleted_has_failed(on: Ground) -> None:
+    """By no deadline."""
+    await on.cluster.create(samples.job(on.namespace, "robbed-job"))
+
+    async def pods() -> list[Manifest]:
+        listing = await on.cluster.list(POD, on.namespace, "batch.kubernetes.io/job-name=robbed-job")
+        return list(listing.items)
+
+    async def made() -> bool:
+        status = (await _get(on, JOB, "robbed-job")).get("status") or {}
+        return bool(status.get("active")) and len(await pods()) == 1
+
+    async def failed() -> bool:
+        conditions = ((await _get(on, JOB, "robbed-job")).get("status") or {}).get("conditions") or ()
+        return any(c["type"] == "Failed" and c["reason"] == "BackoffLimitExceeded" for c in conditions)
+
+    await on.until(made, "the pod is counted")
+    [pod] = await pods()
+    await on.cluster.delete(POD, on.namespace, pod["metadata"]["name"], _uid(pod))
+    await on.until(failed, "the Job has failed")
+
+
 # --- how they look ----------------------------------------------------------------------------------------------------
 async def check_what_is_not_allowed_is_refused_in_these_words(on: Ground) -> None:
     """The tests of the shipped roles read these sentences, and so do people."""

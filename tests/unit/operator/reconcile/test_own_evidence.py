@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.unit.operator.fake.harness import Loop
+from tests.unit.operator.fake.harness import NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.kinds import POD
@@ -99,4 +99,23 @@ async def test_a_nodes_own_trouble_with_an_image_is_nothing_against_it() -> None
         loop.edit(image="registry.example/map:2")
         # then
         await loop.until(lambda: loop.stable != before, 240)
+        assert loop.rejected == []
+
+
+async def test_migrations_whose_pod_someone_deletes_late_are_tried_again() -> None:
+    async with well(migrations={"timeoutSeconds": 60}) as loop:
+        # given
+        before = loop.stable
+        loop.edit(config={"env": [{"name": "MISBEHAVE", "value": "migrate-slow:52"}]})
+        await loop.until(lambda: loop.candidate.get("step") == "Migrating", 30)
+        await loop.run(50)
+        # when: as a drain does
+        [pod] = [
+            p["metadata"]["name"]
+            for p in loop.all(POD)
+            if loop.candidate["revision"] in p["metadata"]["name"]
+        ]
+        loop.server.delete(POD, NAMESPACE, pod)
+        # then
+        await loop.until(lambda: loop.stable not in ("", before), 240)
         assert loop.rejected == []

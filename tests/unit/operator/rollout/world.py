@@ -519,6 +519,7 @@ class World:
         )
 
     def _migrate(self) -> None:
+        limit = self.resource_spec.migrations.timeout_seconds
         for revision, job in self.jobs.items():
             behaviour = self.behaviours.get(self.image(revision), Behaviour())
             if job.state is not JobState.RUNNING:
@@ -558,6 +559,7 @@ class World:
                     unchanged=behaviour.migration_unchanged,
                     finished_at=self.now,
                     message="as it was reported",
+                    out_of_time=self.now >= job.created_at + timedelta(seconds=limit),
                 )
             elif job.finished_at:
                 runs = PodFacts("job", "job", job.finished_at, ran_since=job.finished_at)

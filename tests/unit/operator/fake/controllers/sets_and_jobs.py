@@ -107,12 +107,15 @@ class Jobs(Controller):
             if job.body["spec"].get("suspend") or _ended(job.body):
                 continue
             pods = self.owned(job, POD)
-            started = (job.body.get("status") or {}).get("startTime") or self.server.clock.stamp()
-            if not pods:
+            status = job.body.get("status") or {}
+            started = status.get("startTime") or self.server.clock.stamp()
+            had_one = bool(status.get("active"))
+            if not pods and not had_one:
                 self.make_pod(job, job.body["spec"]["template"])
-            self._report(job, pods, started)
+            self._report(job, pods, started, lost=had_one and not pods)
 
-    def _report(self, job: Stored, pods: list[Stored], started: str) -> None:
+    def _report(self, job: Stored, pods: list[Stored], started: str, *, lost: bool) -> None:
+        """`lost`: someone has deleted its pod, which counts as failed."""
         phases = [str((p.body.get("status") or {}).get("phase")) for p in pods]
         limit = job.body["spec"].get("activeDeadlineSeconds")
         late = limit is not None and (self.server.clock.now - moment(started)).total_seconds() >= limit
@@ -124,7 +127,7 @@ class Jobs(Controller):
                 {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": message}
             ]
             status |= {"succeeded": 1, "completionTime": self.server.clock.stamp()}
-        elif "Failed" in phases:
+        elif "Failed" in phases or lost:
             message = "Job has reached the specified backoff limit"
             wanted = [
                 {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": message}
@@ -136,7 +139,7 @@ class Jobs(Controller):
             for pod in pods:
                 self.delete(pod)
         else:
-            status |= {"active": 1, "ready": sum(is_ready(p.body) for p in pods)}
+            status |= {"active": len(self.owned(job, POD)), "ready": sum(is_ready(p.body) for p in pods)}
         if wanted:
             status["conditions"] = with_conditions(job.body, wanted, self.server.clock.stamp())
         self.set_status(job, status)

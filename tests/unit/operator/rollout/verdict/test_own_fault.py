@@ -115,9 +115,10 @@ def test_migrations_that_ran_until_the_jobs_deadline_have_failed() -> None:
     assert "not done after 60 s" in world.status.message
 
 
-def test_migrations_killed_early_are_tried_again() -> None:
+@pytest.mark.parametrize("after", [5, 55])
+def test_migrations_killed_before_the_jobs_deadline_are_tried_again(after: float) -> None:
     """Someone deleted the pod, or its node went."""
-    world = trying(Behaviour(migration_takes=5, migration_exits=False), migrations={"timeoutSeconds": 60})
+    world = trying(Behaviour(migration_takes=after, migration_exits=False), migrations={"timeoutSeconds": 60})
     until_it_goes(world)
     assert world.rejections() == []
 
