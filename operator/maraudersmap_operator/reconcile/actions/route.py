@@ -131,18 +131,32 @@ def route_facts(route: Manifest, owner: Owner, spec: MaraudersMapSpec) -> RouteF
     """What the Gateways report of the route, and the weight that they are asked for."""
     asked = {(w.namespace or owner.namespace, w.name, w.section_name) for w in _wanted(spec)}
     # Entries of Gateways that an earlier spec named may stay for ever.
-    parents = [p for p in (route.get("status") or {}).get("parents") or () if _asked(p, owner) in asked]
+    entries = [p for p in (route.get("status") or {}).get("parents") or () if _asked(p, owner) in asked]
+    parents = _newest(entries, owner)
     generation = route["metadata"].get("generation", 0)
     reason, message = _refusal(parents, owner, spec)
     return RouteFacts(
         weight=_weight(route, owner),
         accepted=reason is None,
-        up_to_date=all(
-            condition_of(p, "Accepted").get("observedGeneration", 0) >= generation for p in parents
-        ),
+        up_to_date=all(_version(p) >= generation for p in parents),
         reason=reason,
         message=message,
     )
+
+
+def _newest(entries: list[dict[str, Any]], owner: Owner) -> list[dict[str, Any]]:
+    """A Gateway has one controller: what an earlier one has written about the same Gateway no one takes back, and it is of an
+    older version of the route than what its successor has."""
+    last: dict[tuple[str, str, str | None], int] = {}
+    for entry in entries:
+        gateway = _asked(entry, owner)
+        last[gateway] = max(last.get(gateway, 0), _version(entry))
+    return [entry for entry in entries if _version(entry) == last[_asked(entry, owner)]]
+
+
+def _version(entry: dict[str, Any]) -> int:
+    """Of the route, when the Gateway took it up or refused it; 0 for not known."""
+    return int(condition_of(entry, "Accepted").get("observedGeneration", 0))
 
 
 def _refusal(

@@ -152,3 +152,21 @@ async def test_a_bad_revision_enters_the_ledger_although_the_gateways_controller
         assert loop.get(SERVICE, PREVIEW)["spec"]["selector"][LABEL_REVISION] == revision
         loop.controllers.off.discard(Gateways)
         await loop.until(lambda: revision not in loop.deployments(), 30)
+
+
+# --- what an earlier implementation of a Gateway has left behind ------------------------------------------------------
+async def test_a_canary_goes_through_beside_the_word_of_a_gateways_predecessor() -> None:
+    async with behind_a_gateway(rollout={"strategy": "Canary", "steps": [{"share": 50}]}) as loop:
+        # given: another implementation has taken the Gateway over, and the route has been changed since
+        loop.controllers.gateways.predecessor = True
+        loop.edit(gateway={"hostnames": ["map.hogwarts.example"]})
+        await loop.run(70)
+        assert loop.condition("RouteReady")["status"] == "True"
+        before = loop.stable
+        # when
+        loop.good()
+        # then
+        await loop.until(lambda: loop.stable != before, 180)
+        # and a bad one goes back
+        loop.bad("ready-then-dies:20")
+        await loop.until(lambda: bool(loop.rejected), 180)

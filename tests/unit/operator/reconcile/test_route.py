@@ -64,6 +64,17 @@ def test_what_no_gateway_has_ever_taken_up_leads_nobody_anywhere() -> None:
     assert "the Gateway gateways/edge has not taken the route up" in facts.message
 
 
+def test_of_two_words_about_one_gateway_the_newer_counts() -> None:
+    """The Gateway was given to another implementation; what the earlier one has left, no one takes back."""
+    assert route_facts(route(parent(1), parent(3)), OWNER, spec()).up_to_date
+    facts = route_facts(route(parent(3), parent(1, Accepted="False")), OWNER, spec())
+    assert (facts.accepted, facts.up_to_date) == (True, True)
+    # as long as neither has seen the newest version, it is not known to be served
+    assert not route_facts(route(parent(1), parent(2)), OWNER, spec()).up_to_date
+    # at the same version each counts
+    assert not route_facts(route(parent(3), parent(3, Accepted="False")), OWNER, spec()).accepted
+
+
 @pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
 def test_a_refusal_is_reported_in_the_gateways_words(kind: str) -> None:
     facts = route_facts(route(parent(3, **{kind: "False"})), OWNER, spec())

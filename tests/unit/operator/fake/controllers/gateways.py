@@ -20,6 +20,8 @@ class Gateways(Controller):
         super().__init__(server)
         self.foreign = ""
         """An entry of another Gateway that stays in every route's status."""
+        self.predecessor = False
+        """An entry about the same Gateway, by the implementation that had it before, stays as well."""
 
     def sync(self) -> None:
         for route in self.living(HTTP_ROUTE):
@@ -55,4 +57,14 @@ class Gateways(Controller):
                     "conditions": [{**refused, "lastTransitionTime": meta["creationTimestamp"]}],
                 }
             )
+        if self.predecessor:
+            accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "observedGeneration": 1}
+            parents += [
+                {
+                    "parentRef": dict(ref),
+                    "controllerName": "example.net/predecessor",
+                    "conditions": [{**accepted, "lastTransitionTime": meta["creationTimestamp"]}],
+                }
+                for ref in route.body["spec"].get("parentRefs") or ()
+            ]
         return parents
