@@ -20,12 +20,17 @@ def shorten(text: str) -> str:
 
 def rfc3339(moment: datetime) -> str:
     """Kubernetes' metav1.Time has whole seconds; sub-second deadlines would not survive a restart anyway."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _utc(moment, "seconds")
 
 
 def rfc3339_micro(moment: datetime) -> str:
     """metav1.MicroTime: for moments whose difference is reported to the user."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _utc(moment, "microseconds")
+
+
+def _utc(moment: datetime, timespec: str) -> str:
+    # Not strftime, which writes the year 1 with one digit: a time by hand, and no status with it would be stored any more.
+    return f"{moment.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
 
 
 Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]

@@ -10,6 +10,8 @@ from tests.unit.operator.fake.harness import NAME, NAMESPACE, Loop, copied
 
 from maraudersmap_operator.cluster.kinds import MARAUDERSMAP
 
+from .test_cases import in_the_bake, names
+
 Status = dict[str, Any]
 
 
@@ -59,3 +61,24 @@ async def test_a_quiet_status_stays_as_it_is() -> None:
         await loop.run(60)
         # then
         assert loop.version() == before
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.000000Z"])
+@pytest.mark.parametrize("falls", [False, True])
+async def test_a_time_of_no_calendar_of_ours_does_not_end_the_storing_of_a_status(
+    moment: str, *, falls: bool
+) -> None:
+    async with Loop() as loop:
+        # given
+        await loop.create()
+        stable, revision = loop.stable, await in_the_bake(loop)
+        # when
+        written = copied(loop.status)
+        written["candidate"]["stepStartedAt"] = moment
+        loop.server.write_status(MARAUDERSMAP, NAMESPACE, NAME, written, manager="owl-backup")
+        if falls:
+            loop.controllers.kubelet.unready |= names(loop.pods(revision))
+        # then
+        await loop.until(lambda: not loop.candidate, 120)
+        assert loop.stable == (stable if falls else revision)
+        assert len(loop.rejected) == falls
