@@ -47,6 +47,7 @@ class Converger:
         """What pods need before they start; True when the Secrets that they read are there."""
         unknown, settings = self._subject.resource.unknown, self._subject.parts.settings
         redis = redis_read(self._store, self._owner, decision.status)
+        self._subject.remembered.undecided = False
         secrets = bool(unknown & GENERATES) or await self._secrets(redis, decision.status.secrets.digests)
         for manifest in foundation(
             self._owner,

@@ -157,14 +157,15 @@ def _metadata(meta: dict[str, Any], wanted: Manifest) -> None:
 
 
 def _written(obj: Manifest) -> set[str]:
-    """The same as managedFields have it, for a child whose note someone has taken away. What others have set is theirs there
-    too: a PUT makes ours only what it changes."""
+    """The same as managedFields have it. Of annotations only what a release before this one has applied: what an admission
+    webhook adds to a write of ours stands there as ours too."""
     found: set[str] = set()
     for entry in obj["metadata"].get("managedFields") or ():
+        fields = entry.get("fieldsV1") or {}
         if entry.get("manager") == MANAGER and not entry.get("subresource"):
-            fields = entry.get("fieldsV1") or {}
-            found |= _names((fields.get("f:metadata") or {}).get("f:annotations"))
             found |= {f"spec.{name}" for name in _names(fields.get("f:spec"))}
+        if _is_our_apply(entry):
+            found |= _names((fields.get("f:metadata") or {}).get("f:annotations"))
     return found
 
 

@@ -121,7 +121,8 @@ def _generated(subject: Subject, references: References) -> dict[str, str]:
     read, known = subject.remembered.generated, subject.resource.status.secrets
     found = {name: read.get(name, "") for name in generated_values(subject.owner, subject.spec)}
     at_rest = known.changed_at is None and all(d in ("", known.digests.get(n)) for n, d in found.items())
-    return {} if at_rest and not references.secrets else found
+    # While the user's are not known at all, the engine would take these for all that there are.
+    return found if references.asked and (references.secrets or not at_rest) else {}
 
 
 def _revisions(store: Store, key: Key, pods: list[Manifest], lost: set[str]) -> list[RevisionFacts]:

@@ -67,7 +67,7 @@ def migration_facts(
     While a pod of any attempt still runs the migrations, the revision migrates: its Job may have failed at its deadline, or
     be deleted without it."""
     newest = newest_job(store, key, revision)
-    running = _that_still_run(store, key, revision, lost)
+    running = _that_still_run(pods or store.children(key, POD), revision, lost)
     if newest is None:
         return _without_job(revision, running, pods, lost)
     own = _pods_of_job(newest, pods)
@@ -98,12 +98,11 @@ def migration_facts(
     )
 
 
-def _that_still_run(store: Store, key: Key, revision: str, lost: set[str]) -> list[Manifest]:
-    """Pods of the revision's migrations, of whichever Job, or of none any more. What ran on a node that is lost is not waited
-    for."""
+def _that_still_run(pods: list[Manifest], revision: str, lost: set[str]) -> list[Manifest]:
+    """Those of the revision's migrations, of whichever Job, or of none. What ran on a lost node is not waited for."""
     return [
         p
-        for p in store.children(key, POD)
+        for p in pods
         if component_of(p) == Component.MIGRATIONS
         and revision_of(p) == revision
         and not _has_ended(p)

@@ -51,7 +51,7 @@ async def test_the_condition_names_the_deployment_and_who_changes_its_size() -> 
 
 
 async def test_pods_that_users_need_come_back_at_once_each_time() -> None:
-    """Below what is wanted is less than what traffic needs, whoever has scaled it down, and how often."""
+    """Below what is wanted is less than what traffic needs, no matter who has scaled it down, and how often."""
     async with Loop() as loop:
         await loop.create()
         name, contested = f"{API}-{loop.stable}", False

@@ -229,7 +229,7 @@ def dated(created: str, *entries: Manifest) -> Manifest:
         (dated("2025-01-01T00:00:00Z", written("2025-06-01T00:00:00Z")), "boom ***"),
         # Made for the pod, in the second in which it began.
         (dated(BEGAN, written(BEGAN)), "boom ***"),
-        # A label says nothing about the values.
+        # A label is no value.
         (dated("2025-01-01T00:00:00Z", written("2025-01-01T00:00:00Z"), written(ENDED, "f:metadata")), "boom ***"),
         # While the container ran, and after its end; the end is no better than the begin.
         (dated("2025-01-01T00:00:00Z", written("2026-01-01T00:00:15Z")), HIDDEN),
