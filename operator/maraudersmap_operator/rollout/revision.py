@@ -80,7 +80,8 @@ def name_revision(inputs: Mapping[str, Any], recorded: Mapping[str, Mapping[str,
 
 
 def canonical(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The same inputs with each amount as a plain number, and without those that are at their default."""
+    """The same inputs with each amount as a plain number, without those that are at their default, and without the evaluation
+    cache: its size reaches no pod of a revision, but taken out of the inputs it would give another name to what runs."""
     amounts = {
         kind: {
             resource: str(amount(text).normalize())
@@ -90,5 +91,6 @@ def canonical(inputs: Mapping[str, Any]) -> dict[str, Any]:
         for kind, written_amounts in inputs.get("resources", {}).items()
     }
     plain = {kind: values for kind, values in amounts.items() if values}
-    rest = {name: value for name, value in inputs.items() if name != "resources"}
-    return rest | ({"resources": plain} if plain else {})
+    cache = {name: value for name, value in inputs.get("cache", {}).items() if name != "evaluation"}
+    rest = {name: value for name, value in inputs.items() if name not in ("resources", "cache")}
+    return rest | ({"resources": plain} if plain else {}) | ({"cache": cache} if cache else {})

@@ -188,3 +188,18 @@ async def test_without_evaluation_cache_there_is_none_of_it() -> None:
         names = {v["name"] for v in template["spec"]["containers"][0]["env"]}
         assert ("REDIS_PREFIX" in names) is prefixed
         assert "LIMITS_REDIS_URL" not in names
+
+
+async def test_another_size_of_the_cache_exchanges_no_pod_of_the_api() -> None:
+    async with Loop() as loop:
+        # given
+        await loop.create(cache=EVALUATION)
+        stable, pods = loop.stable, {p["metadata"]["uid"] for p in loop.pods()}
+        # when
+        loop.edit(cache={"evaluation": {"maxMemory": "64Mi"}})
+        await loop.run(90)
+        # then
+        assert loop.phase == "Ready"
+        assert (loop.stable, {p["metadata"]["uid"] for p in loop.pods()}) == (stable, pods)
+        assert len(loop.revisions()) == 1
+        assert "64mb" in json.dumps(loop.server.get(DEPLOYMENT, NAMESPACE, CACHE)["spec"])

@@ -158,3 +158,29 @@ def test_another_spelling_starts_no_rollout() -> None:
     world.edit(resources={"requests": {"cpu": "0.5"}}).run(10)
     assert world.actions[done:] == []
     assert world.status.phase == "Ready"
+
+
+@pytest.mark.parametrize("before", [None, "1Gi"])
+@pytest.mark.parametrize("after", [None, "1Gi", "1024Mi", "64Mi"])
+def test_the_memory_of_the_evaluation_cache_is_in_no_pod_of_a_revision(
+    before: str | None, after: str | None
+) -> None:
+    """And the name stays that of what was written when it was first recorded: an upgrade rolls nothing out."""
+
+    def sized(memory: str | None) -> dict[str, Any]:
+        given = {"cache": {"evaluation": {"maxMemory": memory}}} if memory else {}
+        return inputs(SPECS["minimal"] | given)
+
+    recorded = {revision_hash(sized(before)): sized(before)}
+    assert name_revision(sized(after), recorded) == revision_hash(sized(before))
+    other = inputs(SPECS["minimal"] | {"cache": {"disabled": True}})
+    assert name_revision(other, recorded) == revision_hash(other)
+
+
+def test_another_size_of_the_cache_starts_no_rollout() -> None:
+    """Through the engine."""
+    world = ready_world()
+    done = len(world.actions)
+    world.edit(cache={"evaluation": {"maxMemory": "1Gi"}}).run(10)
+    assert world.actions[done:] == []
+    assert world.status.phase == "Ready"
