@@ -35,7 +35,7 @@ from .reading.nodes import Nodes
 from .reading.reference_versions import ReferenceVersions
 from .reading.references import NOT_READ_YET, References, read_references, without_references
 from .reading.served import Served
-from .reading.unwatched_time import Look
+from .reading.unwatched_time import LastPass
 from .status.events import announce
 from .status.status_writer import StatusWriter
 
@@ -143,7 +143,7 @@ class Reconciler:
     def _note_look(self, remembered: Remembered, delay: timedelta) -> None:
         """A good pass is over; the next one follows after the delay at the latest."""
         remembered.failed_since = False
-        remembered.last = Look(self._clock(), asyncio.get_running_loop().time(), delay)
+        remembered.last = LastPass(self._clock(), asyncio.get_running_loop().time(), delay)
 
     def _follow_clock(self, key: Key) -> None:
         remembered = self._remembered.get(key)

@@ -11,7 +11,7 @@ from maraudersmap_operator.resource import MaraudersMap, MaraudersMapStatus
 from maraudersmap_operator.rollout import Admission, Note
 
 from ..reading.references import References
-from ..reading.unwatched_time import Look
+from ..reading.unwatched_time import LastPass
 from ..status.fates import Fate, Fates
 from .verification import Known
 
@@ -68,7 +68,7 @@ class Remembered:
     storing: asyncio.Task[bool] | None = None  # a status whose answer is still waited for
     to_announce: list[tuple[MaraudersMap, Note]] = field(default_factory=list)  # is stored
     unanswered: dict[str, datetime] = field(default_factory=dict)  # Secrets that gave no answer, and when
-    last: Look | None = None  # at it, by a good pass
+    last: LastPass | None = None  # at it, by a good pass
     failed_since: bool = False  # a pass has failed since the last good one
     ask_admission: bool = False
     admission: Admission | None = None

@@ -13,7 +13,7 @@ LEAST = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LastPass:
     """A good pass of this process.
 
     `ticks`: seconds on the clock that timers go by: no one sets it, and it sleeps with the machine. `due`: so long after it
@@ -31,7 +31,7 @@ class Look:
 
 def unwatched(
     obj: Manifest,
-    last: Look | None,
+    last: LastPass | None,
     failed_since: bool,
     led_before: datetime | None,
     now: datetime,
