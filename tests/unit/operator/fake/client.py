@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from maraudersmap_operator.cluster.client import (
@@ -62,6 +64,9 @@ _METHODS = {
     "schema": "GET",
     "served": "GET",
 }
+
+SENT_AT: ContextVar[datetime | None] = ContextVar("SENT_AT", default=None)
+"""When the request that the server is at was sent: a slow one arrives later, and no one can call it back."""
 
 
 class FakeCluster:
@@ -229,6 +234,7 @@ class FakeCluster:
         )
         if call.writes and not self._may_write():
             raise NotLeading(f"{what}: not sent, the lease has run out")
+        SENT_AT.set(self.server.clock.now)
         fault = self.faults.strike(call)
         if fault is not None and fault.effect is Effect.STATUS:
             kind = _BY_STATUS.get(fault.status, Unavailable)

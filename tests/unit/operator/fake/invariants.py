@@ -23,6 +23,7 @@ from maraudersmap_operator.cluster.kinds import (
 from maraudersmap_operator.resource.names import LABEL_REVISION, MANAGER, NO_REVISION, SHARED
 
 from .admission import Request, Rule
+from .client import SENT_AT
 from .controllers.base import is_ready
 from .harness import API, NAMESPACE, Loop
 from .patches import text_of
@@ -120,9 +121,15 @@ class Invariants:
             self._scales(revision, suspended)
 
     def _starts(self, revision: str) -> None:
-        """3: a rejected hash is never rolled out again without a new token or another hash."""
+        """3: a rejected hash is never rolled out again without a new token or another hash. What was sent before is on its
+        way, and goes with the next pass."""
         status, resource = self.loop.status, self.loop.resource
-        rejected = {r["revision"] for r in status.get("rejected") or ()}
+        sent = (SENT_AT.get() or self.loop.clock.now).replace(microsecond=0)
+        rejected = {
+            r["revision"]
+            for r in status.get("rejected") or ()
+            if datetime.fromisoformat(r["rejectedAt"]) < sent
+        }
         tokens = status.get("tokens") or {}
         annotations = resource["metadata"].get("annotations") or {}
         asked = any(
