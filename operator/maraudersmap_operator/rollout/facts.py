@@ -256,7 +256,6 @@ class Observed:
     )
     route: RouteFacts | None = None  # None: the spec asks for none
     ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
-    strangers_answer: bool = False  # so do pods behind the Service that no controller of ours has
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)
     recorded: dict[str, RecordedRevision] = field(default_factory=dict)
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown

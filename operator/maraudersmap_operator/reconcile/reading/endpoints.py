@@ -33,11 +33,6 @@ def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
     return endpoint_names(store, key, service, ready=True) - store.strangers(key)
 
 
-def strangers_answer(store: Store, key: Key, service: str) -> bool:
-    """Whether the Service leads to ready pods that are not ours, or not any more."""
-    return bool(endpoint_names(store, key, service, ready=True) & store.strangers(key))
-
-
 def preview_endpoints(store: Store, key: Key) -> frozenset[str] | None:
     """The same of the preview Service; None where there is one and nothing is known yet of what is behind it."""
     name = children.names.preview_service(key.name)
