@@ -12,7 +12,7 @@ A watch with a selector reports DELETED as well for an object that only lost a l
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from .client import Listing, Manifest
@@ -21,6 +21,7 @@ from .kinds import MARAUDERSMAP, Kind
 from .slim import packed, slim, unpacked
 
 K = TypeVar("K")
+Labels = Mapping[str, str]
 
 # Removed UIDs remembered; a late event comes within seconds.
 MAX_TOMBSTONES = 10_000
@@ -45,7 +46,7 @@ class Store:
         self._doubtful: set[str] = set()
         self._leaving: set[str] = set()
         self._tombstones: OrderedDict[str, int] = OrderedDict()
-        self._strangers: dict[Key, frozenset[str]] = {}
+        self._strangers: dict[Key, Mapping[str, Labels]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -156,15 +157,16 @@ class Store:
         """The resource itself, or an object that belongs to it."""
         return uid == self._resources.get(key) or uid in set(self._tree(key))
 
-    def strangers(self, key: Key) -> frozenset[str]:
-        """Names of pods that the resource's Services lead to although they belong to someone else."""
-        return self._strangers.get(key, frozenset())
+    def strangers(self, key: Key) -> Mapping[str, Labels]:
+        """Pods that the resource's Services lead to although they do not belong to it, or not any more: their labels by
+        name."""
+        return self._strangers.get(key, {})
 
-    def note_strangers(self, key: Key, names: Iterable[str]) -> None:
+    def note_strangers(self, key: Key, found: Mapping[str, Labels]) -> None:
         """What live reads have shown of them, of a resource that is there."""
         self._strangers.pop(key, None)
-        if key in self._resources and (found := frozenset(names)):
-            self._strangers[key] = found
+        if key in self._resources and found:
+            self._strangers[key] = dict(found)
 
     def doubtful(self, key: Key) -> list[Reference]:
         """Objects of the resource that only a live read can settle: reported deleted, or out of the watch's sight."""

@@ -256,6 +256,7 @@ class Observed:
     )
     route: RouteFacts | None = None  # None: the spec asks for none
     ready_endpoints: frozenset[str] = frozenset()  # names of the pods that EndpointSlices give as ready
+    strangers_answer: bool = False  # the Service selects ready pods that are not ours, or not any more
     revisions: dict[str, RevisionFacts] = field(default_factory=dict)
     recorded: dict[str, RecordedRevision] = field(default_factory=dict)
     migration: MigrationFacts | None = None  # of the target; of the candidate while the target is unknown

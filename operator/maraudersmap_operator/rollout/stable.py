@@ -46,9 +46,11 @@ def restore_selector(context: Context, revision: str) -> None:
 
 def may_take_traffic(context: Context, revision: str) -> bool:
     """It is ready, or nothing else is: traffic never goes from, or past, ready pods to unready ones. What answers now need
-    not have a Deployment any more: someone may have deleted that and left its pods."""
-    others = (f for f in context.observed.revisions.values() if f.revision != revision)
-    answering = context.observed.ready_endpoints or any(f.ready for f in others)
+    not have a Deployment any more: someone may have deleted that and left its pods, or taken a label off their
+    ReplicaSet, so that they belong to no one."""
+    observed = context.observed
+    others = (f for f in observed.revisions.values() if f.revision != revision)
+    answering = observed.ready_endpoints or observed.strangers_answer or any(f.ready for f in others)
     return context.facts(revision).ready > 0 or not answering
 
 

@@ -35,7 +35,14 @@ from maraudersmap_operator.rollout import (
 )
 
 from ..context.subject import Subject
-from ..reading.endpoints import pods_of, preview_endpoints, ready_endpoints, selected_by, serving_revision
+from ..reading.endpoints import (
+    pods_of,
+    preview_endpoints,
+    ready_endpoints,
+    selected_by,
+    serving_revision,
+    strangers_answer,
+)
 from ..reading.jobs import migration_facts, migration_warning
 from ..reading.labels import component_of, revision_of
 from ..reading.pods import EPOCH, pod_facts, time_of
@@ -101,6 +108,7 @@ async def observe(
         preview_endpoints=preview_endpoints(store, key),
         route=route,
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
+        strangers_answer=strangers_answer(store, key),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
         recorded={r.revision: r for r in (_recorded(record, since) for record in recorded)},
         migration=migration,

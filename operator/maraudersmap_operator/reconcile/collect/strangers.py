@@ -10,6 +10,7 @@ from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of, owner_key
 from maraudersmap_operator.cluster.kinds import POD, REPLICA_SET
+from maraudersmap_operator.cluster.store import Labels
 from maraudersmap_operator.telemetry import logger
 
 from ..context.subject import Subject
@@ -23,25 +24,28 @@ async def find_strangers(subject: Subject) -> list[Fate]:
     cluster's."""
     cluster, store, key = subject.cluster, subject.store, subject.key
     own = {p["metadata"]["name"] for p in store.children(key, POD)}
-    found: dict[str, Fate] = {}
+    fates: dict[str, Fate] = {}
+    found: dict[str, Labels] = {}
     for service in (children.names.service(key.name), children.names.preview_service(key.name)):
-        for name in sorted(endpoint_names(store, key, service) - own - set(found)):
+        for name in sorted(endpoint_names(store, key, service) - own - found.keys()):
             try:
-                whose = await _controller_of_another(cluster, store, key, name)
+                pod = await in_time(cluster.get(POD, key.namespace, name))
+                whose = await _controller_of_another(cluster, store, key, pod)
+                labels = {} if pod is None else pod["metadata"].get("labels") or {}
             except ClusterError as error:
                 logger().info("an endpoint's pod was not read", pod=name, error=error.message)
                 if name not in store.strangers(key):
                     continue
-                whose = "someone else's"
+                whose, labels = "someone else's", store.strangers(key)[name]
             if whose:
-                found[name] = Fate("Pod", name, State.OWNED_BY_ANOTHER, _sentence(whose, service))
+                found[name] = labels
+                fates[name] = Fate("Pod", name, State.OWNED_BY_ANOTHER, _sentence(whose, service))
     store.note_strangers(key, found)
-    return list(found.values())
+    return list(fates.values())
 
 
-async def _controller_of_another(cluster: Cluster, store: Store, key: Key, name: str) -> str:
+async def _controller_of_another(cluster: Cluster, store: Store, key: Key, pod: Manifest | None) -> str:
     """Whose the pod is, in words; empty when it is ours, or gone. Raises ClusterError."""
-    pod = await in_time(cluster.get(POD, key.namespace, name))
     if pod is None or _is_ours(store, key, pod):
         return ""
     controller = controller_of(pod)

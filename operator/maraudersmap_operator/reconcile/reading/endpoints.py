@@ -30,7 +30,18 @@ def selected_revision(service: Manifest | None) -> str:
 
 def ready_endpoints(store: Store, key: Key, service: str) -> frozenset[str]:
     """Names of the pods that get the Service's requests and are ready. Someone else's count for nothing."""
-    return endpoint_names(store, key, service, ready=True) - store.strangers(key)
+    return endpoint_names(store, key, service, ready=True) - store.strangers(key).keys()
+
+
+def strangers_answer(store: Store, key: Key) -> bool:
+    """Whether the Service selects ready pods that are not ours, or not any more: someone has taken a label off them or off
+    their ReplicaSet. Slices may be older than the selector, so the pods' labels are held against it."""
+    name = children.names.service(key.name)
+    service = store.find(key, SERVICE, name)
+    selector = ((service or {}).get("spec") or {}).get("selector") or {}
+    ready = endpoint_names(store, key, name, ready=True)
+    labels = [labels for pod, labels in store.strangers(key).items() if pod in ready]
+    return bool(selector) and any(selector.items() <= found.items() for found in labels)
 
 
 def preview_endpoints(store: Store, key: Key) -> frozenset[str] | None:

@@ -187,14 +187,14 @@ def test_pods_are_kept_slim() -> None:
 def test_nothing_is_kept_of_a_resource_that_is_gone() -> None:
     store = Store()
     store.put(MARAUDERSMAP, obj("map", 1))
-    store.note_strangers(KEY, ["a"])
-    assert store.strangers(KEY) == {"a"}
+    store.note_strangers(KEY, {"a": {}})
+    assert store.strangers(KEY) == {"a": {}}
     # when
     store.vanish(MARAUDERSMAP, obj("map", 2))
-    store.note_strangers(KEY, ["b"])
+    store.note_strangers(KEY, {"b": {}})
     # then
     store.put(MARAUDERSMAP, obj("map", 3, uid="its successor"))
-    assert store.strangers(KEY) == frozenset()
+    assert store.strangers(KEY) == {}
 
 
 def test_what_was_never_seen_is_not_taken_to_be_leaving_for_ever() -> None:

@@ -35,6 +35,17 @@ FOUND: dict[str, list[Event]] = {
     "a Service made again while its watch was silent stood beside the one it had followed, and was contested": [
         ("watch", 2042564980), ("watch", 1377267895), ("delete-child", 1129557958),
     ],
+    "traffic went from pods that answered, whose ReplicaSet had lost a label, to a stable revision without any": [
+        ("good", 597182209), ("bad", 1069391550), ("good", 1584143552), ("pods", 1458236879), ("good", 1794330146),
+        ("monitoring", 2060857864), ("", 986605550), ("allow", 631149297), ("refuse", 17849243), ("good", 1624726032),
+        ("labels", 1475750612),
+    ],
+    "a Deployment that was on its way when its revision was rejected came four seconds later, and went again": [
+        ("bad", 1426538484), ("bad", 741468502), ("status", 1324725216), ("fault", 133389871), ("edit-child", 1746735420),
+        ("orphan", 895428954), ("spec", 607206705), ("monitoring", 1358203757), ("reference", 1538868836),
+        ("delete-child", 31254449), ("", 1309547475), ("", 608726251), ("", 753575700), ("fault", 617360946),
+        ("", 884171393), ("", 925007407), ("verb", 552437689), ("verb", 547497732),
+    ],
 }  # fmt: skip
 
 
