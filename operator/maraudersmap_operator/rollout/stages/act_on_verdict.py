@@ -71,11 +71,7 @@ def go_back(context: RolloutContext, verdict: Rejected | Environment) -> None:
 def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | None:
     """What users may meet already: pods that were ready and are not, or keep ending."""
     candidate, memory = context.candidate, context.candidate.memory
-    facts = context.candidate_facts
-    # In the bake nothing else answers: a Deployment that someone has deleted or emptied has lost what it had.
-    size = facts.size or (memory.progress.full_size if candidate.step is Step.BAKING else 0)
-    # Pods that are still starting have lost nothing.
-    proven = min(size, memory.progress.ready_high_water)
+    facts, proven = context.candidate_facts, proven_pods(context)
     half_down = facts.ready * 2 < proven
     known = memory.failures.half_down_since
     if half_down != (known is not None):
@@ -91,6 +87,15 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
         context.wake_at(since + HALF_DOWN_PATIENCE)
     found = keeps_ending(case) or find_worse(context)
     return unless_disturbed(case, found) if found else None
+
+
+def proven_pods(context: RolloutContext) -> int:
+    """How many of the candidate's pods should be ready: those that are still starting have lost nothing."""
+    size, progress = context.candidate_facts.size, context.candidate.memory.progress
+    if context.candidate.step is Step.BAKING and size == 0:
+        # Nothing else answers: a Deployment that someone has deleted or emptied has lost what it had.
+        size = progress.full_size
+    return min(size, progress.ready_high_water)
 
 
 def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:

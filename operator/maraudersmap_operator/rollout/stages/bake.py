@@ -12,9 +12,10 @@ from maraudersmap_operator.resource.status_outcomes import Outcome
 from ..commands import take_promote
 from ..context import SOON, RolloutContext
 from ..stable import clear_others, resize, restore_traffic
+from ..strategy import batch_size
 from ..verdict.case import Rejected
 from ..verdict.deadline import missed_deadline, why_not_ready
-from .act_on_verdict import case_of, go_back, judge_under_traffic
+from .act_on_verdict import case_of, go_back, judge_under_traffic, proven_pods
 from .analysis_gate import GoOn, Wait, pass_gate
 
 
@@ -52,11 +53,22 @@ def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
     context.deploy(candidate.revision)
     resize(context, candidate.revision)
     if candidate.strategy is Strategy.ROLLING:
+        _prepare_way_back(context, stable)
         return
     context.deploy(stable.revision)
     least = context.spec.wanted_size(0)
     if context.stable_facts.size < least:
         context.scale(stable.revision, least)
+
+
+def _prepare_way_back(context: RolloutContext, stable: StableRevision) -> None:
+    """After an exchange stable has no pods. Once a pod of the candidate has lost its readiness, a batch of stable's starts in
+    the room that the exchange had: a verdict, seconds later, finds it ready. It stays until the bake has ended."""
+    allowed = context.spec.rollout.rollback.enabled and not context.status.barrier
+    batch = batch_size(context.full_size)
+    if allowed and context.candidate_facts.ready < proven_pods(context) and context.stable_facts.size < batch:
+        context.deploy(stable.revision)
+        context.scale(stable.revision, batch)
 
 
 def _wait_for_whole(context: RolloutContext, way_back: bool) -> bool:

@@ -213,8 +213,9 @@ def check_guilt(world: World, decision: Decision, guilty: set[str]) -> None:
 
 
 def settle(world: World) -> None:
-    """Calm weather for as long as anything could take."""
-    world.run(200, step=1.0)
+    """Calm weather for as long as anything could take, a kubelet's longest wait before a restart included."""
+    waits = [(p.down_until - world.now).total_seconds() for p in world.pods if p.down_until]
+    world.run(200 + max(waits, default=0), step=1.0)
 
 
 class Machine(RuleBasedStateMachine):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from maraudersmap_operator.resource.names import SHARED
 from maraudersmap_operator.resource.status import Phase
 from maraudersmap_operator.resource.status_candidate import Step
@@ -26,6 +28,18 @@ def watched(world: World, seconds: float) -> tuple[int, int]:
         world.tick(0.5)
         most, fewest = max(most, len(world.pods)), min(fewest, len(world.endpoints))
     return most, fewest
+
+
+def baking(world: World) -> World:
+    """The next revision has all traffic, and stable no pods any more."""
+    stable = world.serving
+    world.edit(image=NEXT)
+    for _ in range(200):
+        world.run(0.5)
+        if world.status.candidate and world.status.candidate.step is Step.BAKING:
+            break
+    assert world.sizes[stable] == 0
+    return world
 
 
 def test_exchange_needs_room_for_one_batch_and_never_serves_with_less() -> None:
@@ -67,19 +81,59 @@ def test_exchange_is_undone_in_batches_when_it_goes_wrong() -> None:
 
 def test_bake_gives_up_by_the_same_exchange_reversed() -> None:
     """Stable has no pods any more: it gets them back while the candidate's serve as well as they can."""
-    world = ready_world().edit(image=NEXT)
+    world = ready_world()
     stable = world.serving
-    for _ in range(200):
-        world.run(0.5)
-        if world.status.candidate and world.status.candidate.step is Step.BAKING:
-            break
-    assert world.sizes[stable] == 0
+    baking(world)
     world.annotate("abort", "no")
     most, fewest = watched(world, 60)
     assert most == 10
     assert fewest == 8
     assert world.rejections() == ["Aborted"]
     assert world.sizes == {stable: 8}
+
+
+def test_a_batch_of_stable_is_ready_when_the_verdict_comes() -> None:
+    """It starts when the first of the candidate's pods falls, in the room that the exchange had, without traffic."""
+    world = ready_world()
+    stable = world.serving
+    baking(world)
+    world.disrupted.add(world.pods[0].uid)
+    world.run(5)
+    assert world.sizes[stable] == 2
+    assert world.serving == world.revision(NEXT)
+    world.behave(NEXT, Behaviour(ready_after=None))
+    world.run(1.5)
+    assert world.serving == SHARED
+    assert len(world.endpoints) == 2
+    world.run(60)
+    assert world.rejections() == ["NotReadyAfterPromotion"]
+    assert world.sizes == {stable: 8}
+
+
+def test_a_batch_of_stable_that_was_not_needed_goes_with_the_promotion() -> None:
+    world = baking(ready_world())
+    world.disrupted.add(world.pods[0].uid)
+    world.run(2)
+    world.disrupted.clear()
+    most, fewest = watched(world, 40)
+    assert most == 10
+    assert fewest >= 7
+    assert world.phase() is Phase.READY
+    assert world.sizes == {world.revision(NEXT): 8}
+
+
+@pytest.mark.parametrize("spec", [{"rollback": {"enabled": False}}, {"barrier": True}])
+def test_nothing_is_started_for_a_way_back_that_is_not_taken(spec: dict[str, object]) -> None:
+    world = World(
+        rollout=ROLLING | ({"rollback": {"enabled": False}} if "rollback" in spec else {}),
+        migrations={"reversible": "barrier" not in spec},
+        replicas=8,
+    ).run(15)
+    stable = world.serving
+    baking(world)
+    world.disrupted.add(world.pods[0].uid)
+    world.run(5)
+    assert world.sizes[stable] == 0
 
 
 def test_autoscaler_is_held_while_pods_are_exchanged() -> None:
@@ -97,13 +151,7 @@ def test_autoscaler_is_held_while_pods_are_exchanged() -> None:
 def test_what_falls_without_a_control_group_and_recovers_is_tried_again() -> None:
     """In the bake of an exchange no pod of stable is left. A database that is away for everybody then looks like a bad
     revision; that its pods are ready again beside stable's shows that it was not."""
-    world = ready_world().edit(image=NEXT)
-    stable = world.serving
-    for _ in range(200):
-        world.run(0.5)
-        if world.status.candidate and world.status.candidate.step is Step.BAKING:
-            break
-    assert world.sizes[stable] == 0
+    world = baking(ready_world())
     world.outage = True
     world.run(8)
     world.outage = False
