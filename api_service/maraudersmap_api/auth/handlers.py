@@ -22,6 +22,7 @@ from maraudersmap_api.errors import Conflict, DomainError, Unauthorized, Unavail
 from maraudersmap_api.http.answers import NO_STORE
 from maraudersmap_api.http.api import Answer, Api, Provider
 from maraudersmap_api.http.edge import UNJUDGED, USER_ID
+from maraudersmap_api.http.models import model
 from maraudersmap_api.http.reading import header, read_object
 from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.parsing import understand
@@ -83,10 +84,10 @@ async def _refreshing(request: web.Request, auth: AuthService) -> UUID | None:
     if request.content_length is None or request.content_length > LOOKED_INTO:
         return None
     try:
-        token = (await read_object(request)).get("refreshToken")
+        body = understand("The body", model(RefreshToken).from_object, await read_object(request))
     except DomainError:
         return None  # the handler reads it again and reports what is wrong
-    return await auth.refreshing(token) if isinstance(token, str) else None
+    return await auth.refreshing(body.refresh_token)
 
 
 def caller() -> Provider[User]:
