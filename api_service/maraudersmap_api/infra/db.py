@@ -38,9 +38,7 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
     asyncpg.InternalClientError,  # see Database.connection
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,  # starting up or shutting down
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,  # starting up, shutting down, a session that was idle for too long
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidAuthorizationSpecificationError,  # password not yet rotated here
     asyncpg.InvalidCatalogNameError,  # database not yet created
@@ -49,13 +47,26 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
 )
 """What means "the database is away or of no use just now", as opposed to a mistake of ours."""
 
+CONTENDED_ERRORS: tuple[type[BaseException], ...] = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,  # deadlocks, and on a standby reads that recovery cannot wait for
+)
+
+NO_ROOM_ERRORS: tuple[type[BaseException], ...] = (
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ConfigurationLimitExceededError,  # temp_file_limit
+    asyncpg.PostgresSystemError,  # its disk cannot be read or written
+)
+"""What others ask for may fit, and most reads do."""
+
 NEUTRAL_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,  # statement_timeout
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
+    *CONTENDED_ERRORS,
+    *NO_ROOM_ERRORS,
 )
-"""What the database answers when it is there but too slow for this one request: 503 too, but no sign of its death."""
+"""What the database answers when it is there but cannot do this one thing now: 503 too, but no sign of its death."""
 
 
 class Executor(Protocol):
@@ -134,9 +145,9 @@ class Database:
             self._heard(well=True)
         except NEUTRAL_ERRORS as error:
             self._heard(well=False)
-            if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
+            if isinstance(error, CONTENDED_ERRORS):
                 raise _contended() from error
-            raise _busy() from error
+            raise (_away() if isinstance(error, NO_ROOM_ERRORS) else _busy()) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
             self.breaker.failure()
             # Every pooled connection points at the same replica: make them all again.
@@ -200,9 +211,6 @@ class Database:
                 await transaction.commit()
             except asyncio.CancelledError:
                 raise  # no time is left to ask for a rollback: dropping the connection, or giving it back, is one
-            except asyncpg.SerializationError as error:
-                await transaction.rollback()
-                raise _contended() from error
             except BaseException:
                 await transaction.rollback()
                 raise

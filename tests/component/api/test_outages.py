@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from dev.local_services import LocalPostgres, LocalRedis, local_redis
 from tests.component.conftest import Api, readiness, running_api
 
@@ -76,6 +77,36 @@ async def test_a_busy_database_is_not_a_dead_one(database: str) -> None:
         replies = await asyncio.gather(*(api.call("GET", "/api/incidents", user="harry") for _ in range(200)))
         assert {reply.status for reply in replies} == {200}
         assert (await api.call("GET", "/health/ready")).status == 200
+
+
+@pytest.mark.parametrize("code", ["53100", "53200", "53400", "58030", "40001"])
+async def test_a_database_without_room_refuses_what_it_cannot_store_and_goes_on(api: Api, code: str) -> None:
+    """Its disk is full, its memory, its temporary files; it cannot read its disk; a standby has put recovery first."""
+    # given
+    await api.person("moody", "AUROR")
+    incident = await api.report("moody")
+    report = {"title": "Another", "location": "HOGWARTS"}
+    await api.sql(
+        f"""CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'could not extend file "base/16384/16400"' USING ERRCODE = '{code}'; END $$"""
+    )
+    await api.sql(
+        "CREATE TRIGGER no_room AFTER INSERT OR UPDATE ON incidents FOR EACH ROW EXECUTE FUNCTION no_room()"
+    )
+    # when: a single statement, and a transaction; more often than opens the circuit
+    address = f"/api/incidents/{incident['id']}"
+    made = [await api.call("POST", "/api/incidents", user="moody", json=report) for _ in range(6)]
+    changed = [await api.call("PATCH", address, user="moody", json={"title": "x"}) for _ in range(6)]
+    # then
+    for refused in (*made, *changed):
+        assert (refused.status, refused.body["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert "base/" not in str(refused.body)
+    assert (await api.call("GET", address, user="moody")).body == incident
+    # and when there is room again
+    await api.sql("DROP TRIGGER no_room ON incidents")
+    assert (await api.call("POST", "/api/incidents", user="moody", json=report)).status == 201
+    assert (await api.call("GET", "/api/incidents", user="moody")).body["total"] == 2
 
 
 async def test_connections_cut_under_load_are_never_a_500(api: Api) -> None:
