@@ -56,6 +56,8 @@ def configure_logs(
     # Libraries speak only when something is wrong: their debug lines may carry query arguments.
     for name in ("asyncio", "aiohttp", "asyncpg", "redis"):
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
+    # It warns of nothing but subprotocols that are not taken, in full, and pages send tokens as such.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     # What no line of ours shows, and what finding it costs is as much as writing the line (the library's own advice).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -25,7 +25,7 @@ async def test_every_field_of_every_line_is_documented_and_has_the_form_that_is_
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
         await until(lambda: _ready(http))
-        await _used(http)
+        token = await _used(http)
         api.terminate()
         code, out, _ = await api.ended()
 
@@ -39,6 +39,7 @@ async def test_every_field_of_every_line_is_documented_and_has_the_form_that_is_
         assert line["level"] in LEVELS
         assert (line["service"], line["environment"]) == ("marauders-map-api", "staging")
     assert out.count(PASSWORD) == 0
+    assert out.count(token) == 0
     finished = [line["context"] for line in lines if line["message"] == "Request completed"]
     (registered,) = [context for context in finished if context["path"] == "/api/auth/register"]
     assert registered.keys() >= OF_EVERY_REQUEST | {"duration_ms", "status", "traceId"}
@@ -55,12 +56,12 @@ async def _ready(http: aiohttp.ClientSession) -> bool:
         return False
 
 
-async def _used(http: aiohttp.ClientSession) -> None:
-    """One user's few requests, good and bad, and a WebSocket."""
+async def _used(http: aiohttp.ClientSession) -> str:
+    """One user's few requests, good and bad, and a WebSocket that is offered their token in two ways. The token."""
     person = {"email": "harry@hogwarts.edu", "password": PASSWORD, "firstName": "Harry", "lastName": "Potter"}
     assert await _asked(http, "POST", "/api/auth/register", person) == 201
     async with http.post("/api/auth/login", json={k: person[k] for k in ("email", "password")}) as answer:
-        token = (await answer.json())["accessToken"]
+        token: str = (await answer.json())["accessToken"]
     signed = {"Authorization": f"Bearer {token}"}
     incident = {"title": "A prank", "location": "HOGWARTS", "severity": "MISCHIEF"}
     assert await _asked(http, "GET", "/api/auth/me", headers=signed) == 200
@@ -68,9 +69,10 @@ async def _used(http: aiohttp.ClientSession) -> None:
     assert await _asked(http, "POST", "/api/incidents", {"title": 1}, signed) == 400
     assert await _asked(http, "GET", "/api/incidents") == 401
     assert await _asked(http, "GET", "/nowhere") == 404
-    async with http.ws_connect("/ws") as socket:
+    async with http.ws_connect("/ws", protocols=("access_token", token)) as socket:
         await socket.send_json({"type": "auth", "token": token})
         assert (await socket.receive_json())["type"] == "connection:acknowledged"
+    return token
 
 
 async def _asked(

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from maraudersmap_api.infra import logs
 from maraudersmap_api.infra.logs import configure_logs, error_context, log, log_line, request_context
@@ -97,6 +99,20 @@ def test_libraries_lines_take_the_same_shape(stream: io.StringIO) -> None:
     logging.getLogger("asyncio").error("Task was destroyed")
 
     assert json.loads(stream.getvalue())["message"] == "Task was destroyed"
+
+
+def test_no_line_repeats_what_a_client_offers_to_speak(stream: io.StringIO) -> None:
+    """A page cannot set headers of a WebSocket, so many send their token as a subprotocol."""
+    configure_logs("production", LogLevel.DEBUG, stream)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "access_token, eyJhbGciOi.a.token",
+    }
+    assert web.WebSocketResponse().can_prepare(make_mocked_request("GET", "/ws", headers=headers)).ok
+    assert "eyJhbGciOi" not in stream.getvalue()
 
 
 def test_what_utf8_cannot_say_is_escaped_not_lost(stream: io.StringIO) -> None:
