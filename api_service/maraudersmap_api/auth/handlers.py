@@ -26,6 +26,7 @@ from maraudersmap_api.http.models import model
 from maraudersmap_api.http.reading import header, read_object
 from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.turns import asking
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,17 +58,23 @@ def identify(tokens: AccessTokens, auth: AuthService) -> Any:
                 user = None
             if user is not None:
                 request[CALLER] = user
-                request[USER_ID] = str(user.id)
+                _came_from(request, user.id)
             elif request.path == REFRESH and request.method == "POST":
                 owner = await _refreshing(request, auth)
                 if owner is not None:
-                    request[USER_ID] = str(owner)
+                    _came_from(request, owner)
         except Unavailable as refusal:
             request[REFUSAL] = refusal
             request[UNJUDGED] = True
         return await handler(request)
 
     return middleware
+
+
+def _came_from(request: web.Request, user_id: UUID) -> None:
+    """What this request asks for is this user's, not their address's."""
+    request[USER_ID] = caller = str(user_id)
+    asking.set(caller)
 
 
 async def _signed_in(request: web.Request, tokens: AccessTokens, auth: AuthService) -> User | None:

@@ -1,10 +1,12 @@
 """Passwords: argon2id, off the event loop, two at once.
 
 A hash takes 19 MiB and some 20 ms of a core. Two at once bound both, whatever arrives; a long line is refused rather
-than kept, because a client that waits there has given up long before their turn.
+than kept, because a client that waits there has given up long before their turn. Callers take turns, and none may fill it:
+one who registers hundreds of accounts at once would keep everybody from signing in.
 """
 
 import asyncio
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -12,12 +14,15 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.errors import RateLimited, Unavailable
+from maraudersmap_api.infra.turns import FairSemaphore, asking
 
 T = TypeVar("T")
 
 AT_ONCE = 2
 LONGEST_LINE = 200
+LONGEST_OF_ONE = LONGEST_LINE // 4
+"""Of one caller: as many as may fail to sign in from one address."""
 
 
 class Passwords:
@@ -26,15 +31,19 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
-        self._line = 0
+        self._turns = FairSemaphore(AT_ONCE)
+        self._line: Counter[str] = Counter()  # by caller
         self._stand_in: str | None = None
 
     async def hash(self, password: str) -> str:
-        """The encoded hash. Raises Unavailable when too many are waiting."""
+        """The encoded hash. Raises Unavailable when too many are waiting, RateLimited when they are one caller's."""
         return await self._off_loop(partial(self._hasher.hash, password))
 
     async def verify(self, encoded: str | None, password: str) -> bool:
-        """Does the password fit? None, for an unknown user, costs as much as a wrong password and is False."""
+        """Does the password fit? None, for an unknown user, costs as much as a wrong password and is False.
+
+        Raises Unavailable and RateLimited as `hash`.
+        """
         return await self._off_loop(partial(self._verify, encoded, password))
 
     def close(self) -> None:
@@ -56,10 +65,19 @@ class Passwords:
             return False
 
     async def _off_loop(self, work: partial[T]) -> T:
-        if self._line >= LONGEST_LINE:
+        caller = asking.get()
+        if self._line[caller] >= LONGEST_OF_ONE:
+            raise RateLimited("Too many people are signing in where you are, please try again", retry_after=5)
+        if self._line.total() >= LONGEST_LINE:
             raise Unavailable("Too many people are signing in just now, please try again", retry_after=5)
-        self._line += 1
+        self._line[caller] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            await self._turns.acquire()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            finally:
+                self._turns.release()
         finally:
-            self._line -= 1
+            self._line[caller] -= 1
+            if not self._line[caller]:
+                del self._line[caller]

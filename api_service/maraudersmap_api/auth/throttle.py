@@ -68,7 +68,7 @@ class LoginThrottle:
             counted.append(key)
         try:
             yield
-        except Unavailable:
+        except (RateLimited, Unavailable):
             await self._take_back(*counted)
             raise
         await self._take_back(*counted[1:])

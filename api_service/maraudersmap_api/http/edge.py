@@ -23,6 +23,7 @@ from maraudersmap_api.http.reading import header, let_go, route_of
 from maraudersmap_api.infra.logs import error_context, log, log_line, request_context
 from maraudersmap_api.infra.metrics import UNMATCHED, Metrics
 from maraudersmap_api.infra.parsing import understand
+from maraudersmap_api.infra.turns import asking
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -109,6 +110,8 @@ class Edge:
                 context["traceId"] = trace
             request_context.set(context)
             origin = self._origin(request)
+            place = whole_site_of(origin["ip"] or "")
+            asking.set(place)
             log_line(logging.INFO, "Request received", origin)
             error: BaseException | None = None
             try:
@@ -132,7 +135,7 @@ class Edge:
                     response.force_close()
                     response.headers["Connection"] = "close"
             context["userId"] = request.get(USER_ID)
-            self._account(request, response.status, time.perf_counter() - started, error, origin["ip"])
+            self._account(request, response.status, time.perf_counter() - started, error, place)
             return response
 
         return answer if self._around is None else self._around(answer)
@@ -190,9 +193,8 @@ class Edge:
         status: int,
         seconds: float,
         error: BaseException | None,
-        address: str | None,
+        caller: str,
     ) -> None:
-        caller = whole_site_of(address or "")
         self._metrics.observe_request(request.method, _route_template(request), status, seconds, caller)
         context: dict[str, Any] = {"duration_ms": round(seconds * 1000, 1), "status": status}
         if error is not None:

@@ -1,8 +1,9 @@
 """The database: one wrapper owns the pool, the turn-taking, the time-outs, the histogram and the state.
 
-Turns are given first come, first served, or under load some callers would starve (p99 of about 1 s at 64 clients); the
-health check steps to the front: it must not report a busy database as a dead one. Writers have one turn less than there
-are: a row that somebody holds makes them wait, however many they are, and reads go on beside them.
+Callers take turns, and each of them is served in the order in which they came, or under load some would starve (p99 of about
+1 s at 64 clients), and one who sends hundreds of requests at once would keep all others waiting; the health check steps to
+the front: it must not report a busy database as a dead one. Writers have one turn less than there are: a row that
+somebody holds makes them wait, however many they are, and reads go on beside them.
 
 No one waits longer than ANSWER_SECONDS, for a turn and all statements together. The server's own limit for a statement is
 shorter, so one who gets no word in that time talks to a server that is frozen or cut off: its connection is dropped, and
@@ -13,7 +14,6 @@ Errors leave here as `Unavailable` when the database is away (a client may try a
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
@@ -25,6 +25,7 @@ from maraudersmap_api.infra.breaker import Breaker
 from maraudersmap_api.infra.connecting import SET_LOCAL, Connector
 from maraudersmap_api.infra.connections import Connections
 from maraudersmap_api.infra.metrics import Metrics
+from maraudersmap_api.infra.turns import FairSemaphore
 
 Row: TypeAlias = Mapping[str, Any]
 """A row by column name (asyncpg.Record, which has no types)."""
@@ -169,7 +170,7 @@ class Database:
             for line in held:
                 line.release()
 
-    async def _wait_for_turns(self, until: float, *, urgent: bool, writes: bool) -> list["FairSemaphore"]:
+    async def _wait_for_turns(self, until: float, *, urgent: bool, writes: bool) -> list[FairSemaphore]:
         """One's turn, at the latest at `until` (loop time), to be released in every line of the answer; writers wait among
         themselves first. Raises Unavailable."""
         started = time.perf_counter()
@@ -259,45 +260,6 @@ class Writer:
     async def execute(self, query: str, *args: Any) -> str:
         async with self._db.connection(writes=True) as connection:
             return await connection.execute(query, *args)
-
-
-class FairSemaphore:
-    """First come, first served; `urgent` steps to the front of the line. One event loop only."""
-
-    def __init__(self, turns: int) -> None:
-        self._free = turns
-        self._line: deque[asyncio.Future[None]] = deque()
-
-    def take(self) -> bool:
-        """A turn, if one is free. One is free only while no one waits."""
-        free = self._free > 0
-        self._free -= free
-        return free
-
-    async def acquire(self, *, urgent: bool = False) -> None:
-        """Wait for a turn."""
-        if self.take():
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if urgent:
-            self._line.appendleft(turn)
-        else:
-            self._line.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():
-                self.release()  # the turn came in the very moment we gave up: pass it on
-            raise  # a cancelled turn stays in line; release() steps over it
-
-    def release(self) -> None:
-        """Hand the turn straight to the first in line, so no one can slip in between."""
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
 
 
 class MeasuredConnection:

@@ -105,6 +105,34 @@ async def test_reads_go_on_beside_an_account_that_somebody_holds(database: str) 
         assert {report.result().status for report in reports} == {503}
 
 
+async def test_what_one_caller_asks_for_at_once_does_not_keep_others_waiting(database: str) -> None:
+    """Forty changes of a row that somebody holds are in line, for a second each: the next turn is another caller's."""
+    async with running_api(database, DB_POOL_SIZE="4") as api:
+        await readiness(api, 200)
+        await api.person("moody", "AUROR")
+        await api.person("luna")
+        number = (await api.report("moody"))["id"]
+        other = (await api.report("luna"))["id"]
+        holder = await asyncpg.connect(database)
+        async with holder.transaction():
+            await holder.execute("SELECT FROM incidents WHERE id = $1 FOR UPDATE", number)
+            writers = [
+                asyncio.create_task(
+                    api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": n})
+                )
+                for n in range(40)
+            ]
+            await _waiting(api)
+            changed = await api.call(
+                "PATCH", f"/api/incidents/{other}", user="luna", json={"witnessCount": 1}
+            )
+            refused = await asyncio.gather(*writers)
+        await holder.close()
+
+        assert changed.status == 200
+        assert {reply.status for reply in refused} == {503}
+
+
 async def test_a_statement_that_takes_too_long_means_busy_not_away(database: str) -> None:
     """The database is there: its own limit for a statement says so, as when waiting for a row and its waiters adds up."""
     async with running_api(database) as api:

@@ -1,8 +1,8 @@
-"""Turn-taking at the database: fair, with a way to the front, and no turn is ever lost."""
+"""Turn-taking: fair, with a way to the front, and no turn is ever lost."""
 
 import asyncio
 
-from maraudersmap_api.infra.db import FairSemaphore
+from maraudersmap_api.infra.turns import FairSemaphore, asking
 
 
 async def settle() -> None:
@@ -28,6 +28,25 @@ async def test_first_come_first_served_and_urgent_goes_ahead() -> None:
     await asyncio.gather(*tasks)
 
     assert order == ["check", "a", "b", "c"]
+
+
+async def test_callers_take_turns_however_much_each_of_them_asks_for() -> None:
+    turns, order = FairSemaphore(1), []
+    await turns.acquire()
+
+    async def take(caller: str, number: int) -> None:
+        asking.set(caller)  # in this task alone
+        await turns.acquire()
+        order.append(f"{caller}{number}")
+        turns.release()
+
+    wanted = [("moody", 1), ("moody", 2), ("moody", 3), ("harry", 1), ("luna", 1), ("harry", 2)]
+    tasks = [asyncio.create_task(take(caller, number)) for caller, number in wanted]
+    await settle()
+    turns.release()
+    await asyncio.gather(*tasks)
+
+    assert order == ["moody1", "harry1", "luna1", "moody2", "harry2", "moody3"]
 
 
 async def test_a_newcomer_cannot_slip_in_between() -> None:
