@@ -8,11 +8,12 @@ Unknown names are refused, so a misspelt optional field is never silently ignore
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from maraudersmap_api.fields import Flag, Items, Kind, Moment, OneOf, Schema, Un
 T = TypeVar("T")
 
 _MOST_CHOICES = 20  # entries of a comma list of choices
+MOST_NAMED = 20
+"""Unknown names that a refusal has: a body has room for 30,000, and the answer would be eight times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Model(Generic[T]):
         return self.kind.__name__
 
     def from_object(self, values: Mapping[str, Any]) -> T:
-        """A JSON object as an instance. Raises ValidationError with all problems, in the order of the fields."""
+        """A JSON object as an instance. Raises ValidationError with the problems of all fields, in their order, and with
+        MOST_NAMED names at most that are unknown."""
         found: dict[str, Any] = {}
         details: list[Detail] = []
         for member in self.members:
@@ -82,9 +86,8 @@ class Model(Generic[T]):
                 found[member.attribute] = member.kind.from_json(value)
             except Wrong as wrong:
                 details += _details(member, wrong)
-        for name in values:
-            if name in self._names:
-                continue
+        unknown = (name for name in values if name not in self._names)
+        for name in islice(unknown, MOST_NAMED):
             shown = _harmless(name)
             details.append(Detail(shown, f"Field {shown} is unknown or cannot be set"))
         return self._made(found, details)
@@ -132,15 +135,17 @@ def model(kind: type[T]) -> Model[T]:
 
 
 def query_problems(values: MultiMapping[str], known: frozenset[str]) -> list[Detail]:
-    """Names that are unknown or repeated."""
-    details = []
+    """Names that are unknown or repeated, MOST_NAMED at most."""
+    return list(islice(_query_problems(values, known), MOST_NAMED))
+
+
+def _query_problems(values: MultiMapping[str], known: frozenset[str]) -> Iterator[Detail]:
     for name in dict.fromkeys(values):
         shown = _harmless(name)
         if name not in known:
-            details.append(Detail(shown, f"Query parameter {shown} is unknown"))
+            yield Detail(shown, f"Query parameter {shown} is unknown")
         elif len(values.getall(name)) > 1:
-            details.append(Detail(shown, f"Query parameter {shown} is given more than once"))
-    return details
+            yield Detail(shown, f"Query parameter {shown} is given more than once")
 
 
 def camel(name: str) -> str:

@@ -12,7 +12,7 @@ from multidict import MultiDict
 from maraudersmap_api.auth.models import Registration
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.fields import UNSET, Items, Moment, Text, Unset, Whole, Wrong
-from maraudersmap_api.http.models import model
+from maraudersmap_api.http.models import MOST_NAMED, model, query_problems
 from maraudersmap_api.http.reading import parse_object
 from maraudersmap_api.incidents.models import Location, NewIncident, Severity
 
@@ -85,6 +85,17 @@ def test_one_wrong_field_is_one_named_problem(field: str, value: object) -> None
 
     assert len(found) == 1
     assert found[0][0].split("[")[0] == field
+
+
+def test_of_what_is_unknown_only_some_is_named() -> None:
+    """A body has room for 30,000 names, and an answer with all of them had 2 MB."""
+    names = [f"{number:x}" for number in range(25_000)]
+    assert [field for field, _ in refusal(dict.fromkeys(names, 0))] == [
+        "title",
+        "location",
+        *names[:MOST_NAMED],
+    ]
+    assert len(query_problems(MultiDict(dict.fromkeys(names, "")), frozenset())) == MOST_NAMED
 
 
 def test_an_unknown_name_that_is_no_plain_word_is_not_echoed() -> None:
