@@ -203,11 +203,19 @@ class _Readable(Lines):
         name = level_name(level)
         error = context.get("error")
         pairs = " ".join(
-            f"{key}={value}" for key, value in context.items() if value is not None and key != "error"
+            f"{key}={_harmless(value)}"
+            for key, value in context.items()
+            if value is not None and key != "error"
         )
         line = f"\x1b[{self._COLOURS[name]}m{_timestamp(created)[11:23]} {name:5}\x1b[0m {message}"
         line = f"{line} \x1b[90m{pairs}\x1b[0m" if pairs else line
         return f"{line}\n{error['stack']}" if error else line
+
+
+def _harmless(value: object) -> str:
+    """Without what would begin another line, or steer a terminal."""
+    text = str(value)
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def level_name(level: int) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
+from maraudersmap_api.outbox import repository as outbox
 from maraudersmap_api.realtime import repository
 from maraudersmap_api.realtime.delivery import Rendering
 from maraudersmap_api.realtime.frames import ServerFrame, frame
@@ -55,7 +56,7 @@ class CatchUp:
         sent = 0
         for first in range(0, len(numbers), EVENTS_AT_ONCE):
             async with self._turn, self._db.connection() as connection:
-                events = await repository.events(connection, numbers[first : first + EVENTS_AT_ONCE])
+                events = await outbox.events(connection, numbers[first : first + EVENTS_AT_ONCE])
                 weights = await repository.weights(connection, (event.incident_id for event in events))
             for portion in portions(events, weights, PORTION_BYTES):
                 await socket.room_for_more()

@@ -11,7 +11,6 @@ from maraudersmap_api.incidents.slices import WEIGHT
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.notifications import repository as notifications
 from maraudersmap_api.outbox.models import Event, EventType
-from maraudersmap_api.outbox.repository import EVENT_COLUMNS, event
 from maraudersmap_api.realtime.delivery import Loaded, Standing, Subject
 
 OVERLAP_SECONDS = 10
@@ -61,15 +60,6 @@ async def missed(db: Executor, since: int, reader: UUID) -> list[int] | None:
     if len(rows) > _MOST_LOADED or sum(row["id"] > since for row in rows) > MOST_MISSED:
         return None
     return sorted(row["id"] for row in rows)
-
-
-async def events(db: Executor, ids: Sequence[int]) -> list[Event]:
-    """Those of these events that are still kept, in order."""
-    rows = await db.fetch(
-        f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.id = ANY($1::bigint[]) ORDER BY e.id",  # noqa: S608
-        ids,
-    )
-    return [event(row) for row in rows]
 
 
 async def weights(db: Executor, incident_ids: Iterable[int]) -> dict[int, int]:

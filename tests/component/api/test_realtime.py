@@ -182,6 +182,22 @@ async def test_what_was_missed_is_sent_again_from_ten_seconds_before(api: Api) -
     assert [f["id"] for f in (first, second)] == ids[1:3]
 
 
+async def test_catching_up_steps_over_an_event_of_a_newer_releases_type(api: Api) -> None:
+    """After a rollback it is kept for as long as any other."""
+    await _people(api)
+    first = await api.report("student", "known")
+    await api.sql(
+        "INSERT INTO events (type, incident_id, payload) VALUES ('incident:bewitched', $1, '{}')", first["id"]
+    )
+    await api.report("student", "missed")
+    known = (await api.sql("SELECT min(id) FROM events"))[0][0]
+
+    async with connected(api, "student", since=known) as student:
+        frames = [await student.receive(), await student.receive()]
+
+    assert [f["data"]["title"] for f in frames] == ["known", "missed"]
+
+
 async def test_an_event_that_committed_late_is_not_lost(api: Api) -> None:
     """Ids commit out of order: a lower id may appear after a higher one that the client already knows."""
     await _people(api)

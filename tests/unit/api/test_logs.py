@@ -94,6 +94,14 @@ def test_a_developer_gets_colour_and_the_stack(stream: io.StringIO) -> None:
     assert "the stack" in stream.getvalue()
 
 
+def test_a_developers_terminal_gets_no_lines_or_commands_of_a_clients(stream: io.StringIO) -> None:
+    configure_logs("development", LogLevel.INFO, stream)
+    log.info("Request received", extra={"context": {"path": "/x\n12:00:00 error forged\x1b[2J"}})
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\x1b[2J" not in stream.getvalue()
+
+
 def test_libraries_lines_take_the_same_shape(stream: io.StringIO) -> None:
     configure_logs("production", LogLevel.INFO, stream)
     logging.getLogger("asyncio").error("Task was destroyed")
