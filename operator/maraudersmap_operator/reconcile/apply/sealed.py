@@ -46,6 +46,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
 NOTES = (ANNOTATION_DIGEST, ANNOTATION_OWNED)
 # Left alone unless we have set them: the user has not asked for any.
 OPTIONAL = {AUTOSCALER.kind: ("behavior",), SERVICE.kind: ("loadBalancerSourceRanges",)}
+# Likewise, and not even ours to take away: the admission that chooses the default class does so at creation and never again.
+AT_CREATION = {INGRESS.kind: ("ingressClassName",)}
 
 
 def digest_of(value: Any) -> str:
@@ -122,7 +124,8 @@ def _fields(kind: Kind, obj: Manifest, wanted: Manifest, owned: set[str]) -> lis
     asked = wanted.get("spec") or {}
     if kind.kind in WHOLE:
         optional = [n for n in OPTIONAL.get(kind.kind, ()) if n not in asked and f"spec.{n}" not in owned]
-        return sorted(({*(obj.get("spec") or {})} | set(asked)) - set(optional))
+        chosen = {n for n in AT_CREATION.get(kind.kind, ()) if n not in asked}
+        return sorted(({*(obj.get("spec") or {})} | set(asked)) - set(optional) - chosen)
     names = list(FIELDS.get(kind.kind, ()))
     names += [n for n in OPTIONAL.get(kind.kind, ()) if n in asked or f"spec.{n}" in owned]
     # Traffic moves by a write of its own (traffic.py); a Service without users has its selector sealed.

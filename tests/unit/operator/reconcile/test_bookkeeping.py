@@ -135,3 +135,32 @@ async def test_what_a_webhook_adds_to_our_own_writes_stays() -> None:
         loop.edit(ingress={"annotations": {"example.net/limit": "20"}})
         await loop.until(lambda: ingress_annotations(loop)["example.net/limit"] == "20", 30)
         assert ingress_annotations(loop)["example.net/policy"] == "checked"
+
+
+@pytest.mark.parametrize("change", ["restart", "edit", "note"])
+async def test_the_class_that_an_ingress_got_at_its_creation_stays(change: str) -> None:
+    """The admission DefaultIngressClass acts on creations alone; without a class no controller would serve the Ingress."""
+
+    def choose(obj: dict[str, Any]) -> None:
+        obj["spec"].setdefault("ingressClassName", "owls")
+
+    async with Loop() as loop:
+        loop.server.admission.mutate(lambda r: r.kind is INGRESS and r.verb == "create", choose)
+        await loop.create(ingress=EXPOSED)
+        # when
+        if change == "restart":
+            loop.restart()
+        elif change == "edit":
+            loop.edit(ingress={"host": "other.hogwarts.example"})
+        else:
+            loop.server.merge(INGRESS, NAMESPACE, API, without(ANNOTATION_DIGEST), manager="kubectl-annotate")
+        await loop.run(60)
+        # then
+        assert loop.get(INGRESS, API)["spec"]["ingressClassName"] == "owls"
+        # and a class that the spec asks for is as it asks
+        loop.edit(ingress={"className": "cats"})
+        await loop.until(lambda: loop.get(INGRESS, API)["spec"]["ingressClassName"] == "cats", 30)
+        loop.server.merge(
+            INGRESS, NAMESPACE, API, {"spec": {"ingressClassName": "rats"}}, manager="kubectl-edit"
+        )
+        await loop.until(lambda: loop.get(INGRESS, API)["spec"]["ingressClassName"] == "cats", 30)
