@@ -70,6 +70,7 @@ def go_back(context: RolloutContext, verdict: Rejected | Environment) -> None:
 
 def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | None:
     """What users may meet already: pods that were ready and are not, or keep ending."""
+    _forget_unwanted_pods(context)
     candidate, memory = context.candidate, context.candidate.memory
     facts, proven = context.candidate_facts, proven_pods(context)
     half_down = facts.ready * 2 < proven
@@ -87,6 +88,14 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
         context.wake_at(since + HALF_DOWN_PATIENCE)
     found = keeps_ending(case) or find_worse(context)
     return unless_disturbed(case, found) if found else None
+
+
+def _forget_unwanted_pods(context: RolloutContext) -> None:
+    """Pods that the spec or the autoscaler has taken away were not lost: those that take their place later have to start."""
+    facts, high_water = context.candidate_facts, context.candidate.memory.progress.ready_high_water
+    wanted = context.spec.wanted_size(facts.size)
+    if facts.size > 0 and max(facts.size, facts.ready) <= wanted < high_water:
+        context.learn_candidate(memory={"progress": {"ready_high_water": wanted}})
 
 
 def proven_pods(context: RolloutContext) -> int:

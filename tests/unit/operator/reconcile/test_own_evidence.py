@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.unit.operator.fake.harness import NAMESPACE, Loop
+from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import POD
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD
 
 from .test_cases import in_the_bake, names, well
 
@@ -118,4 +118,59 @@ async def test_migrations_whose_pod_someone_deletes_late_are_tried_again() -> No
         loop.server.delete(POD, NAMESPACE, pod)
         # then
         await loop.until(lambda: loop.stable not in ("", before), 240)
+        assert loop.rejected == []
+
+
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Canary", "Rolling"])
+@pytest.mark.parametrize("autoscaled", [True, False])
+async def test_fewer_pods_and_more_again_in_the_bake_are_no_lost_ones(
+    strategy: str, autoscaled: bool
+) -> None:
+    """An autoscaler in a long bake, or a user. The new ones start; none has lost anything."""
+    scaling = {"enabled": autoscaled, "minReplicas": 2, "maxReplicas": 8}
+    async with well(
+        replicas=6, autoscaling=scaling, rollout={"strategy": strategy, "bakeSeconds": 120}
+    ) as loop:
+        # given
+        def want(pods: int) -> None:
+            if autoscaled:
+                loop.controllers.autoscaler.wanted[f"{API}-hpa"] = pods
+            else:
+                loop.edit(replicas=pods)
+
+        want(6)
+        await loop.until(lambda: loop.ready() == 6, 60)
+        loop.bad("slow-start:12")
+        await loop.until(lambda: loop.candidate.get("step") == "Baking", 300)
+        revision = loop.candidate["revision"]
+        # when
+        want(2)
+        await loop.until(lambda: len(loop.pods(revision)) == 2, 30)
+        await loop.run(5)
+        want(6)
+        # then
+        await loop.until(lambda: loop.stable == revision, 200)
+        assert [h["outcome"] for h in loop.status["history"]] == ["Promoted", "Promoted"]
+
+
+async def test_fewer_pods_wanted_in_an_exchange_move_no_deadline() -> None:
+    """The exchange ends at the size that it began with: its pods are more than are wanted by then."""
+    async with well(replicas=6, rollout={"strategy": "Rolling", "progressDeadlineSeconds": 60}) as loop:
+        loop.good()
+        await loop.until(lambda: loop.ready(str(loop.candidate.get("revision", "-"))) == 4, 100)
+        loop.controllers.kubelet.unschedulable = lambda pod: "0/2 nodes are available: 2 Insufficient cpu."
+        loop.edit(replicas=2)
+        await loop.until(lambda: "verdict" in loop.candidate, 90)
+        assert loop.candidate["verdict"]["reason"] == "InsufficientCapacity"
+
+
+async def test_pods_that_a_colleague_takes_away_in_the_bake_are_lost_ones() -> None:
+    async with well(replicas=6) as loop:
+        loop.bad("slow-start:12")
+        await loop.until(lambda: loop.candidate.get("step") == "Baking", 300)
+        revision = loop.candidate["revision"]
+        await loop.run(5)
+        loop.server.scale(DEPLOYMENT, NAMESPACE, f"{API}-{revision}", 1, manager="kubectl")
+        await loop.until(lambda: loop.selected != revision, 10)
+        assert len(loop.endpoints()) == 6
         assert loop.rejected == []
