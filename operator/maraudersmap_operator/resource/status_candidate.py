@@ -55,3 +55,8 @@ class CandidateRevision(StatusModel):
     def place(self) -> str:
         """Where it stands, in the word that `hogwarts.edu/promote` names."""
         return place_of(self.step, self.strategy, self.canary_step)
+
+    @property
+    def serves_alone(self) -> bool:
+        """An exchange is complete, and has left stable no pods."""
+        return self.strategy is Strategy.ROLLING and self.step is Step.BAKING

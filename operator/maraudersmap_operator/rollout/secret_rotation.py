@@ -12,6 +12,7 @@ from datetime import timedelta
 from maraudersmap_operator.resource.reasons import Reason
 
 from .context import Context
+from .facts import PodFacts
 
 STILL = timedelta(seconds=10)
 
@@ -22,11 +23,19 @@ def unproven(context: Context) -> str:
     known = context.status.secrets
     if not context.observed.secrets:
         return ""
-    if known.changed_at is None and any(
-        p.ready and p.secrets == known.restarted_for for p in context.stable_facts.active
-    ):
+    started = [*(p for p in context.stable_facts.active if p.ready), *_proven(context)]
+    if known.changed_at is None and any(p.secrets == known.restarted_for for p in started):
         return ""
     return "a Secret has changed, and no pod of the stable revision has become ready with what it is now"
+
+
+def _proven(context: Context) -> list[PodFacts]:
+    """Pods of the candidate that were ready before, where an exchange has left stable none: they have started as well."""
+    candidate = context.status.candidate
+    proven_at = candidate.memory.progress.proven_at if candidate and candidate.serves_alone else None
+    if candidate is None or proven_at is None:
+        return []
+    return [p for p in context.facts(candidate.revision).active if p.created_at <= proven_at]
 
 
 def follow_secrets(context: Context) -> None:

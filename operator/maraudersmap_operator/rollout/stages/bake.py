@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_control import StableRevision
 from maraudersmap_operator.resource.status_outcomes import Outcome
@@ -27,7 +26,7 @@ def bake(context: RolloutContext, stable: StableRevision) -> None:
     clear_others(context, keep={stable.revision, candidate.revision})
     verdict = judge_under_traffic(context)
     # After an exchange stable has no pods; it gets them back one batch at a time.
-    way_back = context.stable_facts.ready > 0 or candidate.strategy is Strategy.ROLLING
+    way_back = context.stable_facts.ready > 0 or candidate.serves_alone
     if verdict and way_back:
         go_back(context, verdict)
         return
@@ -52,7 +51,7 @@ def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
     candidate = context.candidate
     context.deploy(candidate.revision)
     resize(context, candidate.revision)
-    if candidate.strategy is Strategy.ROLLING:
+    if candidate.serves_alone:
         _prepare_way_back(context, stable)
         return
     context.deploy(stable.revision)

@@ -82,9 +82,7 @@ def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | En
         return Environment(Reason.DATABASE_DISTURBED, shorten(f"{found.message}; {case.database}"))
     if suffering := disturbance(case.candidate, case.stable, case.now):
         return Environment(Reason.STABLE_DISTURBED, shorten(f"{found.message}; {suffering}"))
-    # An exchange that is complete has left stable none, and what is alone with the users gets no second try for that.
-    sick = case.stable.size > 0 and not case.stable.ready
-    if found.reason in NEEDS_CONTROLS and not case.first and sick:
+    if found.reason in NEEDS_CONTROLS and not case.first and _is_sick(case):
         alone = "no pod of the stable revision is ready to compare with"
         return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {alone}"))
     if found.reason in NEEDS_CONTROLS and (suffering := failing_start(case.stable)):
@@ -92,3 +90,15 @@ def unless_disturbed(case: Case, found: Rejected | Environment) -> Rejected | En
     if found.reason in NEEDS_CONTROLS and not case.first and case.secrets:
         return Environment(Reason.NO_CONTROL_GROUP, shorten(f"{found.message}; {case.secrets}"))
     return found
+
+
+def _is_sick(case: Case) -> bool:
+    """Stable should have pods, and none of them is ready. An exchange that is complete has left it none, and what is alone
+    with the users gets no second try for that; nor for a batch that starts to go back to, until that has had its time."""
+    stable = case.stable
+    if stable.size == 0 or stable.ready:
+        return False
+    fair = timedelta(seconds=case.rollout.progress_deadline_seconds) * FAIR_SHARE
+    return not case.candidate.serves_alone or any(
+        p.ran_since and case.now - p.ran_since >= fair for p in stable.active
+    )

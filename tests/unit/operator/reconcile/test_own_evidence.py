@@ -8,7 +8,7 @@ import pytest
 from tests.unit.operator.fake.harness import API, NAMESPACE, Loop
 
 from maraudersmap_operator.cluster import Manifest
-from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, SECRET
 
 from .test_cases import in_the_bake, names, well
 
@@ -174,3 +174,22 @@ async def test_pods_that_a_colleague_takes_away_in_the_bake_are_lost_ones() -> N
         await loop.until(lambda: loop.selected != revision, 10)
         assert len(loop.endpoints()) == 6
         assert loop.rejected == []
+
+
+@pytest.mark.parametrize("reads_a_secret", [True, False])
+async def test_a_bad_revision_alone_in_a_bake_is_rejected_though_stable_starts_slowly(
+    reads_a_secret: bool,
+) -> None:
+    """An exchange has left stable no pods. Those that start once a pod has fallen are not ready when the verdict comes."""
+    slow = {"config": {"env": [{"name": "MISBEHAVE", "value": "slow-start:25"}]}}
+    async with Loop() as loop:
+        owl = {"metadata": {"name": "owl", "namespace": NAMESPACE}, "stringData": {"key": "1"}}
+        loop.server.create(SECRET, owl, manager="kubectl")
+        secret = {"jwtSecret": {"secretRef": {"name": "owl", "key": "key"}}} if reads_a_secret else {}
+        await loop.create(rollout={"strategy": "Rolling", "bakeSeconds": 120}, **slow, **secret)
+        # when
+        loop.bad("ready-then-dies:30")
+        # then
+        await loop.until(lambda: len(loop.status["history"]) == 2, 600)
+        assert [r["reason"] for r in loop.rejected] == ["CrashLoop"]
+        assert [h["outcome"] for h in loop.status["history"]] == ["RolledBack", "Promoted"]

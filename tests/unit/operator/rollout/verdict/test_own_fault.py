@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from maraudersmap_operator.resource.policy import Strategy
 from maraudersmap_operator.resource.reasons import Reason
+from maraudersmap_operator.resource.status_candidate import Step
 from maraudersmap_operator.rollout import PodFacts, RevisionFacts
 from maraudersmap_operator.rollout.verdict.case import Case, Rejected, unless_disturbed
 
@@ -186,12 +188,13 @@ def test_containers_that_end_while_nobody_is_well_condemn_nobody() -> None:
     assert world.rejections() == ["CrashLoop"]
 
 
-def crash_loop(stable: RevisionFacts) -> str:
+def crash_loop(stable: RevisionFacts, **where: object) -> str:
     """What it counts as, beside that stable revision, that the candidate keeps ending."""
     world = trying(Behaviour())
     world.run(3)
     candidate, facts = world.status.candidate, world.observed().revisions
     assert candidate is not None
+    candidate = candidate.but(**where)
     case = Case(
         candidate=candidate,
         facts=facts[candidate.revision],
@@ -211,6 +214,18 @@ def crash_loop(stable: RevisionFacts) -> str:
 def test_a_stable_revision_that_an_exchange_has_emptied_is_not_a_sick_one(size: int, verdict: str) -> None:
     """It should have no pods: withdrawn, the revision that keeps ending would be given to the users again."""
     assert crash_loop(RevisionFacts("stable", size)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(None, "CrashLoop"), (15, "CrashLoop"), (-60, "NoControlGroup")]
+)
+def test_a_batch_of_stable_that_starts_in_a_bake_is_not_sick_before_it_has_had_its_time(
+    seconds: int | None, verdict: str
+) -> None:
+    began = None if seconds is None else START + timedelta(seconds=seconds)
+    batch = RevisionFacts("stable", 1, (PodFacts("late", "late", START, ran_since=began),))
+    assert crash_loop(batch) == "NoControlGroup"
+    assert crash_loop(batch, strategy=Strategy.ROLLING, step=Step.BAKING) == verdict
 
 
 WELL = PodFacts("well", "well", START, ready=True)
