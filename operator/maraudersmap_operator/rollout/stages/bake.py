@@ -62,10 +62,16 @@ def _keep_both(context: RolloutContext, stable: StableRevision) -> None:
 
 def _prepare_way_back(context: RolloutContext, stable: StableRevision) -> None:
     """After an exchange stable has no pods. Once a pod of the candidate has lost its readiness, a batch of stable's starts in
-    the room that the exchange had: a verdict, seconds later, finds it ready. It stays until the bake has ended."""
+    the room that the exchange had: a verdict, seconds later, finds it ready. It stays until the bake has ended, unless a pod
+    of the candidate needs its room: what users need comes first."""
+    facts, size = context.candidate_facts, context.stable_facts.size
+    if facts.create_error or any(p.unschedulable for p in facts.active):
+        if size > 0:
+            context.scale(stable.revision, 0)
+        return
     allowed = context.spec.rollout.rollback.enabled and not context.status.barrier
     batch = batch_size(context.full_size)
-    if allowed and context.candidate_facts.ready < proven_pods(context) and context.stable_facts.size < batch:
+    if allowed and facts.ready < proven_pods(context) and size < batch:
         context.deploy(stable.revision)
         context.scale(stable.revision, batch)
 

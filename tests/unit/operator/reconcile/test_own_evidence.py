@@ -176,6 +176,35 @@ async def test_pods_that_a_colleague_takes_away_in_the_bake_are_lost_ones() -> N
         assert loop.rejected == []
 
 
+@pytest.mark.parametrize("by_quota", [False, True])
+async def test_pods_to_go_back_to_take_no_room_that_the_candidate_needs(by_quota: bool) -> None:
+    """A node goes with a pod of the candidate and with its room, or a quota shrinks: what is left fits all of its pods."""
+
+    def placed() -> int:
+        return sum(bool(p["spec"].get("nodeName")) for p in loop.pods())
+
+    async with well(replicas=4, rollout={"strategy": "Rolling", "progressDeadlineSeconds": 60}) as loop:
+        loop.good()
+        await loop.until(lambda: loop.candidate.get("step") == "Baking", 300)
+        stable, revision = loop.stable, loop.candidate["revision"]
+        await loop.until(lambda: len(loop.pods()) == 4, 30)
+        pod = min(names(loop.pods(revision)))
+        loop.controllers.kubelet.unready.add(pod)
+        await loop.until(lambda: loop.ready(stable) == 1, 20)
+        # when
+        if by_quota:
+            running = [p for p in loop.all(POD) if p.get("status", {}).get("phase") == "Running"]
+            loop.server.admission.quota(NAMESPACE, pods=str(len(running) - 1))
+        else:
+            loop.controllers.kubelet.unschedulable = lambda pod: (
+                "0/1 nodes are available: 1 Insufficient cpu." if placed() >= 4 else ""
+            )
+        loop.server.delete(POD, NAMESPACE, pod)
+        # then
+        await loop.until(lambda: loop.stable == revision, 120)
+        assert [h["outcome"] for h in loop.status["history"]] == ["Promoted", "Promoted"]
+
+
 @pytest.mark.parametrize("reads_a_secret", [True, False])
 async def test_a_bad_revision_alone_in_a_bake_is_rejected_though_stable_starts_slowly(
     reads_a_secret: bool,
