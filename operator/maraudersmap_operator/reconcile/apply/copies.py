@@ -11,7 +11,7 @@ from maraudersmap_operator.cluster.kinds import CONFIG_MAP, CONTROLLER_REVISION
 from maraudersmap_operator.resource import MaraudersMapStatus
 
 from ..context.subject import Subject
-from ..reading.labels import revision_of
+from ..reading.labels import recorded_inputs, revision_of
 from ..reading.live_reads import in_time
 from ..reading.template_references import copies_read
 from ..status.fates import Fate, State
@@ -52,8 +52,7 @@ def _source(subject: Subject, copy: str) -> str:
     """Of which ConfigMap of the user's it is a copy, as the records have it; empty when none does."""
     for record in subject.store.children(subject.key, CONTROLLER_REVISION):
         if revision_of(record):
-            inputs = (record.get("data") or {}).get("inputs") or {}
-            for name, digest in (inputs.get("configMaps") or {}).items():
+            for name, digest in (recorded_inputs(record).get("configMaps") or {}).items():
                 if children.names.config_map_copy(subject.owner.name, digest) == copy:
                     return str(name)
     return ""

@@ -44,7 +44,7 @@ from ..reading.endpoints import (
     strangers_answer,
 )
 from ..reading.jobs import migration_facts, migration_warning
-from ..reading.labels import component_of, revision_of
+from ..reading.labels import component_of, recorded_data, recorded_inputs, revision_of
 from ..reading.pods import EPOCH, pod_facts, time_of
 from ..reading.references import References, generated_values
 from ..status.masking import Masks, masked
@@ -75,8 +75,8 @@ async def observe(
     inputs = revision_inputs(spec, digests)
     # A StatefulSet's own ControllerRevisions carry our labels as well, but no revision of ours.
     recorded = [r for r in store.children(key, CONTROLLER_REVISION) if revision_of(r)]
-    # One that was written again from what ran does not say what it was made from: no proof of a collision.
-    made_from = {revision_of(r): r["data"]["inputs"] for r in recorded if "inputs" in (r.get("data") or {})}
+    # One without them is no proof of a collision.
+    made_from = {revision_of(r): made for r in recorded if (made := recorded_inputs(r))}
     target = name_revision(inputs, made_from)
     unasked = not references.asked and unknown is None
     if not references.complete and unknown is None:
@@ -166,7 +166,7 @@ def _recorded(record: Manifest, since: datetime | None) -> RecordedRevision:
     return RecordedRevision(
         revision=revision_of(record),
         number=int(record.get("revision", 0)),
-        image=str((record.get("data") or {}).get("image", "")),
+        image=str(recorded_data(record).get("image", "")),
         migrated=migrated_at is not None and not lost,
         lost=lost,
     )

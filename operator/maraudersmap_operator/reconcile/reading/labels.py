@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, DEPLOYMENT, JOB, STATEFUL_SET
@@ -30,15 +32,37 @@ def _labels(obj: Manifest) -> Manifest:
     ):
         return labels | {LABEL_COMPONENT: Component.MIGRATIONS, LABEL_REVISION: revision}
     if obj.get("kind") == CONTROLLER_REVISION.kind:
-        made = (recorded_template(obj).get("metadata") or {}).get("labels") or {}
+        made = recorded_template(obj).get("metadata", {}).get("labels", {})
         # Under another name it is someone's copy.
         if obj["metadata"]["name"].endswith(f"-{made.get(LABEL_REVISION)}"):
             return labels | {k: made[k] for k in OF_A_RECORD if k in made}
     return labels
 
 
-def recorded_template(record: Manifest) -> Manifest:
-    """What a revision's pods are made from; empty for a record that is not one of ours, or broken."""
+def recorded_data(record: Manifest) -> Manifest:
+    """What a record holds; empty for what is none of ours. The API server takes any JSON there."""
     data = record.get("data")
-    template = data.get("template") if isinstance(data, dict) else None
-    return template if isinstance(template, dict) else {}
+    return data if isinstance(data, dict) else {}
+
+
+def recorded_inputs(record: Manifest) -> Manifest:
+    """What a revision was made from; empty for a record that was written again from what ran, and does not show it."""
+    inputs = recorded_data(record).get("inputs")
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def recorded_template(record: Manifest) -> Manifest:
+    """What a revision's pods are made from; empty for a record that is not one of ours, or broken: anyone may make one."""
+    template = recorded_data(record).get("template")
+    labels, containers = _at(template, "metadata", "labels"), _at(template, "spec", "containers")
+    if not isinstance(template, dict) or not isinstance(labels, dict) or not isinstance(containers, list):
+        return {}
+    names = [_at(container, "name") for container in containers]
+    return template if children.CONTAINER in names and None not in names else {}
+
+
+def _at(value: Any, *path: str) -> Any:
+    """What stands there; None where the path leads nowhere."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value

@@ -15,6 +15,7 @@ import pytest
 from tests.unit.operator.fake import schema
 from tests.unit.operator.fake.faults import Effect
 from tests.unit.operator.fake.harness import API, NAME, NAMESPACE, Loop
+from tests.unit.operator.fake.patches import copied
 
 from maraudersmap_operator.cluster import Manifest
 from maraudersmap_operator.cluster.kinds import (
@@ -317,6 +318,39 @@ async def test_o13_a_lost_record_is_written_again() -> None:
         # then
         await loop.until(lambda: loop.phase == "Ready" and loop.stable != stable, 180)
         assert stable in loop.revisions()
+
+
+@pytest.mark.parametrize("whose", ["stable", "candidate"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "text",
+        {"inputs": None},
+        {"inputs": []},
+        {"template": "text"},
+        {"template": {"metadata": None, "spec": None}},
+        {"template": {"metadata": {"labels": {}}, "spec": {"containers": [None]}}},
+        {"template": {"metadata": {"labels": {}}, "spec": {}}},
+    ],
+    ids=str,
+)
+async def test_o13_a_record_made_by_hand_ends_no_pass(data: Any, whose: str) -> None:
+    async with well() as loop:
+        # given
+        good = await in_the_bake(loop)
+        revision = good if whose == "candidate" else loop.stable
+        record = copied(loop.get(CONTROLLER_REVISION, f"{NAME}-{revision}"))
+        loop.server.delete(CONTROLLER_REVISION, NAMESPACE, f"{NAME}-{revision}")
+        # when: as someone would who restores it from what they have kept
+        made = {k: record["metadata"][k] for k in ("name", "namespace", "labels", "ownerReferences")}
+        odd = {**record["data"], **data} if isinstance(data, dict) else data
+        loop.server.create(CONTROLLER_REVISION, {**record, "metadata": made, "data": odd}, manager="kubectl")
+        # then
+        await loop.until(lambda: loop.stable == good, 180)
+        loop.bad()
+        await loop.until(lambda: bool(loop.rejected), 180)
+        await loop.until(lambda: loop.phase == "RolledBack", 30)
+        assert len(loop.endpoints()) == 3
 
 
 # --- O14: pruning follows the spec in every phase ---------------------------------------------------------------------
