@@ -84,7 +84,8 @@ def translated(what: str) -> Iterator[None]:
         sentence = _sentence(error, of_a_secret="/secrets" in what)
         _forget_bodies(error)
         raise kind(f"{what}: {sentence}", error.status or 0) from error
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+    # A ValueError: an answer that is no JSON, or a part of it, from something between us and the API server.
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
         raise Unavailable(f"{what}: {type(error).__name__} {error}".rstrip()) from error
 
 

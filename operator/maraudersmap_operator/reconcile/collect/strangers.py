@@ -9,7 +9,7 @@ from __future__ import annotations
 from maraudersmap_operator import children
 from maraudersmap_operator.cluster import Cluster, ClusterError, Key, Manifest, Store
 from maraudersmap_operator.cluster.identity import controller_of, owner_key
-from maraudersmap_operator.cluster.kinds import POD, REPLICA_SET
+from maraudersmap_operator.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET
 from maraudersmap_operator.cluster.store import Labels
 from maraudersmap_operator.telemetry import logger
 
@@ -17,6 +17,8 @@ from ..context.subject import Subject
 from ..reading.endpoints import endpoint_names
 from ..reading.live_reads import in_time
 from ..status.fates import Fate, State
+
+APPS = {kind.kind: kind for kind in (DEPLOYMENT, REPLICA_SET)}
 
 
 async def find_strangers(subject: Subject) -> list[Fate]:
@@ -53,11 +55,15 @@ async def _controller_of_another(cluster: Cluster, store: Store, key: Key, pod: 
         return "no controller's"
     if controller["kind"] == REPLICA_SET.kind:
         replica_set = await in_time(cluster.get(REPLICA_SET, key.namespace, controller["name"]))
-        # Of a ReplicaSet that is gone: the garbage collector is about to take the pod, whose it ever was.
         if replica_set is None or _is_ours(store, key, replica_set):
             return ""
         if (above := controller_of(replica_set)) is not None:
             controller = above
+    # Of one that is gone: the garbage collector is about to take the pod, whose it ever was.
+    if (kind := APPS.get(controller["kind"])) is not None:
+        live = await in_time(cluster.get(kind, key.namespace, controller["name"]))
+        if live is None or live["metadata"]["uid"] != controller["uid"]:
+            return ""
     return f"of {controller['kind']} {controller['name']!r}"
 
 

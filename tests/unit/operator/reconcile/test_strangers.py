@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.operator.fake.controllers.garbage import GarbageCollector
 from tests.unit.operator.fake.controllers.network import EndpointSlices
 from tests.unit.operator.fake.foreign import stranger
@@ -65,7 +66,8 @@ async def test_what_has_all_of_our_labels_and_another_controller_is_a_stranger_t
         assert len([r for r in loop.all(REPLICA_SET) if snake(r)]) == 1
 
 
-async def test_pods_that_wait_for_the_garbage_collector_are_no_strangers() -> None:
+@pytest.mark.parametrize("gone", ["Deployment", "its ReplicaSet, too"])
+async def test_pods_that_wait_for_the_garbage_collector_are_no_strangers(gone: str) -> None:
     """It deletes a Deployment's ReplicaSet first, and the pods, which are in the endpoints still, after that."""
     async with Loop() as loop:
         await loop.create(rollout={"strategy": "BlueGreen", "autoPromote": False, "minReadySeconds": 1})
@@ -78,8 +80,9 @@ async def test_pods_that_wait_for_the_garbage_collector_are_no_strangers() -> No
         loop.controllers.off |= {GarbageCollector, EndpointSlices}
         loop.ask("abort")
         await loop.until(lambda: candidate not in loop.deployments(), 60)
-        [replica_set] = [r for r in loop.all(REPLICA_SET) if candidate in r["metadata"]["name"]]
-        loop.server.delete(REPLICA_SET, NAMESPACE, replica_set["metadata"]["name"])
+        if gone != "Deployment":
+            [replica_set] = [r for r in loop.all(REPLICA_SET) if candidate in r["metadata"]["name"]]
+            loop.server.delete(REPLICA_SET, NAMESPACE, replica_set["metadata"]["name"])
         # then
         seen = set()
         for _ in range(30):
