@@ -35,7 +35,7 @@ from maraudersmap_api.search import repository as search
 
 pytestmark = pytest.mark.xdist_group("plans")  # one worker loads the rows, not each
 
-ROWS = 60_000
+INCIDENTS_A_DAY = 24 * 60 // 8
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ME = UUID(int=1)
 
@@ -70,7 +70,9 @@ def loaded(postgres: LocalPostgres, template: str) -> Iterator[str]:
     url = postgres.create_database("loaded_map", template=template)
 
     async def load() -> None:
-        connection = await asyncpg.connect(url)
+        # A commit that is not on disk yet leaves VACUUM nothing to mark as visible to all, and plans then depend on when it
+        # ran: servers that people keep data on commit synchronously.
+        connection = await asyncpg.connect(url, server_settings={"synchronous_commit": "on"})
         await connection.execute(_LOAD)
         await connection.execute("VACUUM ANALYZE")
         await connection.close()
@@ -110,7 +112,7 @@ def _page_of_many(name: str, query: ListQuery, role: Role, sampled: int, *served
 
 def cases() -> Iterator[Case]:
     newest, severity, stage = "incidents_newest", "incidents_severity_newest", "incidents_stage_newest"
-    words, titles = "incidents_search", "incidents_title_grams"
+    words, titles, own = "incidents_search", "incidents_title_grams", "incidents_of_reporter"
     place = Place(2, NOW - timedelta(days=100), 7)
     for role in Role:
         yield _list("newest", ListQuery(), role, newest)
@@ -129,7 +131,10 @@ def cases() -> Iterator[Case]:
         yield Case(f"{role} count", counted, args, (), at_most=frequency.EXACT_TOTAL + 1)
         since = NOW - timedelta(days=9)
         counted, args = listing.count_statement(ListQuery(date_from=since), _seen(role))
-        yield Case(f"{role} count since a day", counted, args, (newest, severity))
+        # Since PostgreSQL 18 also by reporter: it skips from one to the next, and need not read the table.
+        yield Case(
+            f"{role} count since a day", counted, args, (newest, severity, own), at_most=9 * INCIDENTS_A_DAY
+        )
         # Half a year at the end of the table, behind what is newer.
         counted, args = listing.count_statement(ListQuery(date_to=NOW - timedelta(days=200)), _seen(role))
         yield Case(
@@ -155,7 +160,6 @@ def cases() -> Iterator[Case]:
             yield _list(f"by {sort} {order}", query, Role.AUROR, index)
             after = replace(query, cursor=write_cursor(place, query))
             yield _list(f"by {sort} {order}, cursor", after, Role.AUROR, index)
-    own = "incidents_of_reporter"
     yield _list("one severity", ListQuery(severity=(Severity.DANGEROUS,)), Role.AUROR, severity, newest)
     yield _list("hidden severity", ListQuery(severity=(Severity.UNFORGIVABLE,)), Role.STUDENT, own, severity)
     yield _list(
