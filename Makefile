@@ -155,6 +155,7 @@ test-cluster: venv cluster images ## scenarios on a real Kubernetes
 .PHONY: test-extended
 test-extended: venv cluster images helm operator-verify judges collector krew ## what takes too long for `make test`: adversity and long rest on a real Kubernetes, the chart, compose, the collector, long outages of the API's servers (45 minutes)
 	@$(PY) -m pytest tests/cluster tests/component -m extended
+	@HYPOTHESIS_PROFILE=search $(PY) -m pytest tests/unit -m hypothesis
 	@$(PY) -m dev.compose smoke
 
 .PHONY: zoo

@@ -1,7 +1,7 @@
 """What is rejected, what is not, and what cannot be decided."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.operator.analysis.given import after, analysis, answered
 
@@ -219,7 +219,6 @@ counts = st.integers(0, 60)
 
 
 @given(st.lists(st.tuples(counts, counts, counts, counts), min_size=1, max_size=12), st.integers(0, 11))
-@settings(max_examples=300, deadline=None)
 def test_one_more_error_of_stable_never_condemns_the_candidate(
     given_looks: list[tuple[int, int, int, int]], which: int
 ) -> None:
@@ -244,7 +243,6 @@ def test_one_more_error_of_stable_never_condemns_the_candidate(
 
 
 @given(st.lists(st.tuples(counts, counts, counts), min_size=1, max_size=12), st.integers(0, 11))
-@settings(max_examples=300, deadline=None)
 def test_one_more_error_never_saves_the_candidate(
     given_looks: list[tuple[int, int, int]], which: int
 ) -> None:
