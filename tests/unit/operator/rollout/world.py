@@ -92,6 +92,7 @@ class Pod:
     revision: str
     created: datetime
     started: datetime
+    pulled: bool = False  # a registry that answers otherwise later takes nothing away
     restarts: int = 0
     down_until: datetime | None = None
     ends: list[Termination] = field(default_factory=list)
@@ -429,6 +430,7 @@ class World:
         if self.now < pod.started != pod.created + NEVER and starts < pod.started:
             # What its image lacked is there now.
             pod.started = max(starts, self.now)
+        pod.pulled = pod.pulled or (self._can_be_pulled(pod) and self.now >= pod.started)
         if pod.down_until and self.now >= pod.down_until:
             pod.started, pod.down_until = pod.down_until, None
             pod.restarts += 1
@@ -437,7 +439,7 @@ class World:
             fallen = sum(len(p.ends) for p in self.pods if p.revision == pod.revision)
             if self.now >= first + timedelta(seconds=behaviour.one_falls_every) * (fallen + 1):
                 self._end(pod, self.now)
-        if behaviour.dies_after is None or pod.down_until or behaviour.image_missing:
+        if behaviour.dies_after is None or pod.down_until or not pod.pulled:
             return
         lasting = behaviour.dies_until is not None and pod.started >= first + timedelta(
             seconds=behaviour.dies_until
@@ -445,6 +447,10 @@ class World:
         died = pod.started + timedelta(seconds=behaviour.dies_after)
         if not lasting and self.now >= died:
             self._end(pod, died)
+
+    def _can_be_pulled(self, pod: Pod) -> bool:
+        behaviour = self._behaviour(pod.revision)
+        return not (behaviour.image_missing or behaviour.pull_denied)
 
     def _end(self, pod: Pod, died: datetime) -> None:
         behaviour = self._behaviour(pod.revision)
@@ -455,8 +461,7 @@ class World:
 
     def _ready(self, pod: Pod) -> bool:
         behaviour = self._behaviour(pod.revision)
-        never = behaviour.image_missing or behaviour.pull_denied or behaviour.ready_after is None
-        if never or pod.down_until or self.outage:
+        if behaviour.ready_after is None or not pod.pulled or pod.down_until or self.outage:
             return False
         if behaviour.unready_from is not None and self.now >= START + timedelta(
             seconds=behaviour.unready_from
@@ -466,7 +471,7 @@ class World:
             return False
         if self._unready_for(pod) is not None:
             return False
-        return self.now >= pod.started + timedelta(seconds=behaviour.ready_after or 0)
+        return self.now >= pod.started + timedelta(seconds=behaviour.ready_after)
 
     def _unready_for(self, pod: Pod) -> float | None:
         """Seconds since it has become unready by itself; None while it is not. Each pod at its own time."""
@@ -479,7 +484,7 @@ class World:
         behaviour = self._behaviour(pod.revision)
         ready = self._ready(pod)
         down_for = self._unready_for(pod)
-        missing = (behaviour.image_missing or behaviour.pull_denied) and self.now >= pod.created + SECOND
+        missing = not (pod.pulled or self._can_be_pulled(pod)) and self.now >= pod.created + SECOND
         return PodFacts(
             uid=pod.uid,
             name=pod.uid,
