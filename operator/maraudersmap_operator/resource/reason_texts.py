@@ -192,7 +192,8 @@ ENVIRONMENT: Mapping[Reason, About] = {
         AT_ONCE,
     ),
     Reason.PODS_LOST: _held(
-        "pods were lost or reset with their nodes, evicted or deleted, so the revision cannot be blamed",
+        "pods were lost or reset with their nodes, evicted or deleted, or kept out of traffic although their own container "
+        "was ready (a silent node, a readiness gate), so the revision cannot be blamed",
         "see the nodes: `kubectl get nodes`",
         AT_ONCE,
     ),

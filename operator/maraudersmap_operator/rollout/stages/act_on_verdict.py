@@ -108,17 +108,23 @@ def proven_pods(context: RolloutContext) -> int:
 
 
 def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
-    """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready."""
+    """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready, and whose own
+    container is not ready any more."""
     candidate = context.candidate
     facts = context.candidate_facts
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
     # What came later takes the place of pods that went, or has yet to start.
     since = candidate.memory.progress.proven_at or candidate.step_started_at
-    blamed = [p for p in facts.unready if p.created_at <= since and not p.was_reset]
+    blamed = [p for p in facts.unready if p.created_at <= since and not (p.was_reset or p.own_ready)]
     if len(blamed) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)
+    kept_out = [p for p in facts.unready if p.own_ready]
+    if injected := next((f"pod {p.name}: {p.injected}" for p in kept_out if p.injected), ""):
+        return Environment(Reason.INJECTED_CONTAINER_FAILING, f"{message}; {injected}")
     return Environment(
-        Reason.PODS_LOST, f"{message}; the others were lost or reset with their nodes, evicted or deleted"
+        Reason.PODS_LOST,
+        f"{message}; the others were lost or reset with their nodes, evicted or deleted, or are kept out of traffic although "
+        "their own container is ready",
     )
 
 

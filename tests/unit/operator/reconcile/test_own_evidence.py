@@ -66,6 +66,26 @@ async def test_pods_that_are_all_reset_at_once_are_nothing_against_a_revision() 
         assert [h["reason"] for h in loop.status["history"] if h["outcome"] == "Withdrawn"] == ["PodsLost"]
 
 
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Canary", "Rolling"])
+async def test_pods_that_are_kept_out_of_traffic_in_the_bake_are_nothing_against_a_revision(
+    strategy: str,
+) -> None:
+    """A load balancer's readiness gate, or a node that is silent and that the operator may not read: the pods are not ready,
+    and their own containers are."""
+    async with well(rollout={"strategy": strategy}) as loop:
+        # given
+        stable, revision = loop.stable, await in_the_bake(loop)
+        await loop.run(20)
+        # when
+        loop.controllers.kubelet.gated |= names(loop.pods(revision))
+        # then
+        await loop.until(lambda: loop.selected == stable and len(loop.endpoints()) == 3, 60)
+        loop.controllers.kubelet.gated.clear()
+        await loop.until(lambda: loop.stable == revision, 240)
+        assert loop.rejected == []
+        assert [h["outcome"] for h in loop.status["history"]] == ["Promoted", "Withdrawn", "Promoted"]
+
+
 async def test_migrations_whose_node_is_reset_are_tried_again() -> None:
     async with well() as loop:
         # given

@@ -52,6 +52,8 @@ class Kubelet(Controller):
     server: ApiServer
     unready: set[str] = field(default_factory=set)
     """Names of pods whose readiness probe fails although they run."""
+    gated: set[str] = field(default_factory=set)
+    """Names of pods whose containers are ready, and a readiness gate that someone has put into them is not met."""
     database_away: bool = False
     minds_tables: bool = False
     """A pod gets ready only in front of a database in which migrations of its revision, or of a later one, have run."""
@@ -347,12 +349,12 @@ class Kubelet(Controller):
             }
             for c in (*helpers, *others)
         ]
-        is_ready = "True" if ready else "False"
+        let_in = ready and pod.body["metadata"]["name"] not in self.gated
         wanted: list[Manifest] = [
             {"type": "PodScheduled", "status": "True"},
             {"type": "Initialized", "status": "True"},
-            {"type": "ContainersReady", "status": is_ready},
-            {"type": "Ready", "status": is_ready},
+            {"type": "ContainersReady", "status": str(ready)},
+            {"type": "Ready", "status": str(let_in)},
         ]
         status = {
             "phase": phase or ("Running" if running else "Pending"),

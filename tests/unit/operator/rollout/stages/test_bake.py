@@ -33,6 +33,17 @@ def test_a_deleted_candidate_gives_traffic_back_at_once() -> None:
     assert world.serving == world.revision(NEXT)
 
 
+def test_an_injected_container_that_fails_under_traffic_is_nothing_against_it() -> None:
+    world = baking()
+    stable = world.revision(GOOD)
+    world.run(3).behave(NEXT, Behaviour(injected="the container proxy: CrashLoopBackOff")).run(2)
+    assert world.serving == stable
+    assert world.rejections() == []
+    assert world.status.history[0].reason == "InjectedContainerFailing"
+    assert world.status.hold is not None
+    assert "the container proxy" in world.status.hold.message
+
+
 def test_a_deleted_stable_is_rebuilt() -> None:
     """Else there would be no way back, and nothing would report it."""
     world = baking()
