@@ -100,10 +100,7 @@ async def _password_in_use(cluster: Cluster, owner: Owner) -> str | None:
     if stored is None or _fate(stored, owner, kept=False).state is not State.AS_WANTED:
         return None
     url = _value(stored, children.DATABASE_URL_KEY) or ""
-    try:
-        password = unquote(urlsplit(url).password or "")
-    except ValueError:
-        return None
+    password = _password_of(url)
     # Someone may have put the URL of another database there.
     return password if password and url == children.evaluation_url(owner, password) else None
 
@@ -114,7 +111,7 @@ async def _cache_access(cluster: Cluster, owner: Owner) -> Fate:
     fate = _fate(stored, owner, kept=False)
     # Someone has removed a key: what runs has the password that the others still hold.
     urls = (_value(stored, key) or "" for key in (children.CACHE_URL_KEY, children.LIMITS_URL_KEY))
-    known = (_value(stored, children.REDIS_PASSWORD_KEY), *(urlsplit(url).password for url in urls))
+    known = (_value(stored, children.REDIS_PASSWORD_KEY), *map(_password_of, urls))
     password = next((p for p in known if p), None)
     await _complete(cluster, fate, stored, children.cache_access(owner, password) if password else fresh)
     return fate
@@ -158,6 +155,14 @@ def _value(secret: Manifest, key: str) -> str | None:
         return (secret.get("stringData") or {}).get(key)
     except ValueError:
         return None
+
+
+def _password_of(url: str) -> str:
+    """Empty where the URL has none, or is none: anyone may have edited it."""
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
 
 
 def _keyless(key: str) -> str:

@@ -101,6 +101,22 @@ async def test_the_prefix_is_one_for_all_revisions_and_another_for_another_resou
     assert len(children.environment.redis_prefix(Owner("m" * 40, "n" * 63, "uid"))) <= 64
 
 
+async def test_something_else_in_the_place_of_a_url_ends_no_convergence() -> None:
+    """A password with a bracket that someone has pasted unescaped: nothing else of the resource waits for it to be mended."""
+    async with Loop() as loop:
+        await loop.create(cache=EVALUATION, rollout=BRIEF)
+        before = loop.stable
+        pasted = {
+            "stringData": {"cache-url": "redis://:pa[ss@elsewhere:6379/0"},
+            "data": {"limits-url": None},
+        }
+        loop.server.merge(SECRET, NAMESPACE, ACCESS, pasted, manager="kubectl-edit")
+        loop.good()
+        await loop.until(lambda: loop.phase == "Ready" and loop.stable not in ("", before), 120)
+        values = secret(loop)
+        assert values["limits-url"] == f"redis://:{values['password']}@{LIMITS}.{NAMESPACE}.svc:6379/0"
+
+
 async def test_what_a_user_names_wins() -> None:
     """And is not given twice: a list with the same key twice is refused by server-side apply."""
     reference = {"secretKeyRef": {"name": "their-limits", "key": "url"}}
