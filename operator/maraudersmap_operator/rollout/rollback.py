@@ -50,7 +50,9 @@ def start_rollback(context: RolloutContext, stable: StableRevision, verdict: Rej
 
 
 def give_up(context: RolloutContext, stable: StableRevision) -> None:
-    """Someone has asked for the end of the rollout: it goes back as if it had been found bad."""
+    """Someone has asked for the end of the rollout: it goes back as if it had been found bad. What they go back to works with
+    the schema as it is now, so the way back to it is open again for what is tried next."""
+    context.learn(barrier="")
     start_rollback(context, stable, Rejected(Reason.ABORTED, f"given up by {ANNOTATION_ABORT}"))
 
 

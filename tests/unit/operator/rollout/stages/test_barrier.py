@@ -49,6 +49,17 @@ def test_a_person_may_go_back_all_the_same() -> None:
     assert world.serving == world.revision(GOOD)
 
 
+def test_barrier_falls_when_a_person_goes_back_all_the_same() -> None:
+    """The old revision works with the new schema, as they know: what is tried next and falls goes back to it."""
+    world = world_without_way_back().behave(BAD, CRASHES).edit(image=BAD).run(60)
+    world.annotate("abort", "I know").run(5)
+    assert world.status.barrier == ""
+    world = baking(world.behave("good:2", Behaviour(migration_unchanged=True)).edit(image="good:2"))
+    world.behave("good:2", Behaviour(ready_after=None, migration_unchanged=True)).run(25)
+    assert world.serving == world.revision(GOOD)
+    assert world.rejections() == ["NotReadyAfterPromotion", "Aborted"]
+
+
 def test_corrected_spec_goes_forward_from_what_serves() -> None:
     """Superseded under traffic: it is what the next revision is measured against, nothing goes back to old code."""
     world = baking(world_without_way_back().edit(image="good:2"))
