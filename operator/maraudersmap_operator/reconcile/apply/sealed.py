@@ -40,7 +40,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "sessionAffinity", "sessionAffinityConfig",
     ),
     DEPLOYMENT.kind: ("template", "paused", "strategy", "minReadySeconds", "progressDeadlineSeconds"),
-    STATEFUL_SET.kind: ("template", "persistentVolumeClaimRetentionPolicy"),
+    STATEFUL_SET.kind: (
+        "template", "persistentVolumeClaimRetentionPolicy", "updateStrategy", "minReadySeconds", "ordinals",
+    ),
 }  # fmt: skip
 # Our own notes on a child: without them it is not known what is ours to take away again.
 NOTES = (ANNOTATION_DIGEST, ANNOTATION_OWNED)

@@ -176,6 +176,25 @@ async def test_o5_what_others_add_goes_and_then_it_is_quiet() -> None:
         assert loop.version() == quiet_since
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}},
+        {"updateStrategy": {"rollingUpdate": {"partition": 1}}},
+        {"minReadySeconds": 3600},
+        {"ordinals": {"start": 1}},
+    ],
+    ids=str,
+)
+async def test_o5_the_database_follows_its_template_again(change: Manifest) -> None:
+    """Else no wish and no repair reaches its pod any more, or a pod of another name, with no data, takes its place."""
+    async with well() as loop:
+        spec = loop.get(STATEFUL_SET, POSTGRES)["spec"]
+        loop.server.merge(STATEFUL_SET, NAMESPACE, POSTGRES, {"spec": change}, manager="kubectl-patch")
+        assert loop.get(STATEFUL_SET, POSTGRES)["spec"] != spec
+        await loop.until(lambda: loop.get(STATEFUL_SET, POSTGRES)["spec"] == spec, PUT_RIGHT)
+
+
 # --- O4: the store does not forget the living -------------------------------------------------------------------------
 async def test_o4_a_lost_label_is_no_death() -> None:
     async with well(autoscaling={"enabled": True, "minReplicas": 2, "maxReplicas": 6}) as loop:
