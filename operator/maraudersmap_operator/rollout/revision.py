@@ -82,15 +82,26 @@ def name_revision(inputs: Mapping[str, Any], recorded: Mapping[str, Mapping[str,
 def canonical(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The same inputs with each amount as a plain number, without those that are at their default, and without the evaluation
     cache: its size reaches no pod of a revision, but taken out of the inputs it would give another name to what runs."""
-    amounts = {
-        kind: {
-            resource: str(amount(text).normalize())
-            for resource, text in written_amounts.items()
-            if amount(text) != amount(FROZEN[kind.capitalize()][resource])
+    cache = inputs.get("cache")
+    if isinstance(cache, dict):
+        cache = {name: value for name, value in cache.items() if name != "evaluation"}
+    plain = {"resources": _as_numbers(inputs.get("resources")), "cache": cache}
+    rest = {name: value for name, value in inputs.items() if name not in plain}
+    return rest | {name: value for name, value in plain.items() if value}
+
+
+def _as_numbers(resources: Any) -> Any:
+    """Each amount as a plain number, without defaults. What this release does not know stands for nothing but itself: a
+    record may be of a newer one, or made by hand."""
+    try:
+        amounts = {
+            kind: {
+                resource: str(amount(text).normalize())
+                for resource, text in written_amounts.items()
+                if amount(text) != amount(FROZEN[kind.capitalize()][resource])
+            }
+            for kind, written_amounts in (resources or {}).items()
         }
-        for kind, written_amounts in inputs.get("resources", {}).items()
-    }
-    plain = {kind: values for kind, values in amounts.items() if values}
-    cache = {name: value for name, value in inputs.get("cache", {}).items() if name != "evaluation"}
-    rest = {name: value for name, value in inputs.items() if name not in ("resources", "cache")}
-    return rest | ({"resources": plain} if plain else {}) | ({"cache": cache} if cache else {})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return resources
+    return {kind: values for kind, values in amounts.items() if values}

@@ -18,7 +18,7 @@ from maraudersmap_operator.telemetry import logger
 from ..apply.child_writer import ChildWriter, owned_by_another
 from ..collect.observe import Observation
 from ..context.subject import Subject
-from ..reading.labels import recorded_template
+from ..reading.labels import is_template, recorded_template
 
 # Written by the API server and by us around a template; no part of it.
 AROUND = (ANNOTATION_RESTART, ANNOTATION_SECRETS, RESTARTED_AT)
@@ -75,6 +75,11 @@ class Records:
                 f"nothing is left of revision {revision}: no ControllerRevision, no Deployment", 404
             )
         template: Manifest = deepcopy(deployment["spec"]["template"])
+        if not is_template(template):
+            raise Refused(
+                f"of revision {revision} there is no ControllerRevision, and someone has changed its Deployment",
+                404,
+            )
         annotations = template["metadata"].get("annotations") or {}
         kept = {k: v for k, v in annotations.items() if k not in AROUND}
         template["metadata"] = {

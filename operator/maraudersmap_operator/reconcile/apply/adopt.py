@@ -10,7 +10,7 @@ from maraudersmap_operator.cluster.identity import controller_of
 from maraudersmap_operator.cluster.kinds import CONTROLLER_REVISION, JOB
 
 from ..context.subject import Subject
-from ..reading.labels import recorded_template, revision_of
+from ..reading.labels import recorded_inputs, recorded_template, revision_of
 from .child_writer import ChildWriter
 
 
@@ -31,7 +31,7 @@ async def adopt_records(subject: Subject, child_writer: ChildWriter) -> None:
                     number,
                     template,
                     str(data.get("image", "")),
-                    inputs=data.get("inputs"),
+                    inputs=recorded_inputs(record) or None,
                 )
             )
 

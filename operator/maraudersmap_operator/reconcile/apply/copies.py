@@ -51,8 +51,9 @@ def _lost(subject: Subject, copy: str, revision: str) -> Fate:
 def _source(subject: Subject, copy: str) -> str:
     """Of which ConfigMap of the user's it is a copy, as the records have it; empty when none does."""
     for record in subject.store.children(subject.key, CONTROLLER_REVISION):
-        if revision_of(record):
-            for name, digest in (recorded_inputs(record).get("configMaps") or {}).items():
+        made_from = recorded_inputs(record).get("configMaps")
+        if revision_of(record) and isinstance(made_from, dict):
+            for name, digest in made_from.items():
                 if children.names.config_map_copy(subject.owner.name, digest) == copy:
                     return str(name)
     return ""

@@ -12,6 +12,22 @@ from maraudersmap_operator.resource.names import LABEL_COMPONENT, LABEL_REVISION
 SELECTING = (DEPLOYMENT.kind, STATEFUL_SET.kind)
 OF_A_RECORD = (LABEL_COMPONENT, LABEL_REVISION)
 
+_REFERENCE = {"name": str, "key": str}
+# What is read of a template: fields with their shapes, a list of one for a list of such. "?": it may be absent.
+_TEMPLATE = {
+    "metadata": {"labels": dict, "annotations?": dict},
+    "spec": {
+        "containers": [
+            {
+                "name": str,
+                "env?": [{"valueFrom?": {"secretKeyRef?": _REFERENCE, "configMapKeyRef?": _REFERENCE}}],
+                "envFrom?": [{"configMapRef?": {"name": str}}],
+                "startupProbe?": dict,
+            }
+        ]
+    },
+}
+
 
 def revision_of(obj: Manifest) -> str:
     return str(_labels(obj).get(LABEL_REVISION, ""))
@@ -54,15 +70,23 @@ def recorded_inputs(record: Manifest) -> Manifest:
 def recorded_template(record: Manifest) -> Manifest:
     """What a revision's pods are made from; empty for a record that is not one of ours, or broken: anyone may make one."""
     template = recorded_data(record).get("template")
-    labels, containers = _at(template, "metadata", "labels"), _at(template, "spec", "containers")
-    if not isinstance(template, dict) or not isinstance(labels, dict) or not isinstance(containers, list):
-        return {}
-    names = [_at(container, "name") for container in containers]
-    return template if children.CONTAINER in names and None not in names else {}
+    return template if isinstance(template, dict) and is_template(template) else {}
 
 
-def _at(value: Any, *path: str) -> Any:
-    """What stands there; None where the path leads nowhere."""
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+def is_template(value: Any) -> bool:
+    """Of a revision's pods, as far as anything in it is read here."""
+    return _has_shape(value, _TEMPLATE) and any(
+        container["name"] == children.CONTAINER for container in value["spec"]["containers"]
+    )
+
+
+def _has_shape(value: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_has_shape(item, shape[0]) for item in value)
+    if not isinstance(shape, dict):
+        return isinstance(value, shape)
+    return isinstance(value, dict) and all(
+        _has_shape(value.get(field.removesuffix("?")), of_field)
+        for field, of_field in shape.items()
+        if not field.endswith("?") or field[:-1] in value
+    )

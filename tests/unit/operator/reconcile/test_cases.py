@@ -339,6 +339,11 @@ async def test_o13_a_lost_record_is_written_again() -> None:
         assert stable in loop.revisions()
 
 
+def made_of(**container: Any) -> Manifest:
+    """A pod template with something odd in its container."""
+    return {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "api", **container}]}}
+
+
 @pytest.mark.parametrize("whose", ["stable", "candidate"])
 @pytest.mark.parametrize(
     "data",
@@ -350,6 +355,10 @@ async def test_o13_a_lost_record_is_written_again() -> None:
         {"template": {"metadata": None, "spec": None}},
         {"template": {"metadata": {"labels": {}}, "spec": {"containers": [None]}}},
         {"template": {"metadata": {"labels": {}}, "spec": {}}},
+        {"template": made_of(env=[None])},
+        {"template": made_of(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"key": "k"}}}])},
+        {"template": made_of(envFrom=[{"configMapRef": "text"}])},
+        {"template": made_of(startupProbe="text")},
     ],
     ids=str,
 )

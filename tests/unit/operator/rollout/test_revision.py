@@ -151,6 +151,25 @@ def test_an_amount_that_is_equal_is_the_same_revision(same: dict[str, Any]) -> N
     assert name_revision(more, recorded) == revision_hash(more)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"resources": {"requests": {"ephemeral-storage": "1Gi"}}},
+        {"resources": {"claims": [{"name": "gpu"}]}},
+        {"resources": {"requests": {"cpu": "half"}}},
+        {"resources": "text"},
+        {"cache": ["text"]},
+    ],
+    ids=str,
+)
+def test_a_record_of_a_newer_release_or_of_a_persons_hand_stands_for_itself(odd: dict[str, Any]) -> None:
+    """This release goes on beside it: a resource whose revisions cannot be named gets no pass at all."""
+    minimal = inputs(SPECS["minimal"])
+    recorded = {"another": minimal | odd}
+    assert name_revision(minimal, recorded) == revision_hash(minimal)
+    assert name_revision(minimal | odd, recorded) == "another"
+
+
 def test_another_spelling_starts_no_rollout() -> None:
     """Through the engine."""
     world = ready_world()
