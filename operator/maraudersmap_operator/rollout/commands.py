@@ -250,13 +250,22 @@ def _follow_pin(context: Context, target: TargetRevision) -> None:
     pin = context.status.pin
     if pin is None:
         return
-    recorded = context.observed.recorded.get(pin.revision)
-    if pin.against != target.revision or pin.revision == target.revision or recorded is None:
+    image = _image_of(context, pin.revision)
+    if pin.against != target.revision or pin.revision == target.revision or image is None:
         context.update(pin=None)
         return
     known = context.observed.migration
     context.observed = replace(
         context.observed,
-        target=TargetRevision(pin.revision, recorded.image),
+        target=TargetRevision(pin.revision, image),
         migration=known if known is not None and known.revision == pin.revision else None,
     )
+
+
+def _image_of(context: Context, revision: str) -> str | None:
+    """Its image; None when nothing is left of it. While it is deployed, a record that is gone comes back from what runs."""
+    status, observed = context.status, context.observed
+    if (recorded := observed.recorded.get(revision)) is not None:
+        return recorded.image
+    known = (r.image for r in (status.stable, status.candidate) if r is not None and r.revision == revision)
+    return next(known, "") if revision in observed.revisions else None

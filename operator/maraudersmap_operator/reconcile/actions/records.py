@@ -37,6 +37,10 @@ class Records:
         """Write down what the target's pods are made from, unless that is done. Raises Refused when it cannot be."""
         if _data(self._find(revision)) is not None:
             return
+        target = self._observation.observed.target
+        if target is None or target.revision != revision:
+            await self.template(revision)  # gone back to on request: the spec asks for something else
+            return
         template = children.pod_template(
             self._owner, self._subject.spec, revision, self._observation.config_map_copies
         )

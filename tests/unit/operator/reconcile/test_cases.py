@@ -381,6 +381,40 @@ async def test_o13_a_record_made_by_hand_ends_no_pass(data: Any, whose: str) -> 
         assert len(loop.endpoints()) == 3
 
 
+async def test_o13_an_undone_revision_stays_undone_without_a_record_of_what_serves() -> None:
+    async with well() as loop:
+        # given
+        first = loop.stable
+        loop.good()
+        await loop.until(lambda: loop.stable not in ("", first), 200)
+        loop.ask("rollback-to", f"{first}/t")
+        await loop.until(lambda: loop.stable == first and not loop.candidate, 200)
+        # when
+        loop.server.delete(CONTROLLER_REVISION, NAMESPACE, f"{NAME}-{first}")
+        # then
+        await loop.run(60)
+        assert loop.stable == loop.selected == first
+        assert not loop.candidate
+        assert loop.status["pin"]["revision"] == first
+        assert first in loop.revisions()
+
+
+async def test_o13_an_undo_in_mid_rollout_keeps_what_it_was_made_of() -> None:
+    """Its record comes back from what runs, not from the spec, which asks for another revision."""
+    async with well() as loop:
+        # given
+        first = loop.stable
+        loop.good()
+        await loop.until(lambda: loop.stable not in ("", first) and first not in loop.deployments(), 200)
+        loop.ask("rollback-to", f"{first}/t")
+        await loop.until(lambda: loop.ready(first) == 2, 60)
+        # when
+        loop.server.delete(CONTROLLER_REVISION, NAMESPACE, f"{NAME}-{first}")
+        # then
+        await loop.until(lambda: loop.stable == first and not loop.candidate, 200)
+        assert "VARIANT" not in json.dumps(loop.get(CONTROLLER_REVISION, f"{NAME}-{first}")["data"])
+
+
 # --- O14: pruning follows the spec in every phase ---------------------------------------------------------------------
 async def test_o14_what_is_no_longer_asked_for_goes_after_a_rollback() -> None:
     async with well(ingress=HOST) as loop:
