@@ -44,7 +44,7 @@ from ..reading.endpoints import (
     strangers_answer,
 )
 from ..reading.jobs import migration_facts, migration_warning
-from ..reading.labels import component_of, recorded_data, recorded_inputs, revision_of
+from ..reading.labels import component_of, recorded_data, recorded_inputs, recorded_template, revision_of
 from ..reading.pods import EPOCH, pod_facts, time_of
 from ..reading.references import References, generated_values
 from ..status.masking import Masks, masked
@@ -110,7 +110,8 @@ async def observe(
         ready_endpoints=ready_endpoints(store, key, children.names.service(key.name)),
         strangers_answer=strangers_answer(store, key),
         revisions={d.revision: d for d in _revisions(store, key, pods, lost)},
-        recorded={r.revision: r for r in (_recorded(record, since) for record in recorded)},
+        # Of a broken one nothing can be made again.
+        recorded={revision_of(r): _recorded(r, since) for r in recorded if recorded_template(r)},
         migration=migration,
         references=references.need,
         secrets={**references.secrets, **_generated(subject, references)},

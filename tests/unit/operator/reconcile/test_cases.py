@@ -415,6 +415,27 @@ async def test_o13_an_undo_in_mid_rollout_keeps_what_it_was_made_of() -> None:
         assert "VARIANT" not in json.dumps(loop.get(CONTROLLER_REVISION, f"{NAME}-{first}")["data"])
 
 
+async def test_o13_nothing_is_undone_to_a_broken_record() -> None:
+    """Nothing could be made of it: that is reported at once, instead of a rollout that gets nowhere again and again."""
+    async with well() as loop:
+        # given
+        first = loop.stable
+        loop.good()
+        await loop.until(lambda: loop.stable not in ("", first) and first not in loop.deployments(), 200)
+        record = copied(loop.get(CONTROLLER_REVISION, f"{NAME}-{first}"))
+        loop.server.delete(CONTROLLER_REVISION, NAMESPACE, f"{NAME}-{first}")
+        made = {k: record["metadata"][k] for k in ("name", "namespace", "labels", "ownerReferences")}
+        odd = {**record["data"], "template": made_of(env=[None])}
+        loop.server.create(CONTROLLER_REVISION, {**record, "metadata": made, "data": odd}, manager="kubectl")
+        # when
+        loop.ask("rollback-to", f"{first}/t")
+        await loop.run(5)
+        # then
+        assert loop.events("UnknownRevision")
+        assert not loop.candidate
+        assert loop.phase == "Ready"
+
+
 # --- O14: pruning follows the spec in every phase ---------------------------------------------------------------------
 async def test_o14_what_is_no_longer_asked_for_goes_after_a_rollback() -> None:
     async with well(ingress=HOST) as loop:
