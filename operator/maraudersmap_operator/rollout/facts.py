@@ -77,6 +77,11 @@ class PodFacts:
         return max(self.all_ends - sum(self.unseen_ends), 0)
 
     @property
+    def fell(self) -> bool:
+        """It was ready, and is not any more, by its node's times: what was never ready is unready from before its start."""
+        return bool(self.unready_since and self.ran_since and self.unready_since > self.ran_since)
+
+    @property
     def was_reset(self) -> bool:
         """Its last run ended with its node."""
         return self.unseen_ends[-1:] == (True,)

@@ -113,9 +113,10 @@ def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
     candidate = context.candidate
     facts = context.candidate_facts
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
-    # What came later takes the place of pods that went, or has yet to start.
+    # What came later takes the place of pods that went, and may have yet to start.
     since = candidate.memory.progress.proven_at or candidate.step_started_at
-    blamed = [p for p in facts.unready if p.created_at <= since and not (p.was_reset or p.own_ready)]
+    were_ready = [p for p in facts.unready if p.created_at <= since or p.fell]
+    blamed = [p for p in were_ready if not (p.was_reset or p.own_ready)]
     if len(blamed) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)
     kept_out = [p for p in facts.unready if p.own_ready]

@@ -86,6 +86,33 @@ async def test_pods_that_are_kept_out_of_traffic_in_the_bake_are_nothing_against
         assert [h["outcome"] for h in loop.status["history"]] == ["Promoted", "Withdrawn", "Promoted"]
 
 
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Canary", "Rolling"])
+async def test_pods_that_took_the_place_of_others_in_the_bake_and_fall_are_evidence(strategy: str) -> None:
+    """Someone restarts them, or a drain moves them: they were ready before users too. Once is enough."""
+    async with well(rollout={"strategy": strategy, "bakeSeconds": 120}) as loop:
+        # given
+        revision = await in_the_bake(loop)
+        before = names(loop.pods(revision))
+        loop.ask("restart")
+        await loop.until(lambda: loop.ready(revision) == 3 and not before & names(loop.pods(revision)), 60)
+        # when
+        loop.controllers.kubelet.unready |= names(loop.pods(revision))
+        # then
+        await loop.until(lambda: len(loop.status["history"]) == 2, 60)
+        assert [r["reason"] for r in loop.rejected] == ["NotReadyAfterPromotion"]
+
+
+async def test_a_fall_is_seen_as_one_although_the_operators_clock_is_behind() -> None:
+    async with Loop() as loop:
+        loop.skew = timedelta(seconds=-20)
+        await loop.create(rollout={"strategy": "Rolling"})
+        revision = await in_the_bake(loop)
+        await loop.run(10)
+        loop.controllers.kubelet.unready |= names(loop.pods(revision))
+        await loop.until(lambda: len(loop.status["history"]) == 2, 60)
+        assert [r["reason"] for r in loop.rejected] == ["NotReadyAfterPromotion"]
+
+
 async def test_migrations_whose_node_is_reset_are_tried_again() -> None:
     async with well() as loop:
         # given
