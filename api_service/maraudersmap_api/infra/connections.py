@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
+
 IDLE_SECONDS = 120.0
 CLOSING_SECONDS = 2.0
 
@@ -23,14 +25,25 @@ class Connections:
         self._free: deque[tuple[Any, float]] = deque()
         self._lent: set[Any] = set()
         self._expired: set[Any] = set()
+        self._back = asyncio.Event()  # one more was given back
         self._all_back = asyncio.Event()
         self._closing = False
 
     async def take(self) -> Any:
-        """A connection; one is made when none is free. Raises what asyncpg does, and ConnectionError after `close`."""
+        """A connection; one is made when none is free, and where the server gives no more, one that is lent is waited for.
+
+        Raises what asyncpg does, and ConnectionError after `close`.
+        """
         if self._closing:
             raise ConnectionError("the connections are closed")
-        connection = self._free_one() or await self._connect()
+        connection = self._free_one()
+        if connection is None:
+            try:
+                connection = await self._connect()
+            except asyncpg.TooManyConnectionsError:
+                connection = await self._given_back()
+                if connection is None:
+                    raise
         self._lent.add(connection)
         return connection
 
@@ -49,6 +62,7 @@ class Connections:
             # The health check comes by each second, so those that no one needs any more are found.
             while now - self._free[0][1] > IDLE_SECONDS:
                 self._free.popleft()[0].terminate()
+        self._back.set()
         if not self._lent:
             self._all_back.set()
 
@@ -73,6 +87,13 @@ class Connections:
         except TimeoutError:
             for connection in (*idle, *self._lent):
                 connection.terminate()
+
+    async def _given_back(self) -> Any:
+        """The next that comes back and is of use; None when there is none to wait for."""
+        while (connection := self._free_one()) is None and self._lent:
+            self._back.clear()
+            await self._back.wait()
+        return connection
 
     def _free_one(self) -> Any:
         while self._free:

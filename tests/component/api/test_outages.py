@@ -79,6 +79,29 @@ async def test_a_busy_database_is_not_a_dead_one(database: str) -> None:
         assert (await api.call("GET", "/health/ready")).status == 200
 
 
+async def test_a_server_that_gives_fewer_connections_is_no_dead_one(database: str) -> None:
+    """Others have taken what there is, or a rollout has twice as many pods: what is left serves everybody, in turns."""
+    async with running_api(database) as api:
+        await readiness(api, 200)
+        await api.sql("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
+        await api.sql("GRANT postgres TO few")
+        few = database.replace("//postgres:", "//few:", 1)
+        try:
+            async with running_api(few, DB_POOL_SIZE="4", DATABASE_POOLER="none") as crowded:
+                await readiness(crowded, 200)
+                await crowded.person("harry")
+                for _ in range(5):
+                    questions = (
+                        crowded.call("GET", f"/api/incidents?limit={number}", user="harry")
+                        for number in range(1, 41)
+                    )
+                    assert {reply.status for reply in await asyncio.gather(*questions)} == {200}
+                    assert (await crowded.call("GET", "/health/ready")).status == 200
+        finally:
+            await api.sql("DROP OWNED BY few")
+            await api.sql("DROP ROLE few")
+
+
 @pytest.mark.parametrize("code", ["53100", "53200", "53400", "58030", "40001"])
 async def test_a_database_without_room_refuses_what_it_cannot_store_and_goes_on(api: Api, code: str) -> None:
     """Its disk is full, its memory, its temporary files; it cannot read its disk; a standby has put recovery first."""

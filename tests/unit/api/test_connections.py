@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from maraudersmap_api.infra.connections import IDLE_SECONDS, Connections
@@ -117,3 +118,36 @@ async def test_closing_cuts_those_that_are_not_given_back(
     (busy,) = await lent(connections, 1)
     await connections.close()
     assert busy.ended == "cut"
+
+
+async def test_a_server_that_gives_no_more_has_those_that_there_are_shared() -> None:
+    one, made = Connection(), 0
+
+    async def connect() -> Connection:
+        nonlocal made
+        made += 1
+        if made > 1:
+            raise asyncpg.TooManyConnectionsError
+        return one
+
+    connections = Connections(connect)
+    assert await connections.take() is one
+    waiting = [asyncio.create_task(connections.take()) for _ in range(2)]
+    for _ in range(2):
+        done, _pending = await asyncio.wait(waiting, timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+        assert not done
+        connections.give_back(one)
+        done, _pending = await asyncio.wait(waiting, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        (lucky,) = done
+        assert await lucky is one
+        waiting.remove(lucky)
+
+    # Nothing is left to wait for: whoever waits learns that there is none to be had.
+    last = asyncio.create_task(connections.take())
+    await asyncio.sleep(0)
+    one.terminate()
+    connections.give_back(one)
+    with pytest.raises(asyncpg.TooManyConnectionsError):
+        await last
+    with pytest.raises(asyncpg.TooManyConnectionsError):
+        await connections.take()
