@@ -155,8 +155,7 @@ async def _listen(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket,
     """Read until there is a reason to end."""
     loop = asyncio.get_running_loop()
     try:
-        if realtime.closing or not await realtime.welcome(socket, since):
-            socket.end(Close.POLICY, "too many connections of this user")
+        if not await realtime.welcome(socket, since):
             return
         while True:
             message = await ws.receive()

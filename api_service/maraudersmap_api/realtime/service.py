@@ -128,9 +128,13 @@ class Realtime:
         refuse_exceeded(await self.charges.of_user(socket.user.id))
 
     async def welcome(self, socket: Socket, since: int | None) -> bool:
-        """Let it in, and send what it missed. False when its user has too many sockets. Raises Unavailable."""
+        """Let it in, and send what it missed. False when it was ended instead. Raises Unavailable."""
         await self._tail.begin()
+        if self.closing:  # `goodbye` ends those that are in
+            socket.end(Close.GOING_AWAY, "going away")
+            return False
         if not self.hub.add(socket):
+            socket.end(Close.POLICY, "too many connections of this user")
             return False
         self._presence.changed()
         socket.send(_acknowledged(socket))

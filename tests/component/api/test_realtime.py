@@ -583,6 +583,24 @@ async def test_going_away_closes_with_1001_and_drops_no_request(database: str) -
                 assert await stopping is True
 
 
+async def test_who_signs_in_while_it_goes_away_is_sent_elsewhere(database: str) -> None:
+    """1008 would tell a client that it is to blame, and not to come back."""
+    async with running_api(database) as api:
+        await readiness(api, 200)
+        await _people(api)
+        realtime = api.service.domain.realtime
+
+        async def closing() -> bool:
+            return realtime.closing
+
+        async with stranger(api) as client, asyncio.timeout(PATIENCE_SECONDS):
+            stopping = asyncio.create_task(api.service.server.stop())
+            await until(closing)
+            await client.send("auth", token=api.tokens["student"])
+            assert await client.until_closed() == 1001
+            assert await stopping is True
+
+
 async def test_a_failing_broadcast_never_fails_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     await _people(api)
 
