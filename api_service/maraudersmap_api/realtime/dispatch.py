@@ -34,9 +34,11 @@ ATTEMPTS = 20
 class Dispatcher:
     """Delivers to the sockets of one hub."""
 
-    def __init__(self, db: Database, hub: Hub) -> None:
+    def __init__(self, db: Database, hub: Hub, leave: Callable[[Socket, int], None]) -> None:
+        """`leave` takes a socket out of the room of an incident."""
         self._db = db
         self._hub = hub
+        self._leave = leave
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_EVENTS)
         self._delivered: OrderedDict[int, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
@@ -126,7 +128,7 @@ class Dispatcher:
         if rendering.may_hide:
             for socket in self._hub.room(event.incident_id):
                 if rendering.hides_from(socket.seen):
-                    self._hub.leave(socket, event.incident_id)
+                    self._leave(socket, event.incident_id)
 
     def _note(self, event_id: int) -> None:
         self._delivered[event_id] = None

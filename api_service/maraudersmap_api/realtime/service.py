@@ -74,7 +74,7 @@ class Realtime:
         self.charges = charges
         self._backlog = Backlog(self._let_the_slowest_go)
         self._catch_up = CatchUp(db, budget, time.monotonic)
-        self._dispatcher = Dispatcher(db, self.hub)
+        self._dispatcher = Dispatcher(db, self.hub, self._leave)
         self._fanout = Fanout(redis, self._dispatcher)
         self._presence = Presence(redis, self.hub.here)
         self._sweeper: asyncio.Task[None] | None = None

@@ -107,6 +107,24 @@ async def test_who_may_view_it_no_longer_hears_only_that_it_is_gone(api: Api) ->
     assert refused["data"]["code"] == "FORBIDDEN", "out of the room too"
 
 
+async def test_who_has_to_leave_a_room_is_missed_by_those_who_stay(api: Api) -> None:
+    await _people(api)
+    number = (await api.report("prefect"))["id"]
+    room = f"incident:{number}"
+    async with connected(api, "student") as student, connected(api, "auror") as auror:
+        await auror.send("room:join", room=room)
+        await auror.expect("presence:join")
+        await student.send("room:join", room=room)
+        joined = await auror.expect("presence:join")
+        await api.call("PATCH", f"/api/incidents/{number}", user="auror", json={"severity": "DANGEROUS"})
+        left = await auror.expect("presence:leave")
+        there = await api.call("GET", f"/api/presence/incidents/{number}", user="auror")
+
+    assert left["data"] == joined["data"]
+    assert left["data"]["user"]["firstName"] == "Student"
+    assert [user["firstName"] for user in there.body["data"]] == ["Auror"]
+
+
 async def test_notifications_reach_their_reader_only(api: Api) -> None:
     await _people(api)
     await api.person("ron")
