@@ -3,7 +3,7 @@
 import asyncio
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from maraudersmap_api.addresses import ClientAddress
 from maraudersmap_api.auth.models import User
@@ -37,6 +37,8 @@ from maraudersmap_api.realtime.shapes import PresenceJson, presence_json
 from maraudersmap_api.realtime.socket import Ending, Socket, close
 
 FIRST_FRAME_SECONDS = 10.0
+SIGNS_OF_LIFE = 10
+"""Pings and pongs that are taken before the first frame."""
 
 
 def add_realtime_routes(api: Api, realtime: Realtime, metrics: Metrics, origins: tuple[str, ...]) -> None:
@@ -115,7 +117,7 @@ async def _converse(ws: web.WebSocketResponse, realtime: Realtime, unknown: _Unk
     """The whole conversation; returns why it ended."""
     try:
         async with asyncio.timeout(FIRST_FRAME_SECONDS):
-            message = await ws.receive()
+            message = await _first_frame(ws)
         if message.type is not WSMsgType.TEXT:
             return Ending(Close.UNAUTHORIZED, "the first frame must be auth")
         kind, fields = understand("The frame", parse_frame, message.data)
@@ -135,6 +137,18 @@ async def _converse(ws: web.WebSocketResponse, realtime: Realtime, unknown: _Unk
         await ws.send_frame(error_frame(error.code, error.message), WSMsgType.TEXT)
         return Ending(Close.SLOW, "try again later")
     return await _serve(ws, realtime, socket, since)
+
+
+async def _first_frame(ws: web.WebSocketResponse) -> WSMessage:
+    """The first frame that is more than a sign of life; the last of these if there are too many."""
+    message = await ws.receive()
+    for _ in range(SIGNS_OF_LIFE):
+        if message.type is WSMsgType.PING:
+            await ws.pong(message.data)
+        elif message.type is not WSMsgType.PONG:
+            break
+        message = await ws.receive()
+    return message
 
 
 async def _serve(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, since: int | None) -> Ending:

@@ -313,6 +313,29 @@ async def test_whoever_does_not_sign_in_first_is_closed_with_4401(api: Api, firs
         assert await client.until_closed() == 4401
 
 
+async def test_signs_of_life_may_come_before_the_first_frame(api: Api) -> None:
+    """Some libraries send them from the start; they are no frames of ours."""
+    await _people(api)
+    async with api.http.ws_connect("/ws", autoping=False) as ws:
+        await ws.pong(b"unasked")
+        await ws.ping(b"who is there?")
+        answer = await ws.receive(PATIENCE_SECONDS)
+        assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"who is there?")
+        await ws.send_json({"type": "auth", "token": api.tokens["student"]})
+        assert (await ws.receive_json(timeout=PATIENCE_SECONDS))["type"] == "connection:acknowledged"
+
+
+async def test_nothing_but_signs_of_life_opens_nothing(api: Api) -> None:
+    async with api.http.ws_connect("/ws") as ws:
+        while not ws.closed:
+            try:
+                await ws.ping()
+            except ConnectionError:
+                break
+            await asyncio.wait_for(ws.receive(), PATIENCE_SECONDS)
+        assert ws.close_code == 4401
+
+
 async def test_an_expired_token_opens_nothing(api: Api) -> None:
     await _people(api)
     async with stranger(api) as client:
