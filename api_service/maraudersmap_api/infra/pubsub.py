@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from maraudersmap_api.infra.logs import log
+from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.infra.tasks import end
 
@@ -18,7 +18,8 @@ QUIET_SECONDS = 5.0
 """Without a word for so long it is asked whether it is there, and without an answer for as long again it is lost."""
 
 Handler = Callable[[bytes], None]
-"""Gets each message's payload in the loop's thread; must not block or raise."""
+"""Gets each message's payload in the loop's thread; must not block. What it raises is logged, once a subscription: the
+message is of another release, or of others on the same Redis, and is left out."""
 
 
 class Subscriber:
@@ -29,6 +30,7 @@ class Subscriber:
         self._handlers = {name.encode(): handler for name, handler in handlers.items()}
         self._on_subscribed = on_subscribed
         self._task: asyncio.Task[None] | None = None
+        self._complained = False
         self.subscribed = False
 
     def start(self) -> None:
@@ -86,13 +88,21 @@ class Subscriber:
                     kind, *rest = await connection.read_response(disconnect_on_error=False, push_request=True)
                     heard = True
                     if kind == b"message":
-                        name, payload = rest
-                        self._handlers[name](payload)
+                        self._hand_on(*rest)
                     elif kind == b"subscribe":
                         self.subscribed = True
+                        self._complained = False
                         self._on_subscribed()
                     # Seldom: setting a timer costs as much as reading a message.
                     if (limit.when() or 0) - (now := clock()) < QUIET_SECONDS / 2:
                         limit.reschedule(now + QUIET_SECONDS)
         except TimeoutError:
             return heard
+
+    def _hand_on(self, name: bytes, payload: bytes) -> None:
+        try:
+            self._handlers[name](payload)
+        except Exception as error:  # noqa: BLE001 - others write it, and what they write must not end this
+            if not self._complained:
+                log.warning("Message not understood", extra={"context": {"error": error_context(error)}})
+            self._complained = True

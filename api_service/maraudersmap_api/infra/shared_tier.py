@@ -8,6 +8,7 @@ An entry has up to where its answer is complete: see cache.History.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ MOST_BYTES_UNASKED = 8 * 1024 * 1024  # where Redis does not give its maxmemory
 MOST_ENTRY_BYTES = 256 * 1024
 OVERHEAD_BYTES = 200  # of a key
 ASK_AGAIN_SECONDS = 60.0
+_ENTRY = re.compile(rb"([0-9]{1,20})\|(.+)", re.DOTALL)
 
 # KEYS: the entry, then the windows from the present one back. ARGV: the value, its life in s, its bytes, the budget.
 _FILL = """
@@ -49,12 +51,10 @@ class SharedTier:
         self._fills: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str) -> tuple[int, bytes] | None:
-        """An entry's floor and value. Raises CacheAway."""
+        """An entry's floor and value; None also for what is not one of ours. Raises CacheAway."""
         [stored] = await self._redis.send(("GET", self._entry(key)))
-        if stored is None:
-            return None
-        floor, _, value = stored.partition(b"|")
-        return int(floor), value
+        entry = _ENTRY.fullmatch(stored or b"")
+        return None if entry is None else (int(entry[1]), entry[2])
 
     def put(self, key: str, floor: int, value: bytes) -> None:
         """Store it soon, if it fits. Never waits."""

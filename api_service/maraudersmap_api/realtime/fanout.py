@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from maraudersmap_api.infra.logs import error_context, log
+from maraudersmap_api.infra.logs import log
 from maraudersmap_api.infra.pubsub import Subscriber
 from maraudersmap_api.infra.redis import CacheAway, Redis
 from maraudersmap_api.infra.tasks import end
@@ -92,17 +92,14 @@ class Fanout:
     def _received(self, payload: bytes) -> None:
         if payload.startswith(self._mine):
             return  # our own come back too: not worth reading
-        try:
-            message = json.loads(payload)
-            if message.get("of") != self._sender["of"]:
-                return  # of others on the same Redis; of the release before: the outbox has it
-            if "events" in message:
-                self._dispatcher.offer([_event(values) for values in message["events"]])
-            else:
-                kind = ServerFrame(message["type"])
-                self._spawn(self._dispatcher.send_to_room(message["room"], kind, message["data"]), "room")
-        except (ValueError, KeyError, TypeError) as error:  # of another release, or of somebody else
-            log.warning("Message not understood", extra={"context": {"error": error_context(error)}})
+        message = json.loads(payload)
+        if message.get("of") != self._sender["of"]:
+            return  # of others on the same Redis; of the release before: the outbox has it
+        if "events" in message:
+            self._dispatcher.offer([_event(values) for values in message["events"]])
+        else:
+            kind = ServerFrame(message["type"])
+            self._spawn(self._dispatcher.send_to_room(message["room"], kind, message["data"]), "room")
 
     def _spawn(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -115,4 +115,5 @@ class Presence:
 
 def _users(members: Iterable[bytes]) -> Iterable[UUID]:
     for member in members:
-        yield UUID(member.decode().partition("|")[2])
+        with contextlib.suppress(ValueError):  # somebody else's
+            yield UUID(member.decode().partition("|")[2])

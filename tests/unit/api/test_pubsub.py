@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -123,3 +124,22 @@ async def test_a_server_that_answers_is_kept(monkeypatch: pytest.MonkeyPatch) ->
         await asked_often.wait()
         await subscriber.stop()
     assert heard == [b"(subscribed)"]
+
+
+async def test_what_a_handler_cannot_read_does_not_end_the_subscription(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Others on the same Redis may use the same name, and a newer release may write otherwise."""
+    heard: list[Any] = []
+    messages = (b"[]", b"hello", b'{"of":"us"}', b"[" * 100_000)
+    connection = Connection(SUBSCRIBED, *([b"message", b"news", message] for message in messages))
+    redis: Any = Redis(connection)
+    handlers = {"news": lambda payload: heard.append(json.loads(payload)["of"])}
+    subscriber = Subscriber(redis, handlers, lambda: heard.append("(subscribed)"))
+    subscriber.start()
+    async with asyncio.timeout(20):
+        await connection.silent.wait()
+        assert subscriber.subscribed
+        await subscriber.stop()
+    assert heard == ["(subscribed)", "us"]
+    assert [record.message for record in caplog.records] == ["Message not understood"], "once"
