@@ -20,10 +20,11 @@ def page_body(
 ) -> Encoded | AsyncIterator[bytes]:
     """JSON of a page of `count` rows, whole when `first` are all of them, else made while it is sent.
 
-    `working`: bytes that a part takes while it is read and written, of `budget`. Raises what `more` does, while it is sent.
+    Without a first one there are none: what was counted came later. `working`: bytes that a part takes while it is read and
+    written, of `budget`. Raises what `more` does, while it is sent.
     """
     body = encode(shape(first))
-    if len(first) >= count:
+    if not first or len(first) >= count:
         return body
     tail = encode(shape(())).removeprefix(_EMPTY)
     return _pieces(body.removesuffix(tail), tail, count - len(first), more, budget, working)

@@ -7,6 +7,8 @@ import pytest
 from tests.component.conftest import Api
 
 from maraudersmap_api.comments import repository
+from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.infra.db import Executor
 
 
 async def _say(api: Api, number: int, user: str, content: str) -> dict[str, object]:
@@ -96,6 +98,23 @@ async def test_a_page_whose_incident_is_hidden_meanwhile_is_cut(api: Api, discus
         assert hidden.status == 200
     with pytest.raises(aiohttp.ClientPayloadError):
         await reply.read()
+
+
+async def test_a_page_past_the_end_shows_no_comment_of_the_first(
+    api: Api, discussed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes between looking at the page, which is empty, and counting."""
+    look = repository.page
+
+    async def page(db: Executor, number: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
+        found, _ = await look(db, number, limit=limit, offset=offset)
+        await _say(api, number, "harry", "comment 10")
+        return found, (await look(db, number, limit=1, offset=0))[1]
+
+    monkeypatch.setattr(repository, "page", page)
+    reply = await api.call("GET", f"/api/incidents/{discussed}/comments?limit=10&page=2", user="harry")
+
+    assert [comment["content"] for comment in reply.body["data"]] in ([], ["comment 10"])
 
 
 async def test_one_deletes_ones_own_and_aurors_delete_any(api: Api) -> None:
