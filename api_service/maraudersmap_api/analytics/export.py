@@ -16,6 +16,8 @@ from maraudersmap_api.infra.budget import ByteBudget
 from maraudersmap_api.infra.db import Database
 
 IDS_AT_ONCE = 500
+MOST_EMPTY = 10
+"""So many ranges without a match, and it is asked where the next incident is: a gap may be of any size."""
 COLUMNS = (
     "id",
     "title",
@@ -47,7 +49,8 @@ async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scop
     """Pieces of the file. Raises Unavailable, also in the middle."""
     newest: int = await db.fetchval("SELECT coalesce(max(id), 0) FROM incidents")
     yield csv_lines([COLUMNS])
-    for after in range(0, newest, IDS_AT_ONCE):
+    after = empty = 0
+    while after < newest:
         async with budget.hold(WORKING_BYTES):
             statement, args = range_statement(filters, scope, after)
             found, rest = split(await db.fetch(statement, *args))
@@ -58,6 +61,18 @@ async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scop
             yield piece
         async for piece in rendered(db, budget, rest, scope.seen, _lines, took=took, house=scope.house):
             yield piece
+        after += IDS_AT_ONCE
+        empty = 0 if took else empty + 1
+        if empty == MOST_EMPTY:
+            after, empty = await _before_next(db, after, newest), 0
+
+
+async def _before_next(db: Database, after: int, newest: int) -> int:
+    """The number before the next incident's, whoever may view it."""
+    number: int = await db.fetchval(
+        "SELECT coalesce(min(id) - 1, $2) FROM incidents WHERE id > $1", after, newest
+    )
+    return number
 
 
 def range_statement(filters: Filters, scope: Scope, after: int) -> tuple[str, list[object]]:

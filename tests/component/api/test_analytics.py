@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.component.conftest import Api
+from tests.component.conftest import PATIENCE_SECONDS, Api
 
 from maraudersmap_api.analytics import service
 from maraudersmap_api.analytics.export import IDS_AT_ONCE
@@ -232,6 +232,18 @@ async def test_an_export_crosses_ranges_and_takes_filters(school: Api) -> None:
     assert [int(line["id"]) for line in lines] == list(range(1, IDS_AT_ONCE * 2 + 8))
     assert len(some) == (IDS_AT_ONCE * 2 + 8) // 4
     assert await _lines(school, "moody", "?location=HOGWARTS") == []
+
+
+async def test_an_export_steps_over_numbers_that_were_never_given(school: Api) -> None:
+    """A load that failed has used up millions, a restored database may go on from anywhere."""
+    await school.report("harry", "near")
+    await school.sql(
+        """INSERT INTO incidents (id, title, location, reported_by) OVERRIDING SYSTEM VALUE
+           SELECT 1000000000000, 'far', 'AZKABAN', u.id FROM users u WHERE u.email LIKE 'harry@%'"""
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert [line["title"] for line in await _lines(school, "moody")] == ["near", "far"]
+        assert [line["title"] for line in await _lines(school, "moody", "?location=AZKABAN")] == ["far"]
 
 
 async def test_an_export_holds_no_connection_while_it_is_read(school: Api) -> None:
