@@ -50,8 +50,19 @@ class Upkeep:
             await end([self._task])
 
     async def once(self, now: datetime) -> None:
-        """Everything that is due at `now` (aware UTC). Raises Unavailable."""
-        await _while_some(lambda: analytics.fold(self._db))
+        """Everything that is due at `now` (aware UTC). What fails keeps nothing else from being done, and is raised at the
+        end: a bug before an Unavailable.
+        """
+        failures: list[Exception] = []
+
+        async def whole(work: Callable[[], Awaitable[int]]) -> int:
+            try:
+                return await _while_some(work)
+            except Exception as error:  # noqa: BLE001 - raised below
+                failures.append(error)
+                return 0
+
+        await whole(lambda: analytics.fold(self._db))
         for what, forget, before in (
             ("events", outbox.forget_events, now - KEPT),
             ("idempotency_keys", idempotency.forget, now - KEPT),
@@ -60,8 +71,10 @@ class Upkeep:
             ("smoke_reports", visitors.withdraw, now - VISIT),
             ("smoke_accounts", visitors.remove, now - VISIT - WITHDRAWN),
         ):
-            removed = await _while_some(partial(forget, self._db, before=before))
+            removed = await whole(partial(forget, self._db, before=before))
             self._metrics.upkeep_removed.labels(what).inc(removed)
+        if failures:
+            raise min(failures, key=lambda failure: isinstance(failure, Unavailable))
         self._metrics.upkeep_finished.set(now.timestamp())
 
     async def _run(self) -> None:

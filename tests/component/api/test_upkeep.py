@@ -3,8 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
+import pytest
 from tests.component.conftest import Api, run
 
+from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.upkeep import Upkeep
 
@@ -39,6 +42,24 @@ async def test_old_rows_go_and_young_ones_stay(api: Api) -> None:
     assert 'upkeep_removed_total{what="refresh_tokens"} 2.0' in text
     assert "upkeep_last_finished_timestamp_seconds 1" in text
     assert moody
+
+
+async def test_what_cannot_be_done_keeps_nothing_else_from_being_done(api: Api) -> None:
+    await api.person("harry")
+    await api.report("harry")
+    upkeep = Upkeep(api.service.domain._db, Metrics())
+    somebody = await asyncpg.connect(api.database_url)
+    try:
+        async with somebody.transaction():
+            await somebody.execute("LOCK TABLE incident_tallies")
+            with pytest.raises(Unavailable):
+                await upkeep.once(datetime.now(UTC) + timedelta(hours=25))
+            assert (await api.sql("SELECT count(*) FROM events"))[0][0] == 0
+            assert (await api.sql("SELECT count(*) FROM tally_changes"))[0][0] > 0
+    finally:
+        await somebody.close()
+    await upkeep.once(datetime.now(UTC) + timedelta(hours=25))
+    assert (await api.sql("SELECT count(*) FROM tally_changes"))[0][0] == 0
 
 
 async def test_what_administrators_do_to_accounts_is_written_down(api: Api) -> None:
