@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from maraudersmap_api.auth.handlers import add_auth_routes, caller, identify
+from maraudersmap_api.auth.handlers import add_auth_routes, caller, entitled, identify
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.service import AuthService
 from maraudersmap_api.auth.throttle import WINDOW_SECONDS, LoginThrottle
@@ -127,7 +127,10 @@ def build(
         caller=partial(caller_of, trusted_proxies=settings.trusted_proxies),
     )
     api = Api(
-        app.router, providers=(caller(), address_of(settings.trusted_proxies)), after_write=cache.settled
+        app.router,
+        providers=(caller(), address_of(settings.trusted_proxies)),
+        after_write=cache.settled,
+        entitled=entitled(auth),
     )
     operators = None if settings.metrics_port is None else OperatorsServer(board, metrics)
     add_service_routes(api, board, metrics, scraped=operators is None)

@@ -24,6 +24,7 @@ from maraudersmap_api.http.api import Answer, Api, Provider
 from maraudersmap_api.http.edge import UNJUDGED, USER_ID
 from maraudersmap_api.http.models import model
 from maraudersmap_api.http.reading import header, read_object
+from maraudersmap_api.http.streams import Entitled
 from maraudersmap_api.infra.metrics import FOR_MACHINES
 from maraudersmap_api.infra.parsing import understand
 from maraudersmap_api.infra.turns import asking
@@ -109,6 +110,17 @@ def caller() -> Provider[User]:
         return user
 
     return Provider(User, get, signs_in=True)
+
+
+def entitled(auth: AuthService) -> Entitled:
+    """For long answers: has the caller still the sessions and the role that they began with?"""
+
+    async def ask(request: web.Request) -> None:
+        user: User | None = request.get(CALLER)
+        if user is not None:
+            await auth.still(user)
+
+    return ask
 
 
 def add_auth_routes(api: Api, auth: AuthService) -> None:

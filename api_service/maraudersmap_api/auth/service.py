@@ -160,6 +160,12 @@ class AuthService:
             self._remember(claims.user_id, user)
         return self._entitled(user, claims)
 
+    async def still(self, user: User) -> None:
+        """For what takes long: raises Unauthorized when their sessions have ended since `user` was looked up, by another role
+        or otherwise; Unavailable as `user_of`.
+        """
+        await self.user_of(Claims(user.id, user.token_version, expires_at=0), reading=True)
+
     def _entitled(self, user: User | None, claims: Claims) -> User:
         if user is None or not user.is_active or user.token_version != claims.version:
             raise Unauthorized("This session has ended: sign in again")

@@ -41,7 +41,7 @@ from maraudersmap_api.http.answers import PRIVATE
 from maraudersmap_api.http.compiling import compiled
 from maraudersmap_api.http.operations import Operation, operation_of
 from maraudersmap_api.http.signature import JSON, Answer, Idempotency, IfMatch, Provider, RequestId
-from maraudersmap_api.http.streams import Pieces
+from maraudersmap_api.http.streams import Entitled, Pieces
 from maraudersmap_api.wire import Encoded
 
 __all__ = [  # what authors of handlers need is here
@@ -62,7 +62,8 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 class Api:
     """Registers handlers with aiohttp's router and remembers what they are.
 
-    `after_write` is awaited between a handler that may have changed something and its answer.
+    `after_write` is awaited between a handler that may have changed something and its answer; `entitled` is asked between
+    the pieces of a long one.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class Api:
         router: web.UrlDispatcher,
         providers: tuple[Provider[Any], ...] = (),
         after_write: Callable[[], Awaitable[None]] | None = None,
+        entitled: Entitled | None = None,
     ) -> None:
         self._router = router
         self._after_write = after_write
+        self._entitled = entitled
         self.providers: Mapping[Any, Provider[Any]] = {provider.kind: provider for provider in providers}
         self.operations: list[Operation] = []
 
@@ -85,7 +88,7 @@ class Api:
     ) -> None:
         """Compile and register one handler."""
         after = None if operation.method == "GET" else self._after_write
-        answer = compiled(handler, operation, cache, self.providers, after)
+        answer = compiled(handler, operation, cache, self.providers, after, self._entitled)
         if operation.method == "GET":
             self._router.add_get(operation.path, answer)  # HEAD comes with it
         else:

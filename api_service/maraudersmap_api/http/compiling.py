@@ -27,7 +27,7 @@ from maraudersmap_api.http.reading import (
     read_object,
 )
 from maraudersmap_api.http.signature import JSON, Answer, Idempotency, IfMatch, Provider, RequestId
-from maraudersmap_api.http.streams import Pieces
+from maraudersmap_api.http.streams import Entitled, Pieces
 from maraudersmap_api.infra.parsing import understand
 from maraudersmap_api.wire import encode
 
@@ -40,6 +40,7 @@ def compiled(
     cache: Mapping[str, str],
     providers: Mapping[Any, Provider[Any]],
     after_write: Callable[[], Awaitable[None]] | None,
+    entitled: Entitled | None,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The handler that aiohttp calls. Raises TypeError when nothing can fill one of its parameters."""
     plan = _Plan(handler, operation, providers)
@@ -69,7 +70,9 @@ def compiled(
                 headers.pop("Content-Type")
                 return web.Response(status=304, headers=headers)
         if isinstance(result.body, Pieces):
-            return await result.body.send(request, status=result.status or status, headers=headers)
+            return await result.body.send(
+                request, status=result.status or status, headers=headers, entitled=entitled
+            )
         body = result.body if isinstance(result.body, bytes) else encode(result.body)
         return web.Response(body=body, status=result.status or status, headers=headers)
 

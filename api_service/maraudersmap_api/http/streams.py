@@ -1,8 +1,12 @@
 """Long answers, sent as they are made: neither the whole of them nor a connection of the database is held meanwhile."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 from aiohttp import web
+
+Entitled: TypeAlias = Callable[[web.Request], Awaitable[None]]
+"""Raises a refusal when the caller may not have more of the answer."""
 
 
 class Pieces:
@@ -12,10 +16,16 @@ class Pieces:
         self._pieces = pieces
 
     async def send(
-        self, request: web.Request, *, status: int, headers: Mapping[str, str]
+        self,
+        request: web.Request,
+        *,
+        status: int,
+        headers: Mapping[str, str],
+        entitled: Entitled | None = None,
     ) -> web.StreamResponse:
         """Answer `request`. Raises what making the pieces raises: before the first one as a refusal like any other,
-        afterwards with the transfer cut, for half a body must not look like a whole one.
+        afterwards with the transfer cut, for half a body must not look like a whole one. Who reads slowly may be another
+        by then, so `entitled` is asked before each further piece.
         """
         response = web.StreamResponse(status=status, headers=headers)
         piece = await anext(self._pieces, None)
@@ -27,6 +37,8 @@ class Pieces:
                 await response.write(piece)
                 piece = None  # gone before there is another: who does not read would hold two
                 piece = await anext(self._pieces, None)
+                if entitled is not None:
+                    await entitled(request)
         except Exception:
             if request.transport is not None:
                 request.transport.abort()

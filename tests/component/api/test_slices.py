@@ -120,6 +120,25 @@ async def test_only_the_head_of_a_long_page_costs_nothing_more(
         assert (reply.status, await reply.read()) == (200, b"")
 
 
+@pytest.mark.parametrize("path", ["/api/incidents?limit=10", "/api/analytics/export.csv"])
+async def test_who_may_not_have_it_any_more_gets_no_more_of_it(heavy: Api, path: str) -> None:
+    """Who reads slowly may take an hour for a page, or a day for an export, and is another by then."""
+    bearer = {"Authorization": f"Bearer {heavy.tokens['moody']}"}
+    async with heavy.service.domain._reads._budget.hold(10**12):
+        asked = asyncio.create_task(heavy.http.get(path, headers=bearer))
+
+        async def begun() -> bool:
+            return bool(heavy.service.domain._reads._budget._line)
+
+        await until(begun)
+        await heavy.sql(
+            "UPDATE users SET role = 'STUDENT', token_version = token_version + 1 WHERE role = 'AUROR'"
+        )
+        heavy.forget_users()
+    with pytest.raises(aiohttp.ClientError):
+        await (await asked).read()
+
+
 @ON_BOTH_LOOPS
 @pytest.mark.parametrize("path", ["/api/incidents?limit=100", "/api/analytics/export.csv"])
 async def test_who_does_not_read_is_closed(database: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
