@@ -117,6 +117,18 @@ class Store:
             and entry.version <= listed_at and uid not in self._doubtful and self._selected(entry)
         ]  # fmt: skip
 
+    def ahead(self, kind: Kind, namespace: str | None, at: int) -> set[str]:
+        """The UIDs of what is known as newer than version `at`."""
+        return {
+            uid
+            for uid, entry in self._entries.items()
+            if entry.kind is kind and namespace in (None, entry.namespace) and entry.version > at
+        }
+
+    def newest(self, kind: Kind, namespace: str | None) -> int:
+        """The highest version that is known; 0 for none."""
+        return max((self._entries[uid].version for uid in self.ahead(kind, namespace, 0)), default=0)
+
     def doubt(self, kind: Kind, uid: str) -> None:
         """A LIST does not have the object: it is gone, or it has lost its label unseen."""
         if kind is MARAUDERSMAP:

@@ -74,7 +74,7 @@ async def _audit_kind(
     selector = "" if kind is MARAUDERSMAP else SELECTOR
     for namespace in namespaces or (None,):
         seen: set[str] = set()
-        listed_at = 0
+        listed_at, known = 0, store.newest(kind, namespace)
         # Page by page: a fleet's LIST as a whole would be the most that this process ever holds.
         async for page in cluster.pages(kind, namespace, selector):
             listed_at = page.resource_version
@@ -89,6 +89,10 @@ async def _audit_kind(
             for key in keys(store, kind, obj):
                 queue.add(key)
             store.doubt(kind, obj["metadata"]["uid"])
+        if known > listed_at:
+            # The API server has gone back, to a backup of its own: what it reports from now on looks old, and only a process
+            # that knows nothing yet believes it.
+            wrong |= store.ahead(kind, namespace, listed_at)
     return wrong
 
 
