@@ -23,9 +23,9 @@ def autoscaler(
             "kind": "Deployment",
             "name": names.deployment(owner.name, target_revision),
         },
-        # While held, the target may have any number of pods: a bound would move it.
+        # While held, the target may have any number of pods: a bound would move it, whatever `behavior` has to say.
         "minReplicas": 1 if held else min(max(scaling.min_replicas, least), scaling.max_replicas),
-        "maxReplicas": scaling.max_replicas,
+        "maxReplicas": max(scaling.max_replicas, least) if held else scaling.max_replicas,
         "metrics": [
             {
                 "type": "Resource",

@@ -200,6 +200,23 @@ async def test_fewer_pods_and_more_again_in_the_bake_are_no_lost_ones(
         assert [h["outcome"] for h in loop.status["history"]] == ["Promoted", "Promoted"]
 
 
+async def test_a_lower_maximum_does_not_stop_an_exchange_on_its_way_back() -> None:
+    """The real autoscaler takes away what is above its maximum, although it is told to move nothing."""
+    scaling = {"enabled": True, "minReplicas": 2, "maxReplicas": 8}
+    async with well(autoscaling=scaling, rollout={"strategy": "Rolling", "bakeSeconds": 120}) as loop:
+        # given
+        stable, wanted = loop.stable, loop.controllers.autoscaler.wanted
+        wanted[f"{API}-hpa"] = 6
+        await loop.until(lambda: loop.ready() == 6, 60)
+        loop.bad("ready-then-dies:15")
+        await loop.until(lambda: "verdict" in loop.candidate and loop.selected == "shared", 300)
+        # when
+        loop.edit(autoscaling={"maxReplicas": 2})
+        # then
+        await loop.until(lambda: loop.phase == "RolledBack" and loop.selected == stable, 200)
+        await loop.until(lambda: loop.ready(stable) == 2, 60)
+
+
 async def test_fewer_pods_wanted_in_an_exchange_move_no_deadline() -> None:
     """The exchange ends at the size that it began with: its pods are more than are wanted by then."""
     async with well(replicas=6, rollout={"strategy": "Rolling", "progressDeadlineSeconds": 60}) as loop:
