@@ -42,6 +42,7 @@ LOCAL_SECONDS = 1.0
 TRUSTED_SECONDS = 0.9  # below the second after which nothing may be visible that was hidden
 STALE_SECONDS = 300.0
 LOCAL_BYTES = 16 * 1024 * 1024
+ENTRY_BYTES = 300  # what one takes beside its key and its value
 MOST_TAGS = 50_000
 REMEMBERED_CHANGES = 20_000
 SETTLE_SECONDS = 0.25
@@ -285,11 +286,11 @@ class ReadCache:
         if self._of(tags) != before:
             return
         old = self._entries.pop(key, None)
-        self._bytes += len(value) - (len(old.value) if old else 0)
+        self._bytes += _weight(key, value) - (_weight(key, old.value) if old else 0)
         self._entries[key] = _Entry(value, as_of, before)
         while self._bytes > LOCAL_BYTES:
-            _, dropped = self._entries.popitem(last=False)
-            self._bytes -= len(dropped.value)
+            dropped_key, dropped = self._entries.popitem(last=False)
+            self._bytes -= _weight(dropped_key, dropped.value)
 
     def _landed(self, flight: str, task: asyncio.Task[Hit]) -> None:
         if self._loading.get(flight, (0.0, None))[1] is task:
@@ -333,6 +334,10 @@ class ReadCache:
 
     def _count(self, source: str) -> None:
         self._reads[source].inc()
+
+
+def _weight(key: str, value: bytes) -> int:
+    return len(key) + len(value) + ENTRY_BYTES
 
 
 def _change_tag(change: int) -> str:

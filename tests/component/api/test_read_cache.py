@@ -1,7 +1,9 @@
 """The read cache over a real Redis: two processes' worth of it, and every way an old answer could come back."""
 
 import asyncio
+import gc
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -392,14 +394,28 @@ async def test_when_the_database_is_away_what_stands_is_served_marked_stale() ->
         await cache.get("k", LISTS, store.away)
 
 
-async def test_the_local_tier_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOCAL_BYTES", 100)
-    store, cache = Store(), ReadCache(None, Metrics(), Past(Clock()))
+@pytest.mark.parametrize("value", [b"", b"x" * 75, b"x" * 5000])
+async def test_the_local_tier_is_bounded(monkeypatch: pytest.MonkeyPatch, value: bytes) -> None:
+    """In memory, not only in what answers have: most pages that somebody asks for may be empty."""
+    megabyte = 1024 * 1024
+    monkeypatch.setattr(module, "LOCAL_BYTES", megabyte)
+    cache = ReadCache(None, Metrics(), Past(Clock()))
 
-    for number in range(1000):
-        await cache.get(str(number), LISTS, store.load)
+    async def load() -> bytes:
+        return bytes(bytearray(value))  # one of its own for each
 
-    assert sum(len(entry.value) for entry in cache._entries.values()) == cache._bytes <= 100
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(15_000):
+            await cache.get(f"page:STUDENT:00000000-0000-0000-0000-000000000000:{number:032}", LISTS, load)
+        gc.collect()
+        now, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert megabyte // 2 < now - before < megabyte + megabyte // 4
 
 
 async def test_an_error_reaches_everyone_who_waits_and_is_not_kept() -> None:
