@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from maraudersmap_api.settings import Pooler
+from maraudersmap_api.settings import Pooler, SettingsError
 
 CONNECT_SECONDS = 2.5
 STATEMENT_MILLISECONDS = 2000
@@ -55,7 +55,7 @@ class Connector:
         return self._pooler is Pooler.TRANSACTION or bool(self._found)
 
     async def connect(self) -> Any:
-        """A connection, made within CONNECT_SECONDS. Raises what asyncpg does."""
+        """A connection, made within CONNECT_SECONDS. Raises SettingsError and what asyncpg does."""
         if self._pooler is Pooler.AUTO and self._found is None:
             self._found = await self._is_pooled()
         cache = self._statement_cache
@@ -63,9 +63,7 @@ class Connector:
             cache = 0 if self.pooled else 100
         settings = {"application_name": APPLICATION, **({} if self.pooled else _SESSION)}
         try:
-            return await asyncpg.connect(
-                self._url, timeout=CONNECT_SECONDS, server_settings=settings, statement_cache_size=cache
-            )
+            return await _connect(self._url, CONNECT_SECONDS, settings, cache)
         except asyncpg.ProtocolViolationError:
             self._found = None  # a pooler has come between: it refuses settings at the start
             raise
@@ -80,7 +78,17 @@ class Connector:
 
 
 async def connect_plainly(url: str, seconds: float, application: str = APPLICATION) -> Any:
-    """A connection that needs nothing of its session, so it works through any pooler. Raises what asyncpg does."""
-    return await asyncpg.connect(
-        url, timeout=seconds, statement_cache_size=0, server_settings={"application_name": application}
-    )
+    """A connection that needs nothing of its session, so it works through any pooler. Raises SettingsError and what asyncpg
+    does.
+    """
+    return await _connect(url, seconds, {"application_name": application}, 0)
+
+
+async def _connect(url: str, seconds: float, settings: dict[str, str], cache: int) -> Any:
+    try:
+        return await asyncpg.connect(
+            url, timeout=seconds, server_settings=settings, statement_cache_size=cache
+        )
+    except asyncpg.ClientConfigurationError as error:
+        reason, *_ = str(error).splitlines()
+        raise SettingsError([f"DATABASE_URL cannot be used: {reason}"]) from None

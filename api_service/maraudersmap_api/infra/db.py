@@ -26,6 +26,7 @@ from maraudersmap_api.infra.connecting import SET_LOCAL, Connector
 from maraudersmap_api.infra.connections import Connections
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.turns import FairSemaphore
+from maraudersmap_api.settings import SettingsError
 
 Row: TypeAlias = Mapping[str, Any]
 """A row by column name (asyncpg.Record, which has no types)."""
@@ -45,6 +46,7 @@ AWAY_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.InvalidCatalogNameError,  # database not yet created
     asyncpg.ProtocolViolationError,  # a pooler that refuses how we connect: found out by the next attempt
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a failover left us on the replica
+    SettingsError,  # the address cannot be used, or not any more: a certificate has gone
 )
 """What means "the database is away or of no use just now", as opposed to a mistake of ours."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 LOG_FILES = ("error.log", "combined.log")
 MIN_SECRET_BYTES = 32  # HS256: a key shorter than its hash is weaker than the signature
@@ -38,6 +38,12 @@ class Pooler(StrEnum):
     TRANSACTION = "transaction"  # a server for each transaction: pgbouncer in that mode, and the like
 
 
+_DATABASE_CHOICES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "primary", "standby", "read-write", "read-only", "prefer-standby"),
+}
+
+
 def database_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("postgres", "postgresql"):
@@ -45,15 +51,22 @@ def database_url(value: str) -> str:
     if not parts.hostname and "host=" not in parts.query:
         raise ValueError(f"names no host (for example {DATABASE_EXAMPLE})")
     _check_port(value)
+    query = parse_qs(parts.query)
+    for name, choices in _DATABASE_CHOICES.items():
+        if not {choice.replace("_", "-") for choice in query.get(name, ())} <= set(choices):
+            raise ValueError(f"has another {name} than {', '.join(choices)}")
     return value
 
 
 def redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+    parts = urlsplit(value)
+    if parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError(
             "must start with redis://, rediss:// or unix:// (leave it empty to run without a cache)"
         )
     _check_port(value)
+    if parts.scheme != "unix" and not re.fullmatch(r"/?[0-9]*/?", parts.path):
+        raise ValueError("has a database that is no number (for example redis://cache:6379/0)")
     return value
 
 

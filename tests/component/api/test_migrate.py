@@ -42,6 +42,21 @@ async def test_bad_configuration_is_2_and_names_the_variable() -> None:
     assert "DATABASE_URL is not set" in err
 
 
+@pytest.mark.parametrize(
+    "command", ["migrate", "create-user --email x@hogwarts.edu", "deactivate --email x@hogwarts.edu"]
+)
+async def test_an_address_that_cannot_be_used_is_2_and_without_a_traceback(command: str) -> None:
+    url = "postgresql://nobody:secret@/none?host=one,two&port=1,2,3"
+    code, out, err = await run(command, {"DATABASE_URL": url}, stdin="constant vigilance\n")
+
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "configuration: DATABASE_URL cannot be used: could not match 3 port numbers to 2 hosts"
+    )
+    assert "Traceback" not in err
+    assert "secret" not in err
+
+
 async def test_a_changed_file_is_refused_with_1(empty_database: str) -> None:
     await migrate(empty_database, shipped_migrations())
     connection = await asyncpg.connect(empty_database)

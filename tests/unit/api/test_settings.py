@@ -55,7 +55,10 @@ def test_every_problem_is_reported_at_once() -> None:
     [
         ("DATABASE_URL", "mysql://root:hunter2hunter2@db/map"),
         ("DATABASE_URL", "postgresql://root:hunter2hunter2/x@db:54"),
+        ("DATABASE_URL", "postgresql://root:hunter2hunter2@db/map?sslmode=hunter2"),
+        ("DATABASE_URL", "postgresql://root@db/map?password=hunter2hunter2&target_session_attrs=any-hunter2"),
         ("REDIS_URL", "redis://:hunter2hunter2@cache:port/0"),
+        ("REDIS_URL", "redis://:hunter2hunter2@cache/hunter2"),
         ("LIMITS_REDIS_URL", "http://:hunter2hunter2@limits"),
         ("REDIS_PREFIX", "hunter2hunter2*"),
         ("JWT_SECRET", "hunter2hunter2"),
