@@ -26,9 +26,7 @@ INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its 
 HURRIED_SECONDS = 0.1  # between readings that somebody waits for
 IDLE_SECONDS = 2.0  # while no client here could miss anything
 DISTRUST_SECONDS = 30.0  # after the server has changed: as long as an answer in Redis may live
-OVERLAP_SECONDS = (
-    10.0  # the length of a transaction, and some seconds by which two servers' clocks may differ
-)
+OVERLAP_SECONDS = 120.0  # a transaction's length, and what two servers' clocks may differ by
 
 ReadChange = Callable[[Committed], None]
 

@@ -19,6 +19,16 @@ OVERLAP_SECONDS = 10
 MOST_MISSED = 1000
 _MOST_LOADED = 5000
 
+MISSED = f"""
+(SELECT e.id FROM events e
+  WHERE e.created_at > $1::timestamptz - make_interval(secs => $2) AND (e.user_id IS NULL OR e.user_id = $3)
+  ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1})
+UNION
+(SELECT e.id FROM events e WHERE e.id > $4 AND (e.user_id IS NULL OR e.user_id = $3)
+  ORDER BY e.id LIMIT {MOST_MISSED + 1})"""  # noqa: S608 - constant text
+"""$1 when the newest event was stored that is known, $2 seconds before that, $3 the reader, $4 that event's number: after a
+failover the clock may be behind, so what has a greater one was missed too."""
+
 
 async def subjects(db: Executor, incident_ids: Iterable[int]) -> dict[int, Subject]:
     """These incidents as they are now, deleted ones too."""
@@ -49,14 +59,7 @@ async def missed(db: Executor, since: int, reader: UUID) -> list[int] | None:
     known_at = await db.fetchval("SELECT created_at FROM events WHERE id = $1", since)
     if known_at is None:  # older than what is kept, or never there
         return None
-    rows = await db.fetch(
-        f"""SELECT e.id FROM events e
-             WHERE e.created_at > $1::timestamptz - make_interval(secs => $2) AND (e.user_id IS NULL OR e.user_id = $3)
-             ORDER BY e.created_at, e.id LIMIT {_MOST_LOADED + 1}""",  # noqa: S608 - constant text
-        known_at,
-        OVERLAP_SECONDS,
-        reader,
-    )
+    rows = await db.fetch(MISSED, known_at, OVERLAP_SECONDS, reader, since)
     if len(rows) > _MOST_LOADED or sum(row["id"] > since for row in rows) > MOST_MISSED:
         return None
     return sorted(row["id"] for row in rows)

@@ -123,12 +123,14 @@ async def test_another_server_is_read_from_before_the_last_reading(own_postgres:
     async with reading(database) as (tail, listener, _):
         async with writer(database) as one:
             unread = await one.fetchval(INSERT, 1)
+            by_a_clock_behind = await one.fetchval(INSERT, 2)
             old = await one.fetchval(INSERT, 2)
-            await one.execute(
-                "UPDATE events SET created_at = created_at - make_interval(secs => $2) WHERE id = $1",
-                old,
-                OVERLAP_SECONDS + 60,
-            )
+            for number, seconds in ((by_a_clock_behind, 60), (old, OVERLAP_SECONDS + 60)):
+                await one.execute(
+                    "UPDATE events SET created_at = created_at - make_interval(secs => $2) WHERE id = $1",
+                    number,
+                    seconds,
+                )
             assert tail.read_at > 0
         await asyncio.to_thread(own_postgres.stop)
         with pytest.raises(Unavailable):
@@ -137,12 +139,12 @@ async def test_another_server_is_read_from_before_the_last_reading(own_postgres:
 
         await tail.once()
 
-        assert listener.heard == [unread]
+        assert listener.heard == [unread, by_a_clock_behind]
         assert tail.read_at == float("-inf"), "no shared answer is relied on for as long as one may live"
         async with writer(database) as one:
             number = await one.fetchval(INSERT, 3)
         await tail.once()
-        assert listener.heard == [unread, number]
+        assert listener.heard == [unread, by_a_clock_behind, number]
 
 
 async def test_more_than_can_be_read_means_reading_anew(database: str) -> None:

@@ -31,6 +31,7 @@ from maraudersmap_api.incidents.models import (
     Visibility,
 )
 from maraudersmap_api.incidents.rules import Scope, visibility_of
+from maraudersmap_api.realtime import repository as realtime
 from maraudersmap_api.search import repository as search
 
 pytestmark = pytest.mark.xdist_group("plans")  # one worker loads the rows, not each
@@ -215,9 +216,9 @@ def cases() -> Iterator[Case]:
     )
     yield Case(
         "missed events",
-        "SELECT e.id FROM events e WHERE e.created_at > $1 ORDER BY e.created_at, e.id LIMIT 5001",
-        [NOW - timedelta(hours=1)],
-        ("events_created",),
+        realtime.MISSED,
+        [NOW - timedelta(hours=1), realtime.OVERLAP_SECONDS, ME, 1],
+        ("events_created", "events_pkey"),
     )
 
 

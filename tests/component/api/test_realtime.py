@@ -200,6 +200,20 @@ async def test_what_was_missed_is_sent_again_from_ten_seconds_before(api: Api) -
     assert [f["id"] for f in (first, second)] == ids[1:3]
 
 
+async def test_catching_up_finds_what_a_server_with_another_clock_has_stored(api: Api) -> None:
+    """After a failover to one that is a minute behind, what is new looks older than what is known."""
+    await _people(api)
+    for title in ("known", "missed", "missed too"):
+        await api.report("student", title)
+    ids = [row[0] for row in await api.sql("SELECT id FROM events ORDER BY id")]
+    await api.sql("UPDATE events SET created_at = created_at - interval '1 minute' WHERE id > $1", ids[0])
+
+    async with connected(api, "student", since=ids[0]) as student:
+        heard = [await student.receive() for _ in ids]
+
+    assert [f["data"]["title"] for f in heard] == ["known", "missed", "missed too"]
+
+
 async def test_catching_up_steps_over_an_event_of_a_newer_releases_type(api: Api) -> None:
     """After a rollback it is kept for as long as any other."""
     await _people(api)
