@@ -18,11 +18,13 @@ _TYPES = [member.value for member in EventType]
 _NOW = """SELECT pg_current_snapshot()::text AS snapshot, pg_postmaster_start_time() AS server,
                  pg_snapshot_xmin(pg_current_snapshot())::text AS floor,
                  pg_snapshot_xmax(pg_current_snapshot())::text AS ceiling"""
-# The order is the index's, so that no plan reads the whole table however many rows it expects.
+# The order is the index's, so that no plan reads the whole table however many rows it expects. Transactions that have not
+# begun are another server's, from which a backup was restored: their events would be new in each reading.
 _SINCE = f"""
 SELECT now.*, e.* FROM ({_NOW}) now LEFT JOIN LATERAL (
     SELECT id, xid::text AS transaction, type, incident_id FROM events
      WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+       AND xid < pg_snapshot_xmax(pg_current_snapshot())
      ORDER BY xid LIMIT {MOST_READ + 1}) e ON true"""  # noqa: S608 - constant text
 
 

@@ -162,6 +162,26 @@ async def test_more_than_can_be_read_means_reading_anew(database: str) -> None:
         assert (listener.heard, listener.resyncs) == ([number], 1)
 
 
+@pytest.mark.parametrize("count", [1, repository.MOST_READ + 1])
+async def test_events_of_a_restored_backup_are_not_new_again_and_again(database: str, count: int) -> None:
+    """Its server had counted more transactions than the one that it was restored on."""
+    async with writer(database) as one:
+        await one.execute(
+            """INSERT INTO events (type, incident_id, payload, xid)
+               SELECT 'incident:updated', 1, '{}', '9000000000000'::xid8 FROM generate_series(1, $1)""",
+            count,
+        )
+    async with reading(database) as (tail, listener, changes), writer(database) as one:
+        await tail.once()
+        number = await one.fetchval(INSERT, 2)
+        await tail.once()
+        await tail.once()
+
+    assert (listener.heard, listener.resyncs) == ([number], 0)
+    assert [change.event_id for change in changes] == [number]
+    assert tail.newest_change < tail.floor, "answers are shared again"
+
+
 async def test_an_event_that_only_a_newer_release_knows_stops_nothing(database: str) -> None:
     """Two releases live side by side: it is a change for the cache, and announced by the pods that can."""
     async with reading(database) as (tail, listener, changes), writer(database) as one:
