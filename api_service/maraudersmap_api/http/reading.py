@@ -101,7 +101,7 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
 
     Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout, RateLimited, Unavailable and ValidationError.
     """
-    if optional and not request.can_read_body:
+    if optional and not (request.can_read_body and await read_body(request)):
         return {}
     if request.can_read_body and understand("Content-Type", _content_type, request) != "application/json":
         raise UnsupportedMediaType("Send the body as application/json")

@@ -187,6 +187,22 @@ async def test_no_body_is_fine_where_every_field_is_optional(call: Caller) -> No
     assert (await call("DELETE", "/spells/1", json={"reason": 3}))[0] == 400
 
 
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Type": "application/json"}, {"Content-Type": "text/plain"}]
+)
+async def test_a_body_of_no_chunk_is_none(call: Caller, headers: dict[str, str]) -> None:
+    """Some clients and proxies do not know, when they send the head, that nothing will follow. Here the end comes after the
+    handler has begun, which is what sends 100."""
+
+    async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    options = {"headers": headers, "expect100": True}
+    assert (await call("DELETE", "/spells/1", data=chunks(), **options))[0] == 204
+    assert (await call("DELETE", "/spells/1", data=chunks(b"x"), **options))[0] in (400, 415)
+
+
 async def test_the_document_says_what_the_signature_says(call: Caller) -> None:
     _, served, _ = await call("GET", "/api/openapi.json")
     validate(served)
