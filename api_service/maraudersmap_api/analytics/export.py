@@ -68,7 +68,7 @@ async def export(db: Database, budget: ByteBudget, filters: Filters, scope: Scop
 
 
 async def _before_next(db: Database, after: int, newest: int) -> int:
-    """The number before the next incident's, whoever may view it."""
+    """The number before the next incident's, seen or not."""
     number: int = await db.fetchval(
         "SELECT coalesce(min(id) - 1, $2) FROM incidents WHERE id > $1", after, newest
     )

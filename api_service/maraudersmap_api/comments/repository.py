@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from maraudersmap_api.auth.models import Role, User
 from maraudersmap_api.comments.models import Account, Comment
-from maraudersmap_api.incidents.repository import person
+from maraudersmap_api.incidents.models import Visibility
+from maraudersmap_api.incidents.repository import person, still_seen
 from maraudersmap_api.infra.db import Executor, Row
 
 _SELECT = """
@@ -62,31 +63,39 @@ async def find_all(db: Executor, ids: Sequence[int]) -> list[Comment]:
     return [_comment(row) for row in rows]
 
 
-async def page(db: Executor, incident_id: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
-    """The first that fit into PART_BYTES of a part of an incident's comments, oldest first, and how many there are."""
+async def page(
+    db: Executor, incident_id: int, seen: Visibility, *, limit: int, offset: int
+) -> tuple[list[Comment], int]:
+    """The first that fit into PART_BYTES of a part of an incident's comments, oldest first, and how many there are. None once
+    it is hidden from the reader.
+    """
+    reader = (int(seen.up_to), seen.user_id)
+    of_incident = f"FROM comments WHERE incident_id = $1 AND deleted_at IS NULL AND {still_seen('$2', '$3')}"
     rows = await db.fetch(
-        _fitting(
-            "SELECT * FROM comments WHERE incident_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT $2 OFFSET $3"
-        ),
+        _fitting(f"SELECT * {of_incident} ORDER BY id LIMIT $4 OFFSET $5"),
         incident_id,
+        *reader,
         limit,
         offset,
     )
-    total = await db.fetchval(
-        "SELECT count(*) FROM comments WHERE incident_id = $1 AND deleted_at IS NULL", incident_id
-    )
+    total = await db.fetchval(f"SELECT count(*) {of_incident}", incident_id, *reader)
     return [_comment(row) for row in rows], total
 
 
-async def after(db: Executor, incident_id: int, last: int, *, limit: int) -> list[Comment]:
-    """The first that fit into PART_BYTES of those of an incident that follow the one of this number, oldest first."""
+async def after(db: Executor, incident_id: int, seen: Visibility, last: int, *, limit: int) -> list[Comment]:
+    """The first that fit into PART_BYTES of those of an incident that follow the one of this number, oldest first. None once
+    it is hidden from the reader.
+    """
     rows = await db.fetch(
         _fitting(
-            "SELECT * FROM comments WHERE incident_id = $1 AND id > $2 AND deleted_at IS NULL ORDER BY id LIMIT $3"
+            f"""SELECT * FROM comments WHERE incident_id = $1 AND id > $2 AND deleted_at IS NULL
+                   AND {still_seen("$4", "$5")} ORDER BY id LIMIT $3"""  # noqa: S608 - constant text
         ),
         incident_id,
         last,
         limit,
+        int(seen.up_to),
+        seen.user_id,
     )
     return [_comment(row) for row in rows]
 

@@ -32,7 +32,10 @@ class CommentService:
         """
         async with self._db.connection() as connection:
             rules.visible(await incidents.find(connection, incident_id), viewer)
-            return await repository.page(connection, incident_id, limit=paging.limit, offset=paging.offset)
+            seen = rules.visibility(viewer)
+            return await repository.page(
+                connection, incident_id, seen, limit=paging.limit, offset=paging.offset
+            )
 
     async def after(self, incident_id: int, last: int, *, limit: int, viewer: User) -> list[Comment]:
         """Those that follow the one of this number, as many as may be read at once.
@@ -41,7 +44,8 @@ class CommentService:
         """
         async with self._db.connection() as connection:
             rules.visible(await incidents.find(connection, incident_id), viewer)
-            return await repository.after(connection, incident_id, last, limit=limit)
+            seen = rules.visibility(viewer)
+            return await repository.after(connection, incident_id, seen, last, limit=limit)
 
     async def add(
         self, incident_id: int, new: NewComment, *, actor: User, keeper: Keeper[Comment] | None = None

@@ -13,6 +13,7 @@ from maraudersmap_api.incidents.models import (
     NewIncident,
     Severity,
     Status,
+    Visibility,
 )
 from maraudersmap_api.incidents.past import Past, Step
 from maraudersmap_api.infra.db import Executor, Row
@@ -161,31 +162,44 @@ async def severity_steps(db: Executor, incident_id: int) -> list[Step]:
     ]
 
 
+def still_seen(up_to: str, reader: str) -> str:
+    """The condition that incident $1 is visible to a reader at this moment; both are parameters, see Visibility. Who was
+    let in by a statement before must not get what was written after it was hidden."""
+    return f"""EXISTS (SELECT FROM incidents i WHERE i.id = $1 AND i.deleted_at IS NULL
+                       AND (i.severity <= {up_to} OR i.reported_by = {reader}))"""
+
+
 async def history(
-    db: Executor, incident_id: int, past: Past, *, limit: int, offset: int
+    db: Executor, incident_id: int, past: Past, seen: Visibility, *, limit: int, offset: int
 ) -> tuple[list[HistoryEntry], int]:
     """A part of what is shown of what happened to it, oldest first, and how much of that there is."""
     firsts, ends = [first for first, _ in past.shown], [end for _, end in past.shown]
     rows = await db.fetch(
-        """SELECT h.id, h.field, h.old_value, h.new_value, h.changed_at, h.request_id,
+        f"""SELECT h.id, h.field, h.old_value, h.new_value, h.changed_at, h.request_id,
                   u.id AS u_id, u.first_name AS u_first, u.last_name AS u_last, u.role AS u_role, u.house AS u_house
              FROM incident_history h JOIN users u ON u.id = h.changed_by
             WHERE h.incident_id = $1 AND EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS r (first, next)
                                                   WHERE h.id >= r.first AND h.id < r.next)
-            ORDER BY h.id LIMIT $2 OFFSET $3""",
+              AND {still_seen("$6", "$7")}
+            ORDER BY h.id LIMIT $2 OFFSET $3""",  # noqa: S608 - constant text
         incident_id,
         limit,
         offset,
         firsts,
         ends,
+        int(seen.up_to),
+        seen.user_id,
     )
     total = await db.fetchval(
-        """SELECT count(*) FROM incident_history h
+        f"""SELECT count(*) FROM incident_history h
             WHERE h.incident_id = $1 AND EXISTS (SELECT FROM unnest($2::bigint[], $3::bigint[]) AS r (first, next)
-                                                  WHERE h.id >= r.first AND h.id < r.next)""",
+                                                  WHERE h.id >= r.first AND h.id < r.next)
+              AND {still_seen("$4", "$5")}""",  # noqa: S608 - constant text
         incident_id,
         firsts,
         ends,
+        int(seen.up_to),
+        seen.user_id,
     )
     return [_entry(row, withheld=past.withholds(row["id"])) for row in rows], total
 

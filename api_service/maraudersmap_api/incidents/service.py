@@ -85,7 +85,7 @@ class IncidentService:
                 lambda severity: seen.sees(severity, incident.reported_by.id),
             )
             entries, total = await repository.history(
-                connection, incident_id, past, limit=paging.limit, offset=paging.offset
+                connection, incident_id, past, seen, limit=paging.limit, offset=paging.offset
             )
         return HistoryPage(tuple(entries), total, paging.page, paging.limit)
 

@@ -8,6 +8,7 @@ from tests.component.conftest import Api
 
 from maraudersmap_api.comments import repository
 from maraudersmap_api.comments.models import Comment
+from maraudersmap_api.incidents.models import Visibility
 from maraudersmap_api.infra.db import Executor
 
 
@@ -106,10 +107,12 @@ async def test_a_page_past_the_end_shows_no_comment_of_the_first(
     """Somebody writes between looking at the page, which is empty, and counting."""
     look = repository.page
 
-    async def page(db: Executor, number: int, *, limit: int, offset: int) -> tuple[list[Comment], int]:
-        found, _ = await look(db, number, limit=limit, offset=offset)
+    async def page(
+        db: Executor, number: int, seen: Visibility, *, limit: int, offset: int
+    ) -> tuple[list[Comment], int]:
+        found, _ = await look(db, number, seen, limit=limit, offset=offset)
         await _say(api, number, "harry", "comment 10")
-        return found, (await look(db, number, limit=1, offset=0))[1]
+        return found, (await look(db, number, seen, limit=1, offset=0))[1]
 
     monkeypatch.setattr(repository, "page", page)
     reply = await api.call("GET", f"/api/incidents/{discussed}/comments?limit=10&page=2", user="harry")

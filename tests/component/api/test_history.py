@@ -1,9 +1,13 @@
 """A history gives nobody what its reader could not have seen at the time."""
 
 import json
+from typing import Any
 
 import pytest
 from tests.component.conftest import Api
+
+from maraudersmap_api.comments import repository as comments
+from maraudersmap_api.incidents import repository as incidents
 
 
 async def history(api: Api, number: int, user: str) -> list[dict[str, object]]:
@@ -93,3 +97,33 @@ async def test_entries_of_one_change_belong_together(api: Api, forgotten: str) -
     ]
 
     assert shown == [("status", None, "OPEN"), ("severity", None, "MISCHIEF"), ("severity", None, "MISCHIEF")]
+
+
+async def test_what_is_hidden_while_somebody_looks_is_not_shown(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Auror raises it, and writes of what they know, right after the reader was let in."""
+    await api.person("moody", "AUROR")
+    await api.person("luna")
+    number = (await api.report("moody", "A prank"))["id"]
+    path = f"/api/incidents/{number}"
+    changes = {"severity": "UNFORGIVABLE", "title": "Snape is a double agent"}
+
+    def interrupted(look: Any) -> Any:
+        async def raised_first(*args: Any, **options: Any) -> Any:
+            assert (await api.call("PATCH", path, user="moody", json=changes)).status == 200
+            written = await api.call(
+                "POST", f"{path}/comments", user="moody", json={"content": "It is Snape"}
+            )
+            assert written.status == 201
+            return await look(*args, **options)
+
+        return raised_first
+
+    for module, name, what in ((incidents, "history", "history"), (comments, "page", "comments")):
+        await api.sql("UPDATE incidents SET severity = 1, title = 'A prank'")
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, interrupted(getattr(module, name)))
+            shown = await api.call("GET", f"{path}/{what}", user="luna")
+        assert (shown.status, shown.body["data"], shown.body["total"]) == (200, [], 0)
+        assert (await api.call("GET", f"{path}/{what}", user="luna")).status == 403

@@ -46,7 +46,7 @@ async def test_bad_configuration_is_2_and_names_the_variable() -> None:
     "command", ["migrate", "create-user --email x@hogwarts.edu", "deactivate --email x@hogwarts.edu"]
 )
 async def test_an_address_that_cannot_be_used_is_2_and_without_a_traceback(command: str) -> None:
-    url = "postgresql://nobody:secret@/none?host=one,two&port=1,2,3"
+    url = "postgresql://u:secret@/none?host=one,two&port=1,2,3"
     code, out, err = await run(command, {"DATABASE_URL": url}, stdin="constant vigilance\n")
 
     assert (code, out) == (2, "")

@@ -142,7 +142,7 @@ async def test_a_server_that_gives_no_more_has_those_that_there_are_shared() -> 
         assert await lucky is one
         waiting.remove(lucky)
 
-    # Nothing is left to wait for: whoever waits learns that there is none to be had.
+    # Nothing is left to wait for: who waits learns that there is none to be had.
     last = asyncio.create_task(connections.take())
     await asyncio.sleep(0)
     one.terminate()
