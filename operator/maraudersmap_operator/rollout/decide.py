@@ -46,8 +46,10 @@ def decide(resource: MaraudersMap, observed: Observed, now: datetime) -> Decisio
     if context.spec.suspend:
         _suspend(context)
     else:
-        if status.phase is Phase.SUSPENDED and context.status.candidate is not None:
-            context.learn(candidate=start_over(context.status.candidate, now))
+        known = context.status.candidate
+        # One with a verdict goes back from where it was: nothing more is held against it, and nothing is forgotten.
+        if status.phase is Phase.SUSPENDED and known is not None and known.verdict is None:
+            context.learn(candidate=start_over(known, now))
         context = _act(context)
     withheld = _withheld(context, before=status) if context.moves_traffic else None
     report(context, before=status)
@@ -188,7 +190,6 @@ def start_over(candidate: CandidateRevision, now: datetime) -> CandidateRevision
         started_at=now,
         step_started_at=now,
         had_traffic=candidate.had_traffic,
-        verdict=candidate.verdict,
         memory=CandidateMemory(
             progress=Progress(progressed_at=now),
             control_group=candidate.memory.control_group.but(hurt_since=None),

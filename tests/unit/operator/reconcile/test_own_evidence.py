@@ -217,6 +217,25 @@ async def test_a_lower_maximum_does_not_stop_an_exchange_on_its_way_back() -> No
         await loop.until(lambda: loop.ready(stable) == 2, 60)
 
 
+async def test_a_verdict_outlives_a_suspension_as_it_was() -> None:
+    """A service that is suspended on its way back goes back when it is resumed. When the verdict came is known."""
+    async with well(rollout={"strategy": "Rolling"}) as loop:
+        # given
+        loop.bad("ready-then-dies:12")
+        await loop.until(lambda: "verdict" in loop.candidate, 200)
+        verdict, started = loop.candidate["verdict"], loop.candidate["startedAt"]
+        # when
+        loop.edit(suspend=True)
+        await loop.run(40)
+        loop.edit(suspend=False)
+        await loop.run(2)
+        assert (loop.candidate["verdict"], loop.candidate["startedAt"]) == (verdict, started)
+        # then
+        await loop.until(lambda: loop.phase == "RolledBack", 100)
+        assert 0 < loop.rejected[0]["detectSeconds"] < loop.rejected[0]["restoreSeconds"]
+        assert loop.ready(loop.stable) == 3
+
+
 async def test_fewer_pods_wanted_in_an_exchange_move_no_deadline() -> None:
     """The exchange ends at the size that it began with: its pods are more than are wanted by then."""
     async with well(replicas=6, rollout={"strategy": "Rolling", "progressDeadlineSeconds": 60}) as loop:
