@@ -168,7 +168,8 @@ def _migration_deadline(case: Case) -> datetime:
 def _settled_at(case: Case) -> list[datetime]:
     least = timedelta(seconds=case.rollout.min_ready_seconds)
     proven = case.candidate.memory.progress.proven_at or case.now
-    ready = [(p, p.ready_since) for p in case.facts.active if p.ready and p.ready_since]
+    # Not every kubelet reports since when.
+    ready = [(p, p.ready_since or proven) for p in case.facts.active if p.ready]
     return sorted(
         (since if since <= case.now + SKEW else proven) + max(least, _longest_run(p)) for p, since in ready
     )

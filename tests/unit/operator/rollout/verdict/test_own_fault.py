@@ -247,3 +247,14 @@ def test_what_the_newest_pod_of_stable_meets_is_met_by_whatever_begins_now(
     other: PodFacts, verdict: str
 ) -> None:
     assert crash_loop(RevisionFacts("stable", 2, (WELL, other))) == verdict
+
+
+def test_pods_that_are_ready_since_no_one_knows_when_are_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual kubelet gives its conditions no time of transition, and the API server asks for none."""
+    facts = World._facts
+    monkeypatch.setattr(World, "_facts", lambda world, pod: replace(facts(world, pod), ready_since=None))
+    world = World(rollout=QUICK).run(30)
+    assert world.status.message == "3 of 3 pods of revision " + world.serving + " are ready"
+    world.edit(image=NEXT).run(60)
+    assert world.status.stable is not None
+    assert world.status.stable.image == NEXT
