@@ -165,4 +165,5 @@ def _job_state(job: Manifest) -> tuple[JobState, Any, str]:
             found = condition_of(job["status"], kind)
             message = Mask().cluster(str(found.get("message", ""))) if state is JobState.FAILED else ""
             return state, time_of(found.get("lastTransitionTime")), message
-    return JobState.RUNNING, None, ""
+    held = "is suspended, by hand or by a queue of Jobs, and waits to be resumed"
+    return JobState.RUNNING, None, held if has_condition(job, "Suspended") else ""

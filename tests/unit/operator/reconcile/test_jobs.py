@@ -132,3 +132,10 @@ def test_one_that_has_ended_holds_up_no_other_attempt(ended: tuple[str, int]) ->
 def orphan(phase: str, exit_code: int | None) -> dict[str, Any]:
     made = pod(phase, exit_code)
     return {**made, "metadata": {k: v for k, v in made["metadata"].items() if k != "ownerReferences"}}
+
+
+def test_a_job_that_someone_suspends_is_not_reported_as_running() -> None:
+    """By hand, or by a queue that every Job of the cluster goes through: that is what is waited for."""
+    suspended = {"type": "Suspended", "status": "True", "lastTransitionTime": "2026-01-01T00:00:01Z"}
+    assert "suspended" in facts([], suspended).message
+    assert facts([], suspended | {"status": "False"}).message == ""
