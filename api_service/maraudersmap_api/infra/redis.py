@@ -46,7 +46,7 @@ class Redis:
 
     @property
     def client(self) -> Any:
-        """The library's client, with its own time-outs and without the breaker: for the health check and pub/sub."""
+        """The library's client, with its own time-outs and without the breaker: for the health check."""
         if self._client is None:
             from redis.asyncio import BlockingConnectionPool, Redis
             from redis.asyncio.retry import Retry
@@ -64,11 +64,8 @@ class Redis:
             self._client = Redis(connection_pool=pool)
         return self._client
 
-    async def call(self, ask: Callable[[Any], Awaitable[T]]) -> T:
-        """`ask(client)` under the breaker, for at most CALL_SECONDS. Raises CacheAway for whatever goes wrong."""
-        return await self._guarded(lambda: ask(self.client))
-
     async def _guarded(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """`ask()` under the breaker, for at most CALL_SECONDS. Raises CacheAway for whatever goes wrong."""
         if not self.breaker.allow():
             raise CacheAway("the circuit is open")
         try:

@@ -7,9 +7,9 @@ second would bury everything else.
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from maraudersmap_api import SERVICE_NAME, __version__
 from maraudersmap_api.infra.db import MeasuredConnection, Row
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Tracer
 
-T = TypeVar("T")
 
 FLUSH_SECONDS = 5.0
 """What the receiver of the last spans gets before the process goes without them."""
@@ -125,7 +124,3 @@ class TracedRedis(Redis):
         name = " ".join(dict.fromkeys(str(command[0]).upper() for command in commands))
         with _span(self._tracer, name, "redis", {"db.operation.name": name}):
             return await super().send(*commands)
-
-    async def call(self, ask: Callable[[Any], Awaitable[T]]) -> T:
-        with _span(self._tracer, "redis", "redis", {}):
-            return await super().call(ask)

@@ -1,19 +1,19 @@
 """Who is here, over all pods.
 
 Redis holds sorted sets of `<process>|<user>` by the second at which the entry counts no more: a pod that dies is
-forgotten after LIFETIME_SECONDS, and no pod can take away what another one put there. What this process knows is
-always part of the answer, so without Redis presence is that of one pod.
+forgotten after LIFETIME_SECONDS, and no pod can take away what another one put there. Seconds are those of Redis's clock:
+pods need not agree on the time. What this process knows is always part of the answer, so without Redis presence is that of
+one pod.
 """
 
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Callable, Iterable
-from typing import Any
 from uuid import UUID
 
 from maraudersmap_api.infra.redis import CacheAway, Redis
+from maraudersmap_api.infra.redis_line import Command
 from maraudersmap_api.infra.tasks import end
 
 LIFETIME_SECONDS = 60
@@ -21,6 +21,16 @@ REFRESH_SECONDS = 20.0
 SOON_SECONDS = 0.05
 MOST_SHOWN = 1000
 ONLINE = "presence:online"
+
+# KEYS[1]: a set; ARGV: for how many seconds, then who.
+_ANNOUNCE = """
+local now = tonumber(redis.call('TIME')[1])
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('EXPIRE', KEYS[1], 2 * ARGV[1])
+"""
+# KEYS[1]: a set; ARGV[1]: how many of it at most.
+_HERE = "return redis.call('ZRANGEBYSCORE', KEYS[1], redis.call('TIME')[1], '+inf', 'LIMIT', 0, ARGV[1])"
 
 
 def room_key(incident_id: int) -> str:
@@ -31,15 +41,9 @@ def room_key(incident_id: int) -> str:
 class Presence:
     """Announces to other processes who is here, and asks them. `here` maps each set's key to this process's users in it."""
 
-    def __init__(
-        self,
-        redis: Redis | None,
-        here: Callable[[], dict[str, set[UUID]]],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, redis: Redis | None, here: Callable[[], dict[str, set[UUID]]]) -> None:
         self._redis = redis
         self._here = here
-        self._clock = clock
         self._me = secrets.token_hex(8)
         self._announced: dict[str, set[UUID]] = {}
         self._changed = asyncio.Event()
@@ -65,14 +69,9 @@ class Presence:
         """Who is in a set, at most MOST_SHOWN of other processes."""
         found = set(self._here().get(key, ()))
         if self._redis is not None:
-            now, name = self._clock(), self._redis.names.key(key)
-
-            async def ask(client: Any) -> list[bytes]:
-                members: list[bytes] = await client.zrangebyscore(name, now, "+inf", start=0, num=MOST_SHOWN)
-                return members
-
             with contextlib.suppress(CacheAway):  # then it is this pod's presence
-                found |= set(_users(await self._redis.call(ask)))
+                [members] = await self._redis.send(("EVAL", _HERE, 1, self._redis.names.key(key), MOST_SHOWN))
+                found |= set(_users(members))
         return found
 
     async def _run(self) -> None:
@@ -89,22 +88,17 @@ class Presence:
     async def _announce(self, here: dict[str, set[UUID]]) -> None:
         if self._redis is None:
             return
-        until, name = self._clock() + LIFETIME_SECONDS, self._redis.names.key
-        gone = {key: users - here.get(key, set()) for key, users in self._announced.items()}
-
-        async def write(client: Any) -> None:
-            pipeline = client.pipeline(transaction=False)
-            for key, users in here.items():
-                pipeline.zadd(name(key), {self._member(user): until for user in users})
-                pipeline.zremrangebyscore(name(key), "-inf", self._clock())
-                pipeline.expire(name(key), LIFETIME_SECONDS * 2)
-            for key, users in gone.items():
-                if users:
-                    pipeline.zrem(name(key), *(self._member(user) for user in users))
-            await pipeline.execute()
-
+        name = self._redis.names.key
+        commands: list[Command] = [
+            ("EVAL", _ANNOUNCE, 1, name(key), LIFETIME_SECONDS, *map(self._member, users))
+            for key, users in here.items()
+        ]
+        for key, users in self._announced.items():
+            if gone := users - here.get(key, set()):
+                commands.append(("ZREM", name(key), *map(self._member, gone)))
         try:
-            await self._redis.call(write)
+            if commands:
+                await self._redis.send(*commands)
         except CacheAway:
             return  # the next round announces it all again; what is gone expires by itself
         self._announced = here

@@ -1,6 +1,5 @@
 """What is found in Redis under a name of ours may be somebody else's."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +22,6 @@ class Redis:
 
     async def send(self, *commands: Any) -> list[Any]:
         return [self._answer for _ in commands]
-
-    async def call(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
-        return await ask(self)
-
-    async def zrangebyscore(self, *_: Any, **__: Any) -> Any:
-        return self._answer
 
 
 @pytest.mark.parametrize("stored", [b"", b"hello", b"|[]", b"seven|[]", b"\xff|[]"])
