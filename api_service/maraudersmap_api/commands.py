@@ -98,6 +98,8 @@ async def create_user(environ: Mapping[str, str], arguments: argparse.Namespace)
     except UNREACHABLE as error:
         _refuse(f"the database cannot be reached ({type(error).__name__})")
         return exit_codes.UNREACHABLE
+    except asyncpg.PostgresError as error:
+        return _refuse(_refusal(error))
     finally:
         passwords.close()
     print(f"created {user.email} ({user.role}), id {user.id}")  # noqa: T201 - the command's output
@@ -157,6 +159,8 @@ async def _administer(
     except UNREACHABLE as error:
         _refuse(f"the database cannot be reached ({type(error).__name__})", command)
         return exit_codes.UNREACHABLE
+    except asyncpg.PostgresError as error:
+        return _refuse(_refusal(error), command)
     if user is None:
         return _refuse("there is no account with this e-mail address", command)
     print(done(user))  # noqa: T201 - the command's output
@@ -169,6 +173,11 @@ def _deed(command: str) -> AdminDeed:
     except (KeyError, OSError):  # a container's user often has no name
         name = f"uid {os.getuid()}"
     return AdminDeed(f"{name}@{socket.gethostname()}", command)
+
+
+def _refusal(error: asyncpg.PostgresError) -> str:
+    lacks = isinstance(error, (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError))
+    return f"the database refuses it: {str(error).splitlines()[0]}{': run migrate first' if lacks else ''}"
 
 
 def _refuse(reason: str, command: str = "create-user") -> int:

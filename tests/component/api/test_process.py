@@ -297,3 +297,16 @@ async def test_a_log_folder_that_cannot_be_written_ends_the_start(database: str,
 
     assert code == 2
     assert "LOG_DIR names a folder that cannot be written" in err
+
+
+@pytest.mark.parametrize("command", ["create-user", "set-role --role AUROR", "deactivate"])
+async def test_a_command_for_accounts_needs_the_schema_and_names_what_to_do(
+    empty_database: str, command: str
+) -> None:
+    code, out, err = await run(
+        f"{command} --email x@hogwarts.edu", {"DATABASE_URL": empty_database}, "constant vigilance\n"
+    )
+
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{command.split()[0]}: the database refuses it: ")
+    assert err.endswith("run migrate first\n")
