@@ -154,10 +154,12 @@ class RateLimited(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something this request needs is away; nothing was half-written."""
+    """Something this request needs is away; nothing was half-written. `worked`: it is not, but has worked for this request
+    for as long as it may."""
 
     code = ErrorCode.UNAVAILABLE
 
-    def __init__(self, message: str, retry_after: int = 2) -> None:
+    def __init__(self, message: str, retry_after: int = 2, *, worked: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds
+        self.worked = worked

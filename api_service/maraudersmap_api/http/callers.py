@@ -26,7 +26,8 @@ SITE_TIMES = 10
 
 def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -> Any:
     """Middleware: count the request to whose credential it brings, if that is valid now, else to its address; 429 when
-    there were too many. A request that found the service away (503) does not count: it shows nothing about its caller.
+    there were too many. A request that found the service away (503) does not count: it shows nothing about its caller. One
+    that the service has worked on for as long as it may does: who repeats it keeps the service busy.
     Nor does one whose credential cannot be judged now; without the database there is nothing to be had for it."""
 
     async def counted(request: web.Request) -> tuple[Allowance, list[str]]:
@@ -53,7 +54,9 @@ def rate_limit(limiter: RateLimiter, limits: RateLimits, trusted_proxies: int) -
         note_allowance(request, allowance)
         try:
             return await handler(request)
-        except Unavailable:
+        except Unavailable as refusal:
+            if refusal.worked:
+                raise
             for key in keys:
                 await limiter.refund(key)
             request[EXTRA_HEADERS]["X-RateLimit-Remaining"] = str(allowance.remaining + 1)

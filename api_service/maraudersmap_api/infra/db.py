@@ -150,7 +150,7 @@ class Database:
             self._heard(well=False)
             if isinstance(error, CONTENDED_ERRORS):
                 raise _contended() from error
-            raise (_away() if isinstance(error, NO_ROOM_ERRORS) else _busy()) from error
+            raise (_away() if isinstance(error, NO_ROOM_ERRORS) else _busy(worked=True)) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
             self.breaker.failure()
             # Every pooled connection points at the same replica: make them all again.
@@ -296,8 +296,8 @@ class MeasuredConnection:
             return tag
 
 
-def _busy() -> Unavailable:
-    return Unavailable("The map is very busy, please try again", retry_after=1)
+def _busy(*, worked: bool = False) -> Unavailable:
+    return Unavailable("The map is very busy, please try again", retry_after=1, worked=worked)
 
 
 def _contended() -> Unavailable:
