@@ -148,5 +148,5 @@ def _kept(page: Page) -> bytes:
     return _BEGINNING + head + b"\n" + body.removesuffix(end)
 
 
-def _more(incidents: Sequence[Incident]) -> bytes:
+async def _more(incidents: Sequence[Incident]) -> bytes:
     return b"," + encode([incident_json(incident) for incident in incidents])[1:-1]

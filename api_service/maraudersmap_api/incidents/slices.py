@@ -5,7 +5,7 @@ rows that fit into a slice, of the others the number. Those are read later, some
 the ones before them have gone out; what was hidden or deleted meanwhile is left out.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from maraudersmap_api.auth.models import House
 from maraudersmap_api.incidents.filtering import where
@@ -43,7 +43,7 @@ _COLUMNS = (
 
 _SHOWN = ", ".join(f"CASE WHEN w.fits THEN w.{c} END AS {c}" if c in _HEAVY else f"w.{c}" for c in _COLUMNS)
 
-Render = Callable[[Sequence[Incident]], bytes]
+Render = Callable[[Sequence[Incident]], Awaitable[bytes]]
 
 
 def weighed(source: str, order: str, *, more: Sequence[str] = ()) -> str:
@@ -87,7 +87,7 @@ async def rendered(
         async with budget.hold(WORKING_BYTES):
             statement, args = slice_statement(asked, seen, house)
             found, rest = split(await db.fetch(statement, *args))
-            piece = render(found) if found else b""
+            piece = await render(found) if found else b""
         took = len(found)
         left = [*rest, *left[len(asked) :]]
         del found

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ import asyncpg
 import pytest
 from tests.component.conftest import PATIENCE_SECONDS, Api
 
-from maraudersmap_api.analytics import service
-from maraudersmap_api.analytics.export import IDS_AT_ONCE
+from maraudersmap_api.analytics import export, service
+from maraudersmap_api.analytics.export import IDS_AT_ONCE, csv_lines
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.upkeep import Upkeep
 
@@ -232,6 +233,39 @@ async def test_an_export_crosses_ranges_and_takes_filters(school: Api) -> None:
     assert [int(line["id"]) for line in lines] == list(range(1, IDS_AT_ONCE * 2 + 8))
     assert len(some) == (IDS_AT_ONCE * 2 + 8) // 4
     assert await _lines(school, "moody", "?location=HOGWARTS") == []
+
+
+async def test_an_export_gives_others_their_turn_between_a_few_lines(
+    school: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a megabyte full of signs takes 50 ms to write, and nothing else is answered in a turn of the loop."""
+    await school.sql(
+        """INSERT INTO incidents (title, description, location, reported_by)
+           SELECT 'x', repeat('; a| b', 1500), 'AZKABAN', u.id FROM generate_series(1, 60) n, users u
+            WHERE u.email LIKE 'harry@%'"""
+    )
+    turns, written = 0, []
+    done = asyncio.Event()
+
+    async def others() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+
+    def watched(lines: Sequence[Sequence[str]]) -> bytes:
+        written.append((turns, sum(len(cell) for line in lines for cell in line)))
+        return csv_lines(lines)
+
+    monkeypatch.setattr(export, "csv_lines", watched)
+    waiting = asyncio.create_task(others())
+    lines = await _lines(school, "moody")
+    done.set()
+    await waiting
+
+    assert len(lines) == 60
+    assert max(size for _, size in written) <= 64 * 1024
+    assert len({turn for turn, _ in written}) == len(written), "each in a turn of its own"
 
 
 async def test_an_export_steps_over_numbers_that_were_never_given(school: Api) -> None:
