@@ -118,6 +118,22 @@ def test_a_changed_refresh_token_names_nobody(change: Callable[[str], str]) -> N
     assert RefreshTokens(KEY).claimed_by(change(token)) is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda token: token + "====",
+        lambda token: token[:10] + "!!!!" + token[10:],
+        lambda token: token + "\n\n\n\n",
+        lambda token: token[:-1] + chr(ord(token[-1]) + 1),
+        lambda token: token.replace("-", "+").replace("_", "/") + "==",
+    ],
+)
+def test_a_refresh_token_is_written_in_one_way_only(change: Callable[[str], str]) -> None:
+    """The database is asked about each text once: of one old token there must not be as many texts as one likes."""
+    token, _ = RefreshTokens(KEY).issue(HARRY.id)
+    assert RefreshTokens(KEY).claimed_by(change(token)) is None
+
+
 def test_a_verified_token_is_not_believed_beyond_its_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = AccessTokens(KEY)
     token = tokens.issue(HARRY, NOW)
