@@ -75,11 +75,12 @@ def advance(context: RolloutContext) -> None:
         _override(context)
     context.all_learned()
     if candidate.revision not in context.observed.recorded:
-        if context.only_back:
+        if not context.only_back:
+            context.act(RecordRevision(candidate.revision))
+        elif candidate.revision not in context.observed.revisions:
             # It has only just been asked for, and it is not known what its pods would be.
             keep_stable(context)
             return
-        context.act(RecordRevision(candidate.revision))
     if candidate.step is not Step.MIGRATING:
         mark_migrated(context)
     elif not _finish_migrations(context):

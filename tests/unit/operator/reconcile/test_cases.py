@@ -415,6 +415,24 @@ async def test_o13_an_undo_in_mid_rollout_keeps_what_it_was_made_of() -> None:
         assert "VARIANT" not in json.dumps(loop.get(CONTROLLER_REVISION, f"{NAME}-{first}")["data"])
 
 
+async def test_o13_a_candidate_goes_on_without_its_record_while_the_spec_cannot_be_read() -> None:
+    """It is deployed and has the users: its record comes back from what runs."""
+    async with Loop() as loop:
+        # given
+        user_object(loop, CONFIG_MAP, "owl", data={"OWL": "Hedwig"})
+        await loop.create(config={"configMapRefs": [{"name": "owl"}]})
+        good = await in_the_bake(loop)
+        loop.server.delete(CONFIG_MAP, NAMESPACE, "owl")
+        loop.ask("touched")
+        await loop.until(lambda: "owl" in loop.status["message"], 20)
+        always(loop, lambda: loop.selected == good, "what bakes serves")
+        # when
+        loop.server.delete(CONTROLLER_REVISION, NAMESPACE, f"{NAME}-{good}")
+        # then
+        await loop.until(lambda: loop.stable == good, 100)
+        assert good in loop.revisions()
+
+
 async def test_o13_nothing_is_undone_to_a_broken_record() -> None:
     """Nothing could be made of it: that is reported at once, instead of a rollout that gets nowhere again and again."""
     async with well() as loop:
