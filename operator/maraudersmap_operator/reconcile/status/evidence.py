@@ -21,9 +21,12 @@ from .masking import Masks, masked_pod
 
 
 async def gather(cluster: Cluster, store: Store, key: Key, revision: str, masks: Masks) -> PodEvidence | None:
-    """Evidence from the revision's worst pod; None when it never had one. Never fails a rollback."""
+    """Evidence from the revision's worst pod; None when there is none. Never fails a rollback."""
     pods = pods_of(store, key, revision) or [
-        p for p in store.children(key, POD) if revision_of(p) == revision
+        # Those of its migrations, or let go by their ReplicaSet. What has ended well shows nothing.
+        p
+        for p in store.children(key, POD)
+        if revision_of(p) == revision and pod_facts(p).phase != "Succeeded"
     ]
     if not pods:
         return None

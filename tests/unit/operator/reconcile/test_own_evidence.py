@@ -233,6 +233,8 @@ async def test_a_verdict_outlives_a_suspension_as_it_was() -> None:
         # then
         await loop.until(lambda: loop.phase == "RolledBack", 100)
         assert 0 < loop.rejected[0]["detectSeconds"] < loop.rejected[0]["restoreSeconds"]
+        # and the pod of its migrations, which is all that is left of it, had no part in that
+        assert "evidence" not in loop.rejected[0]
         assert loop.ready(loop.stable) == 3
 
 
