@@ -55,11 +55,17 @@ def preview_endpoints(store: Store, key: Key) -> frozenset[str] | None:
 def endpoint_names(store: Store, key: Key, service: str, *, ready: bool = False) -> frozenset[str]:
     """Names of all pods behind the Service, of any owner. `ready`: only those that get requests."""
     return frozenset(
-        e["targetRef"]["name"]
+        name
         for s in slices_of(store, key, service)
         for e in s.get("endpoints") or ()
-        if e.get("targetRef") and ((e.get("conditions") or {}).get("ready") or not ready)
+        if (name := _pod_named(e)) and ((e.get("conditions") or {}).get("ready") or not ready)
     )
+
+
+def _pod_named(endpoint: Manifest) -> str:
+    """The pod behind it; empty for what is none, or has no name: a slice may be of someone's hand."""
+    reference = endpoint.get("targetRef") or {}
+    return str(reference.get("name") or "") if reference.get("kind") == POD.kind else ""
 
 
 def slices_of(store: Store, key: Key, service: str) -> list[Manifest]:
