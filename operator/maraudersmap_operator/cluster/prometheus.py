@@ -61,7 +61,8 @@ async def _answer(
     except aiohttp.ClientConnectorDNSError as error:
         forbidden = isinstance(error.os_error, Forbidden)
         reason = str(error.os_error) if forbidden else "Prometheus cannot be asked: its name does not resolve"
-    except (aiohttp.ClientError, OSError) as error:
+    # ValueError: a name that no resolver takes, with a part of more than 63 characters.
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         # Only its kind: the text of some of these repeats the request.
         reason = f"Prometheus cannot be asked: {type(error).__name__}"
     # JSON can smuggle in half a character, which could not be written to the status.

@@ -127,8 +127,11 @@ async def _system_look_up(host: str, port: int, family: int) -> Found:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Service, namespace and the rest of the host."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    """Service, namespace and the rest of the host; nothing of what is no URL, such as one with half a bracket."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        host = ""
     service, _, rest = host.partition(".")
     namespace, _, domain = rest.partition(".")
     return service, namespace, domain

@@ -50,6 +50,9 @@ def test_services_of_allowed_namespaces_may_be_asked(url: str) -> None:
         ("http://metadata.google.internal", "<service>.<namespace>.svc"),
         ("http://prometheus.example.com", "<service>.<namespace>.svc"),
         ("http://svc.svc", "<service>.<namespace>.svc"),
+        ("http://[fd00::1:9090", "<service>.<namespace>.svc"),
+        ("http://prometheus.demo.svc]:9090", "<service>.<namespace>.svc"),
+        ("http://prom\u2100theus.demo.svc", "<service>.<namespace>.svc"),
         ("http://kubernetes.default.svc", "PROMETHEUS_NAMESPACES"),
         ("http://prometheus.kube-system.svc.cluster.local", "PROMETHEUS_NAMESPACES"),
     ],
@@ -166,3 +169,14 @@ async def test_a_redirect_is_not_followed() -> None:
 
     resolver = GuardedResolver(says(CANONICAL, HERE), permits=lambda address: True)
     assert (await asked(resolver, elsewhere)).error == "HTTP 302, and no JSON"
+
+
+async def test_a_name_that_no_resolver_takes_is_an_answer_of_its_own() -> None:
+    """It must not end the pass that protects users."""
+    url = f"http://{'prometheus' * 7}.demo.svc:9090"
+    assert refusal(url, "demo", ()) == ""
+    prometheus = Prometheus.model_validate(
+        {"url": url, "queries": [{"name": "one", "query": "up", "max": 1}]}
+    )
+    [answer] = await ask(prometheus, {"namespace": "demo"})
+    assert answer.error.startswith("Prometheus cannot be asked")
