@@ -201,7 +201,7 @@ async def test_fewer_pods_and_more_again_in_the_bake_are_no_lost_ones(
 
 
 async def test_a_lower_maximum_does_not_stop_an_exchange_on_its_way_back() -> None:
-    """The real autoscaler takes away what is above its maximum, although it is told to move nothing."""
+    """The real autoscaler takes away what is above its maximum, although its behavior lets it move nothing."""
     scaling = {"enabled": True, "minReplicas": 2, "maxReplicas": 8}
     async with well(autoscaling=scaling, rollout={"strategy": "Rolling", "bakeSeconds": 120}) as loop:
         # given
