@@ -107,6 +107,7 @@ MUTANTS = (
         "rollout/stages/weighted_traffic.py",
         " and led >= wanted and (context.weight or _is_known(context)):",
         ":",
+        story="leads_nowhere",
     ),
     Mutant(
         5,

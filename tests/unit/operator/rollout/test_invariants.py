@@ -537,3 +537,18 @@ def test_traffic_is_never_shared_with_a_leftover() -> None:
     world.undeletable.clear()
     machine.live(90)
     assert world.serving == world.target
+
+
+def test_no_weight_is_given_to_a_preview_service_that_leads_nowhere() -> None:
+    """1: someone has edited its selector before the candidate gets its share: random stories meet that too rarely."""
+    machine = Machine()
+    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[1], gateway=True)
+    world = machine.world
+    world.preview_broken = True
+    world.behave(IMAGES[1], Behaviour()).edit(image=IMAGES[1])
+    machine.live(20)
+    assert world.status.candidate is not None
+    assert world.route_weight == 0
+    world.preview_broken = False
+    machine.live(90)
+    assert world.serving == world.target
