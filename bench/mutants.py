@@ -186,6 +186,7 @@ MUTANTS = (
         "rollout/verdict/deadline.py",
         "    running = [p for p in starting if p.ran_since and not",
         "    running = [p for p in starting if not",
+        story="never_ran",
     ),
     Mutant(
         13,

@@ -184,6 +184,10 @@ def check_memory(world: World, seen: Observed, decision: Decision) -> None:
             "10: moved in name only"
         )
         assert withheld.serving == seen.serving, "10: the status differs from the Service"
+        stayed = withheld.candidate
+        resumed = world.resource.status.phase == "Suspended"
+        if before and stayed and stayed.started_at == before.started_at and not resumed:
+            assert stayed.step is before.step, "10: a step without its traffic"
     if before and after.candidate and before.started_at == after.candidate.started_at:
         credited = _unwatched(after.candidate) - _unwatched(before)
         assert credited == seen.unwatched.total_seconds(), "13: unwatched time counts"
@@ -471,8 +475,10 @@ class Machine(RuleBasedStateMachine):
         world.create_error = ""
         world.gateway_deaf = world.no_gateway = False
         world.annotations.clear()
+        world.edit(suspend=False, rollout=self.rollout)
+        settle(world)  # what an image did before it was mended may still have it rejected
         self.tokens += 1
-        world.annotate("retry", f"last-{self.tokens}").edit(suspend=False, rollout=self.rollout)
+        world.annotate("retry", f"last-{self.tokens}")
         settle(world)
         assert world.status.phase == "Ready", world.status.message
         assert world.serving == world.target, "6: not serving what the spec asks for"
@@ -552,3 +558,14 @@ def test_no_weight_is_given_to_a_preview_service_that_leads_nowhere() -> None:
     world.preview_broken = False
     machine.live(90)
     assert world.serving == world.target
+
+
+def test_pods_that_never_ran_reject_no_revision() -> None:
+    """13: whatever keeps them from their start is no doing of the revision's: random stories seldom wait for the deadline."""
+    machine = Machine()
+    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[0], gateway=False)
+    world = machine.world
+    world.behave(IMAGES[1], Behaviour(starts_after=10_000)).edit(image=IMAGES[1])
+    machine.live(120)
+    assert world.status.history[0].outcome == "Withdrawn"
+    assert not world.status.rejected
