@@ -71,6 +71,7 @@ MUTANTS = (
         "rollout/stages/candidate_pods.py",
         "    left = max(full - new.ready, 0)",
         "    left = max(full - new.size, 0)",
+        story="exchange_keeps",
     ),
     Mutant(
         2,

@@ -569,3 +569,16 @@ def test_pods_that_never_ran_reject_no_revision() -> None:
     machine.live(120)
     assert world.status.history[0].outcome == "Withdrawn"
     assert not world.status.rejected
+
+
+def test_an_exchange_keeps_as_many_pods_ready_as_there_were() -> None:
+    """2: also when those of the candidate take their time: random stories notice only where no one is left."""
+    machine = Machine()
+    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[2], gateway=False)
+    world = machine.world
+    full = len(world.endpoints)
+    world.behave(IMAGES[1], Behaviour(ready_after=8)).edit(image=IMAGES[1])
+    for _ in range(200):
+        machine.live(0.5)
+        assert len(world.endpoints) >= full > 0
+    assert world.serving == world.target
