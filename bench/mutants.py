@@ -191,10 +191,11 @@ MUTANTS = (
     ),
     Mutant(
         13,
-        "a policy that refuses every revision rejects one",
+        "a policy that refuses every revision is not taken for one",
         "rollout/verdict/classify.py",
         "    if not asked.stable_accepted:",
         "    if asked is None:",
+        story="admits_no_pod",
     ),
     Mutant(
         8,

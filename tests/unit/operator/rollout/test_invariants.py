@@ -582,3 +582,21 @@ def test_an_exchange_keeps_as_many_pods_ready_as_there_were() -> None:
         machine.live(0.5)
         assert len(world.endpoints) >= full > 0
     assert world.serving == world.target
+
+
+def test_a_policy_that_admits_no_pod_rejects_no_revision() -> None:
+    """13: it would refuse stable's pods as well, even if it had not at first. It is named, and no deadline is waited for."""
+    machine = Machine()
+    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[0], gateway=False)
+    world = machine.world
+    world.create_error, world.admission = REFUSED, Admission(REFUSED, stable_accepted=True)
+    world.edit(image=IMAGES[1])
+    machine.live(5)
+    assert world.status.candidate and world.status.candidate.memory.failures.admission_refused_at
+    world.admission = Admission(REFUSED, stable_accepted=False)
+    machine.live(120)
+    assert (world.status.history[0].outcome, world.status.history[0].reason) == (
+        "Withdrawn",
+        "AdmissionRefused",
+    )
+    assert not world.status.rejected
