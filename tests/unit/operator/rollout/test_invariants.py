@@ -524,11 +524,17 @@ def test_edit_and_revert_end_in_the_same_children(
     assert (world.serving, world.sizes) == before
 
 
+def well(rollout: dict[str, object], gateway: bool = False) -> Machine:
+    """The beginning of a story: a good revision is stable."""
+    machine = Machine()
+    machine.begin(first=Behaviour(), ready=True, rollout=rollout, gateway=gateway)
+    return machine
+
+
 def test_traffic_is_never_shared_with_a_leftover() -> None:
     """1: a revision whose Deployment cannot be deleted has ready pods while the next one is tried: random stories meet that
     too rarely."""
-    machine = Machine()
-    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[1], gateway=False)
+    machine = well(STRATEGIES[1])
     world = machine.world
     world.behave(IMAGES[1], Behaviour()).edit(image=IMAGES[1])
     while IMAGES[1] not in {world.image(r) for r in world.sizes}:
@@ -547,8 +553,7 @@ def test_traffic_is_never_shared_with_a_leftover() -> None:
 
 def test_no_weight_is_given_to_a_preview_service_that_leads_nowhere() -> None:
     """1: someone has edited its selector before the candidate gets its share: random stories meet that too rarely."""
-    machine = Machine()
-    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[1], gateway=True)
+    machine = well(STRATEGIES[1], gateway=True)
     world = machine.world
     world.preview_broken = True
     world.behave(IMAGES[1], Behaviour()).edit(image=IMAGES[1])
@@ -562,8 +567,7 @@ def test_no_weight_is_given_to_a_preview_service_that_leads_nowhere() -> None:
 
 def test_pods_that_never_ran_reject_no_revision() -> None:
     """13: whatever keeps them from their start is no doing of the revision's: random stories seldom wait for the deadline."""
-    machine = Machine()
-    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[0], gateway=False)
+    machine = well(STRATEGIES[0])
     world = machine.world
     world.behave(IMAGES[1], Behaviour(starts_after=10_000)).edit(image=IMAGES[1])
     machine.live(120)
@@ -573,8 +577,7 @@ def test_pods_that_never_ran_reject_no_revision() -> None:
 
 def test_an_exchange_keeps_as_many_pods_ready_as_there_were() -> None:
     """2: also when those of the candidate take their time: random stories notice only where no one is left."""
-    machine = Machine()
-    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[2], gateway=False)
+    machine = well(STRATEGIES[2])
     world = machine.world
     full = len(world.endpoints)
     world.behave(IMAGES[1], Behaviour(ready_after=8)).edit(image=IMAGES[1])
@@ -586,13 +589,13 @@ def test_an_exchange_keeps_as_many_pods_ready_as_there_were() -> None:
 
 def test_a_policy_that_admits_no_pod_rejects_no_revision() -> None:
     """13: it would refuse stable's pods as well, even if it had not at first. It is named, and no deadline is waited for."""
-    machine = Machine()
-    machine.begin(first=Behaviour(), ready=True, rollout=STRATEGIES[0], gateway=False)
+    machine = well(STRATEGIES[0])
     world = machine.world
     world.create_error, world.admission = REFUSED, Admission(REFUSED, stable_accepted=True)
     world.edit(image=IMAGES[1])
     machine.live(5)
-    assert world.status.candidate and world.status.candidate.memory.failures.admission_refused_at
+    assert world.status.candidate
+    assert world.status.candidate.memory.failures.admission_refused_at
     world.admission = Admission(REFUSED, stable_accepted=False)
     machine.live(120)
     assert (world.status.history[0].outcome, world.status.history[0].reason) == (
