@@ -129,10 +129,9 @@ class RefreshTokens:
             raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (ValueError, binascii.Error):
             return None
+        # Decoding drops what is none of its signs, so a token could be written in any number of ways.
         if len(raw) != _USER_BYTES + _RANDOM_BYTES + _MAC_BYTES or _text(raw) != token:
-            return (
-                None  # decoding drops what is none of its signs, so it could be written in any number of ways
-            )
+            return None
         body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         if not any(hmac.compare_digest(mac, _mac(key, body)) for key in self._keys):
             return None
