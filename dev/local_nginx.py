@@ -19,16 +19,15 @@ from dev.certificate import self_signed
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "manifests" / "compose" / "nginx" / "nginx.conf"
 START_SECONDS = 30.0
-_SERVERS = re.compile(r"server api-\d:4001 ([^;]*);")
+_SERVERS = re.compile(r"server api-(\d):4001\b")
 
 
 def configured(text: str, folder: Path, ports: Sequence[int], http: int, https: int) -> str:
     """The configuration with this machine's addresses and folders instead of the containers'; nothing else changes."""
-    options = _SERVERS.findall(text)
-    if len(options) != len(ports):
-        raise ValueError(f"nginx.conf has {len(options)} instances, not {len(ports)}")
-    remaining = iter(ports)
-    text = _SERVERS.sub(lambda found: f"server 127.0.0.1:{next(remaining)} {found[1]};", text)
+    instances = len(set(_SERVERS.findall(text)))
+    if instances != len(ports):
+        raise ValueError(f"nginx.conf has {instances} instances, not {len(ports)}")
+    text = _SERVERS.sub(lambda found: f"server 127.0.0.1:{ports[int(found[1]) - 1]}", text)
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{http};")
     text = text.replace("listen 8443 ssl;", f"listen 127.0.0.1:{https} ssl;")
     text = re.sub(r"/run/secrets/|/tmp/", f"{folder}/", text)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from dev.closed_load import Load, load
 from dev.end_to_end import check
 from dev.local_nginx import local_nginx
@@ -114,6 +116,31 @@ async def test_an_instance_that_is_killed_costs_no_request(front: Front) -> None
         # and back
         await front.instances.start(front.instances.ports[1])
         await counted.more(100, PATIENCE_SECONDS)
+
+
+async def test_instances_that_have_all_failed_a_moment_ago_are_asked_all_the_same() -> None:
+    """Each counts as away for two seconds after an answer of 503, also where it is ready again after a tenth of that."""
+    starting = True
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"starting": starting}, status=503 if starting else 200)
+
+    async with AsyncExitStack() as stack:
+        app = web.Application()
+        app.router.add_get("/health/ready", answer)
+        servers = [TestServer(app, host="127.0.0.1") for _ in range(INSTANCES)]
+        for server in servers:
+            await stack.enter_async_context(server)
+        _, https, trusted = stack.enter_context(local_nginx([server.port or 0 for server in servers]))
+        connector = aiohttp.TCPConnector(ssl=trusted)
+        http = await stack.enter_async_context(aiohttp.ClientSession(https, connector=connector))
+        for _ in range(INSTANCES):
+            async with http.get("/health/ready") as refused:
+                assert (refused.status, await refused.json()) == (503, {"starting": True})
+        # when
+        starting = False
+        async with http.get("/health/ready") as answered:
+            assert (answered.status, await answered.text()) == (200, '{"starting": false}')
 
 
 async def test_replacing_all_three_one_after_the_other_costs_no_request(front: Front) -> None:

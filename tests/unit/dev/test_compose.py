@@ -88,7 +88,8 @@ def test_what_may_be_evicted_and_what_may_not() -> None:
 
 def test_nginx_and_prometheus_know_every_instance() -> None:
     nginx = CONFIGURATION.read_text(encoding="utf-8")
-    assert tuple(re.findall(r"server (api-\d):4001", nginx)) == API
+    assert tuple(re.findall(r"server (api-\d):4001 max_fails=1", nginx)) == API
+    assert tuple(re.findall(r"server (api-\d):4001 .*backup", nginx)) == API
     prometheus = yaml.safe_load((compose.FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     [job] = prometheus["scrape_configs"]
     assert job["static_configs"][0]["targets"] == [f"{name}:4001" for name in API]
