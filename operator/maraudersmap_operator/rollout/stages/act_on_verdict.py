@@ -13,6 +13,7 @@ from maraudersmap_operator.resource.reasons import Reason
 from maraudersmap_operator.resource.status_candidate import Step
 
 from ..context import SOON, RolloutContext, seconds
+from ..facts import PodFacts
 from ..rollback import start_rollback
 from ..secret_rotation import unproven
 from ..verdict.case import Case, Environment, Healthy, Pending, Rejected, Verdict, unless_disturbed
@@ -83,7 +84,7 @@ def judge_under_traffic(context: RolloutContext) -> Rejected | Environment | Non
     if half_down:
         # Nothing answers, and nothing else is in the endpoints: no patience.
         alone = candidate.step is Step.BAKING and facts.ready == 0
-        if alone or context.now - since >= HALF_DOWN_PATIENCE:
+        if alone or _overtaken(context) or context.now - since >= HALF_DOWN_PATIENCE:
             return unless_disturbed(case, _fallen(context, proven))
         context.wake_at(since + HALF_DOWN_PATIENCE)
     found = keeps_ending(case) or find_worse(context)
@@ -108,16 +109,10 @@ def proven_pods(context: RolloutContext) -> int:
 
 
 def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
-    """Traffic goes back either way; the revision is to blame only for pods that are still there and were ready, and whose own
-    container is not ready any more."""
-    candidate = context.candidate
+    """Traffic goes back either way; the revision is to blame only for what it has done itself."""
     facts = context.candidate_facts
     message = f"{facts.ready} of {facts.size} pods ready under traffic"
-    # What came later takes the place of pods that went, and may have yet to start.
-    since = candidate.memory.progress.proven_at or candidate.step_started_at
-    were_ready = [p for p in facts.unready if p.created_at <= since or p.fell]
-    blamed = [p for p in were_ready if not (p.was_reset or p.own_ready)]
-    if len(blamed) * 2 >= proven:
+    if len(_blamed(context)) * 2 >= proven:
         return Rejected(Reason.NOT_READY_AFTER_PROMOTION, message)
     kept_out = [p for p in facts.unready if p.own_ready]
     if injected := next((f"pod {p.name}: {p.injected}" for p in kept_out if p.injected), ""):
@@ -127,6 +122,24 @@ def _fallen(context: RolloutContext, proven: int) -> Rejected | Environment:
         f"{message}; the others were lost or reset with their nodes, evicted or deleted, or are kept out of traffic although "
         "their own container is ready",
     )
+
+
+def _blamed(context: RolloutContext) -> list[PodFacts]:
+    """Pods that are still there and were ready, and whose own container is not ready any more."""
+    candidate = context.candidate
+    # What came later takes the place of pods that went, and may have yet to start.
+    since = candidate.memory.progress.proven_at or candidate.step_started_at
+    were_ready = [p for p in context.candidate_facts.unready if p.created_at <= since or p.fell]
+    return [p for p in were_ready if not (p.was_reset or p.own_ready)]
+
+
+def _overtaken(context: RolloutContext) -> bool:
+    """In the bake of an exchange: a pod of stable was made after one of the candidate's fell, and is ready before that one is
+    again. What keeps it down does not keep pods in general, and users need not wait for the others to follow it."""
+    fell_at = [p.unready_since for p in _blamed(context) if p.unready_since]
+    if not context.candidate.serves_alone or not fell_at:
+        return False
+    return any(p.ready and p.created_at >= min(fell_at) for p in context.stable_facts.undisturbed)
 
 
 def case_of(context: RolloutContext, wanted: int) -> Case:

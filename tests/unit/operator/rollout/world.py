@@ -145,6 +145,7 @@ class World:
         self.asked = 0  # how often it was
         self.ask_admission = False
         self.disrupted: set[str] = set()  # pods on a lost node
+        self.hung: dict[str, datetime] = {}  # pods that answer nothing any more, and since when
         self.actions: list[Any] = []
         self.reasons: Counter[str] = Counter()
         self._uids = count(1)
@@ -154,6 +155,10 @@ class World:
     # --- what a user or the weather does -------------------------------------------------------------------------------
     def behave(self, image: str, behaviour: Behaviour) -> World:
         self.behaviours[image] = behaviour
+        return self
+
+    def hang(self, *pods: Pod) -> World:
+        self.hung |= {pod.uid: self.now for pod in pods}
         return self
 
     def edit(self, **spec: Any) -> World:
@@ -475,6 +480,8 @@ class World:
 
     def _unready_for(self, pod: Pod) -> float | None:
         """Seconds since it has become unready by itself; None while it is not. Each pod at its own time."""
+        if pod.uid in self.hung:
+            return (self.now - self.hung[pod.uid]).total_seconds()
         down, of = self._behaviour(pod.revision).unready_of
         turn = int(pod.uid.removeprefix("pod-")) % 3 * of / 3
         into = ((self.now - START).total_seconds() + turn) % of if of else down

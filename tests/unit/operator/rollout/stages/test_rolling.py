@@ -110,6 +110,33 @@ def test_a_batch_of_stable_is_ready_when_the_verdict_comes() -> None:
     assert world.sizes == {stable: 8}
 
 
+def test_a_pod_of_stable_that_is_ready_before_the_fallen_one_again_ends_the_patience() -> None:
+    """The first stays down while one of stable's starts: users need not wait five seconds more once half are down."""
+    world = baking(ready_world(replicas=3))
+    first, second, third = (p for p in world.pods if p.revision == world.revision(NEXT))
+    world.hang(first).run(4)
+    assert world.serving == world.revision(NEXT)
+    # when
+    world.hang(second).run(0.5)
+    assert world.serving == SHARED
+    world.hang(third).run(30)
+    assert world.rejections() == ["NotReadyAfterPromotion"]
+
+
+def test_a_pod_of_stable_that_was_ready_before_they_fell_ends_no_patience() -> None:
+    """That it is ready shows nothing of what has hit the candidate's since."""
+    world = baking(ready_world(replicas=3))
+    first, second, third = (p for p in world.pods if p.revision == world.revision(NEXT))
+    world.hang(first).run(4)
+    world.hung.clear()
+    # when
+    world.run(1).hang(second, third).run(4)
+    world.hung.clear()
+    world.run(40)
+    assert world.rejections() == []
+    assert world.phase() is Phase.READY
+
+
 def test_a_batch_of_stable_that_was_not_needed_goes_with_the_promotion() -> None:
     world = baking(ready_world())
     world.disrupted.add(world.pods[0].uid)
