@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from dev.free_port import free_port
 from dev.fuzz_bytes import storm
 from dev.local_services import local_postgres, local_redis
 
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with local_postgres(folder / "data") as postgres, local_redis() as redis:
             postgres.forget_durability()
-            port = _free_port()
+            port = free_port()
             environment = {
                 **os.environ,
                 "DATABASE_URL": postgres.create_database("map"),
@@ -135,11 +135,6 @@ def _wait_ready(base: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.certificate import self_signed
+from dev.free_port import free_port
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "manifests" / "compose" / "nginx" / "nginx.conf"
 START_SECONDS = 30.0
@@ -118,11 +119,6 @@ def _certificate(folder: Path) -> ssl.SSLContext:
 
 def _user() -> str:
     return pwd.getpwuid(0).pw_name if os.geteuid() == 0 else ""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -1,12 +1,12 @@
 """The API as processes of their own, as in a cluster: to be killed, and cut off one by one."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import aiohttp
+from dev.free_port import free_port
 from tests.component.conftest import Api, Program, environment, program, readiness, until
 
 
@@ -25,8 +25,7 @@ class Pod:
 @asynccontextmanager
 async def pod(database_url: str, **variables: str) -> AsyncIterator[Pod]:
     """A ready process, with its cache if it has one."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environ = environment(database_url, PORT=str(port), LOG_LEVEL="warn", **variables)
     base = f"http://127.0.0.1:{port}"
     async with program("serve", environ) as running, aiohttp.ClientSession(base) as http:

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 import pytest
 from dev.end_to_end import address as checked
+from dev.free_port import free_port
 from playwright.sync_api import Browser, sync_playwright
-from tests.component.api.test_process import free_port
 from tests.e2e.visit import ROOT, Visits, chromium
 
 END_SECONDS = 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from dev.closed_load import Load, load
 from dev.end_to_end import check
+from dev.free_port import free_port
 from dev.local_nginx import local_nginx
 from dev.local_services import LocalRedis
 from tests.component.conftest import PATIENCE_SECONDS, Program, environment, program, until
@@ -68,9 +68,7 @@ async def front(database: str, redis: LocalRedis) -> AsyncIterator[Front]:
     )
     instances = Instances(variables)
     async with instances.stack:
-        for _ in range(INSTANCES):
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                instances.ports.append(int(probe.getsockname()[1]))
+        instances.ports = [free_port() for _ in range(INSTANCES)]
         for port in instances.ports:
             await instances.start(port)
         with local_nginx(instances.ports) as (http, https, trusted):

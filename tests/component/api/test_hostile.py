@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import jwt
 import pytest
-from tests.component.api.test_process import free_port
+from dev.free_port import free_port
 from tests.component.conftest import (
     JWT_SECRET,
     PASSWORD,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
-from tests.component.api.test_process import free_port
+from dev.free_port import free_port
 from tests.component.conftest import PASSWORD, environment, program, until
 from tests.unit.docs.test_log_fields_documented import BY_THE_API, documented
 

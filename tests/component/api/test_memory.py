@@ -19,7 +19,8 @@ import aiohttp
 import asyncpg
 import pytest
 from dev import hostile
-from tests.component.api.test_process import free_port, wait_ready
+from dev.free_port import free_port
+from tests.component.api.test_process import wait_ready
 from tests.component.conftest import PASSWORD, PATIENCE_SECONDS, environment, program, until
 
 MIB = 1024 * 1024

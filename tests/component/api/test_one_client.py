@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
-from tests.component.api.test_process import free_port, wait_ready
+from dev.free_port import free_port
+from tests.component.api.test_process import wait_ready
 from tests.component.conftest import PATIENCE_SECONDS, environment, program, until
 
 from maraudersmap_operator.analysis import Failed, Passed, begin, evaluate

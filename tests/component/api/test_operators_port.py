@@ -3,8 +3,9 @@
 import json
 
 import aiohttp
+from dev.free_port import free_port
 from dev.local_services import LocalPostgres
-from tests.component.api.test_process import free_port, wait_ready
+from tests.component.api.test_process import wait_ready
 from tests.component.conftest import environment, program, run, until
 
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations

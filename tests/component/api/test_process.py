@@ -9,13 +9,8 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
+from dev.free_port import free_port
 from tests.component.conftest import PATIENCE_SECONDS, Api, environment, program, run, until
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def wait_ready(http: aiohttp.ClientSession, status: int = 200) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
-from tests.component.api.test_process import free_port
+from dev.free_port import free_port
 from tests.component.conftest import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 from aiohttp import web
+from dev.free_port import free_port
 from dev.local_services import LocalPostgres
 from tests.component.api.sockets import connected
-from tests.component.api.test_process import free_port
 from tests.component.conftest import Api, environment, program, readiness, run, running_api, until
 
 from maraudersmap_api import visitors

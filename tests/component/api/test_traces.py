@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from dev.free_port import free_port
 from dev.local_services import LocalRedis
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
-from tests.component.api.test_process import free_port, wait_ready
+from tests.component.api.test_process import wait_ready
 from tests.component.conftest import Api, environment, program, readiness
 
 from maraudersmap_api.app import build

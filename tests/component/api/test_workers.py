@@ -4,19 +4,14 @@ import asyncio
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from dev.free_port import free_port
 from dev.local_services import LocalRedis, local_redis
 from tests.component.conftest import environment, program, until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def children(pid: int) -> list[int]:
