@@ -15,7 +15,9 @@ from maraudersmap_api.infra.tasks import end
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 QUIET_SECONDS = 5.0
-"""Without a word for so long it is asked whether it is there, and without an answer for as long again it is lost."""
+"""Without a word for so long it is asked whether it is there."""
+ANSWER_SECONDS = 5.0
+"""Without an answer for so long it is lost."""
 
 Handler = Callable[[bytes], None]
 """Gets each message's payload in the loop's thread; must not block. What it raises is logged, once a subscription: the
@@ -60,12 +62,12 @@ class Subscriber:
         # retry, a hook for metrics and a line for a log, costs several times what reading it does.
         connection = self._redis.new_connection()
         try:
-            async with asyncio.timeout(QUIET_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await connection.connect()
                 await connection.send_command("SUBSCRIBE", *self._handlers)
             asked = False
             while True:
-                if await self._heard_until_quiet(connection):
+                if await self._heard_within(ANSWER_SECONDS if asked else QUIET_SECONDS, connection):
                     asked = False
                 elif asked:
                     raise TimeoutError("no answer to PING")
@@ -77,11 +79,12 @@ class Subscriber:
             with contextlib.suppress(Exception):
                 await connection.disconnect(nowait=True)
 
-    async def _heard_until_quiet(self, connection: Any) -> bool:
-        """Hand on what arrives until nothing has for QUIET_SECONDS or a little less; has anything?"""
+    async def _heard_within(self, seconds: float, connection: Any) -> bool:
+        """Hand on what arrives; false when nothing has for so long, else true once nothing has for QUIET_SECONDS or a little
+        less."""
         clock, heard = asyncio.get_running_loop().time, False
         try:
-            async with asyncio.timeout(QUIET_SECONDS) as limit:
+            async with asyncio.timeout(seconds) as limit:
                 while True:
                     # Left open when the time-out ends it: what has arrived of a message is kept for the next call.
                     # As a push, should the URL ask for RESP3: another reader would drop what is one.
@@ -94,7 +97,8 @@ class Subscriber:
                         self._complained = False
                         self._on_subscribed()
                     # Seldom: setting a timer costs as much as reading a message.
-                    if (limit.when() or 0) - (now := clock()) < QUIET_SECONDS / 2:
+                    left = (limit.when() or 0) - (now := clock())
+                    if not QUIET_SECONDS / 2 <= left <= QUIET_SECONDS:
                         limit.reschedule(now + QUIET_SECONDS)
         except TimeoutError:
             return heard

@@ -94,6 +94,7 @@ async def test_what_arrives_is_handed_on() -> None:
 
 async def test_a_server_that_is_silent_is_asked_and_then_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pubsub, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(pubsub, "ANSWER_SECONDS", 0.1)
     frozen, well = Connection(SUBSCRIBED), Connection(SUBSCRIBED)
     subscriber, heard = subscriber_of(frozen, well)
     subscriber.start()
