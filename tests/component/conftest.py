@@ -23,12 +23,16 @@ from tests.component.conformance import Conformance
 
 from maraudersmap_api.app import Service, build
 from maraudersmap_api.http.openapi import document
+from maraudersmap_api.idempotency import once
+from maraudersmap_api.idempotency import repository as idempotency
+from maraudersmap_api.infra import cache, connecting, db
+from maraudersmap_api.infra import redis as redis_client
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 from maraudersmap_api.settings import load_settings
 
 JWT_SECRET = "component-tests-sign-with-this-key-of-theirs"
 PASSWORD = "I solemnly swear"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 ON_BOTH_LOOPS = pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])
 """For tests of what a loop might do in its own way: back-pressure, closing, going away."""
@@ -94,6 +98,26 @@ def database(postgres: LocalPostgres, template: str) -> Iterator[str]:
     name = f"map_{next(_numbers)}"
     yield postgres.create_database(name, template=template)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which many come at once, or somebody is held up on purpose, and which are not about how long that may be:
+    who waits for a turn, for a row or for Redis in this process waits for as long as it takes.
+
+    On a busy machine that is longer than the service lets anyone wait, and its 503, or an answer without Redis, is right.
+    """
+    milliseconds = int(PATIENCE_SECONDS * 1000)
+    monkeypatch.setattr(db, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    for limit in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(connecting._SESSION, limit, str(milliseconds))
+    # Behind a pooler, where each transaction has its own.
+    monkeypatch.setattr(db, "SET_LOCAL", f"SET LOCAL lock_timeout = {milliseconds}")
+    monkeypatch.setattr(idempotency, "LOCK_MILLISECONDS", milliseconds)
+    for module in (idempotency, once):
+        monkeypatch.setattr(module, "WAIT_MILLISECONDS", milliseconds)
+    monkeypatch.setattr(redis_client, "CALL_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(cache, "SETTLE_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])

@@ -154,6 +154,7 @@ async def test_reuse_ends_the_whole_family_and_the_access_tokens_but_no_other_se
     assert (await api.call("GET", "/api/auth/me", user="harry")).status == 200
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_of_many_at_once_with_one_token_one_wins_and_the_family_ends(api: Api) -> None:
     await api.person("harry")
     session = await sign_in(api)

@@ -134,6 +134,7 @@ async def test_days_are_utc_and_the_window_is_exact(school: Api) -> None:
     assert (await _get(school, "trends?days=31"))["data"][0]["reported"] == 1
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_folding_while_others_write_counts_everything_once(school: Api) -> None:
     upkeep = Upkeep(school.service.domain._db, Metrics())
 

@@ -84,6 +84,7 @@ async def test_what_cannot_be_set_is_refused_by_name(api: Api, body: dict[str, o
     assert reply.body["error"]["details"][0]["field"] == field
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_two_resolve_at_once_and_one_is_too_late(api: Api) -> None:
     await api.person("harry")
     resolvers = [f"auror{n}" for n in range(4)]
@@ -105,6 +106,7 @@ async def test_two_resolve_at_once_and_one_is_too_late(api: Api) -> None:
     ]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_no_update_is_lost_between_two_who_read_the_same_version(api: Api) -> None:
     await api.person("harry")
     made = await api.report("harry")
@@ -120,6 +122,7 @@ async def test_no_update_is_lost_between_two_who_read_the_same_version(api: Api)
     assert stored["title"] == next(reply.body["title"] for reply in replies if reply.status == 200)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_writers_without_if_match_queue_up_and_each_bumps_the_version(api: Api) -> None:
     await api.person("harry")
     made = await api.report("harry")

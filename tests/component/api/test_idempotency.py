@@ -29,6 +29,7 @@ async def second(api: Api) -> AsyncIterator[Api]:
         yield running
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_fifty_at_once_make_one_incident(api: Api, second: Api) -> None:
     await api.person("harry")
 

@@ -126,6 +126,7 @@ async def test_nothing_is_reported_of_what_was_rolled_back(api: Api) -> None:
         assert [r[0] for r in await api.sql(f"SELECT count(*) FROM {table}")] == [0]  # noqa: S608 - fixed names
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_reading_all_goes_in_batches_and_marks_each_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ async def test_a_read_only_database_is_no_database(database: str) -> None:
         await readiness(api, 200)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_busy_database_is_not_a_dead_one(database: str) -> None:
     async with running_api(database, DB_POOL_SIZE="1") as api:
         await readiness(api, 200)
@@ -79,6 +80,7 @@ async def test_a_busy_database_is_not_a_dead_one(database: str) -> None:
         assert (await api.call("GET", "/health/ready")).status == 200
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_server_that_gives_fewer_connections_is_no_dead_one(database: str) -> None:
     """Others have taken what there is, or a rollout has twice as many pods: what is left serves everybody, in turns."""
     async with running_api(database) as api:

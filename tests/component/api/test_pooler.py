@@ -68,6 +68,7 @@ async def test_a_pooler_is_found_out_and_a_server_is_none(database: str, pooled:
         assert connector.pooled is expected
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_keys_and_their_time_out_work_behind_it(pooled: str) -> None:
     """The only statements that change a setting do so for their transaction."""
     async with running_api(pooled) as api:

@@ -14,6 +14,8 @@ from maraudersmap_api.infra.names import Names
 from maraudersmap_api.infra.redis import Redis
 from maraudersmap_api.realtime.presence import ONLINE, Presence
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 HARRY, RON = UUID(int=1), UUID(int=2)
 
 

@@ -10,22 +10,22 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.component.conftest import JWT_SECRET, PASSWORD, PATIENCE_SECONDS, Api, Reply, environment, until
+from tests.component.conftest import JWT_SECRET, PASSWORD, Api, Reply, environment, until
 
 from maraudersmap_api import commands
 from maraudersmap_api.auth import repository
 from maraudersmap_api.auth.tokens import RefreshTokens
-from maraudersmap_api.infra import db
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 HARRY = "harry@hogwarts.edu"
 ANOTHER = "mischief managed"
 
 
 @pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run in this process and must not take its logs; and a busy machine may take its time."""
+def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in this process and must not take its logs."""
     monkeypatch.setattr(commands, "configure_logs", lambda *_: None)
-    monkeypatch.setattr(db, "ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 @dataclass

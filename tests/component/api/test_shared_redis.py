@@ -12,6 +12,8 @@ from tests.component.conftest import PASSWORD, Api, readiness, running_api, unti
 
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 MEGABYTE = 1024 * 1024
 A_LARGE_ONE = """INSERT INTO incidents (title, location, reported_by, evidence_urls)
                  SELECT 'large', 'HOGWARTS', id, ARRAY['https://hogwarts.edu/' || repeat('x', 190000)]

@@ -47,7 +47,9 @@ async def test_messages_arrive_also_after_silence(
     server: LocalRedis, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pubsub, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(pubsub, "ANSWER_SECONDS", PATIENCE_SECONDS)  # the server may be slow on a busy machine
+    monkeypatch.setattr(
+        pubsub, "ANSWER_SECONDS", PATIENCE_SECONDS
+    )  # the server may be slow on a busy machine
     joint = "&" if "?" in server.url else "?"
     async with listening(f"{server.url}{joint}{protocol}" if protocol else server.url) as (redis, _, heard):
         await hears(heard, b"(subscribed)")

@@ -42,6 +42,7 @@ async def refresh(api: Api, token: str, headers: dict[str, str]) -> Reply:
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["counted in Redis", "counted here"])
+@pytest.mark.usefixtures("unhurried")
 async def test_an_outage_costs_its_callers_nothing(own_postgres: LocalPostgres, shared: bool) -> None:
     """Someone who comes back as Retry-After asks would else wait for 15 minutes when it is over."""
     url = own_postgres.create_database("map")
