@@ -21,6 +21,7 @@ from typing import Any
 from dev.system_postgres import VARIABLE, SystemServer
 
 START_SECONDS = 30.0
+STOP_SECONDS = 60.0
 
 
 class LocalPostgres:
@@ -154,7 +155,7 @@ class LocalRedis:
         """Stop it; what it held is gone."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=STOP_SECONDS)
             self.process = None
 
     def pause(self) -> None:
