@@ -6,9 +6,11 @@ import asyncpg
 from dev.local_services import LocalPostgres
 from tests.component.conftest import Api, Reply, readiness, run, running_api, until
 
+from maraudersmap_api.infra import db
 from maraudersmap_api.infra.migrate import migrate, revert, shipped_migrations
 
-ANSWERED_WITHIN_SECONDS = 3.0
+SPARE_SECONDS = 0.5
+"""Half a second beyond one wait for the database; a second wait after it would take five times as long."""
 SESSION = {"email": "moody@hogwarts.edu", "password": "I solemnly swear"}
 EVERYTHING: tuple[tuple[str, str, object], ...] = (
     ("POST", "/api/auth/login", SESSION),
@@ -157,7 +159,7 @@ async def test_a_statement_that_takes_too_long_means_busy_not_away(database: str
         assert left == [left[0], left[0] - 1, left[0] - 2]
 
 
-async def test_a_frozen_database_is_a_503_within_three_seconds(own_postgres: LocalPostgres) -> None:
+async def test_a_frozen_database_is_a_503_after_one_wait(own_postgres: LocalPostgres) -> None:
     """The connections stay open and nobody answers, as when its node hangs."""
     url = own_postgres.create_database("map")
     await migrate(url, shipped_migrations())
@@ -172,25 +174,34 @@ async def test_a_frozen_database_is_a_503_within_three_seconds(own_postgres: Loc
             reply = await api.call(method, path, user="moody", json=body)
             return reply.status, loop.time() - started
 
+        async def one_wait() -> float:
+            """What it takes just now on this machine, which may be busy: with a password hashed before, and last in line."""
+            started = loop.time()
+            await api.service.auth._passwords.hash("I solemnly swear")
+            await asyncio.sleep(db.ANSWER_SECONDS)
+            await api.call("GET", "/health/live")
+            return loop.time() - started
+
+        async def refused(*requests: tuple[str, str, object]) -> None:
+            waiting = asyncio.create_task(one_wait())
+            found = await asyncio.gather(*(timed(*request) for request in requests))
+            assert [status for status, _ in found] == [503] * len(requests)
+            assert max(seconds for _, seconds in found) < await waiting + SPARE_SECONDS
+
         await asyncio.to_thread(own_postgres.pause)
         try:
             # While the breaker is closed: each waits for the database itself.
-            found = await asyncio.gather(*(timed(*request) for request in EVERYTHING))
-            assert [status for status, _ in found] == [503] * len(EVERYTHING)
-            assert max(seconds for _, seconds in found) < ANSWERED_WITHIN_SECONDS
+            await refused(*EVERYTHING)
             body = {"title": "x", "location": "HOGWARTS"}
             for _ in range(2):
-                found = await asyncio.gather(
-                    *(timed("GET", f"/api/incidents?limit={n}") for n in range(1, 9)),
-                    *(timed("POST", "/api/incidents", body) for _ in range(8)),
-                    *(timed("PATCH", "/api/incidents/1", {"witnessCount": n}) for n in range(8)),
-                    *(timed("GET", "/api/incidents?search=prank") for _ in range(2)),
+                await refused(
+                    *(("GET", f"/api/incidents?limit={n}", None) for n in range(1, 9)),
+                    *(("POST", "/api/incidents", body) for _ in range(8)),
+                    *(("PATCH", "/api/incidents/1", {"witnessCount": n}) for n in range(8)),
+                    *(("GET", "/api/incidents?search=prank", None) for _ in range(2)),
                 )
-                assert {status for status, _ in found} == {503}
-                assert max(seconds for _, seconds in found) < ANSWERED_WITHIN_SECONDS
             api.forget_users()  # then who is asking cannot be looked up either
-            status, seconds = await timed("GET", "/api/incidents?limit=9")
-            assert (status, seconds < ANSWERED_WITHIN_SECONDS) == (503, True)
+            await refused(("GET", "/api/incidents?limit=9", None))
         finally:
             await asyncio.to_thread(own_postgres.resume)
 
