@@ -42,6 +42,8 @@ class Dispatcher:
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_EVENTS)
         self._delivered: OrderedDict[int, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
+        self.hidings = 0
+        """How often an incident has, or may have, become hidden from members of its room."""
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -126,6 +128,7 @@ class Dispatcher:
             if text is not None:
                 socket.send(text)
         if rendering.may_hide:
+            self.hidings += 1
             for socket in self._hub.room(event.incident_id):
                 if rendering.hides_from(socket.seen):
                     self._leave(socket, event.incident_id)
@@ -137,8 +140,10 @@ class Dispatcher:
 
     def resync(self) -> None:
         """Something was missed and cannot be sent: all clients must read again."""
+        self.hidings += 1
         for socket in self._hub:
             socket.send(frame(ServerFrame.RESYNC, {}))
+            socket.in_doubt = True
 
     async def send_to_room(self, incident_id: int, kind: ServerFrame, data: dict[str, Any]) -> None:
         """Something passing, for those who are in a room and may view its incident now."""

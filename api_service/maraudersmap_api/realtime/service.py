@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,7 @@ SWEEP_SECONDS = 1.0
 ACCOUNTS_SECONDS = 2.0
 """How long a changed role or a deactivation may take to reach an open socket; under the 5 s of the user cache."""
 
+JUDGED_AT_ONCE = 200  # sockets, of 50 rooms at most each
 GOODBYE_SECONDS = 3.0
 
 
@@ -212,9 +214,12 @@ class Realtime:
     async def _join(self, socket: Socket, incident_id: int) -> None:
         if incident_id in socket.rooms:
             return
+        before = self._dispatcher.hidings, socket.seen
         await self._incidents.get(incident_id, viewer=socket.user)
         if not self.hub.join(socket, incident_id):
             raise Forbidden("You are in too many rooms: leave one first")
+        if (self._dispatcher.hidings, socket.seen) != before:
+            socket.in_doubt = True  # what has hidden it meanwhile found no one in the room
         self._announce(incident_id, ServerFrame.JOINED, socket)
         self._presence.changed()
 
@@ -240,6 +245,7 @@ class Realtime:
             try:
                 self.end_what_is_over(asyncio.get_running_loop().time(), time.time())
                 await self._refresh_accounts()
+                await self._leave_hidden_rooms()
             except Exception as error:  # noqa: BLE001 - it must go on for the others
                 log.error("Sweeping sockets failed", extra={"context": {"error": error_context(error)}})
 
@@ -279,14 +285,27 @@ class Realtime:
                 socket.end(Close.UNAUTHORIZED, "session ended")
             elif role is not socket.user.role:
                 socket.become(replace(socket.user, role=role))
-                await self._leave_hidden_rooms(socket)
 
-    async def _leave_hidden_rooms(self, socket: Socket) -> None:
-        standings = await repository.standings(self._db, socket.rooms)
-        for incident_id in tuple(socket.rooms):
-            standing = standings.get(incident_id)
-            if standing is None or not standing.visible_to(socket.seen):
-                self._leave(socket, incident_id)
+    async def _leave_hidden_rooms(self) -> None:
+        """Judge the rooms of those in doubt; events take all others out of what becomes hidden."""
+        rooms: dict[Socket, set[int]] = {}
+        for socket in islice((socket for socket in self.hub if socket.in_doubt), JUDGED_AT_ONCE):
+            rooms[socket] = set(socket.rooms)
+            socket.in_doubt = False  # what happens from now on puts it there again
+        asked = set[int]().union(*rooms.values())
+        if not asked:
+            return
+        try:
+            standings = await repository.standings(self._db, asked)
+        except Unavailable:
+            for socket in rooms:
+                socket.in_doubt = True
+            return
+        for socket, numbers in rooms.items():
+            for incident_id in numbers:
+                standing = standings.get(incident_id)
+                if standing is None or not standing.visible_to(socket.seen):
+                    self._leave(socket, incident_id)
 
 
 def _acknowledged(socket: Socket) -> bytes:

@@ -47,7 +47,7 @@ class Pong:
 @dataclass(eq=False, slots=True)
 class Socket:
     """A signed-in client. `heard_at`, `pinged_at` and `sending_since` (None: nothing is being sent) are loop times;
-    `seen` is what its user may view now."""
+    `seen` is what its user may view now; `in_doubt`: it may be in a room whose incident they may not view."""
 
     user: User
     claims: Claims
@@ -57,6 +57,7 @@ class Socket:
     sending_since: float | None = None
     seen: Visibility = field(init=False)
     rooms: set[int] = field(default_factory=set)
+    in_doubt: bool = False
     ending: "asyncio.Future[Ending]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -69,12 +70,14 @@ class Socket:
     _allowed_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.become(self.user)
+        self.seen = visibility(self.user)
 
     def become(self, user: User) -> None:
         """Its user has changed, perhaps in role."""
         self.user = user
-        self.seen = visibility(user)
+        seen = visibility(user)
+        if seen != self.seen:
+            self.seen, self.in_doubt = seen, True
 
     @property
     def ref(self) -> UserRef:

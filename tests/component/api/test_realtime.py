@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from tests.component.api.sockets import Client, connected, stranger
 from tests.component.conftest import (
     JWT_SECRET,
     ON_BOTH_LOOPS,
+    PASSWORD,
     PATIENCE_SECONDS,
     Api,
     readiness,
@@ -23,9 +24,15 @@ from tests.component.conftest import (
     until,
 )
 
+from maraudersmap_api.auth.models import User
+from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.incidents.models import Incident
+from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.db import Executor
 from maraudersmap_api.outbox.models import Event, EventType
-from maraudersmap_api.realtime import door, handlers, hub, repository
+from maraudersmap_api.realtime import dispatch, door, handlers, hub, repository
+from maraudersmap_api.realtime import service as realtime_service
+from maraudersmap_api.realtime.delivery import Loaded
 from maraudersmap_api.realtime.socket import QUEUE_FRAMES
 
 
@@ -124,6 +131,90 @@ async def test_who_has_to_leave_a_room_is_missed_by_those_who_stay(api: Api) -> 
     assert left["data"] == joined["data"]
     assert left["data"]["user"]["firstName"] == "Student"
     assert [user["firstName"] for user in there.body["data"]] == ["Auror"]
+
+
+async def test_who_joins_while_an_incident_is_hidden_from_them_does_not_stay(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _people(api)
+    number = (await api.report("prefect"))["id"]
+    async with connected(api, "student") as student, connected(api, "auror") as auror:
+        await auror.send("room:join", room=f"incident:{number}")
+        await auror.expect("presence:join")
+        read, may_go_on = asyncio.Event(), asyncio.Event()
+        get = IncidentService.get
+
+        async def slowly(service: IncidentService, incident_id: int, *, viewer: User) -> Incident:
+            found = await get(service, incident_id, viewer=viewer)
+            read.set()
+            await may_go_on.wait()
+            return found
+
+        monkeypatch.setattr(IncidentService, "get", slowly)
+        await student.send("room:join", room=f"incident:{number}")
+        await read.wait()
+        await api.call("PATCH", f"/api/incidents/{number}", user="auror", json={"severity": "DANGEROUS"})
+        await student.expect("incident:removed")
+        may_go_on.set()
+        await auror.expect("presence:join")
+        left = await auror.expect("presence:leave")
+
+    assert left["data"]["user"]["firstName"] == "Student"
+
+
+async def test_who_signs_in_again_with_a_lesser_role_leaves_what_it_hides(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime_service, "ACCOUNTS_SECONDS", 3600.0)  # before anything else notices
+    await _people(api)
+    hidden = (await api.report("auror", severity="DANGEROUS"))["id"]
+    open_to_all = (await api.report("auror"))["id"]
+    async with connected(api, "prefect") as prefect, connected(api, "auror") as auror:
+        await auror.send("room:join", room=f"incident:{hidden}")
+        await auror.expect("presence:join")
+        for number in (hidden, open_to_all):
+            await prefect.send("room:join", room=f"incident:{number}")
+            await prefect.expect("presence:join")
+        await api.sql(
+            "UPDATE users SET role = 'STUDENT', token_version = token_version + 1 WHERE role = 'PREFECT'"
+        )
+        api.forget_users()
+        session = await api.call(
+            "POST", "/api/auth/login", json={"email": "prefect@hogwarts.edu", "password": PASSWORD}
+        )
+        await prefect.send("auth", token=session.body["accessToken"])
+        left = await auror.expect("presence:leave")
+        await prefect.send("typing:start", room=f"incident:{open_to_all}")
+        typing = await prefect.expect("presence:typing")
+
+    assert left["data"]["room"] == f"incident:{hidden}"
+    assert typing["data"]["room"] == f"incident:{open_to_all}"
+
+
+async def test_a_room_is_left_although_what_hides_its_incident_could_not_be_delivered(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _people(api)
+    number = (await api.report("prefect"))["id"]
+    load = repository.load
+
+    async def away(db: Executor, events: Sequence[Event]) -> Loaded:
+        if any("severityBefore" in event.payload for event in events):
+            raise Unavailable("away")
+        return await load(db, events)
+
+    async with connected(api, "student") as student, connected(api, "auror") as auror:
+        for client in (auror, student):
+            await client.send("room:join", room=f"incident:{number}")
+            await client.expect("presence:join")
+        monkeypatch.setattr(dispatch, "ATTEMPTS", 1)
+        monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(repository, "load", away)
+        await api.call("PATCH", f"/api/incidents/{number}", user="auror", json={"severity": "DANGEROUS"})
+        await student.expect("resync")
+        left = await auror.expect("presence:leave")
+
+    assert left["data"]["user"]["firstName"] == "Student"
 
 
 async def test_notifications_reach_their_reader_only(api: Api) -> None:
