@@ -21,7 +21,7 @@ from maraudersmap_api.http.edge import Edge
 from maraudersmap_api.http.health import add_service_routes
 from maraudersmap_api.http.openapi import add_document_route
 from maraudersmap_api.http.operators import OperatorsServer
-from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODIES_BYTES_OF_ONE, BODY_BYTES, Bodies
+from maraudersmap_api.http.reading import BODIES, BODIES_BYTES, BODIES_PARTS, BODY_BYTES, Bodies
 from maraudersmap_api.http.server import HttpServer, connection_expired
 from maraudersmap_api.http.slow_readers import SlowReaders
 from maraudersmap_api.http.traced import RequestSpans, given_trace
@@ -123,7 +123,7 @@ def build(
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     app[BODIES] = Bodies(
-        ByteBudget(BODIES_BYTES, BODIES_BYTES_OF_ONE),
+        ByteBudget(BODIES_BYTES, BODIES_PARTS),
         caller=partial(caller_of, trusted_proxies=settings.trusted_proxies),
     )
     api = Api(

@@ -21,8 +21,9 @@ T = TypeVar("T")
 
 AT_ONCE = 2
 LONGEST_LINE = 200
-LONGEST_OF_ONE = LONGEST_LINE // 4
-"""Of one caller: as many as may fail to sign in from one address."""
+PARTS = 4
+"""One caller may have one part in so many of it while they are alone, as many as may fail to sign in from one address; and
+less the less is left, so that there is room for the next one."""
 
 
 class Passwords:
@@ -66,9 +67,10 @@ class Passwords:
 
     async def _off_loop(self, work: partial[T]) -> T:
         caller = asking.get()
-        if self._line[caller] >= LONGEST_OF_ONE:
+        mine, left = self._line[caller] + 1, LONGEST_LINE - self._line.total() - 1
+        if mine > 1 and mine * (PARTS - 1) > left:
             raise RateLimited("Too many people are signing in where you are, please try again", retry_after=5)
-        if self._line.total() >= LONGEST_LINE:
+        if left < 0:
             raise Unavailable("Too many people are signing in just now, please try again", retry_after=5)
         self._line[caller] += 1
         try:

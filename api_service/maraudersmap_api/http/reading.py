@@ -30,8 +30,8 @@ BODY_BYTES = 256 * 1024
 BODY_SECONDS = 20.0
 BODIES_BYTES = 16 * 1024 * 1024
 """Of all requests at once: 64 bodies of the greatest size."""
-BODIES_BYTES_OF_ONE = BODIES_BYTES // 4
-"""Of those of one caller."""
+BODIES_PARTS = 4
+"""Of those of one caller; see ByteBudget."""
 
 _SAME_BYTES = frozenset({"utf-8", "utf8", "us-ascii"})
 """Charsets in which ASCII and UTF-8 bytes mean what they do to us."""

@@ -6,26 +6,27 @@ takes nothing must not keep others from being served (http/slow_readers.py deals
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from maraudersmap_api.errors import RateLimited, Unavailable
+from maraudersmap_api.infra.turns import Lines
 
 WAIT_SECONDS = 10.0
 """Longer than those ahead can take: each of them is bounded by the database's time-outs."""
 
 
 class ByteBudget:
-    """So many bytes at once, first come, first served. One event loop only."""
+    """So many bytes at once, for callers who take turns. One event loop only."""
 
-    def __init__(self, most: int, most_of_one: int | None = None) -> None:
-        """`most_of_one`: what all shares of one holder may have together; None: all there is."""
+    def __init__(self, most: int, parts: int = 1) -> None:
+        """`parts`: all shares of one holder may have together one part in so many while no one else has any, and less the
+        less there is left: however many take all they may, there is something for the next."""
         self._most = most
-        self._most_of_one = most_of_one
+        self._parts = parts
         self._free = most
         self._held: dict[str, int] = {}  # in shares, by holder
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._line: Lines[tuple[int, asyncio.Future[None]]] = Lines()
 
     @property
     def free(self) -> int:
@@ -54,7 +55,7 @@ class ByteBudget:
             self._free -= size
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append((size, turn))
+        self._line.add((size, turn))
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn
@@ -72,13 +73,15 @@ class ByteBudget:
 
         Raises RateLimited when it would be too much for one, Unavailable when there are not so many or others wait.
         """
-        held = self._held.get(holder, 0) + size
-        if self._most_of_one is not None and held > self._most_of_one:
+        held = self._held.get(holder, 0)
+        left = self._free - size
+        for_others = (held + size) * (self._parts - 1)
+        if held and for_others > max(left, 0):
             raise RateLimited("Too much of yours is being sent at once, please try again", retry_after=1)
-        if self._line or size > self._free:
+        if for_others > left or self._line:
             raise Unavailable("Too much is being sent just now, please try again", retry_after=1)
-        self._free -= size
-        self._held[holder] = held
+        self._free = left
+        self._held[holder] = held + size
 
     def give_back(self, holder: str, size: int) -> None:
         """What `take_now` gave."""
@@ -92,13 +95,13 @@ class ByteBudget:
         self._next()
 
     def _next(self) -> None:
-        """Turns for those at the head of the line for whom there is enough; none overtakes."""
+        """Turns for those who are next for whom there is enough; none overtakes."""
         while self._line:
-            size, turn = self._line[0]
+            size, turn = self._line.next()
             if turn.done():  # gave up
-                self._line.popleft()
+                self._line.pop()
             elif size <= self._free:
-                self._line.popleft()
+                self._line.pop()
                 self._free -= size
                 turn.set_result(None)
             else:

@@ -1,23 +1,50 @@
-"""Taking turns at what there is little of: connections to the database, threads that hash."""
+"""Taking turns at what there is little of: connections to the database, threads that hash, memory for what is large."""
 
 import asyncio
 from collections import OrderedDict, deque
 from contextvars import ContextVar
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 asking: ContextVar[str] = ContextVar("asking", default="")
 """Who calls: a user, else their place (of IPv6 a /48); empty for work that nobody asked for."""
 
 
+class Lines(Generic[T]):
+    """Who waits. Callers take turns, and each of them has a line, first come, first served: who asks for a thousand things
+    at once waits behind themselves."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, deque[T]] = OrderedDict()  # whose turn is next comes first
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, waiting: T) -> None:
+        """To the end of the line of the one who is asking."""
+        self._lines.setdefault(asking.get(), deque()).append(waiting)
+
+    def next(self) -> T:
+        """Whose turn it is, who stays where they are. Raises StopIteration when no one waits."""
+        return next(iter(self._lines.values()))[0]
+
+    def pop(self) -> T:
+        """Whose turn it is; their caller is the last of the callers then. Raises KeyError when no one waits."""
+        caller, line = self._lines.popitem(last=False)
+        turn = line.popleft()
+        if line:
+            self._lines[caller] = line
+        return turn
+
+
 class FairSemaphore:
-    """Callers take turns, and each of them has a line, first come, first served: who asks for a thousand things at once
-    waits behind themselves. `urgent` steps to the front. One event loop only."""
+    """So many turns at once, for those who wait as in Lines. `urgent` steps to the front. One event loop only."""
 
     def __init__(self, turns: int) -> None:
         self._free = turns
         self._urgent: deque[asyncio.Future[None]] = deque()
-        self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = (
-            OrderedDict()
-        )  # whose turn is next comes first
+        self._lines: Lines[asyncio.Future[None]] = Lines()
 
     def take(self) -> bool:
         """A turn, if one is free. One is free only while no one waits."""
@@ -30,8 +57,10 @@ class FairSemaphore:
         if self.take():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = self._urgent if urgent else self._lines.setdefault(asking.get(), deque())
-        line.append(turn)
+        if urgent:
+            self._urgent.append(turn)
+        else:
+            self._lines.add(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -48,13 +77,6 @@ class FairSemaphore:
         self._free += 1
 
     def _next(self) -> "asyncio.Future[None] | None":
-        """The first in line of the next caller, who is the last of the callers then; None when no one waits."""
         if self._urgent:
             return self._urgent.popleft()
-        if not self._lines:
-            return None
-        caller, line = self._lines.popitem(last=False)
-        turn = line.popleft()
-        if line:
-            self._lines[caller] = line
-        return turn
+        return self._lines.pop() if self._lines else None

@@ -268,7 +268,7 @@ async def test_bodies_that_one_user_holds_back_keep_no_one_else_out(
         await api.person("harry")
         await api.person("luna")
         purse = api.service.app[reading.BODIES].purse
-        most = reading.BODIES_BYTES_OF_ONE // reading.BODY_BYTES
+        most = reading.BODIES_BYTES // reading.BODIES_PARTS // reading.BODY_BYTES
         bearer = f"Authorization: Bearer {api.tokens['harry']}"
 
         async def arrived() -> bool:

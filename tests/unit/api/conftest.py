@@ -95,12 +95,10 @@ class TinyServer:
         await self.server.stop()
 
 
-async def make_tiny(
-    max_age: float = 60.0, bodies: int = 10_000, bodies_of_one: int | None = None
-) -> TinyServer:
+async def make_tiny(max_age: float = 60.0, bodies: int = 10_000, bodies_parts: int = 1) -> TinyServer:
     metrics = Metrics()
     app = web.Application(client_max_size=1024)
-    purse = ByteBudget(bodies, bodies_of_one)
+    purse = ByteBudget(bodies, bodies_parts)
     app[BODIES] = Bodies(purse, caller=lambda request: header(request, "X-Caller") or "")
     edge = Edge(metrics, closing=lambda request: made.draining or connection_expired(request))
     made = TinyServer(HttpServer(app, edge, max_age=max_age), metrics, purse)

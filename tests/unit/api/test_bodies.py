@@ -79,7 +79,7 @@ async def test_what_is_too_much_together_is_refused_and_nothing_stays_behind() -
 
 async def test_one_caller_cannot_have_all_there_is() -> None:
     """Who has too much in the air is refused, which is no failure of ours, and the others are served."""
-    server = await make_tiny(bodies=10_000, bodies_of_one=len(BODY) + 100)
+    server = await make_tiny(bodies=6 * len(BODY), bodies_parts=4)
     try:
         first, second, other = [await server.connect() for _ in range(3)]
         await first.send(head("/slow-echo", len(BODY), "X-Caller: harry") + BODY)
@@ -97,7 +97,7 @@ async def test_one_caller_cannot_have_all_there_is() -> None:
         again = await server.connect()
         await again.send(head("/echo", len(BODY), "X-Caller: harry") + BODY)
         assert (await again.answer()).status == 200
-        assert server.bodies.free == 10_000
+        assert server.bodies.free == 6 * len(BODY)
     finally:
         await server.close()
 

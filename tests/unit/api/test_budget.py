@@ -1,12 +1,13 @@
-"""Bytes to queue for: first come, first served, and none is ever lost."""
+"""Bytes to queue for: callers take turns, and none is ever lost."""
 
 import asyncio
 
 import pytest
 
-from maraudersmap_api.errors import Unavailable
+from maraudersmap_api.errors import RateLimited, Unavailable
 from maraudersmap_api.infra import budget
-from maraudersmap_api.infra.budget import ByteBudget
+from maraudersmap_api.infra.budget import ByteBudget, Share
+from maraudersmap_api.infra.turns import asking
 
 
 async def settle() -> None:
@@ -18,12 +19,13 @@ async def settle() -> None:
 class Holder:
     """Holds some bytes until it is let go."""
 
-    def __init__(self, purse: ByteBudget, size: int) -> None:
+    def __init__(self, purse: ByteBudget, size: int, caller: str = "") -> None:
         self.holds = False
         self.go = asyncio.Event()
-        self.task = asyncio.create_task(self._hold(purse, size))
+        self.task = asyncio.create_task(self._hold(purse, size, caller))
 
-    async def _hold(self, purse: ByteBudget, size: int) -> None:
+    async def _hold(self, purse: ByteBudget, size: int, caller: str) -> None:
+        asking.set(caller)  # in this task alone
         async with purse.hold(size):
             self.holds = True
             await self.go.wait()
@@ -89,3 +91,40 @@ async def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     holder.go.set()
     await holder.task
     assert purse.free == 10
+
+
+async def test_callers_take_turns_however_much_each_of_them_asks_for() -> None:
+    purse = ByteBudget(10)
+    first = Holder(purse, 10, "moody")
+    moody = [Holder(purse, 10, "moody") for _ in range(5)]
+    harry = Holder(purse, 10, "harry")
+    await settle()
+    first.go.set()
+    moody[0].go.set()
+    await settle()
+
+    assert (harry.holds, moody[1].holds) == (True, False)
+    for holder in (harry, *moody):
+        holder.go.set()
+    await asyncio.gather(harry.task, *(holder.task for holder in moody))
+    assert purse.free == 10
+
+
+def _fill(share: Share) -> None:
+    while True:
+        share.grow(1)
+
+
+async def test_however_many_take_all_they_can_there_is_something_left_for_the_next() -> None:
+    purse = ByteBudget(1000, parts=4)
+    greedy = [purse.share(f"user {number}") for number in range(8)]
+    for share in greedy:
+        with pytest.raises(RateLimited):  # which is their fault, and not Unavailable, which would be ours
+            _fill(share)
+    modest = purse.share("harry")
+    modest.grow(20)
+
+    modest.release()
+    for share in greedy:
+        share.release()
+    assert purse.free == 1000

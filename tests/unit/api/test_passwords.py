@@ -65,6 +65,23 @@ async def test_one_caller_does_not_fill_the_line(slow: tuple[Passwords, Slow]) -
     assert {type(one) for one in found} == {str, RateLimited}
 
 
+async def test_however_many_fill_the_line_the_next_one_gets_in(slow: tuple[Passwords, Slow]) -> None:
+    passwords, hasher = slow
+    greedy = [
+        asyncio.create_task(_hash(passwords, f"caller{n}", "x"))
+        for n in range(10)
+        for _ in range(LONGEST_LINE)
+    ]
+    await _until(lambda: len(hasher.given) == AT_ONCE)
+    harry = asyncio.create_task(_hash(passwords, "harry", "harry"))
+    await asyncio.sleep(0)
+    hasher.may_go.release(1000)
+
+    assert await harry == "harry"
+    found = await asyncio.gather(*greedy, return_exceptions=True)
+    assert {type(one) for one in found} == {str, RateLimited}
+
+
 async def test_a_line_of_many_callers_is_bounded(slow: tuple[Passwords, Slow]) -> None:
     passwords, hasher = slow
     tasks = [asyncio.create_task(_hash(passwords, f"caller{n}", "x")) for n in range(LONGEST_LINE + 10)]
