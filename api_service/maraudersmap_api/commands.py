@@ -17,6 +17,7 @@ from maraudersmap_api.auth.models import AdminDeed, Registration, Role, User
 from maraudersmap_api.auth.passwords import Passwords
 from maraudersmap_api.auth.tokens import key_id
 from maraudersmap_api.errors import Conflict, ValidationError
+from maraudersmap_api.fields import lowered
 from maraudersmap_api.http.models import model
 from maraudersmap_api.infra import migrate as migrations
 from maraudersmap_api.infra.connecting import connect_plainly
@@ -152,7 +153,7 @@ async def _administer(
         try:
             async with connection.transaction():
                 user = await repository.administer(
-                    connection, email.strip().lower(), _deed(command), role=role, active=active
+                    connection, lowered(email.strip()), _deed(command), role=role, active=active
                 )
         finally:
             await connection.close()

@@ -104,7 +104,7 @@ class Text:
         if len(text) > self.most:
             raise Wrong(f"must have at most {self.most} characters")
         text = text.strip() if self.strip else text
-        text = text.lower() if self.lower else text
+        text = lowered(text) if self.lower else text
         if self.pattern is not None and not re.fullmatch(self.pattern, text):
             raise Wrong(self.otherwise)
         return text
@@ -314,6 +314,11 @@ class Items:
 
     def schema(self) -> Schema:
         return {"type": "array", "items": self.of.schema(), "maxItems": self.most}
+
+
+def lowered(text: str) -> str:
+    """The same address in small letters. Of what has more than ASCII there is none: a Kelvin sign must not become a `k`."""
+    return text.lower() if text.isascii() else text
 
 
 def wire_name(member: Enum) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from multidict import MultiDict
 
-from maraudersmap_api.auth.models import Registration
+from maraudersmap_api.auth.models import Credentials, Registration
 from maraudersmap_api.errors import ValidationError
 from maraudersmap_api.fields import UNSET, Items, Moment, Text, Unset, Whole, Wrong
 from maraudersmap_api.http.models import MOST_NAMED, model, query_problems
@@ -147,6 +147,18 @@ def test_addresses_are_trimmed_and_lower_cased_and_passwords_left_alone() -> Non
 
     assert (new.email, new.password) == ("harry@hogwarts.edu", " spaces ")
     assert " spaces " not in repr(new)
+
+
+@pytest.mark.parametrize("local_part", ["\u212aate", "har\u0131", "\uff48arry"])
+def test_an_address_is_not_made_somebody_elses(local_part: str) -> None:
+    """The small letter of a Kelvin sign is `k`, but who writes one is not Kate."""
+    email = f"{local_part}@hogwarts.edu"
+    with pytest.raises(ValidationError):
+        model(Registration).from_object(
+            {"email": email, "password": "12345678", "firstName": "A", "lastName": "B"}
+        )
+
+    assert model(Credentials).from_object({"email": email, "password": "1"}).email == email
 
 
 def test_nobody_registers_with_a_role() -> None:
