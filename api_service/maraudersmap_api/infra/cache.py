@@ -11,7 +11,8 @@ query, none without a subscription to announcements, and all go when one comes b
 
 An entry in Redis bears its *floor*: all transactions below it had ended before its query began. It counts only in a
 process that has read the database's history within TRUSTED_SECONDS and after the last announcement, and found no change
-at or above that floor. What Redis loses, keeps too long or never hears of costs a query, never an old answer.
+at or above that floor; of the same server, since another one gives the numbers of transactions it has not a second time.
+What Redis loses, keeps too long or never hears of costs a query, never an old answer.
 
 Readers of the same missing entry share one query. When the database is away, an entry that is not known to be outdated
 may be served beyond its time, marked stale, to whom nothing can have become hidden meanwhile. Redis away or none:
@@ -78,6 +79,10 @@ class History(Protocol):
     @property
     def read_at(self) -> float:
         """The clock's time before the last complete reading; -inf when there is none to rely on."""
+
+    @property
+    def server(self) -> str:
+        """Which server's history it is; another one after a failover."""
 
     @property
     def floor(self) -> int:
@@ -218,9 +223,10 @@ class ReadCache:
             self._history.hurry()
             tier = None
         floor = self._history.floor  # before the query: what had ended by then, the query sees
+        name = f"{self._history.server}:{key}"
         if tier is not None:
             try:
-                found = await tier.get(key)
+                found = await tier.get(name)
             except CacheAway:
                 tier = None
             else:
@@ -236,7 +242,7 @@ class ReadCache:
         self._count("loaded")
         self._keep(key, value, tags, before, as_of=began)
         if tier is not None:
-            tier.put(key, floor, value)
+            tier.put(name, floor, value)
         return Hit(value)
 
     def _trusted(self) -> bool:

@@ -25,7 +25,7 @@ from maraudersmap_api.outbox.models import Committed, Event, Reading, changes_in
 INTERVAL_SECONDS = 0.3  # well below cache.TRUSTED_SECONDS: a reading takes its time on a busy machine
 HURRIED_SECONDS = 0.1  # between readings that somebody waits for
 IDLE_SECONDS = 2.0  # while no client here could miss anything
-DISTRUST_SECONDS = 30.0  # after the server has changed: as long as an answer in Redis may live
+DISTRUST_SECONDS = 30.0  # after the server has changed: connections to the one before may still be open
 OVERLAP_SECONDS = 120.0  # a transaction's length, and what two servers' clocks may differ by
 
 ReadChange = Callable[[Committed], None]
@@ -68,6 +68,7 @@ class Tail:
         self._hurried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.read_at = float("-inf")
+        self.server = ""
         self.floor = 0
         self.newest_change = 0
 
@@ -107,12 +108,15 @@ class Tail:
         async with self._db.connection(urgent=True) as connection:
             reading = await repository.read_on(connection, self._last)
             missed = await self._missed(connection, reading, started)
-        if self._last is None or reading.server != self._last.server or reading.committed is None:
-            # Everything that was shared before now may lack what we have not read.
+        # What is unread may be missing from everything that was shared before now.
+        if self._last is None or reading.server != self._last.server:
+            self.newest_change = (
+                reading.ceiling - 1
+            )  # this server may have counted less than the one before it
+            if self._last is not None:
+                self._distrusted_until = started + DISTRUST_SECONDS
+        elif reading.committed is None:
             self.newest_change = max(self.newest_change, reading.ceiling - 1)
-        if self._last is not None and reading.server != self._last.server:
-            # It may be a replica that lacks the last transactions and gives their numbers to others.
-            self._distrusted_until = started + DISTRUST_SECONDS
         for committed in reading.committed or ():
             if changes_incident(committed.type):
                 self.newest_change = max(self.newest_change, committed.transaction)
@@ -124,7 +128,8 @@ class Tail:
             elif missed:
                 self._metrics.outbox_found.inc(len(missed))
                 self._listener.offer(missed)
-        self._last, self._last_at, self.floor = reading, started, reading.floor
+        self._last, self._last_at = reading, started
+        self.server, self.floor = f"{reading.server:%Y%m%dT%H%M%S.%f}", reading.floor
         self.read_at = started if started >= self._distrusted_until else float("-inf")
 
     async def _missed(self, connection: Executor, reading: Reading, now: float) -> list[Event] | None:

@@ -64,6 +64,7 @@ class Past:
         self.newest_change = 0
         self.stopped_at: float | None = None
         self.hurried = 0
+        self.server = "first"
 
     def hurry(self) -> None:
         self.hurried += 1
@@ -118,7 +119,7 @@ async def test_one_query_serves_everybody_for_a_while(server: LocalRedis) -> Non
         client = one._redis.client
 
         async def shared() -> bool:
-            return bool(await client.exists("hogwarts:cache:k"))
+            return bool(await client.exists("hogwarts:cache:first:k"))
 
         await until(shared)
         assert (await two.get("k", LISTS, store.load)).value == b"first"
@@ -190,7 +191,7 @@ async def with_an_answer_in_redis(server: LocalRedis, past: Past, store: Store) 
 
         async def filled() -> bool:
             await cache.get("k", LISTS, store.load)
-            return bool(await client.exists("hogwarts:cache:k"))
+            return bool(await client.exists("hogwarts:cache:first:k"))
 
         await until(filled)
         past.clock.now += module.LOCAL_SECONDS
@@ -216,6 +217,31 @@ async def test_nothing_shared_is_served_by_who_does_not_know_what_happened(serve
         store.value = b"second"
 
         assert (await cache.get("k", LISTS, store.load)).value == b"second"
+
+
+async def test_what_was_shared_before_a_failover_is_not_served_by_who_knows_the_new_server_only(
+    server: LocalRedis,
+) -> None:
+    """It may have a change that was lost, and numbers of transactions that are given a second time."""
+    store, clock = Store(), Clock()
+    before, after = Past(clock), Past(clock)
+    after.server = "promoted"
+    async with (
+        process(server, before) as one,
+        process(server, before) as two,
+        process(server, after) as three,
+    ):
+        await one.get("k", LISTS, store.load)
+        assert one._redis is not None
+        client = one._redis.client
+
+        async def shared() -> bool:
+            return bool([key async for key in client.scan_iter("hogwarts:cache:*k")])
+
+        await until(shared)
+        store.value = b"without what was lost"
+        assert (await two.get("k", LISTS, store.load)).value == b"first"
+        assert (await three.get("k", LISTS, store.load)).value == b"without what was lost"
 
 
 async def test_a_copy_of_a_shared_answer_is_as_old_as_what_is_known(server: LocalRedis) -> None:
@@ -362,7 +388,7 @@ async def test_what_is_shared_is_bounded_below_what_redis_may_keep() -> None:
                 await cache.get(f"list {number}", LISTS, store.load)
                 await asyncio.gather(*(cache._shared.filling if cache._shared else ()))
 
-            kept = [key async for key in client.scan_iter("hogwarts:cache:list *")]
+            kept = [key async for key in client.scan_iter("hogwarts:cache:first:list *")]
             assert 5 <= len(kept) <= 16 * 1024 * 1024 / 8 / 190_000
             assert await client.get("hogwarts:ratelimit:login") == b"5"
             assert (await client.info("stats"))["evicted_keys"] == 0
@@ -370,7 +396,7 @@ async def test_what_is_shared_is_bounded_below_what_redis_may_keep() -> None:
             store.value = b"x" * (shared_tier.MOST_ENTRY_BYTES + 1)
             await cache.get("large", LISTS, store.load)
             await asyncio.gather(*(cache._shared.filling if cache._shared else ()))
-            assert not await client.exists("hogwarts:cache:large")
+            assert not await client.exists("hogwarts:cache:first:large")
 
 
 async def test_alone_it_keeps_nothing_because_others_may_be_writing() -> None:
