@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import StreamReader, web
 from multidict import MultiMapping
@@ -70,7 +71,14 @@ def header_list(request: web.Request, name: str) -> str | None:
 
 
 def query_of(request: web.Request) -> MultiMapping[str]:
-    """The names and values after the question mark."""
+    """The names and values after the question mark. Raises ValidationError for what is not UTF-8, of which yarl would leave
+    the percent signs as text."""
+    raw = request.rel_url.raw_query_string
+    if "%" in raw:
+        try:
+            unquote_to_bytes(raw).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValidationError.of("query", "The query is not valid UTF-8") from None
     return request.query
 
 

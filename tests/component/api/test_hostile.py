@@ -124,6 +124,21 @@ BAD_REQUESTS: list[tuple[bytes, int]] = [
 ]  # fmt: skip
 
 
+async def test_a_query_that_is_not_utf_8_is_refused(api: Api) -> None:
+    """Taken for the text of its percent signs, it would find something else, or nothing."""
+    await api.person("harry")
+    port = api.http._base_url.port if api.http._base_url is not None else None
+    assert port is not None
+    signed_in = f"Authorization: Bearer {api.tokens['harry']}"
+    for query in ("search=%ff", "page=1&search=a%ED%A0%80", "search=%C0%AF", "search=%e2%82"):
+        answer = await wire(port, call("GET", f"/api/incidents?{query}", b"", signed_in))
+        assert answer.split()[1] == b"400", query
+        assert b'"message":"The query is not valid UTF-8"' in answer
+    for query in ("search=100%", "search=%e2%82%ac", "search=%zz"):
+        answer = await wire(port, call("GET", f"/api/incidents?{query}", b"", signed_in))
+        assert answer.split()[1] == b"200", query
+
+
 SECRET = b"S3cretOfSomebody"
 CUT = b"POST /api/auth/login HTTP/1.1\r\nHost: map\r\nContent-Type: application/json\r\n"
 MALFORMED_WITH_SECRETS = [
