@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from maraudersmap_api import visitors
@@ -82,7 +82,8 @@ class Upkeep:
             # Spread, so that the pods of one rollout do not all come at once.
             await asyncio.sleep(EVERY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             try:
-                await self.once(datetime.now(UTC))
+                # The database's time, by which the rows were made: a clock that is ahead would have them go early.
+                await self.once(await self._db.fetchval("SELECT now()"))
             except Unavailable:
                 continue
             except Exception as error:  # noqa: BLE001 - tomorrow is another day, and this task must see it

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -207,7 +207,7 @@ class _Run:
         _print_line("the account for this run is there")
 
     async def _remove_left_over(self, connection: Any) -> None:
-        before = datetime.now(UTC) - LEFT_OVER
+        before = await connection.fetchval("SELECT now()") - LEFT_OVER
         await visitors.withdraw(connection, before=before)
         await visitors.remove(connection, before=before)
 

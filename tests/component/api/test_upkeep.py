@@ -1,12 +1,14 @@
 """What is kept for how long, and what is written down about administrators."""
 
 import json
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import asyncpg
 import pytest
-from tests.component.conftest import Api, run
+from tests.component.conftest import Api, run, until
 
+from maraudersmap_api import upkeep as module
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.upkeep import Upkeep
@@ -42,6 +44,41 @@ async def test_old_rows_go_and_young_ones_stay(api: Api) -> None:
     assert 'upkeep_removed_total{what="refresh_tokens"} 2.0' in text
     assert "upkeep_last_finished_timestamp_seconds 1" in text
     assert moody
+
+
+class AWeekAhead(datetime):
+    """The clock of a pod whose node has the wrong date."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "AWeekAhead":
+        return cls.fromtimestamp(time.time() + 7 * 24 * 3600, tz)
+
+
+async def test_a_pod_whose_clock_is_ahead_forgets_nothing_early(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.person("harry")
+    body = {"title": "x", "location": "HOGWARTS"}
+    await api.call("POST", "/api/incidents", user="harry", json=body, headers={"Idempotency-Key": "k"})
+    monkeypatch.setattr(module, "datetime", AWeekAhead, raising=False)
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.0)
+    metrics = Metrics()
+    upkeep = Upkeep(api.service.domain._db, metrics)
+
+    async def finished() -> bool:
+        return "upkeep_last_finished_timestamp_seconds 1" in metrics.render().decode()
+
+    upkeep.start()
+    try:
+        await until(finished)
+    finally:
+        await upkeep.stop()
+    again = await api.call(
+        "POST", "/api/incidents", user="harry", json=body, headers={"Idempotency-Key": "k"}
+    )
+
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (await api.sql("SELECT count(*) FROM events"))[0][0] == 1
 
 
 async def test_what_cannot_be_done_keeps_nothing_else_from_being_done(api: Api) -> None:
