@@ -274,7 +274,8 @@ class MeasuredConnection:
         self._histogram = metrics.query_duration
 
     def transaction(self) -> Any:
-        return self._connection.transaction()
+        # Who has waited for a row goes on with it as it is then; a stricter default would refuse them.
+        return self._connection.transaction(isolation="read_committed")
 
     async def fetch(self, query: str, *args: Any) -> list[Row]:
         with self._histogram.time():

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from multidict import CIMultiDict
-from tests.component.conftest import Api, Reply
+from tests.component.conftest import Api, Reply, readiness, running_api
 
 TEXT = {
     "title": "Troll in the dungeon",
@@ -133,6 +133,36 @@ async def test_writers_without_if_match_queue_up_and_each_bumps_the_version(api:
 
     assert {reply.status for reply in replies} == {200}
     assert sorted(reply.body["version"] for reply in replies) == list(range(2, 12))
+
+
+@pytest.mark.parametrize(
+    ("pooler", "setting"),
+    [
+        ("auto", "default_transaction_isolation = 'serializable'"),
+        ("transaction", "default_transaction_isolation = 'repeatable read'"),
+        ("auto", "standard_conforming_strings = off"),
+    ],
+)
+async def test_what_others_have_set_for_the_database_changes_nothing(
+    database: str, pooler: str, setting: str
+) -> None:
+    """Under a stricter isolation, who has waited for a row that another one changed is refused."""
+    connection = await asyncpg.connect(database)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET {setting}")
+    await connection.close()
+    async with running_api(database, DATABASE_POOLER=pooler) as api:
+        await readiness(api, 200)
+        await api.person("harry")
+        made = await api.report("harry", title="It's a prank")
+        replies = await asyncio.gather(
+            *(_patch(api, made["id"], "harry", {"witnessCount": n}) for n in range(1, 11))
+        )
+        found = await api.call("GET", "/api/incidents?search=it's%20pran", user="harry")
+
+    assert {reply.status for reply in replies} == {200}
+    assert sorted(reply.body["version"] for reply in replies) == list(range(2, 12))
+    assert found.body["total"] == 1
 
 
 async def test_a_closed_incident_is_read_only_until_it_is_reopened(api: Api) -> None:
