@@ -149,6 +149,7 @@ class AuthService:
         known, user = self._cached(claims.user_id, USER_CACHE_SECONDS)
         if not known or (user is not None and user.token_version < claims.version):
             # A token newer than the copy: issued on another pod a moment ago.
+            asked_at = self._monotonic()
             try:
                 user = await repository.find_user(self._db, claims.user_id)
             except Unavailable:
@@ -157,7 +158,7 @@ class AuthService:
                 if not (known and reading):
                     raise
                 return self._entitled(user, claims)
-            self._remember(claims.user_id, user)
+            self._remember(claims.user_id, user, asked_at)
         return self._entitled(user, claims)
 
     async def still(self, user: User) -> None:
@@ -186,8 +187,8 @@ class AuthService:
             return False, None
         return True, entry[1]
 
-    def _remember(self, user_id: UUID, user: User | None) -> None:
-        self._users[user_id] = (self._monotonic(), user)
+    def _remember(self, user_id: UUID, user: User | None, as_of: float) -> None:
+        self._users[user_id] = (as_of, user)
         self._users.move_to_end(user_id)
         if len(self._users) > USER_CACHE_SIZE:
             self._users.popitem(last=False)
