@@ -4,6 +4,7 @@ Values always travel as parameters; only fixed text is put together.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -186,23 +187,39 @@ def search_terms(text: str, weights: str = "") -> list[Term]:
     What is more than a word (`map.hogwarts.edu`, `-5`) may also be found as PostgreSQL's parser takes it, which cut the
     stored text: it keeps addresses, versions and signed numbers in one piece. What begins with a number is looked for with
     a sign, too. A hyphenated word the parser stores with its parts, so these are enough; and only of parts the index can be
-    asked as of whole words (`words_begun`).
+    asked as of whole words (`words_begun`). What is not ASCII is looked for in both of its forms: a keyboard gives `é`, and
+    some systems an `e` with an accent behind it.
     """
     label = f"*{weights}"
     terms: list[Term] = []
     left = MOST_WORDS
     for term in text.split():
-        words = re.findall(r"\w+", term, re.UNICODE)[:left]
+        composed = unicodedata.normalize("NFC", term)
+        words = re.findall(r"\w+", composed, re.UNICODE)[:left]
         left -= len(words)
         if not words:
             continue
-        if [term] == words or _HYPHENATED.fullmatch(term):
-            terms += [tuple(_quoted(form, label) for form in (word, *_signed(word, word))) for word in words]
+        if [composed] == words or _HYPHENATED.fullmatch(term):
+            terms += [
+                tuple(
+                    _quoted(form, label) for form in dict.fromkeys((*_spellings(word), *_signed(word, word)))
+                )
+                for word in words
+            ]
         else:
-            apart = " & ".join(_quoted(word, label) for word in words)
-            whole = dict.fromkeys((term, *_signed(words[0], term[term.index(words[0]) :])))
-            terms.append((tsquery([(apart, *(_quoted(form, label) for form in whole))]),))
+            apart = dict.fromkeys(
+                " & ".join(_quoted(word, label) for word in spelled)
+                for spelled in zip(*map(_spellings, words), strict=False)
+            )
+            signed = _signed(words[0], composed[composed.index(words[0]) :])
+            whole = dict.fromkeys((term, *_spellings(term), *signed))
+            terms.append((tsquery([(*apart, *(_quoted(form, label) for form in whole))]),))
     return terms
+
+
+def _spellings(text: str) -> tuple[str, str]:
+    """The text composed and decomposed."""
+    return unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
 
 
 def _signed(first: str, text: str) -> tuple[str, ...]:

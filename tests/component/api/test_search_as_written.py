@@ -162,3 +162,19 @@ async def test_digits_after_a_sign_or_a_hyphen(api: Api, text: str, query: str) 
     assert [suggestion["title"] for suggestion in suggested.body["data"]] == [text]
     facets = await api.call("GET", f"/api/incidents/search/facets?search={quote(query)}", user="moody")
     assert facets.body["total"] == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["caf\u00e9", "CAF\u00c9 noir", "(caf\u00e9)", "caf\u00e9-noir", "noir \u00e9t\u00e9"]
+)
+@pytest.mark.parametrize("form", FORMS)
+async def test_words_of_a_description_whichever_way_they_were_typed(
+    api: Api, query: str, form: Literal["NFC", "NFD"]
+) -> None:
+    await api.person("moody", "AUROR")
+    text = "In the caf\u00e9 noir, last \u00e9t\u00e9"
+    await api.report("moody", "Composed", description=unicodedata.normalize("NFC", text))
+    await api.report("moody", "Decomposed", description=unicodedata.normalize("NFD", text))
+    await api.report("moody", "Neither", description="The cafeteria is noir, not et\u00e9")
+
+    assert sorted(await found(api, unicodedata.normalize(form, query))) == ["Composed", "Decomposed"]
