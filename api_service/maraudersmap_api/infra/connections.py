@@ -11,6 +11,9 @@ from typing import Any
 
 import asyncpg
 
+NO_MORE = (asyncpg.TooManyConnectionsError, asyncpg.InvalidAuthorizationSpecificationError)
+"""The server is there, and gives no other connection: there are as many as there may be, or the password is a new one."""
+
 IDLE_SECONDS = 120.0
 CLOSING_SECONDS = 2.0
 
@@ -40,7 +43,7 @@ class Connections:
         if connection is None:
             try:
                 connection = await self._connect()
-            except asyncpg.TooManyConnectionsError:
+            except NO_MORE:
                 connection = await self._given_back()
                 if connection is None:
                     raise

@@ -81,8 +81,10 @@ async def test_a_busy_database_is_not_a_dead_one(database: str) -> None:
 
 
 @pytest.mark.usefixtures("unhurried")
-async def test_a_server_that_gives_fewer_connections_is_no_dead_one(database: str) -> None:
-    """Others have taken what there is, or a rollout has twice as many pods: what is left serves everybody, in turns."""
+@pytest.mark.parametrize("then", ["LOGIN", "NOLOGIN"])
+async def test_a_server_that_gives_no_more_connections_is_no_dead_one(database: str, then: str) -> None:
+    """Others have taken what there is, a rollout has twice as many pods, or the password is another one by now: what is left
+    serves everybody, in turns."""
     async with running_api(database) as api:
         await readiness(api, 200)
         await api.sql("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
@@ -92,6 +94,7 @@ async def test_a_server_that_gives_fewer_connections_is_no_dead_one(database: st
             async with running_api(few, DB_POOL_SIZE="4", DATABASE_POOLER="none") as crowded:
                 await readiness(crowded, 200)
                 await crowded.person("harry")
+                await api.sql(f"ALTER ROLE few {then}")
                 for _ in range(5):
                     questions = (
                         crowded.call("GET", f"/api/incidents?limit={number}", user="harry")
