@@ -24,6 +24,7 @@ from maraudersmap_api.infra.logs import error_context, log
 from maraudersmap_api.infra.metrics import Metrics
 from maraudersmap_api.infra.parsing import understand
 from maraudersmap_api.infra.tasks import end
+from maraudersmap_api.infra.turns import asking
 from maraudersmap_api.realtime.frames import (
     MOST_FRAME_BYTES,
     ClientFrame,
@@ -168,6 +169,7 @@ async def _serve(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, 
 async def _listen(ws: web.WebSocketResponse, realtime: Realtime, socket: Socket, since: int | None) -> None:
     """Read until there is a reason to end."""
     loop = asyncio.get_running_loop()
+    asking.set(str(socket.user.id))  # until now it was its address
     try:
         if not await realtime.welcome(socket, since):
             return

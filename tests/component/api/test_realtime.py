@@ -29,6 +29,7 @@ from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.incidents.models import Incident
 from maraudersmap_api.incidents.service import IncidentService
 from maraudersmap_api.infra.db import Executor
+from maraudersmap_api.infra.turns import asking
 from maraudersmap_api.outbox.models import Event, EventType
 from maraudersmap_api.realtime import dispatch, door, handlers, hub, repository
 from maraudersmap_api.realtime import service as realtime_service
@@ -131,6 +132,23 @@ async def test_who_has_to_leave_a_room_is_missed_by_those_who_stay(api: Api) -> 
     assert left["data"] == joined["data"]
     assert left["data"]["user"]["firstName"] == "Student"
     assert [user["firstName"] for user in there.body["data"]] == ["Auror"]
+
+
+async def test_what_a_socket_asks_for_is_its_users_turn(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody behind one address would wait for whoever of them asks most."""
+    harry = await api.person("harry")
+    number = (await api.report("harry"))["id"]
+    asked = asyncio.Queue[str]()
+    get = IncidentService.get
+
+    async def noted(service: IncidentService, incident_id: int, *, viewer: User) -> Incident:
+        asked.put_nowait(asking.get())
+        return await get(service, incident_id, viewer=viewer)
+
+    monkeypatch.setattr(IncidentService, "get", noted)
+    async with connected(api, "harry") as client, asyncio.timeout(PATIENCE_SECONDS):
+        await client.send("room:join", room=f"incident:{number}")
+        assert await asked.get() == harry
 
 
 async def test_who_joins_while_an_incident_is_hidden_from_them_does_not_stay(
