@@ -135,6 +135,7 @@ async def test_writers_without_if_match_queue_up_and_each_bumps_the_version(api:
     assert sorted(reply.body["version"] for reply in replies) == list(range(2, 12))
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     ("pooler", "setting"),
     [
