@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-_kept: list[socket.socket] = []
-
 
 def free_port() -> int:
     """A port of 127.0.0.1 that the system gives to no one else until this process ends: between looking for one and listening
@@ -16,5 +14,6 @@ def free_port() -> int:
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     kept.bind(("127.0.0.1", 0))
-    _kept.append(kept)
-    return int(kept.getsockname()[1])
+    port = int(kept.getsockname()[1])
+    kept.detach()  # open until this process ends, with no one to close it
+    return port
