@@ -291,7 +291,7 @@ async def test_an_export_holds_no_connection_while_it_is_read(school: Api) -> No
     headers = {"Authorization": f"Bearer {school.tokens['moody']}"}
     stuck = [await school.http.get("/api/analytics/export.csv", headers=headers) for _ in range(10)]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answers = await asyncio.gather(
             *(school.call("GET", "/api/incidents?limit=1", user="moody") for _ in range(20))
         )

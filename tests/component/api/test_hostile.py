@@ -62,7 +62,7 @@ async def wire(port: int, raw: bytes, *, first: bool = False) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(raw)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             if first:
                 return await reader.readline()
             return await reader.read()
@@ -253,7 +253,7 @@ async def upload(port: int, header: bytes, *, chunked: bool) -> bytes:
     piece = b"10000\r\n" + piece + b"\r\n" if chunked else piece
     answer = asyncio.create_task(reader.readline())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in range(1024):
                 if answer.done():
                     break

@@ -5,7 +5,7 @@ import json
 
 import asyncpg
 import pytest
-from tests.component.conftest import readiness, run, running_api
+from tests.component.conftest import PATIENCE_SECONDS, readiness, run, running_api
 
 from maraudersmap_api.app import SCHEMA_VERSION
 from maraudersmap_api.infra import migrate as migrations
@@ -73,7 +73,7 @@ async def test_two_runners_at_once_apply_each_file_once(empty_database: str) -> 
     """Also with CREATE INDEX CONCURRENTLY, which a runner waiting inside the lock would block for ever."""
     files = parse_migrations([SLOW, CONCURRENT])
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         applied = await asyncio.gather(*(migrate(empty_database, files) for _ in range(3)))
 
     assert sorted(applied) == [[], [], [1, 2]]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from dev.local_services import LocalRedis, local_redis
-from tests.component.conftest import until
+from tests.component.conftest import PATIENCE_SECONDS, until
 
 from maraudersmap_api.errors import Unavailable
 from maraudersmap_api.infra import cache as module
@@ -40,7 +40,7 @@ class Store:
         return seen
 
     async def was_asked(self, times: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.asked < times:  # noqa: ASYNC110 - a count is what the tests are about
                 await asyncio.sleep(0)
 

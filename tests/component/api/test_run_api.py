@@ -58,6 +58,6 @@ async def test_the_printed_commands_work_and_ctrl_c_stops_everything() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await run_api.wait() == 0
         await draining
-        _, alive = psutil.wait_procs(children, timeout=5)
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
         assert [process.name() for process in alive] == []
         assert not (Path(state) / "postgres" / "postmaster.pid").exists()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import pytest
-from tests.component.conftest import readiness, running_api
+from tests.component.conftest import PATIENCE_SECONDS, readiness, running_api
 
 from maraudersmap_api.infra.migrate import migrate, revert, shipped_migrations
 
@@ -91,7 +91,7 @@ async def test_incidents_are_counted_while_others_write(empty_database: str) -> 
     writing = connection.transaction()
     await writing.start()
     await connection.execute(insert, 10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await migrate(empty_database, SHIPPED[:6])
     await writing.commit()
     await connection.execute("UPDATE incidents SET deleted_at = now() WHERE id <= 7")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from tests.component.conftest import Api
+from tests.component.conftest import PATIENCE_SECONDS, Api
 
 from maraudersmap_api.incidents.filtering import search_terms, tsquery
 from maraudersmap_api.infra.migrate import migrate, shipped_migrations
@@ -112,7 +112,7 @@ async def test_two_that_bring_the_same_word_do_not_wait_for_one_another(api: Api
         undone = first.transaction()
         await undone.start()
         await first.execute(insert, "thestral one")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await second.execute(insert, "thestral two")
         await undone.rollback()
     finally:
@@ -136,7 +136,7 @@ async def test_words_from_before_are_added_while_others_write(empty_database: st
         writing = writer.transaction()
         await writing.start()
         await writer.execute(insert, "meanwhile")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await migrate(empty_database, SHIPPED[:stop])
             await migrate(empty_database, SHIPPED[: BEFORE + 2])
         await writing.commit()

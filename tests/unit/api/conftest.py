@@ -41,7 +41,7 @@ class Wire:
 
     async def answer(self) -> Answer:
         """Read one answer; needs a Content-Length."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers: CIMultiDict[str] = CIMultiDict()
             for line in filter(None, head[1:]):
@@ -56,7 +56,7 @@ class Wire:
 
     async def closed(self) -> bool:
         """True once the server has closed its side."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.reader.read(1) == b""
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ def head(path: str, length: int = len(BODY), *more: str) -> bytes:
 
 async def held(server: TinyServer, size: int) -> None:
     """Wait until so many bytes are held."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while server.bodies.free != 10_000 - size:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.005)
 

@@ -73,7 +73,7 @@ async def test_a_lost_cancellation_does_not_keep_the_process_up() -> None:
     connection = DeafConnection()
     subscriber, _ = subscriber_of(connection)
     subscriber.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await connection.silent.wait()
         await subscriber.stop()
     assert connection.cancelled == 2
@@ -84,7 +84,7 @@ async def test_what_arrives_is_handed_on() -> None:
     connection = Connection(SUBSCRIBED, [b"message", b"news", b"one"], [b"message", b"news", b"two"])
     subscriber, heard = subscriber_of(connection)
     subscriber.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await connection.silent.wait()
         assert subscriber.subscribed
         await subscriber.stop()
@@ -98,7 +98,7 @@ async def test_a_server_that_is_silent_is_asked_and_then_left(monkeypatch: pytes
     frozen, well = Connection(SUBSCRIBED), Connection(SUBSCRIBED)
     subscriber, heard = subscriber_of(frozen, well)
     subscriber.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await well.silent.wait()
         await subscriber.stop()
     assert frozen.sent == ["SUBSCRIBE", "PING"]
@@ -121,7 +121,7 @@ async def test_a_server_that_answers_is_kept(monkeypatch: pytest.MonkeyPatch) ->
 
     subscriber, heard = subscriber_of(Answering(SUBSCRIBED))
     subscriber.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asked_often.wait()
         await subscriber.stop()
     assert heard == [b"(subscribed)"]
@@ -138,7 +138,7 @@ async def test_what_a_handler_cannot_read_does_not_end_the_subscription(
     handlers = {"news": lambda payload: heard.append(json.loads(payload)["of"])}
     subscriber = Subscriber(redis, handlers, lambda: heard.append("(subscribed)"))
     subscriber.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await connection.silent.wait()
         assert subscriber.subscribed
         await subscriber.stop()
