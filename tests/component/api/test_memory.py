@@ -211,19 +211,18 @@ async def test_thirty_bodies_of_nearly_the_greatest_size(database: str) -> None:
         fields = {"title": "large", "location": "AZKABAN", "evidenceUrls": urls, "description": "🪄" * 10_000}
         whole = json.dumps(fields)  # escapes: 12 bytes for a sign
         body = (whole[:-1] + " " * (255 * 1024 - len(whole)) + "}").encode()
-        account = {"email": "luna@hogwarts.edu", "password": PASSWORD}
-        names = {"firstName": "Luna", "lastName": "Lovegood"}
-        async with served.http.post("/api/auth/register", json={**account, **names}) as reply:
-            assert reply.status == 201
-        async with served.http.post("/api/auth/login", json=account) as reply:
-            tokens = (
-                served.token,
-                (await reply.json())["accessToken"],
-            )  # one may have half of them in the air
+        tokens = [served.token]
+        for name in ("Luna", "Ginny"):  # one may have a third of them in the air
+            account = {"email": f"{name}@hogwarts.edu", "password": PASSWORD}
+            names = {"firstName": name, "lastName": "W"}
+            async with served.http.post("/api/auth/register", json={**account, **names}) as reply:
+                assert reply.status == 201
+            async with served.http.post("/api/auth/login", json=account) as reply:
+                tokens.append((await reply.json())["accessToken"])
         wires = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(30)]
         for number, (_, writer) in enumerate(wires):
             head = (
-                f"POST /api/incidents HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer {tokens[number % 2]}\r\n"
+                f"POST /api/incidents HTTP/1.1\r\nHost: map\r\nAuthorization: Bearer {tokens[number % 3]}\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             ).encode()
             writer.write(head + body[:-1])
