@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.free_port import free_port
 from dev.local_nginx import local_nginx
 from dev.local_services import local_postgres, local_redis
 
@@ -61,7 +61,7 @@ def running(folder: Path, incidents: int) -> Iterator[Running]:
         command = [sys.executable, "-m", "maraudersmap_api"]
         for prepare in (["migrate"], ["demo-data", "--incidents", str(incidents)]):
             subprocess.run([*command, *prepare], env=environment, check=True, stdout=subprocess.DEVNULL)
-        ports = tuple(_free_port() for _ in range(INSTANCES))
+        ports = tuple(free_port() for _ in range(INSTANCES))
         for port in ports:
             stack.enter_context(
                 _instance(command, {**environment, "PORT": str(port)}, folder / f"{port}.log")
@@ -97,8 +97,3 @@ def _answers(url: str) -> bool:
 def _page(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return str(answer.read().decode())
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

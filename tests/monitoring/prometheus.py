@@ -11,8 +11,9 @@ from typing import Any
 
 import aiohttp
 import yaml
+from dev.free_port import free_port
 from dev.monitoring.tools import tool
-from tests.unit.operator.analysis.test_scrape import HERE, free_port
+from tests.unit.operator.analysis.test_scrape import HERE
 
 from .files import RULES, SCRAPE, selectors
 

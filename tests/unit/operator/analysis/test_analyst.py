@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from dev.free_port import free_port
 from tests.unit.operator.analysis.given import NOW, SECOND, analysis
 from tests.unit.operator.analysis.test_exposition import App
-from tests.unit.operator.analysis.test_scrape import Handler, free_port, serving
+from tests.unit.operator.analysis.test_scrape import Handler, serving
 
 from maraudersmap_operator.analysis import Failed, begin, evaluate, recount
 from maraudersmap_operator.cluster.scrape import Target

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.unit.operator.analysis.test_scrape import HERE, PATIENCE, Handler, free_port, serving
+from dev.free_port import free_port
+from tests.unit.operator.analysis.test_scrape import HERE, PATIENCE, Handler, serving
 
 from maraudersmap_operator.cluster.prometheus import ask
 from maraudersmap_operator.resource.analysis import Prometheus

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from dev.free_port import free_port
 from tests.unit.operator.analysis.given import BOUNDS
-from tests.unit.operator.analysis.test_scrape import HERE, PATIENCE, free_port
+from tests.unit.operator.analysis.test_scrape import HERE, PATIENCE
 
 from maraudersmap_api.app import build
 from maraudersmap_api.infra.metrics import Metrics

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -33,13 +32,6 @@ async def serving(handler: Handler, host: str = HERE, port: int = 0) -> AsyncIte
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-def free_port(host: str = HERE) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def app_text(requests: int) -> str:
