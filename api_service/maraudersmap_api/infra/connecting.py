@@ -30,7 +30,7 @@ _TIME_OUTS = {
 _SESSION = {
     **_TIME_OUTS,
     "timezone": "UTC",
-    # Whoever shares the database may have set others for it.
+    # Others who share the database may have set something else for it.
     "default_transaction_isolation": "read committed",
     "standard_conforming_strings": "on",
     "jit": "off",  # compiling costs more than any of our queries

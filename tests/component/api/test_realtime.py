@@ -135,7 +135,7 @@ async def test_who_has_to_leave_a_room_is_missed_by_those_who_stay(api: Api) -> 
 
 
 async def test_what_a_socket_asks_for_is_its_users_turn(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody behind one address would wait for whoever of them asks most."""
+    """Everybody behind one address would wait for the one of them who asks most."""
     harry = await api.person("harry")
     number = (await api.report("harry"))["id"]
     asked = asyncio.Queue[str]()

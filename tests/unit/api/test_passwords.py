@@ -52,25 +52,15 @@ async def test_callers_take_turns(slow: tuple[Passwords, Slow]) -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_one_caller_does_not_fill_the_line(slow: tuple[Passwords, Slow]) -> None:
-    passwords, hasher = slow
-    mine = [asyncio.create_task(_hash(passwords, "moody", "x")) for _ in range(LONGEST_LINE + 10)]
-    await _until(lambda: len(hasher.given) == AT_ONCE)
-    harry = asyncio.create_task(_hash(passwords, "harry", "harry"))
-    await asyncio.sleep(0)
-    hasher.may_go.release(1000)
-
-    assert await harry == "harry"
-    found = await asyncio.gather(*mine, return_exceptions=True)
-    assert {type(one) for one in found} == {str, RateLimited}
-
-
-async def test_however_many_fill_the_line_the_next_one_gets_in(slow: tuple[Passwords, Slow]) -> None:
+@pytest.mark.parametrize("callers", [1, 10])
+async def test_however_many_take_all_they_may_the_next_one_gets_in(
+    slow: tuple[Passwords, Slow], callers: int
+) -> None:
     passwords, hasher = slow
     greedy = [
         asyncio.create_task(_hash(passwords, f"caller{n}", "x"))
-        for n in range(10)
-        for _ in range(LONGEST_LINE)
+        for n in range(callers)
+        for _ in range(LONGEST_LINE + 10)
     ]
     await _until(lambda: len(hasher.given) == AT_ONCE)
     harry = asyncio.create_task(_hash(passwords, "harry", "harry"))
