@@ -110,9 +110,8 @@ class Tail:
             missed = await self._missed(connection, reading, started)
         # What is unread may be missing from everything that was shared before now.
         if self._last is None or reading.server != self._last.server:
-            self.newest_change = (
-                reading.ceiling - 1
-            )  # this server may have counted less than the one before it
+            # Even if it is lower than before: this server may have counted less.
+            self.newest_change = reading.ceiling - 1
             if self._last is not None:
                 self._distrusted_until = started + DISTRUST_SECONDS
         elif reading.committed is None:

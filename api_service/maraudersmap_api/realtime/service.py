@@ -297,10 +297,12 @@ class Realtime:
             return
         try:
             standings = await repository.standings(self._db, asked)
-        except Unavailable:
+        except Exception as error:
             for socket in rooms:
                 socket.in_doubt = True
-            return
+            if isinstance(error, Unavailable):
+                return
+            raise
         for socket, numbers in rooms.items():
             for incident_id in numbers:
                 standing = standings.get(incident_id)

@@ -209,6 +209,32 @@ async def test_who_signs_in_again_with_a_lesser_role_leaves_what_it_hides(
     assert typing["data"]["room"] == f"incident:{open_to_all}"
 
 
+@pytest.mark.parametrize("error", [Unavailable("away"), RuntimeError("a fault of ours")])
+async def test_rooms_that_could_not_be_judged_are_judged_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    await _people(api)
+    number = (await api.report("auror", severity="DANGEROUS"))["id"]
+    standings, failed = repository.standings, asyncio.Event()
+
+    async def failing_once(db: Executor, numbers: Iterable[int]) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise error
+        return await standings(db, numbers)
+
+    async with connected(api, "prefect") as prefect, connected(api, "auror") as auror:
+        for client in (auror, prefect):
+            await client.send("room:join", room=f"incident:{number}")
+            await client.expect("presence:join")
+        monkeypatch.setattr(repository, "standings", failing_once)
+        await api.sql("UPDATE users SET role = 'STUDENT' WHERE role = 'PREFECT'")
+        left = await auror.expect("presence:leave")
+
+    assert failed.is_set()
+    assert left["data"]["user"]["firstName"] == "Prefect"
+
+
 async def test_a_room_is_left_although_what_hides_its_incident_could_not_be_delivered(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
